@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Small files, read and written whole. Knows nothing of what they say. No call is repeated on
+ * EINTR: the programs take their signals by signalfd or not at all.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "file.h"
+
+static ssize_t read_all(int fd, char *buffer, size_t size) {
+        size_t length = 0;
+
+        while (length < size) {
+                ssize_t n = read(fd, buffer + length, size - length);
+
+                if (n < 0)
+                        return -errno;
+                if (n == 0) {
+                        buffer[length] = '\0';
+                        return (ssize_t)length;
+                }
+                length += (size_t)n;
+        }
+        return -EFBIG;
+}
+
+static int write_all(int fd, const char *text, size_t length) {
+        while (length > 0) {
+                ssize_t n = write(fd, text, length);
+
+                if (n < 0)
+                        return -errno;
+                text += n;
+                length -= (size_t)n;
+        }
+        return 0;
+}
+
+ssize_t file_read_at(int dir_fd, const char *path, char *buffer, size_t size) {
+        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        return read_all(fd, buffer, size);
+}
+
+ssize_t file_read_line_at(int dir_fd, const char *path, char *buffer, size_t size) {
+        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        /* sysfs gives an attribute whole at the first read, so that no second one has to find its
+         * end. */
+        n = read(fd, buffer, size);
+        if (n < 0)
+                return -errno;
+        if ((size_t)n == size)
+                return -EFBIG;
+        buffer[n] = '\0';
+        n = (ssize_t)strcspn(buffer, "\n");
+        buffer[n] = '\0';
+        return n;
+}
+
+ssize_t file_read_alloc_at(int dir_fd, const char *path, size_t max, char **ret) {
+        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+        _cleanup_free_ char *buffer = NULL;
+        ssize_t length;
+
+        if (fd < 0)
+                return -errno;
+        buffer = malloc(max + 1);
+        if (!buffer)
+                return -ENOMEM;
+        length = read_all(fd, buffer, max + 1);
+        if (length >= 0)
+                *ret = TAKE_PTR(buffer);
+        return length;
+}
+
+int file_write_at(int dir_fd, const char *path, const char *text) {
+        /* sysfs does not mind O_TRUNC; a plain file in a test's tree needs it. */
+        _cleanup_close_ int fd = openat(dir_fd, path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+        size_t length = strlen(text);
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        n = write(fd, text, length);
+        if (n < 0)
+                return -errno;
+        return (size_t)n == length ? 0 : -EIO;
+}
+
+static int write_new(int dir_fd, const char *path, const char *text, size_t length) {
+        _cleanup_close_ int fd =
+                openat(dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+        return fd < 0 ? -errno : write_all(fd, text, length);
+}
+
+int file_replace_at(int dir_fd, const char *path, const char *text, size_t length) {
+        char temporary[PATH_MAX];
+        int r;
+
+        /* By process: of two writers neither may rename what the other is still writing. */
+        r = snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid());
+        if (r < 0 || (size_t)r >= sizeof(temporary))
+                return -ENAMETOOLONG;
+
+        r = write_new(dir_fd, temporary, text, length);
+        if (r >= 0 && renameat(dir_fd, temporary, dir_fd, path) < 0)
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(dir_fd, temporary, 0);
+        return r;
+}
+
+ssize_t file_read_link_name_at(int dir_fd, const char *path, char *buffer, size_t size) {
+        char target[PATH_MAX];
+        const char *slash;
+        const char *name;
+        size_t length;
+        ssize_t n;
+
+        n = readlinkat(dir_fd, path, target, sizeof(target) - 1);
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+
+        slash = strrchr(target, '/');
+        name = slash ? slash + 1 : target;
+        length = strlen(name);
+        if (length >= size)
+                return -ENAMETOOLONG;
+        memcpy(buffer, name, length + 1);
+        return (ssize_t)length;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Small files: read whole into a bounded buffer, written by one write(2). All paths are relative
+ * to a directory descriptor, and every descriptor is O_CLOEXEC.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "cleanup.h"
+
+/**
+ * Reads a whole file into @buffer and terminates it with a NUL byte.
+ *
+ * Returns its length; -EFBIG where it does not fit with its NUL; else open(2)'s or read(2)'s error.
+ */
+_must_check_ ssize_t file_read_at(int dir_fd, const char *path, char *buffer, size_t size);
+
+/**
+ * Reads a small attribute by a single read(2), as sysfs gives it: its first line, without the
+ * newline.
+ *
+ * Returns the line's length, or as file_read_at().
+ */
+_must_check_ ssize_t file_read_line_at(int dir_fd, const char *path, char *buffer, size_t size);
+
+/**
+ * Reads a whole file of at most @max bytes into new memory.
+ *
+ * @ret: NUL-terminated, the caller frees it; untouched on failure
+ *
+ * Returns its length; -EFBIG where it is longer; -ENOMEM; else open(2)'s or read(2)'s error.
+ */
+_must_check_ ssize_t file_read_alloc_at(int dir_fd, const char *path, size_t max, char **ret);
+
+/**
+ * Writes @text to an existing file by a single write(2), as sysfs wants it.
+ *
+ * Returns 0; -EIO where the kernel took only a part; else open(2)'s or write(2)'s error.
+ */
+_must_check_ int file_write_at(int dir_fd, const char *path, const char *text);
+
+/**
+ * Puts a file in place whole or not at all: a temporary file beside it, then rename(2). Not synced:
+ * for /run, which no power cut survives anyway. Readable to all, as far as the umask lets it be; a
+ * process killed in between leaves PATH.PID.tmp behind.
+ *
+ * Returns 0 or a negative errno; on failure the old file stands.
+ */
+_must_check_ int file_replace_at(int dir_fd, const char *path, const char *text, size_t length);
+
+/**
+ * Reads the last path component of a symbolic link's target, which is how sysfs names a device's
+ * driver or IOMMU group.
+ *
+ * Returns its length; -ENAMETOOLONG where it does not fit; else readlink(2)'s error (-ENOENT: no
+ * such link).
+ */
+_must_check_ ssize_t file_read_link_name_at(int dir_fd, const char *path, char *buffer,
+                                            size_t size);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One line of log at a time, to stderr, by one write(2), so that lines of several processes do not
+ * mix. The only module with state of its own: who speaks, to whom, and how much.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+static const char *log_program = "vfio-mode";
+static bool log_to_journal;
+static int log_max_level = LOG_INFO;
+
+void log_open(const char *program) {
+        log_program = program;
+        log_to_journal = getenv("JOURNAL_STREAM") != NULL;
+}
+
+void log_set_max_level(int level) {
+        log_max_level = level;
+}
+
+static size_t prefix(char *buffer, size_t size, int level) {
+        int length = log_to_journal ? snprintf(buffer, size, "<%d>", level)
+                                    : snprintf(buffer, size, "%.64s: ", log_program);
+
+        return (size_t)length;
+}
+
+/* The message may quote what a file or a device says, and a line break in it would be a line of its
+ * own. */
+static void blank_control_bytes(char *text) {
+        for (; *text; text++)
+                if ((unsigned char)*text < ' ' || *text == 0x7f)
+                        *text = ' ';
+}
+
+_printf_(2, 0) static void print_line(int level, const char *format, va_list arguments) {
+        char line[1024];
+        size_t length;
+
+        if (level > log_max_level)
+                return;
+
+        length = prefix(line, sizeof(line), level);
+        (void)vsnprintf(line + length, sizeof(line) - length - 1, format, arguments);
+        blank_control_bytes(line + length);
+        length += strlen(line + length);
+        line[length++] = '\n';
+
+        /* Nobody is left to be told of a log that cannot be written. */
+        if (write(STDERR_FILENO, line, length) < 0)
+                return;
+}
+
+void log_line(int level, const char *format, ...) {
+        int saved_errno = errno;
+        va_list arguments;
+
+        va_start(arguments, format);
+        print_line(level, format, arguments);
+        va_end(arguments);
+        errno = saved_errno;
+}
+
+int log_line_errno(int level, int error, const char *format, ...) {
+        int saved_errno = errno;
+        va_list arguments;
+
+        errno = abs(error);
+        va_start(arguments, format);
+        print_line(level, format, arguments);
+        va_end(arguments);
+        errno = saved_errno;
+        return -abs(error);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One line of log at a time, to stderr.
+ *
+ * The project's error rule: a function returns zero or a positive value on success and a negative
+ * errno on failure, and passes it up. Only the programs' verbs and `apply_*` log, at the level
+ * where it can be said what the failure means for the user; everything below is silent. A refusal
+ * the user must understand is not an errno but a Refusal (model/refusal.h).
+ */
+#pragma once
+
+#include <syslog.h>
+
+#include "cleanup.h"
+
+/**
+ * Names the program for its messages. Under systemd (`$JOURNAL_STREAM` set) lines carry the
+ * kernel's
+ * "<N>" priority prefix, which journald turns into PRIORITY=; else they are led by the program's
+ * name.
+ *
+ * @program: borrowed for the life of the process
+ */
+void log_open(const char *program);
+
+/** Highest priority number that is printed; LOG_INFO at the start. */
+void log_set_max_level(int level);
+
+/** Prints one line. @level is one of syslog(3)'s; errno is left as it was. */
+void log_line(int level, const char *format, ...) _printf_(2, 3);
+
+/**
+ * The same with @error (a negative or positive errno) as what "%m" prints.
+ *
+ * Returns -abs(@error), so that a caller can log and return in one statement.
+ */
+int log_line_errno(int level, int error, const char *format, ...) _printf_(3, 4);
+
+#define log_error(...) log_line(LOG_ERR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__)
+#define log_notice(...) log_line(LOG_NOTICE, __VA_ARGS__)
+#define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+#define log_error_errno(error, ...) log_line_errno(LOG_ERR, (error), __VA_ARGS__)
+#define log_warning_errno(error, ...) log_line_errno(LOG_WARNING, (error), __VA_ARGS__)

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What only the whole configuration tells, after every source has been read. Knows nothing of text:
+ * each complaint points to the line that a key or section was last written on.
+ */
+#include <string.h>
+
+#include "config-parser.h"
+
+static const Section *device_section(Parser *p, const ConfigDevice *device) {
+        return config_section_find(p, CONFIG_DEVICE, device->name);
+}
+
+/* Where the last of the two devices got this key. */
+static Origin last_origin(Parser *p, ConfigKeyId key, const ConfigDevice *a,
+                          const ConfigDevice *b) {
+        Origin of_a = device_section(p, a)->keys[key];
+        Origin of_b = device_section(p, b)->keys[key];
+
+        return config_origin_before(of_a, of_b) ? of_b : of_a;
+}
+
+static void check_device(Parser *p, const ConfigDevice *device) {
+        const Section *section = device_section(p, device);
+
+        if (!device->has_address && !device->has_id)
+                config_refuse_at(p, section->header, "device '%s' needs an address or an id",
+                                 device->name);
+        if (device->host_driver[0] && !(device->functions & 1))
+                config_refuse_at(p, section->keys[CONFIG_KEY_HOST_DRIVER],
+                                 "host-driver is of function 0, which device '%s' leaves out",
+                                 device->name);
+}
+
+/* One function belongs to one device. What only an id places may be wherever that id is. */
+static void check_pair(Parser *p, const ConfigDevice *a, const ConfigDevice *b) {
+        char text[PCI_ADDRESS_SIZE];
+
+        if (!(a->functions & b->functions))
+                return;
+        if (a->has_address && b->has_address) {
+                if (pci_address_compare(a->address, b->address) == 0)
+                        config_refuse_at(p, last_origin(p, CONFIG_KEY_ADDRESS, a, b),
+                                         "devices '%s' and '%s' share a function of %s", a->name,
+                                         b->name, pci_address_format(a->address, text));
+        } else if (a->has_id && b->has_id && pci_id_equal(a->id, b->id)) {
+                config_refuse_at(p, last_origin(p, CONFIG_KEY_ID, a, b),
+                                 "devices '%s' and '%s' have the same id %s: give each its address",
+                                 a->name, b->name, pci_id_format(a->id, text));
+        }
+}
+
+static void check_also(Parser *p, const ConfigDevice *device, const ConfigDevice *other) {
+        Origin origin = device_section(p, device)->keys[CONFIG_KEY_ALSO];
+        char text[PCI_ADDRESS_SIZE];
+
+        for (size_t i = 0; i < device->n_also; i++) {
+                PciAddress also = device->also[i];
+
+                if (other->has_address && pci_address_same_slot(also, other->address) &&
+                    other->functions & 1u << also.function)
+                        config_refuse_at(p, origin, "also %s is a function of device '%s'",
+                                         pci_address_format(also, text), other->name);
+        }
+}
+
+static void check_devices(Parser *p) {
+        const ConfigDevice *end = p->config.devices + p->config.n_devices;
+
+        for (const ConfigDevice *a = p->config.devices; a < end; a++) {
+                check_device(p, a);
+                for (const ConfigDevice *b = a + 1; b < end; b++) {
+                        check_pair(p, a, b);
+                        check_also(p, a, b);
+                        check_also(p, b, a);
+                }
+        }
+}
+
+static void check_modes(Parser *p) {
+        static const Origin whole = { .source = 1 };
+        const Section *general = config_section_find(p, CONFIG_GENERAL, "");
+        Config *config = &p->config;
+
+        if (!config->fallback_mode[0])
+                strcpy(config->fallback_mode, "host");
+        if (!config_find_mode(config, config->fallback_mode) &&
+            !config_section_add(p, CONFIG_MODE, config->fallback_mode))
+                config_refuse_at(p, whole, "no room for the fallback mode '%s' beside %d others",
+                                 config->fallback_mode, CONFIG_MODES_MAX);
+
+        if (!config->default_mode[0])
+                strcpy(config->default_mode, config->fallback_mode);
+        else if (!config_find_mode(config, config->default_mode))
+                config_refuse_at(p, general->keys[CONFIG_KEY_DEFAULT_MODE],
+                                 "default-mode names '%s', and there is no [mode %s]",
+                                 config->default_mode, config->default_mode);
+}
+
+void config_check(Parser *p) {
+        check_devices(p);
+        check_modes(p);
+}

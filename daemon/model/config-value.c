@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What each key's text means: one setter a key. Knows nothing of lines and sections; whether a
+ * value goes together with the others is config-check's.
+ */
+#include <string.h>
+
+#include "config-parser.h"
+
+typedef void (*Setter)(Parser *parser, const char *value);
+
+static ConfigDevice *device_of(Parser *p) {
+        return &p->config.devices[p->section->index];
+}
+
+static void set_mode_name(Parser *p, const char *value, char name[static CONFIG_NAME_SIZE]) {
+        if (config_name_is_valid(value))
+                strcpy(name, value);
+        else
+                config_refuse(p, "%s '%.64s' is not a mode's name", config_key(p->key)->name,
+                              value);
+}
+
+static void set_default_mode(Parser *p, const char *value) {
+        set_mode_name(p, value, p->config.default_mode);
+}
+
+static void set_fallback_mode(Parser *p, const char *value) {
+        set_mode_name(p, value, p->config.fallback_mode);
+}
+
+static bool parse_address(Parser *p, const char *text, PciAddress *ret) {
+        if (pci_address_parse(text, ret) >= 0)
+                return true;
+        config_refuse(p, "%s '%.64s' is not a whole PCI address such as 0000:0b:00.0",
+                      config_key(p->key)->name, text);
+        return false;
+}
+
+static void set_address(Parser *p, const char *value) {
+        char slot[PCI_ADDRESS_SIZE];
+        PciAddress address;
+
+        if (!parse_address(p, value, &address))
+                return;
+        if (address.function != 0) {
+                unsigned function = address.function;
+
+                address.function = 0;
+                config_refuse(p, "address '%.64s' is one function: write %s, and functions = %u",
+                              value, pci_address_format(address, slot), function);
+                return;
+        }
+        device_of(p)->address = address;
+        device_of(p)->has_address = true;
+}
+
+static void set_id(Parser *p, const char *value) {
+        if (pci_id_parse(value, &device_of(p)->id) >= 0)
+                device_of(p)->has_id = true;
+        else
+                config_refuse(p, "id '%.64s' is not a PCI id such as 10de:2484", value);
+}
+
+static bool parse_functions(const char *value, uint8_t *ret) {
+        char word[CONFIG_WORD_SIZE];
+        uint8_t functions = 0;
+
+        if (strcmp(value, "all") == 0) {
+                *ret = CONFIG_FUNCTIONS_ALL;
+                return true;
+        }
+        while (config_word(&value, word)) {
+                unsigned bit;
+
+                if (word[0] < '0' || word[0] >= '0' + PCI_SLOT_FUNCTIONS || word[1])
+                        return false;
+                bit = 1u << (word[0] - '0');
+                if (functions & bit)
+                        return false;
+                functions = (uint8_t)(functions | bit);
+        }
+        *ret = functions;
+        return true;
+}
+
+static void set_functions(Parser *p, const char *value) {
+        if (!parse_functions(value, &device_of(p)->functions))
+                config_refuse(p,
+                              "functions '%.64s' is neither 'all' nor different digits from 0 to 7",
+                              value);
+}
+
+static void set_host_driver(Parser *p, const char *value) {
+        if (config_driver_is_valid(value))
+                strcpy(device_of(p)->host_driver, value);
+        else
+                config_refuse(p, "host-driver '%.64s' is not a driver's name such as nvidia",
+                              value);
+}
+
+static void set_consent(Parser *p, const char *value) {
+        ConfigDevice *device = device_of(p);
+        char word[CONFIG_WORD_SIZE];
+
+        if (!p->goes_on)
+                device->consent = 0;
+        while (config_word(&value, word)) {
+                if (strcmp(word, "boot-vga") == 0)
+                        device->consent |= CONSENT_BOOT_VGA;
+                else if (strcmp(word, "network") == 0 || strcmp(word, "storage") == 0 ||
+                         strcmp(word, "input") == 0)
+                        config_refuse(p, "consent '%s' is not supported by this version", word);
+                else
+                        config_refuse(p, "consent '%s' is unknown: there is boot-vga", word);
+        }
+}
+
+static bool has_also(const ConfigDevice *device, PciAddress address) {
+        for (size_t i = 0; i < device->n_also; i++)
+                if (pci_address_compare(device->also[i], address) == 0)
+                        return true;
+        return false;
+}
+
+static void set_also(Parser *p, const char *value) {
+        ConfigDevice *device = device_of(p);
+        char word[CONFIG_WORD_SIZE];
+        PciAddress address;
+
+        if (!p->goes_on)
+                device->n_also = 0;
+        while (config_word(&value, word)) {
+                if (!parse_address(p, word, &address))
+                        continue;
+                if (has_also(device, address))
+                        config_refuse(p, "also names %s twice", word);
+                else if (device->n_also == CONFIG_ALSO_MAX)
+                        config_refuse(p, "also %s is one too many: at most %d", word,
+                                      CONFIG_ALSO_MAX);
+                else
+                        device->also[device->n_also++] = address;
+        }
+}
+
+static void set_vfio_devices(Parser *p, const char *value) {
+        ConfigMode *mode = &p->config.modes[p->section->index];
+        char word[CONFIG_WORD_SIZE];
+
+        if (!p->goes_on)
+                mode->vfio_devices = 0;
+        while (config_word(&value, word)) {
+                const Section *device = config_section_find(p, CONFIG_DEVICE, word);
+
+                if (!device)
+                        config_refuse(p, "vfio-devices names '%s', and there is no [device %s]",
+                                      word, word);
+                else if (mode->vfio_devices & 1u << device->index)
+                        config_refuse(p, "vfio-devices names '%s' twice", word);
+                else
+                        mode->vfio_devices |= 1u << device->index;
+        }
+}
+
+void config_value_set(Parser *p, const char *value) {
+        static const Setter setters[CONFIG_KEY_COUNT] = {
+                [CONFIG_KEY_DEFAULT_MODE] = set_default_mode,
+                [CONFIG_KEY_FALLBACK_MODE] = set_fallback_mode,
+                [CONFIG_KEY_ADDRESS] = set_address,
+                [CONFIG_KEY_ID] = set_id,
+                [CONFIG_KEY_FUNCTIONS] = set_functions,
+                [CONFIG_KEY_HOST_DRIVER] = set_host_driver,
+                [CONFIG_KEY_CONSENT] = set_consent,
+                [CONFIG_KEY_ALSO] = set_also,
+                [CONFIG_KEY_VFIO_DEVICES] = set_vfio_devices,
+        };
+
+        setters[p->key](p, value);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration as a value: what may be a name, looking up, and writing it out. Knows nothing
+ * of how it is read.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+const ConfigMode *config_find_mode(const Config *config, const char *name) {
+        for (size_t i = 0; i < config->n_modes; i++)
+                if (strcmp(config->modes[i].name, name) == 0)
+                        return &config->modes[i];
+        return NULL;
+}
+
+bool config_name_is_valid(const char *name) {
+        size_t length = strspn(name, LOWER DIGITS "_-");
+
+        return length > 0 && length < CONFIG_NAME_SIZE && !name[length] && name[0] != '_' &&
+               name[0] != '-' && strcmp(name, "none") != 0 && strcmp(name, "fallback") != 0;
+}
+
+bool config_driver_is_valid(const char *name) {
+        size_t length = strspn(name, LOWER UPPER DIGITS "-_.");
+
+        return length > 0 && length < CONFIG_DRIVER_SIZE && !name[length] &&
+               strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+/* ---- Writing ---- */
+
+typedef struct Output {
+        char *text; /**< CONFIG_FILE_MAX bytes, more than the largest Config takes */
+        size_t length;
+} Output;
+
+_printf_(2, 3) static void append(Output *output, const char *format, ...) {
+        va_list arguments;
+
+        va_start(arguments, format);
+        output->length += (size_t)vsnprintf(output->text + output->length,
+                                            CONFIG_FILE_MAX - output->length, format, arguments);
+        va_end(arguments);
+}
+
+static void append_functions(Output *output, uint8_t functions) {
+        if (functions == CONFIG_FUNCTIONS_ALL)
+                return;
+        append(output, "functions =");
+        for (unsigned i = 0; i < PCI_SLOT_FUNCTIONS; i++)
+                if (functions & 1u << i)
+                        append(output, " %u", i);
+        append(output, "\n");
+}
+
+static void append_device(Output *output, const ConfigDevice *device) {
+        char text[PCI_ADDRESS_SIZE];
+
+        append(output, "\n[device %s]\n", device->name);
+        if (device->has_address)
+                append(output, "address = %s\n", pci_address_format(device->address, text));
+        if (device->has_id)
+                append(output, "id = %s\n", pci_id_format(device->id, text));
+        append_functions(output, device->functions);
+        if (device->host_driver[0])
+                append(output, "host-driver = %s\n", device->host_driver);
+        if (device->consent & CONSENT_BOOT_VGA)
+                append(output, "consent = boot-vga\n");
+        if (device->n_also > 0)
+                append(output, "also =\n");
+        for (size_t i = 0; i < device->n_also; i++)
+                append(output, "  %s\n", pci_address_format(device->also[i], text));
+}
+
+static void append_mode(Output *output, const Config *config, const ConfigMode *mode) {
+        append(output, "\n[mode %s]\nvfio-devices =\n", mode->name);
+        for (size_t i = 0; i < config->n_devices; i++)
+                if (mode->vfio_devices & 1u << i)
+                        append(output, "  %s\n", config->devices[i].name);
+}
+
+int config_format(const Config *config, char **ret) {
+        Output output = { .text = malloc(CONFIG_FILE_MAX) };
+
+        if (!output.text)
+                return -ENOMEM;
+        append(&output, "[general]\ndefault-mode = %s\nfallback-mode = %s\n", config->default_mode,
+               config->fallback_mode);
+        for (size_t i = 0; i < config->n_devices; i++)
+                append_device(&output, &config->devices[i]);
+        for (size_t i = 0; i < config->n_modes; i++)
+                append_mode(&output, config, &config->modes[i]);
+        *ret = output.text;
+        return (int)output.length;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configuration, vfio-mode.ini(5), as a value. Pure: text in, value or errors out; who reads
+ * the files is host/config-load.
+ *
+ * Everything is bounded and lies in one struct without pointers, so that it can be copied, compared
+ * and thrown away whole.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "pci-address.h"
+
+#define CONFIG_NAME_SIZE (32 + 1)   /* [a-z0-9][a-z0-9_-]{0,31} */
+#define CONFIG_DRIVER_SIZE (63 + 1) /* a driver's name in sysfs */
+#define CONFIG_DEVICES_MAX 32       /* bits of ConfigMode.vfio_devices */
+#define CONFIG_MODES_MAX 32
+#define CONFIG_ALSO_MAX 16
+#define CONFIG_ERRORS_MAX 16
+#define CONFIG_FILE_MAX (64 * 1024) /* bytes of one file */
+#define CONFIG_FUNCTIONS_ALL 0xffu
+
+/** Dangers that a device's `consent` accepts by name; bits of ConfigDevice.consent. */
+typedef enum Consent {
+        CONSENT_BOOT_VGA = 1u << 0,
+} Consent;
+
+typedef struct ConfigDevice {
+        char name[CONFIG_NAME_SIZE];
+        char host_driver[CONFIG_DRIVER_SIZE]; /**< of function 0; "": what the modalias picks */
+        PciAddress address;                   /**< valid if has_address; its function part is 0 */
+        PciId id;                             /**< valid if has_id; of function 0 */
+        PciAddress also[CONFIG_ALSO_MAX];
+        size_t n_also;
+        unsigned consent;  /**< CONSENT_* */
+        uint8_t functions; /**< bit n: function n, never 0; CONFIG_FUNCTIONS_ALL: every one there is
+                            */
+        bool has_address;
+        bool has_id;
+} ConfigDevice;
+
+typedef struct ConfigMode {
+        char name[CONFIG_NAME_SIZE];
+        uint32_t vfio_devices; /**< bit n: Config.devices[n] is on vfio-pci in this mode */
+} ConfigMode;
+
+typedef struct Config {
+        char default_mode[CONFIG_NAME_SIZE];
+        char fallback_mode[CONFIG_NAME_SIZE];
+        ConfigDevice devices[CONFIG_DEVICES_MAX];
+        size_t n_devices;
+        ConfigMode modes[CONFIG_MODES_MAX]; /**< the fallback mode is always among them */
+        size_t n_modes;
+} Config;
+
+/** One file's text. Later sources win by key. */
+typedef struct ConfigSource {
+        const char *file; /**< for messages; borrowed, and by the errors too */
+        const char *text; /**< @size bytes; need not be terminated */
+        size_t size;
+} ConfigSource;
+
+typedef struct ConfigError {
+        const char *file; /**< borrowed from its ConfigSource */
+        unsigned line;    /**< 0: the file as a whole */
+        char text[256];
+} ConfigError;
+
+typedef struct ConfigErrors {
+        ConfigError errors[CONFIG_ERRORS_MAX];
+        size_t n_errors; /**< those kept; more are not looked for */
+} ConfigErrors;
+
+/**
+ * Parses the sources in order into one configuration.
+ *
+ * Refused, each with file and line: an unknown section or key, a key of a later version of this
+ * program, a key or section twice in one file, a bad value (also one that a later source replaces),
+ * a line that inih would cut, what is not ASCII outside a comment, a device or mode named but not
+ * defined, a function claimed by two devices. The whole is judged only when every line is good.
+ *
+ * @ret: untouched on failure
+ * @errors: in the order of lines on -EINVAL, empty otherwise
+ *
+ * Returns 0; -EINVAL with at least one error.
+ */
+_must_check_ int config_parse(const ConfigSource *sources, size_t n_sources, Config *ret,
+                              ConfigErrors *errors);
+
+/**
+ * Writes the configuration as one file that config_parse() reads back to the same value.
+ *
+ * @ret: the caller frees it
+ *
+ * Returns its length or -ENOMEM.
+ */
+_must_check_ int config_format(const Config *config, char **ret);
+
+/** Finds a mode by name; NULL where there is none. */
+const ConfigMode *config_find_mode(const Config *config, const char *name);
+
+/** Whether @name may name a mode or device: its alphabet, its length, and not a reserved word
+ * (`none`, `fallback`). */
+bool config_name_is_valid(const char *name);
+
+/** Whether @name may be a kernel driver's name: a file name of letters, digits, `-`, `_` and `.`,
+ * that fits. */
+bool config_driver_is_valid(const char *name);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Questions about the facts of a machine. Pure: nothing here looks at the machine itself.
+ */
+#include <string.h>
+
+#include "host.h"
+
+const Function *host_find(const Host *host, PciAddress address) {
+        for (size_t i = 0; i < host->n_functions; i++)
+                if (pci_address_compare(host->functions[i].address, address) == 0)
+                        return &host->functions[i];
+        return NULL;
+}
+
+bool function_is_bridge(const Function *function) {
+        return function->class_code >> 16 == PCI_CLASS_BASE_BRIDGE;
+}
+
+bool function_is_display(const Function *function) {
+        return function->class_code >> 16 == PCI_CLASS_BASE_DISPLAY;
+}
+
+bool function_leaves_group_viable(const Function *function) {
+        static const char *const harmless[] = { "", "pci-stub", "pcieport" };
+
+        if (function->on_vfio || function_is_bridge(function))
+                return true;
+        if (function->will_bind)
+                return false;
+        for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+                if (strcmp(function->driver, harmless[i]) == 0)
+                        return true;
+        return false;
+}

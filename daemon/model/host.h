@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the kernel says of the machine, as far as a configuration needs it: the facts that a plan is
+ * made from. Pure; host/host-scan fills it in.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "pci-address.h"
+
+#define HOST_FUNCTIONS_MAX \
+        256 /* those looked at: configured slots and the members of their groups */
+
+#define PCI_CLASS_BASE_DISPLAY 0x03u
+#define PCI_CLASS_BASE_BRIDGE 0x06u
+#define PCI_CLASS_VGA 0x0300u
+
+/** A process that has a device node open. */
+typedef struct Holder {
+        int pid;              /**< 0: nobody */
+        char command[16 + 1]; /**< /proc/PID/comm */
+} Holder;
+
+/** One PCI function (kernel: Documentation/ABI/testing/sysfs-bus-pci). */
+typedef struct Function {
+        PciAddress address;
+        PciId id;
+        uint32_t class_code;                      /**< 24 bits */
+        char driver[CONFIG_DRIVER_SIZE];          /**< "": none is bound */
+        char driver_override[CONFIG_DRIVER_SIZE]; /**< "": unset; what is longer is cut */
+        Holder holder;   /**< of its VFIO node, when it is on a vfio driver */
+        int iommu_group; /**< -1: in none */
+        bool on_vfio;    /**< bound to vfio-pci or a variant of it */
+        bool boot_vga;
+        bool will_bind; /**< unbound, but a module for it is there: udev's coldplug will load it */
+} Function;
+
+typedef struct Host {
+        Function functions[HOST_FUNCTIONS_MAX]; /**< ordered by address */
+        size_t n_functions;
+        bool iommu;            /**< /sys/class/iommu has an entry */
+        bool vfio_pci;         /**< the vfio-pci driver is registered */
+        bool vfio_iommu_type1; /**< the module without which no container gets an IOMMU is there */
+} Host;
+
+/** Finds a function by its address; NULL where the kernel has none, or it was not looked at. */
+const Function *host_find(const Host *host, PciAddress address);
+
+/** Whether the function is a PCI bridge, which vfio-pci cannot take and a group does without. */
+bool function_is_bridge(const Function *function);
+
+/** Whether the function is a display controller of any kind (base class 03). */
+bool function_is_display(const Function *function);
+
+/**
+ * Whether a group that goes to a guest may hold this function as it is now: it is unbound, a
+ * bridge, or its driver does no DMA of its own (kernel: drivers/iommu/iommu.c, driver_managed_dma).
+ */
+bool function_leaves_group_viable(const Function *function);

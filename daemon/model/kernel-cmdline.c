@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel's command line, split and unquoted as the kernel's next_arg() does. Pure: who reads
+ * /proc/cmdline is not known here, nor which modes there are.
+ */
+#include <string.h>
+
+#include "base/parse.h"
+#include "kernel-cmdline.h"
+
+/* The kernel's isspace(): its table has Latin-1's no-break space among the blanks (lib/ctype.c). */
+static bool is_blank(char c) {
+        return c == ' ' || (c >= '\t' && c <= '\r') || c == '\xa0';
+}
+
+const char *kernel_cmdline_next(const char **cursor, size_t *ret_length) {
+        const char *begin = *cursor;
+        bool in_quotes = false;
+        const char *end;
+
+        while (is_blank(*begin))
+                begin++;
+        for (end = begin; *end && (in_quotes || !is_blank(*end)); end++)
+                if (*end == '"')
+                        in_quotes = !in_quotes;
+
+        *cursor = end;
+        if (end == begin)
+                return NULL;
+        *ret_length = (size_t)(end - begin);
+        return begin;
+}
+
+typedef struct Text {
+        const char *text;
+        size_t length;
+} Text;
+
+/* Takes a leading quote off, and with it the closing one, where there is one. */
+static Text unquote(Text text) {
+        if (text.length == 0 || text.text[0] != '"')
+                return text;
+        text.text++;
+        text.length--;
+        if (text.length > 0 && text.text[text.length - 1] == '"')
+                text.length--;
+        return text;
+}
+
+static bool text_is(Text text, const char *word) {
+        return text.length == strlen(word) && memcmp(text.text, word, text.length) == 0;
+}
+
+static bool text_is_one_of(Text text, const char *const *words) {
+        for (; *words; words++)
+                if (text_is(text, *words))
+                        return true;
+        return false;
+}
+
+/* Takes the value of NAME=VALUE. In names the kernel holds '-' and '_' for the same
+ * (kernel/params.c, parameq). */
+static bool value_of(Text argument, const char *name, Text *ret) {
+        size_t length = strlen(name);
+
+        if (argument.length <= length || argument.text[length] != '=')
+                return false;
+        for (size_t i = 0; i < length; i++)
+                if (argument.text[i] != name[i] && !(argument.text[i] == '-' && name[i] == '_'))
+                        return false;
+
+        *ret = unquote((Text){ argument.text + length + 1, argument.length - length - 1 });
+        return true;
+}
+
+static bool asks_for_rescue(Text argument) {
+        static const char *const words[] = { "single",    "s",  "S",        "1", "rescue",
+                                             "emergency", "-b", "rd.break", NULL };
+        static const char *const units[] = { "rescue.target",    "rescue.service",
+                                             "emergency.target", "emergency.service",
+                                             "runlevel1.target", NULL };
+        Text value;
+
+        if (value_of(argument, "systemd.unit", &value))
+                return text_is_one_of(value, units);
+        return text_is_one_of(argument, words) || value_of(argument, "init", &value) ||
+               value_of(argument, "rd.break", &value);
+}
+
+static void copy_cut(char *buffer, size_t size, Text text) {
+        size_t length = text.length < size ? text.length : size - 1;
+
+        memcpy(buffer, text.text, length);
+        buffer[length] = '\0';
+}
+
+void kernel_cmdline_request(const char *cmdline, KernelCmdlineRequest *ret) {
+        KernelCmdlineRequest request = { 0 };
+        const char *cursor = cmdline;
+        const char *word;
+        size_t length;
+
+        while ((word = kernel_cmdline_next(&cursor, &length))) {
+                Text argument = unquote((Text){ word, length });
+                Text value;
+
+                if (value_of(argument, "vfio_mode", &value)) {
+                        request.mode[0] = '\0';
+                        request.mode_is_too_long = parse_copy(request.mode, sizeof(request.mode),
+                                                              value.text, value.length) < 0;
+                } else if (request.rescue[0] == '\0' && asks_for_rescue(argument)) {
+                        copy_cut(request.rescue, sizeof(request.rescue), argument);
+                }
+        }
+        *ret = request;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel's command line (/proc/cmdline), split as the kernel splits it. Pure.
+ * Source: the kernel's lib/cmdline.c, next_arg(): blanks part arguments, double quotes keep them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+
+#define KERNEL_CMDLINE_MAX 4096 /* COMMAND_LINE_SIZE of x86 is 2048, of others up to 4096 */
+
+/** What the command line asks of a boot (DESIGN §8, sources 1 and 2). */
+typedef struct KernelCmdlineRequest {
+        char mode[64];         /**< the last vfio_mode=; "" where there is none */
+        bool mode_is_too_long; /**< the last vfio_mode= does not fit: no such mode can exist */
+        char rescue[32];       /**< what asks for a rescue system, cut to fit; "" for none */
+} KernelCmdlineRequest;
+
+/**
+ * Takes the next argument.
+ *
+ * @cursor: where to look; moved behind the argument. The text is not changed.
+ * @ret_length: the argument's length, quotes included
+ *
+ * Returns the argument, not terminated, or NULL at the end.
+ */
+const char *kernel_cmdline_next(const char **cursor, size_t *ret_length);
+
+/**
+ * Finds what the command line says about the mode: the last `vfio_mode=NAME` wins, and an empty
+ * name takes back what stood before. As the kernel does for its own names, `vfio-mode=` is taken
+ * for the same.
+ *
+ * And what asks for a rescue system, the first of: `single`, `s`, `S`, `1`, `rescue`, `emergency`,
+ * `-b`, `init=`, `rd.break`, and `systemd.unit=` with a rescue or emergency unit. Arguments behind
+ * ` -- ` belong to init and count too.
+ */
+void kernel_cmdline_request(const char *cmdline, KernelCmdlineRequest *ret);

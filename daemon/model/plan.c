@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The planner: collects what each function should be, checks whether it may, then writes the steps.
+ * Everything that can be refused is refused here, before the first write: a failed bind with the
+ * IOMMU off still destroys the firmware console (kernel 6.1, 6.12).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plan.h"
+
+#define VFIO_DRIVER "vfio-pci"
+#define VFIO_IOMMU_MODULE "vfio_iommu_type1"
+
+typedef struct Want {
+        const Function *function;
+        const ConfigDevice *device; /**< NULL: only moved by us earlier */
+        bool vfio;
+} Want;
+
+typedef struct Planner {
+        const PlanInput *input;
+        const ConfigMode *mode;
+        Plan *plan;
+        Refusal *refusal;
+        Want wants[RUN_STATE_FUNCTIONS_MAX];
+        size_t n_wants;
+        bool is_fallback;
+} Planner;
+
+static void note(Planner *planner, const char *format, ...) _printf_(2, 3);
+
+static void note(Planner *planner, const char *format, ...) {
+        Plan *plan = planner->plan;
+        va_list arguments;
+
+        if (plan->n_notes == PLAN_NOTES_MAX)
+                return;
+        va_start(arguments, format);
+        (void)vsnprintf(plan->notes[plan->n_notes++], sizeof(plan->notes[0]), format, arguments);
+        va_end(arguments);
+}
+
+/* A refusal on the way back is a note: the rest of the way is gone all the same. */
+static RefusalKind refuse_or_note(Planner *planner) {
+        if (!planner->is_fallback)
+                return planner->refusal->kind;
+        note(planner, "%s", planner->refusal->text);
+        return REFUSAL_NONE;
+}
+
+/* --- what each function should be --- */
+
+static Want *find_want(Planner *planner, PciAddress address) {
+        for (size_t i = 0; i < planner->n_wants; i++)
+                if (pci_address_compare(planner->wants[i].function->address, address) == 0)
+                        return &planner->wants[i];
+        return NULL;
+}
+
+static RefusalKind add_want(Planner *planner, PciAddress address, const ConfigDevice *device,
+                            bool vfio) {
+        const Function *function = host_find(planner->input->host, address);
+        const Want *other = find_want(planner, address);
+        char text[PCI_ADDRESS_SIZE];
+
+        if (!function)
+                return REFUSAL_NONE;
+        if (other && other->device && device) {
+                (void)refusal_set(planner->refusal, REFUSAL_CONFIG_INVALID,
+                                  "Devices '%s' and '%s' both mean %s.", other->device->name,
+                                  device->name, pci_address_format(address, text));
+                return refuse_or_note(planner);
+        }
+        if (other)
+                return REFUSAL_NONE;
+        if (planner->n_wants == RUN_STATE_FUNCTIONS_MAX) {
+                (void)refusal_set(planner->refusal, REFUSAL_CONFIG_INVALID,
+                                  "The configured devices have more than %d functions.",
+                                  RUN_STATE_FUNCTIONS_MAX);
+                return refuse_or_note(planner);
+        }
+        planner->wants[planner->n_wants++] = (Want){ function, device, vfio };
+        return REFUSAL_NONE;
+}
+
+static RefusalKind collect_device(Planner *planner, const ConfigDevice *device, bool vfio) {
+        PciAddress functions[DEVICE_FUNCTIONS_MAX];
+        RefusalKind kind;
+        size_t n = 0;
+
+        kind = device_resolve(device, planner->input->host, functions, &n, planner->refusal);
+        if (kind != REFUSAL_NONE) {
+                if (vfio)
+                        return refuse_or_note(planner);
+                note(planner, "%s", planner->refusal->text);
+                return REFUSAL_NONE;
+        }
+        for (size_t i = 0; i < n && kind == REFUSAL_NONE; i++)
+                kind = add_want(planner, functions[i], device, vfio);
+        return kind;
+}
+
+static RefusalKind collect(Planner *planner) {
+        const Config *config = planner->input->config;
+        const RunState *state = planner->input->state;
+        RefusalKind kind = REFUSAL_NONE;
+
+        for (size_t i = 0; i < config->n_devices && kind == REFUSAL_NONE; i++)
+                kind = collect_device(planner, &config->devices[i],
+                                      planner->mode->vfio_devices & (UINT32_C(1) << i));
+        for (size_t i = 0; i < state->n_homes && kind == REFUSAL_NONE; i++)
+                kind = add_want(planner, state->homes[i].address, NULL, false);
+        return kind;
+}
+
+/* --- where the host has it --- */
+
+/* A VFIO driver is no home, whoever bound it: what the mode wants on the host goes to a host
+ * driver. */
+static bool is_vfio_name(const char *driver) {
+        return strstr(driver, "vfio") != NULL;
+}
+
+/* Whether it is where we put it, or where nobody but us should have: to be undone on the way back.
+ */
+static bool is_ours(const Planner *planner, const Function *function) {
+        return function->on_vfio || strcmp(function->driver_override, VFIO_DRIVER) == 0 ||
+               run_state_find_home(planner->input->state, function->address);
+}
+
+static bool is_slot_of(const ConfigDevice *device, const Function *function) {
+        return device->has_address ? pci_address_same_slot(device->address, function->address)
+                                   : pci_id_equal(device->id, function->id);
+}
+
+/* "": what the modalias picks. */
+static const char *home_driver(const Planner *planner, const Want *want) {
+        const HomeFunction *home =
+                run_state_find_home(planner->input->state, want->function->address);
+
+        if (want->device && want->device->host_driver[0] != '\0' &&
+            want->function->address.function == 0 && is_slot_of(want->device, want->function))
+                return want->device->host_driver;
+        return home && !is_vfio_name(home->driver) ? home->driver : "";
+}
+
+/* An override that would keep @driver off is not put back. */
+static const char *home_override(const Planner *planner, const Function *function,
+                                 const char *driver) {
+        const HomeFunction *home = run_state_find_home(planner->input->state, function->address);
+
+        if (!home || is_vfio_name(home->driver_override) ||
+            (driver[0] != '\0' && strcmp(home->driver_override, driver) != 0))
+                return "";
+        return home->driver_override;
+}
+
+/* --- whether it may --- */
+
+/*
+ * A fallback mode without the boot display would be no way back. Looked at on the way to every
+ * other mode; on the way back the display simply stays with the host.
+ */
+static RefusalKind check_fallback(Planner *planner) {
+        const Config *config = planner->input->config;
+        const ConfigMode *fallback = config_find_mode(config, config->fallback_mode);
+
+        for (size_t i = 0; i < planner->n_wants; i++) {
+                Want *want = &planner->wants[i];
+                char address[PCI_ADDRESS_SIZE];
+
+                if (!want->device || !want->function->boot_vga ||
+                    !(fallback->vfio_devices & (UINT32_C(1) << (want->device - config->devices))))
+                        continue;
+                (void)refusal_set(
+                        planner->refusal, REFUSAL_FALLBACK_TAKES_DISPLAY,
+                        "The fallback mode '%s' takes device '%s', but %s is the display that this "
+                        "machine booted with; take it out of that mode's vfio-devices.",
+                        fallback->name, want->device->name,
+                        pci_address_format(want->function->address, address));
+                if (!planner->is_fallback)
+                        return planner->refusal->kind;
+                note(planner, "%s", planner->refusal->text);
+                want->vfio = false;
+        }
+        return REFUSAL_NONE;
+}
+
+/* Whether a member of the group keeps it from a guest once this plan is done. */
+static bool is_in_the_way(Planner *planner, const Want *want, const Function *member) {
+        const Want *other = find_want(planner, member->address);
+
+        if (other && other->vfio)
+                return false;
+        /* This very plan returns it to the host; or udev's coldplug does so in a moment. */
+        if (other && (member->on_vfio || member->driver[0] == '\0') &&
+            (planner->input->early || is_ours(planner, member) ||
+             home_driver(planner, other)[0] != '\0'))
+                return true;
+        /* A group that is on vfio-pci already and not viable for another's doing is not ours to
+         * mend. */
+        return !want->function->on_vfio && !function_leaves_group_viable(member);
+}
+
+static RefusalKind check_group(Planner *planner, const Want *want) {
+        const Host *host = planner->input->host;
+        char ours[PCI_ADDRESS_SIZE], theirs[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
+
+        for (size_t i = 0; i < host->n_functions; i++) {
+                const Function *member = &host->functions[i];
+
+                if (member->iommu_group != want->function->iommu_group ||
+                    !is_in_the_way(planner, want, member))
+                        continue;
+                return refusal_set(
+                        planner->refusal, REFUSAL_GROUP_NOT_VIABLE,
+                        "%s cannot be passed through alone: its IOMMU group %d also holds %s (%s), "
+                        "which %s drives. Let it go too (functions=, also=), or move one of "
+                        "them to another slot.",
+                        pci_address_format(want->function->address, ours),
+                        want->function->iommu_group, pci_address_format(member->address, theirs),
+                        pci_id_format(member->id, id),
+                        member->on_vfio || member->driver[0] == '\0' ? "the host" : member->driver);
+        }
+        return REFUSAL_NONE;
+}
+
+static RefusalKind check_take(Planner *planner, const Want *want) {
+        const Function *function = want->function;
+        char address[PCI_ADDRESS_SIZE];
+
+        if (!planner->input->host->iommu || function->iommu_group < 0)
+                return refusal_set(
+                        planner->refusal, REFUSAL_NO_IOMMU,
+                        "%s is in no IOMMU group: the IOMMU is off or missing. Switch it on in the "
+                        "firmware (VT-d, AMD-Vi) and, on Intel, boot with intel_iommu=on.",
+                        pci_address_format(function->address, address));
+        if (function->boot_vga && !(want->device->consent & CONSENT_BOOT_VGA))
+                return refusal_set(
+                        planner->refusal, REFUSAL_DRIVES_THE_CONSOLE,
+                        "%s is the display that this machine booted with: its screen goes dark when "
+                        "it leaves the host. If that is meant, add 'consent = boot-vga' to [device %s].",
+                        pci_address_format(function->address, address), want->device->name);
+        return check_group(planner, want);
+}
+
+/* What is on vfio-pci stays there on the way back, whatever becomes of its group: a guest may have
+ * it. */
+static RefusalKind check_want(Planner *planner, const Want *want) {
+        if (!want->vfio)
+                return REFUSAL_NONE;
+        if (!want->function->on_vfio)
+                return check_take(planner, want);
+        return planner->is_fallback ? REFUSAL_NONE : check_group(planner, want);
+}
+
+static RefusalKind check_takes(Planner *planner) {
+        size_t i = 0;
+
+        while (i < planner->n_wants) {
+                Want *want = &planner->wants[i];
+
+                if (check_want(planner, want) == REFUSAL_NONE) {
+                        i++;
+                        continue;
+                }
+                if (refuse_or_note(planner) != REFUSAL_NONE)
+                        return planner->refusal->kind;
+                want->vfio = false;
+                i = 0; /* without it, the group of one that was let through may not be viable */
+        }
+        return REFUSAL_NONE;
+}
+
+/* Unbinding vfio-pci under a guest never returns and hangs journald with it (6.1; facts T21). */
+static RefusalKind check_holders(Planner *planner) {
+        for (size_t i = 0; i < planner->n_wants; i++) {
+                const Function *function = planner->wants[i].function;
+                char address[PCI_ADDRESS_SIZE];
+
+                if (planner->wants[i].vfio || !function->on_vfio || function->holder.pid == 0)
+                        continue;
+                return refusal_set(planner->refusal, REFUSAL_BUSY,
+                                   "%s is in use by process %d (%s); shut that guest down first.",
+                                   pci_address_format(function->address, address),
+                                   function->holder.pid, function->holder.command);
+        }
+        return REFUSAL_NONE;
+}
+
+/* --- the steps --- */
+
+static void add_step(Planner *planner, StepKind kind, const Function *function,
+                     const char *driver) {
+        Step *step = &planner->plan->steps[planner->plan->n_steps++];
+
+        *step = (Step){ .kind = kind };
+        if (function)
+                step->address = function->address;
+        (void)snprintf(step->driver, sizeof(step->driver), "%s", driver);
+}
+
+static void add_take(Planner *planner, const Function *function) {
+        if (function->on_vfio)
+                return;
+        if (strcmp(function->driver_override, VFIO_DRIVER) != 0)
+                add_step(planner, STEP_SET_OVERRIDE, function, VFIO_DRIVER);
+        if (function->driver[0] != '\0')
+                add_step(planner, STEP_UNBIND, function, function->driver);
+        add_step(planner, STEP_BIND, function, VFIO_DRIVER);
+}
+
+/* A host driver in use is never taken away from under the host, also where another one was wanted.
+ */
+static void note_other_driver(Planner *planner, const Want *want) {
+        const Function *function = want->function;
+        char address[PCI_ADDRESS_SIZE];
+
+        if (want->device && want->device->host_driver[0] != '\0' &&
+            function->address.function == 0 &&
+            strcmp(function->driver, want->device->host_driver) != 0)
+                note(planner, "%s is on %s, not on its host-driver %s; left as it is.",
+                     pci_address_format(function->address, address), function->driver,
+                     want->device->host_driver);
+}
+
+static void add_return(Planner *planner, const Want *want) {
+        const Function *function = want->function;
+        const char *driver = home_driver(planner, want),
+                   *override = home_override(planner, function, driver);
+        bool ours = is_ours(planner, function);
+
+        if (ours && strcmp(function->driver_override, override) != 0)
+                add_step(planner, STEP_SET_OVERRIDE, function, override);
+        if (function->on_vfio)
+                add_step(planner, STEP_UNBIND, function, function->driver);
+        else if (function->driver[0] != '\0') {
+                note_other_driver(planner, want);
+                return;
+        }
+
+        if (planner->input->early) {
+                if (ours)
+                        add_step(planner, STEP_COLDPLUG, function, "");
+        } else if (driver[0] != '\0') {
+                add_step(planner, STEP_BIND, function, driver);
+        } else if (ours) {
+                add_step(planner, STEP_PROBE, function, "");
+        }
+}
+
+/*
+ * Whoever gets the display back gets it first; whoever loses it loses it last, when everything else
+ * has worked. i915 and xe are pinned by the audio function's component, which is one more reason.
+ */
+static void add_steps(Planner *planner) {
+        const Host *host = planner->input->host;
+        bool takes = false;
+
+        for (size_t i = 0; i < planner->n_wants; i++)
+                takes |= planner->wants[i].vfio && !planner->wants[i].function->on_vfio;
+        if (takes && !host->vfio_pci)
+                add_step(planner, STEP_LOAD_MODULE, NULL, VFIO_DRIVER);
+        if (takes && !host->vfio_iommu_type1)
+                add_step(planner, STEP_LOAD_MODULE, NULL, VFIO_IOMMU_MODULE);
+
+        for (int display = 1; display >= 0; display--)
+                for (size_t i = 0; i < planner->n_wants; i++)
+                        if (!planner->wants[i].vfio &&
+                            function_is_display(planner->wants[i].function) == display)
+                                add_return(planner, &planner->wants[i]);
+        for (int display = 0; display <= 1; display++)
+                for (size_t i = 0; i < planner->n_wants; i++)
+                        if (planner->wants[i].vfio &&
+                            function_is_display(planner->wants[i].function) == display)
+                                add_take(planner, planner->wants[i].function);
+}
+
+static void list_vfio(Planner *planner) {
+        Plan *plan = planner->plan;
+
+        for (size_t i = 0; i < planner->n_wants; i++)
+                if (planner->wants[i].vfio)
+                        plan->vfio[plan->n_vfio++] = planner->wants[i].function->address;
+}
+
+RefusalKind plan_make(const PlanInput *input, Plan *ret, Refusal *ret_refusal) {
+        static RefusalKind (*const phases[])(Planner *) = { collect, check_fallback, check_takes,
+                                                            check_holders };
+        Planner planner = {
+                .input = input,
+                .mode = config_find_mode(input->config, input->mode),
+                .plan = ret,
+                .refusal = ret_refusal,
+                .is_fallback = strcmp(input->mode, input->config->fallback_mode) == 0,
+        };
+
+        if (!planner.mode)
+                return refusal_set(ret_refusal, REFUSAL_UNKNOWN_MODE,
+                                   "The configuration has no mode '%s'.", input->mode);
+        (void)memset(ret, 0, sizeof(*ret));
+        (void)snprintf(ret->mode, sizeof(ret->mode), "%s", input->mode);
+        for (size_t i = 0; i < ARRAY_SIZE(phases); i++) {
+                RefusalKind kind = phases[i](&planner);
+
+                if (kind != REFUSAL_NONE)
+                        return kind;
+        }
+        add_steps(&planner);
+        list_vfio(&planner);
+        return REFUSAL_NONE;
+}
+
+/* --- in words --- */
+
+const char *step_kind_name(StepKind kind) {
+        static const char *const names[] = {
+                [STEP_LOAD_MODULE] = "load-module",
+                [STEP_SET_OVERRIDE] = "set-override",
+                [STEP_UNBIND] = "unbind",
+                [STEP_BIND] = "bind",
+                [STEP_PROBE] = "probe",
+                [STEP_COLDPLUG] = "coldplug",
+        };
+
+        return names[kind];
+}
+
+const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE]) {
+        char address[PCI_ADDRESS_SIZE];
+        const char *driver = step->driver;
+
+        (void)pci_address_format(step->address, address);
+        switch (step->kind) {
+        case STEP_LOAD_MODULE:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "load the module %s", driver);
+                break;
+        case STEP_SET_OVERRIDE:
+                if (driver[0] != '\0')
+                        (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: set driver_override to %s",
+                                       address, driver);
+                else
+                        (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: clear driver_override",
+                                       address);
+                break;
+        case STEP_UNBIND:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: unbind from %s", address, driver);
+                break;
+        case STEP_BIND:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: bind to %s", address, driver);
+                break;
+        case STEP_PROBE:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE,
+                               "%s: bind to the driver that its modalias picks", address);
+                break;
+        case STEP_COLDPLUG:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: leave to udev's coldplug",
+                               address);
+                break;
+        }
+        return buffer;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From what is to what a mode wants: an ordered list of steps, or a named refusal. Pure: the same
+ * input always gives the same plan, and a state that is as wanted gives no steps.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config.h"
+#include "device.h"
+#include "host.h"
+#include "refusal.h"
+#include "run-state.h"
+
+#define PLAN_STEPS_MAX (4 * RUN_STATE_FUNCTIONS_MAX + 8)
+#define PLAN_NOTES_MAX 16
+#define PLAN_STEP_TEXT_SIZE 160
+
+typedef enum StepKind {
+        STEP_LOAD_MODULE,  /**< load `driver` by name, in spite of a blacklist */
+        STEP_SET_OVERRIDE, /**< driver_override of `address` becomes `driver`; "" clears it */
+        STEP_UNBIND,       /**< take `address` from `driver` */
+        STEP_BIND,         /**< give `address` to `driver`; the link read back is the verdict */
+        STEP_PROBE,    /**< let the kernel pick: load what the modalias names, then drivers_probe */
+        STEP_COLDPLUG, /**< early boot: only drivers_probe; udev loads what is missing later */
+} StepKind;
+
+typedef struct Step {
+        StepKind kind;
+        PciAddress address;              /**< not of STEP_LOAD_MODULE */
+        char driver[CONFIG_DRIVER_SIZE]; /**< not of STEP_PROBE and STEP_COLDPLUG */
+} Step;
+
+typedef struct Plan {
+        char mode[CONFIG_NAME_SIZE];
+        Step steps[PLAN_STEPS_MAX];
+        size_t n_steps;
+        PciAddress vfio[RUN_STATE_FUNCTIONS_MAX]; /**< every function that is on vfio-pci when the
+                                                     plan is done */
+        size_t n_vfio;
+        char notes[PLAN_NOTES_MAX]
+                  [256]; /**< what is not as configured and was left alone, in words */
+        size_t n_notes;
+} Plan;
+
+typedef struct PlanInput {
+        const Config *config;
+        const Host *host;
+        const RunState *state; /**< the functions that we moved; never NULL */
+        const char *mode;
+        bool early; /**< before udev's coldplug: what is unbound and wanted on the host is left to
+                       it */
+} PlanInput;
+
+/**
+ * Makes the plan for `mode`.
+ *
+ * A switch to the fallback mode is never refused for what is missing, unviable or without consent;
+ * what cannot be had is a note, and the rest is done. It is refused as busy where a process has a
+ * function's VFIO node open, since unbinding under it would hang in the kernel.
+ *
+ * @ret: valid where REFUSAL_NONE is returned
+ * @ret_refusal: filled where another kind is returned
+ */
+RefusalKind plan_make(const PlanInput *input, Plan *ret, Refusal *ret_refusal);
+
+/** Writes a step as a person reads it, such as "0000:01:00.1: unbind from snd_hda_intel". Returns
+ * @buffer. */
+const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE]);
+
+/** A step's name in JSON and on D-Bus: load-module, set-override, unbind, bind, probe, coldplug. */
+const char *step_kind_name(StepKind kind);

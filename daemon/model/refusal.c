@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of refusals. A row here is what the man pages, exit codes and D-Bus errors are checked
+ * against.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "refusal.h"
+
+typedef struct RefusalRow {
+        const char *name;
+        const char *sentence;
+        ExitCode exit_code;
+} RefusalRow;
+
+static const RefusalRow refusal_table[_REFUSAL_MAX] = {
+        [REFUSAL_NONE] = { "none", "Nothing was refused.", EXIT_CODE_DONE },
+        [REFUSAL_CONFIG_INVALID] = { "config-invalid", "The configuration cannot be used.",
+                                     EXIT_CODE_CONFIGURATION },
+        [REFUSAL_UNKNOWN_MODE] = { "unknown-mode", "The configuration has no such mode.",
+                                   EXIT_CODE_CONFIGURATION },
+        [REFUSAL_FALLBACK_TAKES_DISPLAY] = { "fallback-takes-display",
+                                             "The fallback mode must leave the host its display.",
+                                             EXIT_CODE_CONFIGURATION },
+        [REFUSAL_NOT_FOUND] = { "not-found", "A configured device is not in this machine.",
+                                EXIT_CODE_NOT_VIABLE },
+        [REFUSAL_OTHER_DEVICE_THERE] = { "other-device-there",
+                                         "Another device is where the configured one should be.",
+                                         EXIT_CODE_NOT_VIABLE },
+        [REFUSAL_AMBIGUOUS_ID] = { "ambiguous-id", "More than one slot matches a device's id.",
+                                   EXIT_CODE_NOT_VIABLE },
+        [REFUSAL_NO_IOMMU] = { "no-iommu", "There is no IOMMU to protect the host from the guest.",
+                               EXIT_CODE_NOT_VIABLE },
+        [REFUSAL_GROUP_NOT_VIABLE] = { "group-not-viable",
+                                       "The IOMMU group also holds a device that the host is using.",
+                                       EXIT_CODE_NOT_VIABLE },
+        [REFUSAL_DRIVES_THE_CONSOLE] = { "drives-the-console",
+                                         "The device drives the host's screen and nobody consented.",
+                                         EXIT_CODE_UNSAFE },
+        [REFUSAL_BUSY] = { "busy", "A process is using the device.", EXIT_CODE_BUSY },
+        [REFUSAL_MODULE_UNAVAILABLE] = { "module-unavailable", "A needed driver cannot be loaded.",
+                                         EXIT_CODE_NOT_VIABLE },
+        [REFUSAL_ALREADY_SWITCHING] = { "already-switching", "Another switch is under way.",
+                                        EXIT_CODE_BUSY },
+        [REFUSAL_SHUTTING_DOWN] = { "shutting-down", "The machine is going down.", EXIT_CODE_BUSY },
+        [REFUSAL_FAILED] = { "failed", "The switch failed and was undone.", EXIT_CODE_FAILED },
+        [REFUSAL_HALF_WAY] = { "half-way", "The switch failed and could not be undone whole.",
+                               EXIT_CODE_FAILED },
+};
+
+const char *refusal_name(RefusalKind kind) {
+        return refusal_table[kind].name;
+}
+
+const char *refusal_sentence(RefusalKind kind) {
+        return refusal_table[kind].sentence;
+}
+
+ExitCode refusal_exit_code(RefusalKind kind) {
+        return refusal_table[kind].exit_code;
+}
+
+RefusalKind refusal_by_name(const char *name) {
+        for (unsigned kind = REFUSAL_NONE; kind < _REFUSAL_MAX; kind++)
+                if (strcmp(refusal_table[kind].name, name) == 0)
+                        return (RefusalKind)kind;
+        return REFUSAL_NONE;
+}
+
+RefusalKind refusal_set(Refusal *refusal, RefusalKind kind, const char *format, ...) {
+        va_list arguments;
+
+        refusal->kind = kind;
+        va_start(arguments, format);
+        (void)vsnprintf(refusal->text, sizeof(refusal->text), format, arguments);
+        va_end(arguments);
+        return kind;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The text form of RunState. The files lie in /run and only root writes them, but they outlive a
+ * killed program and an upgrade, so they carry a version and are checked when they are read.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "record.h"
+#include "run-state.h"
+
+#define HEADER_KEY "vfio-mode-state"
+#define VERSION "1"
+#define NOTHING "-" /* an empty driver or override, so that a line always has three words */
+
+const HomeFunction *run_state_find_home(const RunState *state, PciAddress address) {
+        for (size_t i = 0; i < state->n_homes; i++)
+                if (pci_address_compare(state->homes[i].address, address) == 0)
+                        return &state->homes[i];
+        return NULL;
+}
+
+int run_state_add_home(RunState *state, const HomeFunction *home) {
+        if (run_state_find_home(state, home->address))
+                return 0;
+        if (state->n_homes == RUN_STATE_FUNCTIONS_MAX)
+                return -ENOSPC;
+        state->homes[state->n_homes++] = *home;
+        return 0;
+}
+
+/* --- writing --- */
+
+/* One name with a blank in it must not spoil the whole file: that function goes home by its
+ * modalias. */
+static const char *word_or_nothing(const char *word) {
+        return config_driver_is_valid(word) ? word : NOTHING;
+}
+
+int run_state_format_home(const HomeFunction *home, char *buffer, size_t size) {
+        char address[PCI_ADDRESS_SIZE];
+        int n;
+
+        n = snprintf(buffer, size, "function=%s %s %s\n",
+                     pci_address_format(home->address, address), word_or_nothing(home->driver),
+                     word_or_nothing(home->driver_override));
+        return (size_t)n < size ? n : -ENAMETOOLONG;
+}
+
+int run_state_format(const RunState *state, char **ret) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        FILE *file;
+
+        file = open_memstream(&text, &size);
+        if (!file)
+                return -ENOMEM;
+        (void)fprintf(file, "%s=%s\n", HEADER_KEY, VERSION);
+        record_print(file, "mode", state->mode);
+        record_print(file, "old-mode", state->old_mode);
+        record_print(file, "source", state->source);
+        record_print(file, "reason", state->reason);
+        (void)fprintf(file, "since=%llu\n", (unsigned long long)state->since);
+        for (size_t i = 0; i < state->n_homes; i++) {
+                char line[256];
+
+                if (run_state_format_home(&state->homes[i], line, sizeof(line)) > 0)
+                        (void)fputs(line, file);
+        }
+        if (fclose(file) != 0 || size > RUN_STATE_SIZE_MAX)
+                return -ENOMEM;
+        *ret = TAKE_PTR(text);
+        return (int)size;
+}
+
+/* --- reading --- */
+
+static int parse_name(char *ret, const char *value) {
+        if (value[0] != '\0' && !config_name_is_valid(value))
+                return -EBADMSG;
+        (void)snprintf(ret, CONFIG_NAME_SIZE, "%s", value);
+        return 0;
+}
+
+static int parse_text(char *ret, size_t size, const char *value) {
+        return parse_copy(ret, size, value, strlen(value)) < 0 ? -EBADMSG : 0;
+}
+
+static int parse_driver(char *ret, const char *word, size_t length) {
+        char driver[CONFIG_DRIVER_SIZE];
+
+        if (!word || parse_copy(driver, sizeof(driver), word, length) < 0)
+                return -EBADMSG;
+        if (strcmp(driver, NOTHING) == 0)
+                driver[0] = '\0';
+        else if (!config_driver_is_valid(driver))
+                return -EBADMSG;
+        (void)memcpy(ret, driver, sizeof(driver));
+        return 0;
+}
+
+static int parse_home(const char *value, RunState *state) {
+        HomeFunction home = { 0 };
+        char address[PCI_ADDRESS_SIZE];
+        const char *word;
+        size_t length;
+
+        word = parse_word(&value, &length);
+        if (!word || parse_copy(address, sizeof(address), word, length) < 0 ||
+            pci_address_parse(address, &home.address) < 0)
+                return -EBADMSG;
+        word = parse_word(&value, &length);
+        if (parse_driver(home.driver, word, length) < 0)
+                return -EBADMSG;
+        word = parse_word(&value, &length);
+        if (parse_driver(home.driver_override, word, length) < 0)
+                return -EBADMSG;
+        if (parse_word(&value, &length))
+                return -EBADMSG;
+        return run_state_add_home(state, &home) < 0 ? -EBADMSG : 0;
+}
+
+static int parse_line(const char *key, const char *value, RunState *state) {
+        if (strcmp(key, "mode") == 0)
+                return parse_name(state->mode, value);
+        if (strcmp(key, "old-mode") == 0)
+                return parse_name(state->old_mode, value);
+        if (strcmp(key, "source") == 0)
+                return parse_text(state->source, sizeof(state->source), value);
+        if (strcmp(key, "reason") == 0)
+                return parse_text(state->reason, sizeof(state->reason), value);
+        if (strcmp(key, "since") == 0)
+                return parse_decimal(value, UINT64_MAX, &state->since) < 0 ? -EBADMSG : 0;
+        if (strcmp(key, "function") == 0)
+                return parse_home(value, state);
+        return -EBADMSG;
+}
+
+int run_state_parse(const char *text, RunState *ret) {
+        _cleanup_free_ RunState *state = NULL;
+        char line[RUN_STATE_TEXT_SIZE + 64];
+        const char *value;
+        int r;
+
+        state = calloc(1, sizeof(*state));
+        if (!state)
+                return -ENOMEM;
+        if (record_next(&text, line, sizeof(line), &value) <= 0 || strcmp(line, HEADER_KEY) != 0)
+                return -EBADMSG;
+        if (strcmp(value, VERSION) != 0)
+                return -EPROTONOSUPPORT;
+        while ((r = record_next(&text, line, sizeof(line), &value)) > 0) {
+                r = parse_line(line, value, state);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        *ret = *state;
+        return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What /run/vfio-mode remembers, as text and as a value: the mode the machine is in (`status`) and
+ * what a switch in progress has to undo (`undo`). Pure. Lines of `key=value`, a version first.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "config.h"
+#include "pci-address.h"
+
+#define RUN_STATE_FUNCTIONS_MAX 64
+#define RUN_STATE_SIZE_MAX (32 * 1024)
+#define RUN_STATE_TEXT_SIZE 512
+
+/** Where a function was before we took it. */
+typedef struct HomeFunction {
+        PciAddress address;
+        char driver[CONFIG_DRIVER_SIZE];          /**< "": none was bound */
+        char driver_override[CONFIG_DRIVER_SIZE]; /**< "": unset */
+} HomeFunction;
+
+/** `status`: the mode in force. `undo`: the switch in progress, from where to where. */
+typedef struct RunState {
+        char mode[CONFIG_NAME_SIZE];     /**< the mode in force, or the switch's target; "": none */
+        char old_mode[CONFIG_NAME_SIZE]; /**< the mode before; "": none */
+        char source[32];                 /**< who asked: boot, unit, fallback, replug */
+        char reason[RUN_STATE_TEXT_SIZE];            /**< in words; one line */
+        uint64_t since;                              /**< CLOCK_REALTIME, seconds */
+        HomeFunction homes[RUN_STATE_FUNCTIONS_MAX]; /**< the functions that we moved, and not yet
+                                                        back */
+        size_t n_homes;
+} RunState;
+
+/**
+ * Parses what run_state_format() wrote.
+ *
+ * Returns 0; -EPROTONOSUPPORT where another version wrote it; -EBADMSG where it is damaged. @ret is
+ * untouched on failure.
+ */
+_must_check_ int run_state_parse(const char *text, RunState *ret);
+
+/**
+ * Writes the state as text.
+ *
+ * @ret: the caller frees it
+ *
+ * Returns its length, or -ENOMEM.
+ */
+_must_check_ int run_state_format(const RunState *state, char **ret);
+
+/** One `function=` line with its newline, for appending to the undo log. Returns its length, or
+ * -ENAMETOOLONG. */
+_must_check_ int run_state_format_home(const HomeFunction *home, char *buffer, size_t size);
+
+/** Finds a function among the homes; NULL where it is none. */
+const HomeFunction *run_state_find_home(const RunState *state, PciAddress address);
+
+/** Adds a home unless the function has one already. Returns 0, or -ENOSPC. */
+_must_check_ int run_state_add_home(RunState *state, const HomeFunction *home);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads the files of /run/vfio-mode; their form is model/run-state's and model/run-result's.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "state-files.h"
+
+static int read_state(const Root *root, const char *path, RunState *ret) {
+        _cleanup_free_ char *text = NULL;
+        ssize_t n;
+
+        n = file_read_alloc_at(root->fd, path, RUN_STATE_SIZE_MAX, &text);
+        if (n == -ENOENT)
+                (void)memset(ret, 0, sizeof(*ret));
+        if (n < 0)
+                return (int)n;
+        return run_state_parse(text, ret);
+}
+
+static int read_result(const Root *root, const char *path, RunResult *ret) {
+        char text[RUN_RESULT_SIZE_MAX];
+        ssize_t n;
+
+        n = file_read_at(root->fd, path, text, sizeof(text));
+        if (n < 0)
+                return (int)n;
+        return run_result_parse(text, ret);
+}
+
+int state_read(const Root *root, RunState *ret) {
+        return read_state(root, STATUS_PATH, ret);
+}
+
+int undo_read(const Root *root, RunState *ret) {
+        return read_state(root, UNDO_PATH, ret);
+}
+
+int result_read(const Root *root, RunResult *ret) {
+        return read_result(root, RESULT_PATH, ret);
+}
+
+int boot_result_read(const Root *root, RunResult *ret) {
+        return read_result(root, BOOT_PATH, ret);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * /run/vfio-mode, read. Who writes it is apply/.
+ */
+#pragma once
+
+#include "model/run-result.h"
+#include "model/run-state.h"
+#include "root.h"
+
+#define RUN_DIR "run/vfio-mode"
+#define STATUS_PATH RUN_DIR "/status"
+#define UNDO_PATH RUN_DIR "/undo"
+#define RESULT_PATH RUN_DIR "/result"
+#define BOOT_PATH RUN_DIR "/boot"
+#define LOCK_PATH RUN_DIR "/lock"
+#define VFIO_MARKS_DIR RUN_DIR "/vfio" /* a file for each address that is wanted on vfio-pci */
+
+/**
+ * Reads the mode in force and what we moved.
+ *
+ * Returns 0; -ENOENT where no switch was made since boot (@ret is then an empty state); -EBADMSG or
+ * -EPROTONOSUPPORT where the file is not as we write it; else the error of reading.
+ */
+_must_check_ int state_read(const Root *root, RunState *ret);
+
+/** Reads what a switch in progress, or a killed one, has to undo. Returns as state_read(). */
+_must_check_ int undo_read(const Root *root, RunState *ret);
+
+/** Reads how the last run ended. Returns 0; -ENOENT; -EBADMSG; else the error of reading. */
+_must_check_ int result_read(const Root *root, RunResult *ret);
+
+/** Reads what the boot unit decided and how it went, in the same form. Returns as result_read(). */
+_must_check_ int boot_result_read(const Root *root, RunResult *ret);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Runs systemctl(1) and reads what it prints. Its output is asked for in its plain form, which is
+ * kept stable for scripts.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "command.h"
+#include "units.h"
+
+#define SYSTEMCTL "systemctl"
+#define PREFIX "vfio-mode@"
+#define SUFFIX ".service"
+#define OUTPUT_SIZE (16 * 1024)
+
+const char *unit_name(const char *mode, char buffer[static UNIT_NAME_SIZE]) {
+        (void)snprintf(buffer, UNIT_NAME_SIZE, PREFIX "%s" SUFFIX, mode);
+        return buffer;
+}
+
+static int run_quietly(const char *verb, const char *option, const char *mode) {
+        char unit[UNIT_NAME_SIZE];
+        const char *const arguments[] = { SYSTEMCTL, verb, option, unit_name(mode, unit), NULL };
+        int r;
+
+        r = command_run(arguments, NULL, 0);
+        return r > 0 ? -EIO : r;
+}
+
+int units_start(const char *mode, UnitStart how) {
+        return run_quietly(how == UNIT_REAPPLY_WAIT ? "reload-or-restart" : "start",
+                           how == UNIT_START_QUEUE ? "--no-block" : "--quiet", mode);
+}
+
+int units_stop(const char *mode) {
+        return run_quietly("stop", "--quiet", mode);
+}
+
+int units_reset_failed(const char *mode) {
+        return run_quietly("reset-failed", "--quiet", mode);
+}
+
+/* Takes the mode's name out of "vfio-mode@NAME.service". */
+static int parse_unit(const char *word, size_t length, char mode[static CONFIG_NAME_SIZE]) {
+        size_t prefix = strlen(PREFIX), suffix = strlen(SUFFIX);
+
+        if (length <= prefix + suffix || strncmp(word, PREFIX, prefix) != 0 ||
+            strncmp(word + length - suffix, SUFFIX, suffix) != 0)
+                return -EINVAL;
+        return parse_copy(mode, CONFIG_NAME_SIZE, word + prefix, length - prefix - suffix);
+}
+
+/* A line of list-units: unit, load state, active state, sub-state, description. */
+static int parse_instance(const char *line, UnitInstance *ret) {
+        const char *word;
+        size_t length;
+
+        word = parse_word(&line, &length);
+        if (!word || parse_unit(word, length, ret->mode) < 0)
+                return -EINVAL;
+        if (!parse_word(&line, &length))
+                return -EINVAL;
+        word = parse_word(&line, &length);
+        if (!word)
+                return -EINVAL;
+        return parse_copy(ret->active_state, sizeof(ret->active_state), word, length);
+}
+
+int units_list_instances(UnitInstance *ret, size_t max) {
+        static const char *const arguments[] = { SYSTEMCTL,         "list-units",  "--all",
+                                                 "--plain",         "--no-legend", "--no-pager",
+                                                 PREFIX "*" SUFFIX, NULL };
+        _cleanup_free_ char *output = NULL;
+        char *cursor, *line;
+        size_t n = 0;
+        int r;
+
+        output = malloc(OUTPUT_SIZE);
+        if (!output)
+                return -ENOMEM;
+        r = command_run(arguments, output, OUTPUT_SIZE);
+        if (r != 0)
+                return r < 0 ? r : -EIO;
+        cursor = output;
+        while ((line = strsep(&cursor, "\n"))) {
+                if (line[0] == '\0')
+                        continue;
+                if (n == max)
+                        return -E2BIG;
+                if (parse_instance(line, &ret[n]) >= 0)
+                        n++;
+        }
+        return (int)n;
+}
+
+/* A line of list-jobs: number, unit, type, state. */
+int units_job(const char *mode, char ret[static 16]) {
+        char unit[UNIT_NAME_SIZE], output[256];
+        const char *const arguments[] = { SYSTEMCTL,     "list-jobs",  "--plain",
+                                          "--no-legend", "--no-pager", unit_name(mode, unit),
+                                          NULL };
+        const char *cursor = output, *word = NULL;
+        size_t length = 0;
+        int r;
+
+        ret[0] = '\0';
+        r = command_run(arguments, output, sizeof(output));
+        if (r != 0)
+                return r < 0 ? r : -EIO;
+        for (unsigned column = 0; column < 3; column++)
+                word = parse_word(&cursor, &length);
+        return word && parse_copy(ret, 16, word, length) >= 0;
+}
+
+bool units_system_is_stopping(void) {
+        static const char *const arguments[] = { SYSTEMCTL, "is-system-running", NULL };
+        char output[32];
+
+        return command_run(arguments, output, sizeof(output)) >= 0 &&
+               strcmp(output, "stopping\n") == 0;
+}
+
+int units_property(const char *mode, const char *property, char *buffer, size_t size) {
+        char unit[UNIT_NAME_SIZE];
+        const char *const arguments[] = { SYSTEMCTL,    "show",   "--value",
+                                          "--property", property, unit_name(mode, unit),
+                                          NULL };
+        int r;
+
+        r = command_run(arguments, buffer, size);
+        if (r != 0)
+                return r < 0 ? r : -EIO;
+        buffer[strcspn(buffer, "\n")] = '\0';
+        return (int)strlen(buffer);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Asks systemd about units and jobs, through systemctl(1): as root it needs no bus, so the same way
+ * works in early boot, in a rescue shell and at run time, and it already knows how to wait for
+ * jobs. Only for the live machine; with another root nothing here may be called.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "model/config.h"
+
+#define UNIT_NAME_SIZE (sizeof("vfio-mode@.service") + CONFIG_NAME_SIZE)
+#define UNIT_INSTANCES_MAX 64
+
+/** One instance of vfio-mode@.service that systemd has loaded. */
+typedef struct UnitInstance {
+        char mode[CONFIG_NAME_SIZE];
+        char active_state[16]; /**< active, activating, deactivating, failed, inactive, reloading */
+} UnitInstance;
+
+typedef enum UnitStart {
+        UNIT_START_QUEUE,  /**< only put the start job in the queue */
+        UNIT_START_WAIT,   /**< start and wait; nothing happens where it is active */
+        UNIT_REAPPLY_WAIT, /**< start, or reload where it is active, which mends drift, and wait */
+} UnitStart;
+
+/**
+ * Lists the instances of vfio-mode@.service that systemd knows, failed ones included.
+ *
+ * Returns how many; -E2BIG where there are more than @max; -EIO where systemctl failed; else the
+ * error of running it.
+ */
+_must_check_ int units_list_instances(UnitInstance *ret, size_t max);
+
+/** Writes the name of a mode's unit. Returns @buffer. */
+const char *unit_name(const char *mode, char buffer[static UNIT_NAME_SIZE]);
+
+/**
+ * Starts a mode's unit.
+ *
+ * Returns 0 when it was queued or has started; -EIO where systemctl says it failed (the reason is
+ * in /run/vfio-mode/result); else the error of running it.
+ */
+_must_check_ int units_start(const char *mode, UnitStart how);
+
+/** Stops a mode's unit and what is bound to it, and waits. Returns as units_start(). */
+_must_check_ int units_stop(const char *mode);
+
+/** Forgets that a mode's unit failed, so that the system does not stay "degraded" after a good
+ * switch. */
+int units_reset_failed(const char *mode);
+
+/**
+ * The type of the job that is queued or running for a mode's unit: start, stop, restart, ...
+ *
+ * Returns 1 where there is one; 0 where there is none (@ret is ""); else as units_list_instances().
+ */
+_must_check_ int units_job(const char *mode, char ret[static 16]);
+
+/** Whether the machine is going down (`systemctl is-system-running`: stopping). */
+bool units_system_is_stopping(void);
+
+/**
+ * Reads one property of a mode's unit, such as InvocationID.
+ *
+ * Returns its length, 0 where it is empty; else as units_list_instances().
+ */
+_must_check_ int units_property(const char *mode, const char *property, char *buffer, size_t size);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The lock file is never removed: a lock on an unlinked file would be no lock.
+ */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "host/state-files.h"
+#include "lock.h"
+#include "state-write.h"
+
+int lock_take(const Root *root, bool wait, int *ret_fd) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        fd = openat(root->fd, LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0 && errno == ENOENT) {
+                r = run_dir_make(root);
+                if (r < 0)
+                        return r;
+                fd = openat(root->fd, LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        }
+        if (fd < 0)
+                return -errno;
+        if (fcntl(fd, wait ? F_SETLKW : F_SETLK, &lock) < 0)
+                return errno == EACCES ? -EAGAIN : -errno;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+bool lock_is_taken(const Root *root) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        _cleanup_close_ int fd = openat(root->fd, LOCK_PATH, O_RDWR | O_CLOEXEC);
+
+        return fd >= 0 && fcntl(fd, F_GETLK, &lock) >= 0 && lock.l_type != F_UNLCK;
+}

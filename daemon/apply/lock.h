@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One switch at a time. A POSIX record lock: unlike flock(2) it is not inherited by children, so a
+ * writer that is stuck in the kernel does not hold it for ever.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "host/root.h"
+
+/**
+ * Takes the lock, making /run/vfio-mode first where it is missing.
+ *
+ * @wait: until the switch that is under way has ended
+ * @ret_fd: the lock is held until this is closed
+ *
+ * Returns 0; -EAGAIN where another process has it; else a negative errno.
+ */
+_must_check_ int lock_take(const Root *root, bool wait, int *ret_fd);
+
+/** Whether another process has the lock, without taking it for a moment as a try would. */
+bool lock_is_taken(const Root *root);

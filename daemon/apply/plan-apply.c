@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One step after another. What a failure means for the user is said here; what it means for the
+ * functions already moved is rollback()'s.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "model/bind-error.h"
+#include "module.h"
+#include "plan-apply.h"
+#include "sysfs.h"
+
+typedef struct Run {
+        const Root *root;
+        const Plan *plan;
+        const Host *host;
+        UndoLog *undo;
+        Refusal *refusal;
+} Run;
+
+static int fail_step(Run *run, const Step *step, int error) {
+        char text[PLAN_STEP_TEXT_SIZE];
+
+        (void)refusal_set(run->refusal, REFUSAL_FAILED, "This failed: %s (%s).",
+                          step_format(step, text), strerror(-error));
+        return error;
+}
+
+static int fail_bind(Run *run, const Step *step, const char *driver, int error) {
+        run->refusal->kind = REFUSAL_FAILED;
+        (void)bind_error_format(step->address, driver, error, run->refusal->text,
+                                sizeof(run->refusal->text));
+        return error < 0 ? error : -ENODEV;
+}
+
+static int load_module(Run *run, const Step *step) {
+        int r;
+
+        r = module_load(run->root, step->driver);
+        if (r < 0) {
+                (void)refusal_set(
+                        run->refusal, REFUSAL_MODULE_UNAVAILABLE,
+                        "The module %s cannot be loaded (%s); is it installed for this kernel?",
+                        step->driver, strerror(-r));
+                return r;
+        }
+        return 0;
+}
+
+/*
+ * A driver's name is most often its module's, but not always (bochs-drm is in bochs): where there
+ * is no such module, the device's own modalias knows.
+ */
+static int make_driver_available(const Run *run, const Step *step) {
+        char modalias[128];
+        int r;
+
+        if (sysfs_has_driver(run->root, step->driver))
+                return 0;
+        r = module_load(run->root, step->driver);
+        if (r == -ENOENT) {
+                r = sysfs_read_modalias(run->root, step->address, modalias, sizeof(modalias));
+                if (r >= 0)
+                        r = module_load_for(run->root, modalias);
+        }
+        return r < 0 ? r : 0;
+}
+
+static int bind(Run *run, const Step *step) {
+        int r;
+
+        r = make_driver_available(run, step);
+        if (r >= 0)
+                r = sysfs_bind(run->root, step->address, step->driver);
+        return r <= 0 ? fail_bind(run, step, step->driver, r) : 0;
+}
+
+/* A function for which the system has no driver at all was at home without one. */
+static int probe(Run *run, const Step *step) {
+        char modalias[128], text[PCI_ADDRESS_SIZE];
+        int r, n_modules;
+
+        r = sysfs_read_modalias(run->root, step->address, modalias, sizeof(modalias));
+        if (r < 0)
+                return fail_step(run, step, r);
+        n_modules = module_load_for(run->root, modalias);
+        r = sysfs_probe(run->root, step->address);
+        if (r < 0)
+                return fail_step(run, step, r);
+        if (r == 0 && n_modules > 0)
+                return fail_bind(run, step, "its host driver", 0);
+        if (r == 0)
+                log_notice("%s has no driver on this host.",
+                           pci_address_format(step->address, text));
+        return 0;
+}
+
+static int take_step(Run *run, const Step *step) {
+        int r = 0;
+
+        switch (step->kind) {
+        case STEP_LOAD_MODULE:
+                return load_module(run, step);
+        case STEP_SET_OVERRIDE:
+                r = sysfs_set_override(run->root, step->address, step->driver);
+                break;
+        case STEP_UNBIND:
+                r = sysfs_unbind(run->root, step->address, step->driver);
+                break;
+        case STEP_BIND:
+                return bind(run, step);
+        case STEP_PROBE:
+                return probe(run, step);
+        case STEP_COLDPLUG:
+                r = sysfs_probe(run->root, step->address);
+                break;
+        }
+        return r < 0 ? fail_step(run, step, r) : 0;
+}
+
+static int note_home(Run *run, const Step *step) {
+        const Function *function = host_find(run->host, step->address);
+        HomeFunction home = { .address = step->address };
+        int r;
+
+        if (step->kind == STEP_LOAD_MODULE || !function)
+                return 0;
+        (void)memcpy(home.driver, function->driver, sizeof(home.driver));
+        (void)memcpy(home.driver_override, function->driver_override, sizeof(home.driver_override));
+        r = undo_log_add(run->undo, &home);
+        return r < 0 ? fail_step(run, step, r) : 0;
+}
+
+/*
+ * Under an override that names it, any driver binds: also vfio-pci where somebody bound it by
+ * new_id, and a driver that does not match the override it was found with.
+ */
+static int rebind(const Root *root, const HomeFunction *home) {
+        int r;
+
+        r = sysfs_set_override(root, home->address, home->driver);
+        if (r >= 0)
+                r = sysfs_bind(root, home->address, home->driver);
+        return r == 0 ? -ENODEV : r;
+}
+
+static int put_back(const Root *root, const HomeFunction *home) {
+        char bound[CONFIG_DRIVER_SIZE];
+        int r, error;
+
+        r = sysfs_read_driver(root, home->address, bound);
+        if (r >= 0 && strcmp(bound, home->driver) != 0) {
+                if (bound[0] != '\0')
+                        r = sysfs_unbind(root, home->address, bound);
+                if (r >= 0 && home->driver[0] != '\0')
+                        r = rebind(root, home);
+        }
+        error = sysfs_set_override(root, home->address, home->driver_override);
+        return r < 0 ? r : error;
+}
+
+static RefusalKind rollback(Run *run) {
+        const RunState *undo = &run->undo->state;
+        char cause[REFUSAL_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
+        int r, error = 0;
+
+        log_warning("%s Undoing what was done.", run->refusal->text);
+        for (size_t i = undo->n_homes; i > 0; i--) {
+                r = put_back(run->root, &undo->homes[i - 1]);
+                if (r < 0)
+                        error = log_error_errno(
+                                r, "%s cannot be put back: %m",
+                                pci_address_format(undo->homes[i - 1].address, address));
+        }
+        if (error >= 0)
+                return run->refusal->kind;
+        (void)memcpy(cause, run->refusal->text, sizeof(cause));
+        return refusal_set(run->refusal, REFUSAL_HALF_WAY,
+                           "%.400s Not everything could be put back.", cause);
+}
+
+static bool has_failed(const PciAddress *failed, size_t n, PciAddress address) {
+        for (size_t i = 0; i < n; i++)
+                if (pci_address_compare(failed[i], address) == 0)
+                        return true;
+        return false;
+}
+
+/* The way back: whatever can be brought back is. */
+static RefusalKind apply_best_effort(Run *run) {
+        PciAddress failed[PLAN_STEPS_MAX];
+        char text[PLAN_STEP_TEXT_SIZE];
+        size_t n_failed = 0;
+
+        for (size_t i = 0; i < run->plan->n_steps; i++) {
+                const Step *step = &run->plan->steps[i];
+
+                if (has_failed(failed, n_failed, step->address))
+                        continue;
+                log_info("%s", step_format(step, text));
+                /* Without its line in the log a step is taken all the same: the screen comes first.
+                 */
+                (void)note_home(run, step);
+                if (take_step(run, step) >= 0)
+                        continue;
+                log_error("%s", run->refusal->text);
+                if (step->kind != STEP_LOAD_MODULE)
+                        failed[n_failed++] = step->address;
+        }
+        if (n_failed > 0)
+                run->refusal->kind = REFUSAL_HALF_WAY;
+        return n_failed > 0 ? REFUSAL_HALF_WAY : REFUSAL_NONE;
+}
+
+static RefusalKind apply_or_undo(Run *run) {
+        char text[PLAN_STEP_TEXT_SIZE];
+
+        for (size_t i = 0; i < run->plan->n_steps; i++) {
+                const Step *step = &run->plan->steps[i];
+
+                log_info("%s", step_format(step, text));
+                if (note_home(run, step) < 0 || take_step(run, step) < 0)
+                        return rollback(run);
+        }
+        return REFUSAL_NONE;
+}
+
+RefusalKind plan_apply(const Root *root, const Plan *plan, const Host *host, bool best_effort,
+                       UndoLog *undo, Refusal *ret_refusal) {
+        Run run = { root, plan, host, undo, ret_refusal };
+
+        return best_effort ? apply_best_effort(&run) : apply_or_undo(&run);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every file is put in place whole, by rename(2), and readable for everybody.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "host/config-load.h"
+#include "host/state-files.h"
+#include "state-write.h"
+
+int run_dir_make(const Root *root) {
+        return mkdirat(root->fd, RUN_DIR, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int state_write(const Root *root, const RunState *state) {
+        _cleanup_free_ char *text = NULL;
+        int n;
+
+        n = run_state_format(state, &text);
+        return n < 0 ? n : file_replace_at(root->fd, STATUS_PATH, text, (size_t)n);
+}
+
+int accepted_write(const Root *root, const Config *config) {
+        _cleanup_free_ char *text = NULL, *old = NULL;
+        int n;
+
+        n = config_format(config, &text);
+        if (n < 0)
+                return n;
+        if (file_read_alloc_at(root->fd, CONFIG_ACCEPTED_PATH, CONFIG_FILE_MAX, &old) == n &&
+            memcmp(text, old, (size_t)n) == 0)
+                return 0;
+        n = file_replace_at(root->fd, CONFIG_ACCEPTED_PATH, text, (size_t)n);
+        return n < 0 ? n : 1;
+}
+
+int result_write(const Root *root, const char *path, const RunResult *result) {
+        char text[RUN_RESULT_SIZE_MAX] = "";
+        FILE *file;
+        long n;
+
+        file = fmemopen(text, sizeof(text), "w");
+        if (!file)
+                return -errno;
+        run_result_print(result, file);
+        n = ftell(file);
+        if (fclose(file) != 0 || n < 0 || (size_t)n >= sizeof(text))
+                return -EFBIG;
+        if (run_dir_make(root) < 0)
+                return -ENOENT;
+        return file_replace_at(root->fd, path, text, (size_t)n);
+}
+
+/* --- marks --- */
+
+static bool is_among(const PciAddress *addresses, size_t n, PciAddress address) {
+        for (size_t i = 0; i < n; i++)
+                if (pci_address_compare(addresses[i], address) == 0)
+                        return true;
+        return false;
+}
+
+static int open_marks(const Root *root) {
+        int fd;
+
+        if (mkdirat(root->fd, VFIO_MARKS_DIR, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        fd = openat(root->fd, VFIO_MARKS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int marks_write(const Root *root, const PciAddress *addresses, size_t n) {
+        _cleanup_closedir_ DIR *dir = NULL;
+        const struct dirent *entry;
+        int fd;
+
+        fd = open_marks(root);
+        if (fd < 0)
+                return fd;
+        dir = fdopendir(fd);
+        if (!dir) {
+                closep(&fd);
+                return -ENOMEM;
+        }
+        while ((entry = readdir(dir))) {
+                PciAddress address;
+
+                if (pci_address_parse(entry->d_name, &address) < 0 ||
+                    is_among(addresses, n, address))
+                        continue;
+                if (unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT)
+                        return -errno;
+        }
+        for (size_t i = 0; i < n; i++) {
+                char name[PCI_ADDRESS_SIZE];
+                _cleanup_close_ int mark = -1;
+
+                mark = openat(fd, pci_address_format(addresses[i], name),
+                              O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+                if (mark < 0)
+                        return -errno;
+        }
+        return 0;
+}

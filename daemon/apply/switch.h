@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One switch, from the lock to the record. Every way into a mode (a unit's start job, the boot, a
+ * replugged device) goes through here.
+ */
+#pragma once
+
+#include "host/root.h"
+#include "model/refusal.h"
+#include "model/run-result.h"
+
+typedef struct SwitchRequest {
+        const char *verb;   /**< for the result: switch, boot, replug */
+        const char *mode;   /**< the target; not of mend_only */
+        const char *source; /**< who asked, for the status: unit, boot, ... */
+        const char *reason; /**< in words, for the status */
+        bool early;         /**< before udev's coldplug: no drivers are loaded for the host */
+        bool without_units; /**< leave the units of modes alone: early boot, or no service manager
+                             */
+        bool wait_for_lock; /**< until a switch under way has ended, instead of refusing */
+        bool mend_only;     /**< a replugged device: the mode in force again, as it was accepted */
+} SwitchRequest;
+
+/**
+ * Lock, plan, stop the old mode's unit, steps, record.
+ *
+ * A refusal changes nothing and leaves the old mode's unit active. A failure is undone and the old
+ * mode's unit started again; but for the way back to the fallback mode, which does what it can.
+ *
+ * @ret: how it ended, with text for the user; always filled
+ */
+RefusalKind switch_run(const Root *root, const SwitchRequest *request, RunResult *ret);
+
+/** The fallback mode's name by the accepted configuration, else /etc's, else the default. */
+void switch_fallback_mode(const Root *root, char ret[static CONFIG_NAME_SIZE]);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bind and unbind take the whole address; a lone newline clears driver_override, while a write of
+ * zero bytes succeeds and does nothing (kernel 6.1, 6.12).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "sysfs.h"
+
+#define PATH_SIZE 192
+
+typedef char SysfsPath[PATH_SIZE];
+
+static const char *device_path(PciAddress address, const char *attribute, SysfsPath path) {
+        char text[PCI_ADDRESS_SIZE];
+
+        (void)snprintf(path, PATH_SIZE, "sys/bus/pci/devices/%s/%s",
+                       pci_address_format(address, text), attribute);
+        return path;
+}
+
+static const char *driver_path(const char *driver, const char *attribute, SysfsPath path) {
+        (void)snprintf(path, PATH_SIZE, "sys/bus/pci/drivers/%s/%s", driver, attribute);
+        return path;
+}
+
+int sysfs_read_driver(const Root *root, PciAddress address, char ret[static CONFIG_DRIVER_SIZE]) {
+        SysfsPath path;
+        ssize_t n;
+
+        n = file_read_link_name_at(root->fd, device_path(address, "driver", path), ret,
+                                   CONFIG_DRIVER_SIZE);
+        if (n == -ENOENT) {
+                ret[0] = '\0';
+                return 0;
+        }
+        return n < 0 ? (int)n : 0;
+}
+
+bool sysfs_has_driver(const Root *root, const char *driver) {
+        SysfsPath path;
+
+        return faccessat(root->fd, driver_path(driver, "bind", path), F_OK, 0) == 0;
+}
+
+int sysfs_set_override(const Root *root, PciAddress address, const char *driver) {
+        char text[CONFIG_DRIVER_SIZE + 1];
+        SysfsPath path;
+
+        (void)snprintf(text, sizeof(text), "%s\n", driver);
+        return file_write_at(root->fd, device_path(address, "driver_override", path), text);
+}
+
+int sysfs_unbind(const Root *root, PciAddress address, const char *driver) {
+        char text[PCI_ADDRESS_SIZE], bound[CONFIG_DRIVER_SIZE];
+        SysfsPath path;
+        int r;
+
+        r = file_write_at(root->fd, driver_path(driver, "unbind", path),
+                          pci_address_format(address, text));
+        /* Somebody else may have been faster, by hand or by unloading the module. */
+        if ((r == -ENODEV || r == -ENOENT) && sysfs_read_driver(root, address, bound) >= 0 &&
+            bound[0] == '\0')
+                return 0;
+        return r;
+}
+
+static int is_bound_to(const Root *root, PciAddress address, const char *driver) {
+        char bound[CONFIG_DRIVER_SIZE];
+        int r;
+
+        r = sysfs_read_driver(root, address, bound);
+        return r < 0 ? r : strcmp(bound, driver) == 0;
+}
+
+int sysfs_bind(const Root *root, PciAddress address, const char *driver) {
+        char text[PCI_ADDRESS_SIZE];
+        SysfsPath path;
+        int r, bound;
+
+        r = file_write_at(root->fd, driver_path(driver, "bind", path),
+                          pci_address_format(address, text));
+        bound = is_bound_to(root, address, driver);
+        if (bound != 0)
+                return bound; /* EBUSY, where loading the module has bound it: the link is the
+                                 verdict */
+        return r;
+}
+
+int sysfs_probe(const Root *root, PciAddress address) {
+        char text[PCI_ADDRESS_SIZE], bound[CONFIG_DRIVER_SIZE];
+        int r;
+
+        r = file_write_at(root->fd, "sys/bus/pci/drivers_probe", pci_address_format(address, text));
+        if (r < 0)
+                return r;
+        r = sysfs_read_driver(root, address, bound);
+        return r < 0 ? r : bound[0] != '\0';
+}
+
+int sysfs_read_modalias(const Root *root, PciAddress address, char *buffer, size_t size) {
+        SysfsPath path;
+        ssize_t n =
+                file_read_line_at(root->fd, device_path(address, "modalias", path), buffer, size);
+
+        return n < 0 ? (int)n : 0;
+}

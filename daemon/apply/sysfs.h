@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The writes to a PCI function's sysfs attributes, each with its check.
+ * Kernel: Documentation/ABI/testing/sysfs-bus-pci.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "host/root.h"
+#include "model/config.h"
+#include "model/pci-address.h"
+
+/** Sets driver_override; "" clears it. Returns 0 or write(2)'s error. */
+_must_check_ int sysfs_set_override(const Root *root, PciAddress address, const char *driver);
+
+/** Takes the function from @driver. Returns 0, also where nothing is bound; else write(2)'s error.
+ */
+_must_check_ int sysfs_unbind(const Root *root, PciAddress address, const char *driver);
+
+/**
+ * Binds the function to a registered driver, unless it is bound to it already.
+ *
+ * Returns 1 where it is bound to @driver now; 0 where the write succeeded and it is not; else
+ * write(2)'s error, -ENOENT where the driver is not registered.
+ */
+_must_check_ int sysfs_bind(const Root *root, PciAddress address, const char *driver);
+
+/** Asks the kernel to find a driver. Returns 1 where one is bound now; 0 where none is; else
+ * write(2)'s error. */
+_must_check_ int sysfs_probe(const Root *root, PciAddress address);
+
+/** Reads the name of the bound driver. Returns 0, @ret being "" where none is; else readlink(2)'s
+ * error. */
+_must_check_ int sysfs_read_driver(const Root *root, PciAddress address,
+                                   char ret[static CONFIG_DRIVER_SIZE]);
+
+/** Whether a driver of that name is registered. */
+bool sysfs_has_driver(const Root *root, const char *driver);
+
+/** Reads the function's modalias. Returns 0 or the error of reading. */
+_must_check_ int sysfs_read_modalias(const Root *root, PciAddress address, char *buffer,
+                                     size_t size);

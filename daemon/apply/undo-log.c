@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The log is a RunState whose lines are appended one write(2) each, so that a kill leaves whole
+ * lines.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "host/state-files.h"
+#include "undo-log.h"
+
+int undo_log_open(const Root *root, const char *old_mode, const char *mode, UndoLog *ret) {
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        *ret = UNDO_LOG_NULL;
+        (void)memset(&ret->state, 0, sizeof(ret->state));
+        (void)snprintf(ret->state.old_mode, sizeof(ret->state.old_mode), "%s", old_mode);
+        (void)snprintf(ret->state.mode, sizeof(ret->state.mode), "%s", mode);
+        r = run_state_format(&ret->state, &text);
+        if (r >= 0)
+                r = file_replace_at(root->fd, UNDO_PATH, text, (size_t)r);
+        if (r < 0)
+                return r;
+        ret->fd = openat(root->fd, UNDO_PATH, O_WRONLY | O_APPEND | O_CLOEXEC);
+        if (ret->fd < 0)
+                return -errno;
+        ret->root_fd = root->fd;
+        return 0;
+}
+
+int undo_log_add(UndoLog *log, const HomeFunction *home) {
+        char line[256];
+        ssize_t n;
+        int r;
+
+        if (run_state_find_home(&log->state, home->address))
+                return 0;
+        r = run_state_format_home(home, line, sizeof(line));
+        if (r < 0)
+                return r;
+        n = write(log->fd, line, (size_t)r);
+        if (n != r)
+                return n < 0 ? -errno : -EIO;
+        return run_state_add_home(&log->state, home);
+}
+
+int undo_log_remove(UndoLog *log) {
+        if (log->fd < 0)
+                return 0;
+        undo_log_close(log);
+        return unlinkat(log->root_fd, UNDO_PATH, 0) < 0 ? -errno : 0;
+}
+
+void undo_log_close(UndoLog *log) {
+        closep(&log->fd);
+        log->fd = -1;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Undo before do: where a function was is written to /run/vfio-mode/undo before the first step that
+ * moves it, so that whoever comes after a killed apply knows where it belongs.
+ */
+#pragma once
+
+#include "host/root.h"
+#include "model/run-state.h"
+
+typedef struct UndoLog {
+        int root_fd;    /**< borrowed */
+        int fd;         /**< the open log, for appending; -1: not open */
+        RunState state; /**< what the log holds */
+} UndoLog;
+
+#define UNDO_LOG_NULL ((UndoLog){ .root_fd = -1, .fd = -1 })
+
+/** Starts a new log, in place of one that a killed apply left. Returns 0 or a negative errno. */
+_must_check_ int undo_log_open(const Root *root, const char *old_mode, const char *mode,
+                               UndoLog *ret);
+
+/** Notes a function's place, unless it is noted already. Returns 0 or a negative errno. */
+_must_check_ int undo_log_add(UndoLog *log, const HomeFunction *home);
+
+/** Removes the log: the switch is done, or undone. Returns 0 or unlink(2)'s error. */
+_must_check_ int undo_log_remove(UndoLog *log);
+
+/** Closes the descriptor and leaves the file; for `_cleanup_(undo_log_close)`. */
+void undo_log_close(UndoLog *log);

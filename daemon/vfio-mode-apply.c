@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * vfio-mode-apply: what the units run. The only program that writes to sysfs or loads modules.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "apply/verbs.h"
+#include "base/log.h"
+#include "config.h"
+
+typedef struct Arguments {
+        const char *root;
+        const char *verb;
+        const char *object; /* the mode or address, if the verb takes one */
+        bool without_units;
+} Arguments;
+
+static const char usage[] =
+        "Usage: vfio-mode-apply [--root=DIR] [--without-units] VERB\n"
+        "\n"
+        "Run by the units of vfio-mode; people use vfio-modectl(1) or systemctl(1).\n"
+        "\n"
+        "  switch MODE      take the machine to a mode (vfio-mode@MODE.service)\n"
+        "  leave MODE       go to the fallback mode (the same unit, stopping)\n"
+        "  boot             pick the boot's mode and go there (vfio-mode-boot.service)\n"
+        "  fallback         go to the fallback mode (vfio-mode-fallback.service)\n"
+        "  replug ADDRESS   take a function that came back (vfio-mode-replug@.service)\n"
+        "\n"
+        "  --root=DIR       act on the tree below DIR: no units, no modules\n"
+        "  --without-units  leave the units of modes alone\n"
+        "  --help, --version\n";
+
+typedef enum Action {
+        ACTION_RUN,
+        ACTION_EXIT,
+        ACTION_USAGE
+} Action;
+
+static Action parse_arguments(int argc, char *argv[], Arguments *ret) {
+        static const struct option options[] = {
+                { "root", required_argument, NULL, 'r' },
+                { "without-units", no_argument, NULL, 'u' },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'v' },
+                { 0 },
+        };
+        int option;
+
+        while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (option) {
+                case 'r':
+                        ret->root = optarg;
+                        break;
+                case 'u':
+                        ret->without_units = true;
+                        break;
+                case 'h':
+                        (void)fputs(usage, stdout);
+                        return ACTION_EXIT;
+                case 'v':
+                        (void)puts("vfio-mode-apply " VERSION);
+                        return ACTION_EXIT;
+                default:
+                        return ACTION_USAGE;
+                }
+        if (optind >= argc || argc - optind > 2)
+                return ACTION_USAGE;
+        ret->verb = argv[optind];
+        ret->object = argv[optind + 1];
+        return ACTION_RUN;
+}
+
+/* Returns a negative errno for a verb that does not exist or was given the wrong number of words.
+ */
+static int run_verb(const Root *root, const Arguments *arguments) {
+        const char *verb = arguments->verb, *object = arguments->object;
+
+        if (object && strcmp(verb, "switch") == 0)
+                return (int)verb_switch(root, object, arguments->without_units);
+        if (object && strcmp(verb, "leave") == 0)
+                return (int)verb_leave(root, object);
+        if (object && strcmp(verb, "replug") == 0)
+                return (int)verb_replug(root, object);
+        if (!object && strcmp(verb, "boot") == 0)
+                return (int)verb_boot(root);
+        if (!object && strcmp(verb, "fallback") == 0)
+                return (int)verb_fallback(root);
+        return -EINVAL;
+}
+
+static int exit_status(ExitCode code) {
+        return code == EXIT_CODE_DONE ? 0 : EXIT_APPLY_BASE + (int)code;
+}
+
+int main(int argc, char *argv[]) {
+        _cleanup_(root_close) Root root = ROOT_NULL;
+        Arguments arguments = { 0 };
+        Action action;
+        int r;
+
+        log_open("vfio-mode-apply");
+        action = parse_arguments(argc, argv, &arguments);
+        if (action == ACTION_EXIT)
+                return 0;
+        if (action == ACTION_RUN) {
+                r = root_open(arguments.root, &root);
+                if (r < 0) {
+                        log_error_errno(r, "%s cannot be opened: %m",
+                                        arguments.root ? arguments.root : "/");
+                        return exit_status(EXIT_CODE_USAGE);
+                }
+                r = run_verb(&root, &arguments);
+                if (r >= 0)
+                        return exit_status(refusal_exit_code((RefusalKind)r));
+        }
+        (void)fputs(usage, stderr);
+        return exit_status(EXIT_CODE_USAGE);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the command line asked for, and the verbs that can be asked. A verb lives in the file of its
+ * name with all that is said about it; the program's table lists them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ctl/json.h"
+
+/** Options that belong to one verb. */
+typedef enum VerbOption {
+        VERB_OPTION_MODE = 1u << 0,
+        VERB_OPTION_TREE = 1u << 1,
+        VERB_OPTION_DRY_RUN = 1u << 2,
+        VERB_OPTION_CONFIG = 1u << 3,
+} VerbOption;
+
+typedef struct Verb Verb;
+
+typedef struct Arguments {
+        const Verb *const *verbs; /**< all there are; NULL behind the last */
+        const char *root;         /**< NULL: the live machine */
+        const char *config;       /**< --config; NULL: the machine's */
+        char **operands;          /**< behind the verb */
+        size_t n_operands;
+        JsonFormat json;
+        unsigned options; /**< VERB_OPTION_*, those given */
+        bool quiet;
+        bool no_pager;
+        bool coloured; /**< stdout is a terminal that wants colour */
+        bool terminal; /**< stdout is a terminal */
+} Arguments;
+
+struct Verb {
+        const char *name;
+        const char *alias;    /**< NULL: none */
+        const char *synopsis; /**< behind the name, such as "MODE [--dry-run]" */
+        const char *summary;  /**< one line */
+        const char *details;  /**< for `help VERB`; lines of at most 80 columns */
+        size_t min_operands;
+        size_t max_operands;
+        unsigned options; /**< VERB_OPTION_*, those that go with it */
+        bool pages;       /**< long answers go through the pager */
+
+        /** Does it. Returns the program's exit code. */
+        int (*run)(const Arguments *arguments);
+};
+
+extern const Verb verb_check;
+extern const Verb verb_help;
+extern const Verb verb_list_devices;
+extern const Verb verb_list_modes;
+extern const Verb verb_status;
+extern const Verb verb_switch;
+
+/** Finds a verb by its name or alias; NULL where there is none. */
+const Verb *verb_find(const Verb *const *verbs, const char *name);
+
+/** Prints what `--help` prints. Returns the program's exit code. */
+int help_print(const Verb *const *verbs);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `check`: judges a configuration by its text alone, so that a file can be tried before it is put
+ * in place, on any machine.
+ */
+#include <errno.h>
+
+#include "ctl/machine.h"
+#include "ctl/text.h"
+
+static int load(const Arguments *arguments, MachineConfig *ret) {
+        _cleanup_(root_close) Root root = ROOT_NULL;
+        int r;
+
+        if (arguments->config)
+                return config_load_file(arguments->config, &ret->files, &ret->config, &ret->errors);
+        r = root_open(arguments->root, &root);
+        if (r < 0) {
+                ret->errors.errors[0] = (ConfigError){ .file = arguments->root };
+                (void)snprintf(ret->errors.errors[0].text, sizeof(ret->errors.errors[0].text),
+                               "cannot be opened");
+                ret->errors.n_errors = 1;
+                return r;
+        }
+        return config_load(&root, &ret->files, &ret->config, &ret->errors);
+}
+
+static void print_text(const Arguments *arguments, const MachineConfig *config) {
+        _cleanup_(lines_done) Lines errors = { 0 };
+
+        machine_config_errors(config, &errors);
+        for (size_t i = 0; i < errors.n_lines; i++)
+                text_line(stderr, "%s", errors.lines[i]);
+        if (config->result >= 0 && !arguments->quiet)
+                text_line(stdout, "%s: no errors; %zu modes, %zu devices",
+                          arguments->config ? arguments->config : "/" CONFIG_PATH,
+                          config->config.n_modes, config->config.n_devices);
+}
+
+static void print_json(const Arguments *arguments, const MachineConfig *config) {
+        _cleanup_json_ json_object *answer = json_answer();
+        json_object *list = json_list();
+
+        json_add_string(answer, "path", arguments->config ? arguments->config : "/" CONFIG_PATH);
+        json_add_bool(answer, "ok", config->result >= 0);
+        for (size_t i = 0; config->result < 0 && i < config->errors.n_errors; i++) {
+                const ConfigError *error = &config->errors.errors[i];
+                json_object *object = json_new();
+
+                json_add_string(object, "file", error->file);
+                json_add_integer(object, "line", error->line);
+                json_add_string(object, "text", error->text);
+                json_append(list, object);
+        }
+        json_add(answer, "errors", list);
+        json_print(answer, arguments->json);
+}
+
+static int run(const Arguments *arguments) {
+        _cleanup_free_ MachineConfig *config = must_have(calloc(1, sizeof(*config)));
+
+        if (arguments->n_operands > 0) {
+                complain("`check MODE` is not supported by this version; `check` judges the "
+                         "configuration.");
+                return EXIT_CODE_USAGE;
+        }
+        config->result = load(arguments, config);
+        if (arguments->json == JSON_OFF)
+                print_text(arguments, config);
+        else
+                print_json(arguments, config);
+        config_files_done(&config->files);
+        return config->result < 0 ? EXIT_CODE_CONFIGURATION : EXIT_CODE_DONE;
+}
+
+const Verb verb_check = {
+        .name = "check",
+        .synopsis = "[--config=FILE]",
+        .summary = "Check the configuration for errors",
+        .details = "Prints each error as FILE:LINE: REASON and exits with 3 where there is one.\n"
+                   "\n"
+                   "  --config=FILE    Check this file instead of the machine's configuration.\n",
+        .max_operands = 1,
+        .options = VERB_OPTION_CONFIG,
+        .run = run,
+};

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One table of options, read by getopt_long(3) in the order in which they stand. What belongs to a
+ * later version is known by name and refused, so that nobody takes it for mistyped or, worse, for
+ * done.
+ */
+#include <getopt.h>
+#include <string.h>
+
+#include "ctl/command-line.h"
+#include "ctl/text.h"
+#include "model/refusal.h"
+
+/* "-": operands come as option 1, in their place; ":": a missing value comes as ':'. */
+#define SHORT_OPTIONS "-:hjH:"
+
+enum {
+        OPTION_OPERAND = 1,
+        OPTION_JSON = 0x100,
+        OPTION_QUIET,
+        OPTION_NO_PAGER,
+        OPTION_ROOT,
+        OPTION_VERSION,
+        OPTION_LATER,
+        OPTION_OF_VERB = 0x200, /* and the bit of a VerbOption */
+};
+
+static const char *const later_verbs[] = { "next",  "set-default", "confirm", "release", "init",
+                                           "watch", "report",      "rom",     "run" };
+
+static const struct option long_options[] = {
+        { "config", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_CONFIG },
+        { "confirm", optional_argument, NULL, OPTION_LATER },
+        { "dry-run", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_DRY_RUN },
+        { "help", no_argument, NULL, 'h' },
+        { "holders", optional_argument, NULL, OPTION_LATER },
+        { "json", required_argument, NULL, OPTION_JSON },
+        { "mode", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_MODE },
+        { "no-pager", no_argument, NULL, OPTION_NO_PAGER },
+        { "quiet", no_argument, NULL, OPTION_QUIET },
+        { "root", required_argument, NULL, OPTION_ROOT },
+        { "tree", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_TREE },
+        { "version", no_argument, NULL, OPTION_VERSION },
+        { 0 },
+};
+
+_printf_(1, 2) static int usage_error(const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list list;
+
+        va_start(list, format);
+        text = text_format_list(format, list);
+        va_end(list);
+        complain("%s; see: vfio-modectl help", text);
+        return EXIT_CODE_USAGE;
+}
+
+/* --- one option --- */
+
+static int parse_json(const char *text, JsonFormat *ret) {
+        static const char *const names[] = {
+                [JSON_OFF] = "off",
+                [JSON_SHORT] = "short",
+                [JSON_PRETTY] = "pretty",
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                if (strcmp(text, names[i]) != 0)
+                        continue;
+                *ret = (JsonFormat)i;
+                return EXIT_CODE_DONE;
+        }
+        return usage_error("--json takes pretty, short or off, not '%s'", text);
+}
+
+static int parse_operand(CommandLine *line, char *text) {
+        if (line->verb) {
+                line->arguments.operands[line->arguments.n_operands++] = text;
+                return EXIT_CODE_DONE;
+        }
+        line->verb = verb_find(line->arguments.verbs, text);
+        if (line->verb)
+                return EXIT_CODE_DONE;
+        for (size_t i = 0; i < ARRAY_SIZE(later_verbs); i++)
+                if (strcmp(text, later_verbs[i]) == 0)
+                        return usage_error("'%s' is not supported by this version", text);
+        return usage_error("There is no verb '%s'", text);
+}
+
+/* getopt's ':' and '?'; `optopt` is 0 for a long option that does not exist. */
+static int refuse_option(int option, const char *written) {
+        if (optopt > 0 && optopt < OPTION_JSON && strncmp(written, "--", 2) != 0)
+                return option == ':' ? usage_error("-%c needs a value", optopt)
+                                     : usage_error("There is no option -%c", optopt);
+        if (option == ':')
+                return usage_error("%s needs a value", written);
+        if (optopt != 0)
+                return usage_error("%.*s takes no value", (int)strcspn(written, "="), written);
+        return usage_error("There is no option %s", written);
+}
+
+static int parse_switch(CommandLine *line, int option) {
+        Arguments *arguments = &line->arguments;
+
+        switch (option) {
+        case 'h':
+                line->wants_help = true;
+                break;
+        case 'j':
+                arguments->json = arguments->terminal ? JSON_PRETTY : JSON_SHORT;
+                break;
+        case OPTION_NO_PAGER:
+                arguments->no_pager = true;
+                break;
+        case OPTION_QUIET:
+                arguments->quiet = true;
+                break;
+        case OPTION_ROOT:
+                arguments->root = optarg;
+                break;
+        case OPTION_VERSION:
+                line->wants_version = true;
+                break;
+        default:
+                arguments->options |= (unsigned)option & (OPTION_OF_VERB - 1u);
+                if (option == (OPTION_OF_VERB | VERB_OPTION_CONFIG))
+                        arguments->config = optarg;
+        }
+        return EXIT_CODE_DONE;
+}
+
+/* @written: as it stands on the command line */
+static int parse_option(CommandLine *line, int option, const char *written) {
+        switch (option) {
+        case OPTION_OPERAND:
+                return parse_operand(line, optarg);
+        case OPTION_JSON:
+                return parse_json(optarg, &line->arguments.json);
+        case OPTION_LATER:
+                return usage_error("%.*s is not supported by this version",
+                                   (int)strcspn(written, "="), written);
+        case 'H':
+                return usage_error("-H is not supported by this version, which knows this machine "
+                                   "only");
+        case ':':
+        case '?':
+                return refuse_option(option, written);
+        default:
+                return parse_switch(line, option);
+        }
+}
+
+/* --- all of it --- */
+
+static const char *verb_option_name(unsigned option) {
+        for (size_t i = 0; long_options[i].name; i++)
+                if ((unsigned)long_options[i].val == (OPTION_OF_VERB | option))
+                        return long_options[i].name;
+        return "";
+}
+
+static int check(const CommandLine *line) {
+        const Arguments *arguments = &line->arguments;
+        const Verb *verb = line->verb;
+        unsigned strange;
+
+        if (line->wants_help || line->wants_version)
+                return EXIT_CODE_DONE;
+        if (!verb)
+                return usage_error("A verb is missing");
+        strange = arguments->options & ~verb->options;
+        if (strange)
+                return usage_error("--%s does not go with '%s'",
+                                   verb_option_name(strange & -strange), verb->name);
+        if (arguments->n_operands < verb->min_operands)
+                return usage_error("'%s' needs more: %s", verb->name, verb->synopsis);
+        if (arguments->n_operands > verb->max_operands)
+                return usage_error("'%s' does not take '%s'", verb->name,
+                                   arguments->operands[verb->max_operands]);
+        return EXIT_CODE_DONE;
+}
+
+int command_line_parse(const Verb *const *verbs, int argc, char **argv, CommandLine *ret) {
+        int option, at = 1, r = EXIT_CODE_DONE;
+
+        *ret = (CommandLine){ .arguments = {
+                                      .verbs = verbs,
+                                      .operands =
+                                              must_have(calloc((size_t)argc + 1, sizeof(char *))),
+                                      .coloured = colour_wanted(stdout),
+                                      .terminal = isatty(STDOUT_FILENO),
+                              } };
+        opterr = 0;
+        while (r == EXIT_CODE_DONE &&
+               (option = getopt_long(argc, argv, SHORT_OPTIONS, long_options, NULL)) >= 0) {
+                r = parse_option(ret, option, argv[at]);
+                at = optind;
+        }
+        for (; r == EXIT_CODE_DONE && optind < argc; optind++)
+                r = parse_operand(ret, argv[optind]);
+        return r == EXIT_CODE_DONE ? check(ret) : r;
+}
+
+void command_line_done(CommandLine *line) {
+        free(line->arguments.operands);
+        line->arguments.operands = NULL;
+}

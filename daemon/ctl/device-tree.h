@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `list-devices --tree`: the machine by IOMMU group.
+ */
+#pragma once
+
+#include "ctl/arguments.h"
+#include "ctl/machine.h"
+#include "host/pci-names.h"
+
+/** Prints the tree, or its JSON. */
+void device_tree_print(const Arguments *arguments, const Machine *machine, PciNames *names);

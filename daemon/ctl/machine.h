@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All that can be known of a machine by reading: its configuration, what was accepted of it, what
+ * /run/vfio-mode remembers, and what the kernel says. Whatever is missing or damaged is part of the
+ * answer and never an error: a tool that helps a person must work on a broken machine.
+ */
+#pragma once
+
+#include "ctl/arguments.h"
+#include "ctl/text.h"
+#include "host/config-load.h"
+#include "host/root.h"
+#include "host/state-files.h"
+#include "model/config.h"
+#include "model/host.h"
+#include "model/run-state.h"
+
+#define VFIO_PCI "vfio-pci"
+
+/** A configuration that was read; `result` is what config_load() returned. */
+typedef struct MachineConfig {
+        int result;
+        Config config; /**< valid if result >= 0 */
+        ConfigFiles files;
+        ConfigErrors errors;
+} MachineConfig;
+
+typedef struct Machine {
+        Root root;
+        MachineConfig config;   /**< /etc/vfio-mode.ini as it is now */
+        MachineConfig accepted; /**< the copy that the mode in force was made from */
+        RunState state;
+        int state_result; /**< of state_read() */
+        RunState undo;
+        int undo_result; /**< of undo_read() */
+        RunState moved;  /**< the homes of both: every function that is not where it was */
+        RunResult last_switch;
+        int last_switch_result;
+        RunResult last_boot;
+        int last_boot_result;
+        Host host;
+        int host_result; /**< of the scan */
+} Machine;
+
+/** Which functions to look at. */
+typedef enum MachineScan {
+        MACHINE_SCAN_NOTHING,  /**< none */
+        MACHINE_SCAN_ACCEPTED, /**< those that machine_accepted_config() names, and their groups */
+        MACHINE_SCAN_ALL,      /**< all; where they are too many, what the configuration names */
+} MachineScan;
+
+/**
+ * Reads the machine below the root that the arguments name.
+ *
+ * Returns it, the caller frees it by machine_freep(); NULL where the root cannot be opened, which
+ * has been said to the user then.
+ */
+Machine *machine_read(const Arguments *arguments, MachineScan what);
+
+/** Looks at the functions that @config names, and their groups. Returns as host_scan(). */
+int machine_scan_for(Machine *machine, const Config *config);
+
+/** Frees it; for `_cleanup_(machine_freep)`. */
+void machine_freep(Machine **machine);
+
+/** The mode in force; "" where there is none, or while a switch is under way or was cut short. */
+const char *machine_mode(const Machine *machine);
+
+/** Whether a switch is under way or was cut short. */
+bool machine_is_half_way(const Machine *machine);
+
+/**
+ * Why the machine is in no mode, in one sentence.
+ *
+ * Returns new memory; the caller frees it.
+ */
+char *machine_why_no_mode(const Machine *machine);
+
+/** The configuration to go by: the one in /etc, else the accepted copy; NULL where neither can be
+ * used. */
+const Config *machine_config(const Machine *machine);
+
+/** The one that the mode in force was made from: the accepted copy, else the one in /etc; or NULL.
+ */
+const Config *machine_accepted_config(const Machine *machine);
+
+/** Whether /etc has another configuration than the accepted one. */
+bool machine_config_was_changed(const Machine *machine);
+
+/** Adds each error as "file:line: reason", or "file: reason" where it is of no line. */
+void machine_config_errors(const MachineConfig *config, Lines *ret);
+
+/** Says on stderr what is wrong with the configuration, if anything is. */
+void machine_complain_of_config(const Machine *machine);

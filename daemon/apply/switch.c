@@ -19,28 +19,20 @@
 #include "host/state-files.h"
 #include "host/units.h"
 #include "lock.h"
-#include "module.h"
 #include "plan-apply.h"
+#include "situation.h"
 #include "state-write.h"
 #include "switch.h"
-#include "sysfs.h"
-
-#define DEFAULT_FALLBACK_MODE "host"
 
 typedef struct Switch {
-        const Root *root;
         const SwitchRequest *request;
-        const char *mode; /* the target */
+        Situation now;
         char mended_mode[CONFIG_NAME_SIZE];
-        Config config;
-        RunState state; /* the mode before, and every function that is not at home */
-        Host host;
         Plan plan;
         Refusal refusal;
         UnitInstance instances[UNIT_INSTANCES_MAX];
         int n_instances;
         int lock_fd;
-        bool is_fallback;
         bool stopped_old;
 } Switch;
 
@@ -50,12 +42,10 @@ static void switch_free(Switch **s) {
         free(*s);
 }
 
-/* --- what is --- */
-
 static RefusalKind take_lock(Switch *s) {
         int r;
 
-        r = lock_take(s->root, s->request->wait_for_lock, &s->lock_fd);
+        r = lock_take(s->now.root, s->request->wait_for_lock, &s->lock_fd);
         if (r == -EAGAIN)
                 return refusal_set(&s->refusal, REFUSAL_ALREADY_SWITCHING,
                                    "Another switch is under way.");
@@ -68,169 +58,49 @@ static RefusalKind take_lock(Switch *s) {
         return REFUSAL_NONE;
 }
 
-static void add_home(RunState *state, const HomeFunction *home) {
-        if (run_state_add_home(state, home) < 0)
-                log_warning(
-                        "Too many functions were moved; some will be returned by their modalias.");
-}
-
-/*
- * What a killed apply moved belongs where its log says. It is not moved there first: the plan,
- * which is made from what is, goes from half-way to the target directly. Places on vfio-pci are
- * left out: only a mode says that a function belongs there.
- */
-static int read_state(Switch *s) {
-        _cleanup_free_ RunState *undo = calloc(1, sizeof(*undo));
-        int r;
-
-        if (!undo)
-                return -ENOMEM;
-        r = state_read(s->root, &s->state);
-        if (r < 0 && r != -ENOENT) {
-                log_warning_errno(r, "/" STATUS_PATH
-                                     " cannot be read, going by what the kernel says: %m");
-                (void)memset(&s->state, 0, sizeof(s->state));
-        }
-        r = undo_read(s->root, undo);
-        if (r == -ENOENT)
-                return 0;
-        if (r < 0) {
-                log_warning_errno(r, "/" UNDO_PATH
-                                     " cannot be read, going by what the kernel says: %m");
-                return 0;
-        }
-        log_notice("A switch from '%s' to '%s' was cut short; going on from where it stopped.",
-                   undo->old_mode, undo->mode);
-        for (size_t i = 0; i < undo->n_homes; i++)
-                if (strcmp(undo->homes[i].driver_override, "vfio-pci") != 0)
-                        add_home(&s->state, &undo->homes[i]);
-        return 0;
-}
-
-static RefusalKind refuse_config(Switch *s, const ConfigErrors *errors) {
-        const ConfigError *first = &errors->errors[0];
-
-        if (first->line > 0)
-                return refusal_set(&s->refusal, REFUSAL_CONFIG_INVALID, "%s:%u: %s", first->file,
-                                   first->line, first->text);
-        return refusal_set(&s->refusal, REFUSAL_CONFIG_INVALID, "%s: %s", first->file, first->text);
-}
-
-/* Without any configuration there still is a way back: whatever we moved goes home. */
-static RefusalKind use_no_config(Switch *s) {
-        _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
-
-        if (!errors || config_parse(NULL, 0, &s->config, errors) < 0)
-                return refusal_set(&s->refusal, REFUSAL_FAILED, "Out of memory.");
-        return REFUSAL_NONE;
-}
-
-/*
- * The way back goes by the copy of what was accepted, so that a typo made while the GPU is away
- * cannot lock it out. Once in the fallback mode, /etc counts again.
- */
-static RefusalKind load_config(Switch *s) {
-        _cleanup_(config_files_done) ConfigFiles files = { 0 }, accepted_files = { 0 };
-        _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
-        _cleanup_free_ Config *accepted = calloc(1, sizeof(*accepted));
-        const char *mode = s->mode;
-        bool has_accepted;
-
-        if (!errors || !accepted)
-                return refusal_set(&s->refusal, REFUSAL_FAILED, "Out of memory.");
-        has_accepted = config_load_accepted(s->root, &accepted_files, accepted, errors) >= 0;
-        s->is_fallback = has_accepted && strcmp(mode, accepted->fallback_mode) == 0;
-        if (has_accepted &&
-            (s->request->mend_only || (s->is_fallback && strcmp(mode, s->state.mode) != 0))) {
-                s->config = *accepted;
-                return REFUSAL_NONE;
-        }
-        if (config_load(s->root, &files, &s->config, errors) >= 0) {
-                s->is_fallback = strcmp(mode, s->config.fallback_mode) == 0;
-                return REFUSAL_NONE;
-        }
-        (void)refuse_config(s, errors);
-        if (has_accepted && s->is_fallback) {
-                log_warning("%s; going by the configuration accepted last.", s->refusal.text);
-                s->config = *accepted;
-                return REFUSAL_NONE;
-        }
-        if (has_accepted || strcmp(mode, DEFAULT_FALLBACK_MODE) != 0)
-                return s->refusal.kind;
-        log_warning("%s; going back to the host drivers without a configuration.", s->refusal.text);
-        s->is_fallback = true;
-        return use_no_config(s);
-}
-
-/*
- * Before udev's coldplug most functions are unbound, which says nothing about who will have them in
- * a moment: a stranger in the GPU's group, such as the NVMe beside it, makes the group useless
- * later.
- */
-static void foresee_coldplug(Switch *s) {
-        for (size_t i = 0; i < s->host.n_functions; i++) {
-                Function *function = &s->host.functions[i];
-                char modalias[128];
-
-                if (function->driver[0] == '\0' && !function_is_bridge(function) &&
-                    !config_device_of(&s->config, &s->host, function->address) &&
-                    sysfs_read_modalias(s->root, function->address, modalias, sizeof(modalias)) >=
-                            0)
-                        function->will_bind = module_exists_for(s->root, modalias);
-        }
-}
-
-static RefusalKind scan(Switch *s) {
-        int r;
-
-        r = host_scan(s->root, &s->config, &s->state, &s->host);
-        if (r < 0)
-                return refusal_set(&s->refusal, REFUSAL_FAILED,
-                                   "The PCI devices cannot be read: %s.", strerror(-r));
-        if (s->request->early)
-                foresee_coldplug(s);
-        return REFUSAL_NONE;
-}
-
-static RefusalKind make_plan(Switch *s) {
-        const PlanInput input = {
-                .config = &s->config,
-                .host = &s->host,
-                .state = &s->state,
-                .mode = s->mode,
-                .early = s->request->early,
-        };
-
-        return plan_make(&input, &s->plan, &s->refusal);
-}
-
 /* --- units --- */
 
-/* Guests bound to the old mode's unit end with it, before anything is taken from them. */
-static void stop_old(Switch *s) {
+static void list_instances(Switch *s) {
         if (s->request->without_units || s->request->mend_only)
                 return;
         s->n_instances = units_list_instances(s->instances, UNIT_INSTANCES_MAX);
         if (s->n_instances < 0)
                 log_warning_errno(s->n_instances, "The units of other modes cannot be listed: %m");
-        for (int i = 0; i < s->n_instances; i++) {
-                const UnitInstance *instance = &s->instances[i];
+}
 
-                /* One that is deactivating is the one whose ExecStop waits for us. */
-                if (strcmp(instance->mode, s->mode) == 0 ||
-                    strcmp(instance->active_state, "active") != 0)
+/* One that is deactivating is not: it is the one whose ExecStop waits for us. */
+static bool is_to_be_stopped(const Switch *s, const UnitInstance *instance) {
+        return strcmp(instance->mode, s->now.mode) != 0 &&
+               strcmp(instance->active_state, "active") == 0;
+}
+
+/* Whether guests may be bound to the old mode's unit: then being busy now is no reason to refuse.
+ */
+static bool stopping_may_end_guests(const Switch *s) {
+        for (int i = 0; i < s->n_instances; i++)
+                if (is_to_be_stopped(s, &s->instances[i]) &&
+                    units_has_dependents(s->instances[i].mode))
+                        return true;
+        return false;
+}
+
+/* Guests bound to the old mode's unit end with it, before anything is taken from them. */
+static void stop_old(Switch *s) {
+        for (int i = 0; i < s->n_instances; i++) {
+                if (!is_to_be_stopped(s, &s->instances[i]))
                         continue;
                 s->stopped_old = true;
-                if (units_stop(instance->mode) < 0)
-                        log_warning("The unit of mode '%s' did not stop cleanly.", instance->mode);
+                if (units_stop(s->instances[i].mode) < 0)
+                        log_warning("The unit of mode '%s' did not stop cleanly.",
+                                    s->instances[i].mode);
         }
 }
 
 /* Start jobs are only queued: waiting for one from inside another deadlocks. */
 static void start_old_again(const Switch *s) {
-        if (s->stopped_old && s->state.mode[0] != '\0' &&
-            units_start(s->state.mode, UNIT_START_QUEUE) < 0)
-                log_warning("The unit of mode '%s' could not be started again.", s->state.mode);
+        if (s->stopped_old && s->now.state.mode[0] != '\0' &&
+            units_start(s->now.state.mode, UNIT_START_QUEUE) < 0)
+                log_warning("The unit of mode '%s' could not be started again.", s->now.state.mode);
 }
 
 /* A start that was refused leaves its unit failed, and the system "degraded", until something good
@@ -238,7 +108,7 @@ static void start_old_again(const Switch *s) {
 static void forget_failures(Switch *s) {
         for (int i = 0; i < s->n_instances; i++)
                 if (strcmp(s->instances[i].active_state, "failed") == 0 &&
-                    strcmp(s->instances[i].mode, s->mode) != 0)
+                    strcmp(s->instances[i].mode, s->now.mode) != 0)
                         (void)units_reset_failed(s->instances[i].mode);
 }
 
@@ -247,7 +117,7 @@ static void forget_failures(Switch *s) {
 static bool takes_from_vfio(const Switch *s) {
         for (size_t i = 0; i < s->plan.n_steps; i++) {
                 const Step *step = &s->plan.steps[i];
-                const Function *function = host_find(&s->host, step->address);
+                const Function *function = host_find(&s->now.host, step->address);
 
                 if (step->kind == STEP_UNBIND && function && function->on_vfio)
                         return true;
@@ -255,21 +125,19 @@ static bool takes_from_vfio(const Switch *s) {
         return false;
 }
 
-/* After the old mode's guests were stopped: what is still held now, the kernel would wait for. */
-static RefusalKind plan_again_with_holders(Switch *s) {
+/* What a process still holds, the kernel would wait for. */
+static RefusalKind plan_with_holders(Switch *s) {
         RefusalKind kind;
         int r;
 
-        if (!takes_from_vfio(s))
-                return REFUSAL_NONE;
-        kind = scan(s);
+        kind = situation_scan(&s->now, &s->refusal);
         if (kind != REFUSAL_NONE)
                 return kind;
-        r = holders_find_vfio(s->root, &s->host);
+        r = holders_find_vfio(s->now.root, &s->now.host);
         if (r < 0)
                 return refusal_set(&s->refusal, REFUSAL_FAILED,
                                    "Processes using VFIO cannot be looked for: %s.", strerror(-r));
-        return make_plan(s);
+        return situation_plan(&s->now, &s->plan, &s->refusal);
 }
 
 static bool is_away(const Switch *s, PciAddress address, RefusalKind outcome) {
@@ -280,7 +148,7 @@ static bool is_away(const Switch *s, PciAddress address, RefusalKind outcome) {
                         return true;
         /* Half-way: what is not on a host driver is still ours to bring home. */
         return outcome == REFUSAL_HALF_WAY &&
-               host_scan_function(s->root, address, &function) >= 0 &&
+               host_scan_function(s->now.root, address, &function) >= 0 &&
                (function.on_vfio || function.driver[0] == '\0');
 }
 
@@ -291,31 +159,31 @@ static void record(Switch *s, const RunState *undo, RefusalKind outcome) {
 
         if (!next)
                 return;
-        (void)snprintf(next->old_mode, sizeof(next->old_mode), "%s", s->state.mode);
+        (void)snprintf(next->old_mode, sizeof(next->old_mode), "%s", s->now.state.mode);
         (void)snprintf(next->source, sizeof(next->source), "%s", request->source);
         (void)snprintf(next->reason, sizeof(next->reason), "%s",
                        outcome == REFUSAL_NONE ? request->reason : s->refusal.text);
         if (outcome == REFUSAL_NONE)
-                (void)snprintf(next->mode, sizeof(next->mode), "%s", s->mode);
+                (void)snprintf(next->mode, sizeof(next->mode), "%s", s->now.mode);
         next->since = (uint64_t)time(NULL);
-        for (size_t i = 0; i < s->state.n_homes; i++)
-                if (is_away(s, s->state.homes[i].address, outcome))
-                        add_home(next, &s->state.homes[i]);
+        for (size_t i = 0; i < s->now.state.n_homes; i++)
+                if (is_away(s, s->now.state.homes[i].address, outcome))
+                        situation_keep_home(next, &s->now.state.homes[i]);
         for (size_t i = 0; i < undo->n_homes; i++)
                 if (is_away(s, undo->homes[i].address, outcome))
-                        add_home(next, &undo->homes[i]);
-        if (strcmp(next->mode, s->state.mode) == 0) {
+                        situation_keep_home(next, &undo->homes[i]);
+        if (strcmp(next->mode, s->now.state.mode) == 0) {
                 /* Mended, not switched: since when, by whom and why stay as they were. */
-                (void)memcpy(next->source, s->state.source, sizeof(next->source));
-                (void)memcpy(next->reason, s->state.reason, sizeof(next->reason));
-                (void)memcpy(next->old_mode, s->state.old_mode, sizeof(next->old_mode));
-                next->since = s->state.since;
+                (void)memcpy(next->source, s->now.state.source, sizeof(next->source));
+                (void)memcpy(next->reason, s->now.state.reason, sizeof(next->reason));
+                (void)memcpy(next->old_mode, s->now.state.old_mode, sizeof(next->old_mode));
+                next->since = s->now.state.since;
         }
-        r = state_write(s->root, next);
+        r = state_write(s->now.root, next);
         if (r >= 0)
-                r = accepted_write(s->root, &s->config);
+                r = accepted_write(s->now.root, &s->now.config);
         if (r >= 0)
-                r = marks_write(s->root, s->plan.vfio, s->plan.n_vfio);
+                r = marks_write(s->now.root, s->plan.vfio, s->plan.n_vfio);
         if (r < 0)
                 log_warning_errno(r, "/" RUN_DIR " cannot be written: %m");
 }
@@ -325,12 +193,13 @@ static RefusalKind take_steps(Switch *s) {
         RefusalKind kind;
         int r;
 
-        r = undo_log_open(s->root, s->state.mode, s->mode, &undo);
-        if (r < 0 && !s->is_fallback)
+        r = undo_log_open(s->now.root, s->now.state.mode, s->now.mode, &undo);
+        if (r < 0 && !s->now.is_fallback)
                 return refusal_set(&s->refusal, REFUSAL_FAILED,
                                    "The undo log /" UNDO_PATH " cannot be written: %s.",
                                    strerror(-r));
-        kind = plan_apply(s->root, &s->plan, &s->host, s->is_fallback, &undo, &s->refusal);
+        kind = plan_apply(s->now.root, &s->plan, &s->now.host, s->now.is_fallback, &undo,
+                          &s->refusal);
         if (kind == REFUSAL_NONE || kind == REFUSAL_HALF_WAY)
                 record(s, &undo.state, kind);
         r = undo_log_remove(&undo);
@@ -340,8 +209,8 @@ static RefusalKind take_steps(Switch *s) {
 }
 
 static bool is_unchanged(const Switch *s) {
-        return s->plan.n_steps == 0 && strcmp(s->state.mode, s->mode) == 0 &&
-               faccessat(s->root->fd, UNDO_PATH, F_OK, 0) < 0;
+        return s->plan.n_steps == 0 && strcmp(s->now.state.mode, s->now.mode) == 0 &&
+               faccessat(s->now.root->fd, UNDO_PATH, F_OK, 0) < 0;
 }
 
 /* What is as wanted is not written again, but a configuration that changed nothing is accepted,
@@ -349,9 +218,9 @@ static bool is_unchanged(const Switch *s) {
 static void accept_config(const Switch *s) {
         int r;
 
-        r = accepted_write(s->root, &s->config);
+        r = accepted_write(s->now.root, &s->now.config);
         if (r > 0)
-                r = marks_write(s->root, s->plan.vfio, s->plan.n_vfio);
+                r = marks_write(s->now.root, s->plan.vfio, s->plan.n_vfio);
         if (r < 0)
                 log_warning_errno(r, "/" RUN_DIR " cannot be written: %m");
 }
@@ -360,11 +229,11 @@ static void accept_config(const Switch *s) {
 static void let_plymouth_go(const Switch *s) {
         static const char *const arguments[] = { "plymouth", "quit", NULL };
 
-        if (!s->request->early || !s->root->is_live)
+        if (!s->request->early || !s->now.root->is_live)
                 return;
         for (size_t i = 0; i < s->plan.n_steps; i++) {
                 const Step *step = &s->plan.steps[i];
-                const Function *function = host_find(&s->host, step->address);
+                const Function *function = host_find(&s->now.host, step->address);
 
                 if (step->kind != STEP_UNBIND || !function || !function_is_display(function))
                         continue;
@@ -389,36 +258,44 @@ static RefusalKind go(Switch *s) {
 static void start_what_is_left(const Switch *s, RefusalKind kind) {
         if (kind != REFUSAL_HALF_WAY)
                 start_old_again(s);
-        else if (!s->is_fallback && !s->request->without_units &&
-                 units_start(s->config.fallback_mode, UNIT_START_QUEUE) < 0)
+        else if (!s->now.is_fallback && !s->request->without_units &&
+                 units_start(s->now.config.fallback_mode, UNIT_START_QUEUE) < 0)
                 log_error("The unit of the fallback mode '%s' could not be queued.",
-                          s->config.fallback_mode);
+                          s->now.config.fallback_mode);
 }
 
 static RefusalKind run(Switch *s) {
         RefusalKind kind;
+        bool takes;
 
         kind = take_lock(s);
         if (kind != REFUSAL_NONE)
                 return kind;
-        if (read_state(s) < 0)
+        if (situation_read_state(&s->now) < 0)
                 return refusal_set(&s->refusal, REFUSAL_FAILED, "Out of memory.");
         if (s->request->mend_only) {
                 /* Only with the lock it is certain which mode is in force. */
-                (void)snprintf(s->mended_mode, sizeof(s->mended_mode), "%s", s->state.mode);
-                s->mode = s->mended_mode;
-                if (s->mode[0] == '\0')
+                (void)snprintf(s->mended_mode, sizeof(s->mended_mode), "%s", s->now.state.mode);
+                s->now.mode = s->mended_mode;
+                if (s->now.mode[0] == '\0')
                         return REFUSAL_NONE;
         }
-        kind = load_config(s);
+        kind = situation_load_config(&s->now, &s->refusal);
         if (kind == REFUSAL_NONE)
-                kind = scan(s);
+                kind = situation_scan(&s->now, &s->refusal);
         if (kind == REFUSAL_NONE)
-                kind = make_plan(s);
+                kind = situation_plan(&s->now, &s->plan, &s->refusal);
+        if (kind != REFUSAL_NONE)
+                return kind;
+        list_instances(s);
+        takes = takes_from_vfio(s);
+        if (takes && !stopping_may_end_guests(s))
+                kind = plan_with_holders(s);
         if (kind != REFUSAL_NONE)
                 return kind;
         stop_old(s);
-        kind = plan_again_with_holders(s);
+        if (takes && s->stopped_old)
+                kind = plan_with_holders(s);
         if (kind == REFUSAL_NONE)
                 kind = go(s);
         if (kind == REFUSAL_NONE)
@@ -451,13 +328,15 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, RunResult
                 (void)snprintf(ret->text, sizeof(ret->text), "Out of memory.");
                 return ret->kind;
         }
-        s->root = root;
         s->request = request;
-        s->mode = request->mend_only ? "" : request->mode;
+        s->now.root = root;
+        s->now.mode = request->mend_only ? "" : request->mode;
+        s->now.early = request->early;
+        s->now.mend_only = request->mend_only;
         s->lock_fd = -1;
         ret->kind = run(s);
         ret->n_steps = (unsigned)s->plan.n_steps;
-        (void)snprintf(ret->mode, sizeof(ret->mode), "%s", s->mode);
+        (void)snprintf(ret->mode, sizeof(ret->mode), "%s", s->now.mode);
         if (ret->kind == REFUSAL_NONE)
                 describe_success(s, ret);
         else

@@ -115,6 +115,19 @@ int units_job(const char *mode, char ret[static 16]) {
         return word && parse_copy(ret, 16, word, length) >= 0;
 }
 
+bool units_has_dependents(const char *mode) {
+        char unit[UNIT_NAME_SIZE], output[512];
+        const char *const arguments[] = { SYSTEMCTL,
+                                          "show",
+                                          "--value",
+                                          "--property=BoundBy,RequiredBy,ConsistsOf",
+                                          unit_name(mode, unit),
+                                          NULL };
+
+        return command_run(arguments, output, sizeof(output)) == 0 &&
+               output[strspn(output, "\n")] != '\0';
+}
+
 bool units_system_is_stopping(void) {
         static const char *const arguments[] = { SYSTEMCTL, "is-system-running", NULL };
         char output[32];

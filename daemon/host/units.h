@@ -60,6 +60,10 @@ int units_reset_failed(const char *mode);
  */
 _must_check_ int units_job(const char *mode, char ret[static 16]);
 
+/** Whether any unit is bound to a mode's unit (BindsTo=, Requires=, PartOf=) and is stopped with
+ * it. */
+bool units_has_dependents(const char *mode);
+
 /** Whether the machine is going down (`systemctl is-system-running`: stopping). */
 bool units_system_is_stopping(void);
 

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Everything that is read before a switch. What cannot be read is made up for where the way back
+ * needs it, and refused otherwise.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "host/config-load.h"
+#include "host/host-scan.h"
+#include "host/state-files.h"
+#include "module.h"
+#include "situation.h"
+#include "sysfs.h"
+
+void situation_keep_home(RunState *state, const HomeFunction *home) {
+        if (run_state_add_home(state, home) < 0)
+                log_warning(
+                        "Too many functions were moved; some will be returned by their modalias.");
+}
+
+/*
+ * What a killed apply moved belongs where its log says. It is not moved there first: the plan,
+ * which is made from what is, goes from half-way to the target directly. Places on vfio-pci are
+ * left out: only a mode says that a function belongs there.
+ */
+int situation_read_state(Situation *now) {
+        _cleanup_free_ RunState *undo = calloc(1, sizeof(*undo));
+        int r;
+
+        if (!undo)
+                return -ENOMEM;
+        r = state_read(now->root, &now->state);
+        if (r < 0 && r != -ENOENT) {
+                log_warning_errno(r, "/" STATUS_PATH
+                                     " cannot be read, going by what the kernel says: %m");
+                (void)memset(&now->state, 0, sizeof(now->state));
+        }
+        r = undo_read(now->root, undo);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0) {
+                log_warning_errno(r, "/" UNDO_PATH
+                                     " cannot be read, going by what the kernel says: %m");
+                return 0;
+        }
+        log_notice("A switch from '%s' to '%s' was cut short; going on from where it stopped.",
+                   undo->old_mode, undo->mode);
+        for (size_t i = 0; i < undo->n_homes; i++)
+                if (strcmp(undo->homes[i].driver_override, "vfio-pci") != 0)
+                        situation_keep_home(&now->state, &undo->homes[i]);
+        return 0;
+}
+
+static RefusalKind refuse_config(const ConfigErrors *errors, Refusal *refusal) {
+        const ConfigError *first = &errors->errors[0];
+
+        if (first->line > 0)
+                return refusal_set(refusal, REFUSAL_CONFIG_INVALID, "%s:%u: %s", first->file,
+                                   first->line, first->text);
+        return refusal_set(refusal, REFUSAL_CONFIG_INVALID, "%s: %s", first->file, first->text);
+}
+
+/* Without any configuration there still is a way back: whatever we moved goes home. */
+static RefusalKind use_no_config(Situation *now, Refusal *refusal) {
+        _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
+
+        if (!errors || config_parse(NULL, 0, &now->config, errors) < 0)
+                return refusal_set(refusal, REFUSAL_FAILED, "Out of memory.");
+        return REFUSAL_NONE;
+}
+
+/*
+ * The way back goes by the copy of what was accepted, so that a typo made while the GPU is away
+ * cannot lock it out. Once in the fallback mode, /etc counts again.
+ */
+RefusalKind situation_load_config(Situation *now, Refusal *refusal) {
+        _cleanup_(config_files_done) ConfigFiles files = { 0 }, accepted_files = { 0 };
+        _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
+        _cleanup_free_ Config *accepted = calloc(1, sizeof(*accepted));
+        const char *mode = now->mode;
+        bool has_accepted;
+
+        if (!errors || !accepted)
+                return refusal_set(refusal, REFUSAL_FAILED, "Out of memory.");
+        has_accepted = config_load_accepted(now->root, &accepted_files, accepted, errors) >= 0;
+        now->is_fallback = has_accepted && strcmp(mode, accepted->fallback_mode) == 0;
+        if (has_accepted &&
+            (now->mend_only || (now->is_fallback && strcmp(mode, now->state.mode) != 0))) {
+                now->config = *accepted;
+                return REFUSAL_NONE;
+        }
+        if (config_load(now->root, &files, &now->config, errors) >= 0) {
+                now->is_fallback = strcmp(mode, now->config.fallback_mode) == 0;
+                return REFUSAL_NONE;
+        }
+        (void)refuse_config(errors, refusal);
+        if (has_accepted && now->is_fallback) {
+                log_warning("%s; going by the configuration accepted last.", refusal->text);
+                now->config = *accepted;
+                return REFUSAL_NONE;
+        }
+        if (has_accepted || strcmp(mode, DEFAULT_FALLBACK_MODE) != 0)
+                return refusal->kind;
+        log_warning("%s; going back to the host drivers without a configuration.", refusal->text);
+        now->is_fallback = true;
+        return use_no_config(now, refusal);
+}
+
+/*
+ * Before udev's coldplug most functions are unbound, which says nothing about who will have them in
+ * a moment: a stranger in the GPU's group, such as the NVMe beside it, makes the group useless
+ * later.
+ */
+static void foresee_coldplug(Situation *now) {
+        for (size_t i = 0; i < now->host.n_functions; i++) {
+                Function *function = &now->host.functions[i];
+                char modalias[128];
+
+                if (function->driver[0] == '\0' && !function_is_bridge(function) &&
+                    !config_device_of(&now->config, &now->host, function->address) &&
+                    sysfs_read_modalias(now->root, function->address, modalias, sizeof(modalias)) >=
+                            0)
+                        function->will_bind = module_exists_for(now->root, modalias);
+        }
+}
+
+RefusalKind situation_scan(Situation *now, Refusal *refusal) {
+        int r;
+
+        r = host_scan(now->root, &now->config, &now->state, &now->host);
+        if (r < 0)
+                return refusal_set(refusal, REFUSAL_FAILED, "The PCI devices cannot be read: %s.",
+                                   strerror(-r));
+        if (now->early)
+                foresee_coldplug(now);
+        return REFUSAL_NONE;
+}
+
+RefusalKind situation_plan(const Situation *now, Plan *ret, Refusal *refusal) {
+        const PlanInput input = {
+                .config = &now->config,
+                .host = &now->host,
+                .state = &now->state,
+                .mode = now->mode,
+                .early = now->early,
+        };
+
+        return plan_make(&input, ret, refusal);
+}

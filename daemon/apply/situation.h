@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a switch starts from: the configuration that counts, the mode before, what was moved, and
+ * what the kernel says.
+ */
+#pragma once
+
+#include "host/root.h"
+#include "model/plan.h"
+
+/** The fallback mode where no configuration says otherwise (vfio-mode.ini(5), fallback-mode). */
+#define DEFAULT_FALLBACK_MODE "host"
+
+typedef struct Situation {
+        const Root *root;
+        const char *mode; /**< the target */
+        bool early;       /**< before udev's coldplug */
+        bool mend_only;   /**< go by the accepted configuration whatever /etc says */
+        bool is_fallback; /**< the target is the fallback mode; known once the configuration is
+                             loaded */
+        Config config;
+        RunState state; /**< the mode before, and every function that is not at home */
+        Host host;
+} Situation;
+
+/**
+ * Reads the mode before and what was moved, also by a switch that was cut short. What is damaged is
+ * said in the log and left out: the plan is made from what the kernel says.
+ *
+ * Returns 0 or -ENOMEM.
+ */
+_must_check_ int situation_read_state(Situation *now);
+
+/**
+ * Loads the configuration that counts for the target; needs the state. On the way to the fallback
+ * mode it is the copy of what was accepted, else /etc's, else none at all.
+ */
+RefusalKind situation_load_config(Situation *now, Refusal *refusal);
+
+/** Reads what the kernel says; needs the configuration and the state. */
+RefusalKind situation_scan(Situation *now, Refusal *refusal);
+
+/** Makes the plan for the target. Returns as plan_make(). */
+RefusalKind situation_plan(const Situation *now, Plan *ret, Refusal *refusal);
+
+/** Adds a home to a state; one that does not fit is said in the log. */
+void situation_keep_home(RunState *state, const HomeFunction *home);

@@ -88,7 +88,6 @@ static void collect_nodes(const Root *root, Host *host, Nodes *nodes) {
                 Function *function = &host->functions[i];
                 char path[64], address[PCI_ADDRESS_SIZE];
 
-                function->holder = (Holder){ 0 };
                 if (!function->on_vfio)
                         continue;
                 (void)snprintf(path, sizeof(path), "sys/class/vfio/%d/dev", function->iommu_group);
@@ -145,24 +144,51 @@ static void scan_process(int proc_fd, const char *pid, const Nodes *nodes) {
         }
 }
 
-int holders_find_vfio(const Root *root, Host *host) {
-        _cleanup_closedir_ DIR *proc = NULL;
-        _cleanup_free_ Nodes *nodes = NULL;
+/* Only one process at a time may have a group open; /proc is read only to name it. */
+static int open_group(const Root *root, int iommu_group) {
+        _cleanup_close_ int fd = -1;
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "dev/vfio/%d", iommu_group);
+        fd = openat(root->fd, path, O_RDWR | O_CLOEXEC);
+        return fd < 0 ? -errno : 0;
+}
+
+static int scan_processes(const Root *root, const Nodes *nodes) {
+        _cleanup_closedir_ DIR *proc = open_dir(root->fd, "proc");
         const struct dirent *entry;
 
-        if (!root->is_live)
-                return 0;
-        nodes = calloc(1, sizeof(*nodes));
-        if (!nodes)
-                return -ENOMEM;
-        collect_nodes(root, host, nodes);
-        if (nodes->n_nodes == 0)
-                return 0;
-        proc = open_dir(root->fd, "proc");
         if (!proc)
                 return -errno;
         while ((entry = readdir(proc)))
                 if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
                         scan_process(dirfd(proc), entry->d_name, nodes);
         return 0;
+}
+
+int holders_find_vfio(const Root *root, Host *host) {
+        _cleanup_free_ Nodes *nodes = NULL;
+        bool all_free = true;
+        int r;
+
+        if (!root->is_live)
+                return 0;
+        for (size_t i = 0; i < host->n_functions; i++) {
+                Function *function = &host->functions[i];
+
+                function->holder = (Holder){ 0 };
+                if (!function->on_vfio)
+                        continue;
+                r = open_group(root, function->iommu_group);
+                all_free &= r >= 0;
+                if (r == -EBUSY)
+                        function->holder.pid = HOLDER_UNSEEN;
+        }
+        if (all_free)
+                return 0;
+        nodes = calloc(1, sizeof(*nodes));
+        if (!nodes)
+                return -ENOMEM;
+        collect_nodes(root, host, nodes);
+        return scan_processes(root, nodes);
 }

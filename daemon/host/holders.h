@@ -10,12 +10,15 @@
 
 /**
  * Fills in `holder` of every function that is on a vfio driver: the process that has its group's
- * node
- * (/dev/vfio/N) or its own (/dev/vfio/devices/vfioN) open, by device number, in all mount
+ * node (/dev/vfio/N) or its own (/dev/vfio/devices/vfioN) open, by device number, in all mount
  * namespaces.
  *
- * Needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH; a process that may not be looked at counts as no
- * holder. Only the live machine has processes; with another root nothing is found.
+ * A group that can be opened has no holder; it is closed again at once. Whoever starts a guest in
+ * that moment is told that it is busy, which it is: it is about to be taken.
+ *
+ * Naming the holder needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH; one that cannot be seen is
+ * HOLDER_UNSEEN where the group is busy, and nobody where the group may not be opened. Only the
+ * live machine has processes; with another root nothing is found.
  *
  * Returns 0 or the error of reading /proc.
  */

@@ -19,9 +19,11 @@
 #define PCI_CLASS_BASE_BRIDGE 0x06u
 #define PCI_CLASS_VGA 0x0300u
 
+#define HOLDER_UNSEEN (-1)
+
 /** A process that has a device node open. */
 typedef struct Holder {
-        int pid;              /**< 0: nobody */
+        int pid;              /**< 0: nobody; HOLDER_UNSEEN: somebody */
         char command[16 + 1]; /**< /proc/PID/comm */
 } Holder;
 

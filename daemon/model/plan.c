@@ -282,10 +282,16 @@ static RefusalKind check_holders(Planner *planner) {
 
                 if (planner->wants[i].vfio || !function->on_vfio || function->holder.pid == 0)
                         continue;
+                (void)pci_address_format(function->address, address);
+                if (function->holder.pid == HOLDER_UNSEEN)
+                        return refusal_set(
+                                planner->refusal, REFUSAL_BUSY,
+                                "%s is in use by a process that cannot be seen from here; "
+                                "shut that guest down first.",
+                                address);
                 return refusal_set(planner->refusal, REFUSAL_BUSY,
                                    "%s is in use by process %d (%s); shut that guest down first.",
-                                   pci_address_format(function->address, address),
-                                   function->holder.pid, function->holder.command);
+                                   address, function->holder.pid, function->holder.command);
         }
         return REFUSAL_NONE;
 }

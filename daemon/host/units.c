@@ -14,6 +14,7 @@
 #define SYSTEMCTL "systemctl"
 #define PREFIX "vfio-mode@"
 #define SUFFIX ".service"
+#define ALL_INSTANCES PREFIX "*" SUFFIX
 #define OUTPUT_SIZE (16 * 1024)
 
 const char *unit_name(const char *mode, char buffer[static UNIT_NAME_SIZE]) {
@@ -70,9 +71,9 @@ static int parse_instance(const char *line, UnitInstance *ret) {
 }
 
 int units_list_instances(UnitInstance *ret, size_t max) {
-        static const char *const arguments[] = { SYSTEMCTL,         "list-units",  "--all",
-                                                 "--plain",         "--no-legend", "--no-pager",
-                                                 PREFIX "*" SUFFIX, NULL };
+        static const char *const arguments[] = { SYSTEMCTL,     "list-units",  "--all",
+                                                 "--plain",     "--no-legend", "--no-pager",
+                                                 ALL_INSTANCES, NULL };
         _cleanup_free_ char *output = NULL;
         char *cursor, *line;
         size_t n = 0;

@@ -3,6 +3,7 @@
  * What only the whole configuration tells, after every source has been read. Knows nothing of text:
  * each complaint points to the line that a key or section was last written on.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "config-parser.h"
@@ -83,14 +84,14 @@ static void check_modes(Parser *p) {
         Config *config = &p->config;
 
         if (!config->fallback_mode[0])
-                strcpy(config->fallback_mode, "host");
+                (void)snprintf(config->fallback_mode, CONFIG_NAME_SIZE, "host");
         if (!config_find_mode(config, config->fallback_mode) &&
             !config_section_add(p, CONFIG_MODE, config->fallback_mode))
                 config_refuse_at(p, whole, "no room for the fallback mode '%s' beside %d others",
                                  config->fallback_mode, CONFIG_MODES_MAX);
 
         if (!config->default_mode[0])
-                strcpy(config->default_mode, config->fallback_mode);
+                (void)memcpy(config->default_mode, config->fallback_mode, CONFIG_NAME_SIZE);
         else if (!config_find_mode(config, config->default_mode))
                 config_refuse_at(p, general->keys[CONFIG_KEY_DEFAULT_MODE],
                                  "default-mode names '%s', and there is no [mode %s]",

@@ -161,18 +161,18 @@ Section *config_section_add(Parser *p, ConfigSectionKind kind, const char *name)
                 if (config->n_devices == CONFIG_DEVICES_MAX)
                         return NULL;
                 index = config->n_devices++;
-                strcpy(config->devices[index].name, name);
+                (void)snprintf(config->devices[index].name, CONFIG_NAME_SIZE, "%s", name);
                 config->devices[index].functions = CONFIG_FUNCTIONS_ALL;
         } else if (kind == CONFIG_MODE) {
                 if (config->n_modes == CONFIG_MODES_MAX)
                         return NULL;
                 index = config->n_modes++;
-                strcpy(config->modes[index].name, name);
+                (void)snprintf(config->modes[index].name, CONFIG_NAME_SIZE, "%s", name);
         }
         section = &p->sections[p->n_sections++];
         section->kind = kind;
         section->index = index;
-        strcpy(section->name, name);
+        (void)snprintf(section->name, CONFIG_NAME_SIZE, "%s", name);
         return section;
 }
 

@@ -3,6 +3,7 @@
  * What each key's text means: one setter a key. Knows nothing of lines and sections; whether a
  * value goes together with the others is config-check's.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "config-parser.h"
@@ -15,7 +16,7 @@ static ConfigDevice *device_of(Parser *p) {
 
 static void set_mode_name(Parser *p, const char *value, char name[static CONFIG_NAME_SIZE]) {
         if (config_name_is_valid(value))
-                strcpy(name, value);
+                (void)snprintf(name, CONFIG_NAME_SIZE, "%s", value);
         else
                 config_refuse(p, "%s '%.64s' is not a mode's name", config_key(p->key)->name,
                               value);
@@ -93,7 +94,7 @@ static void set_functions(Parser *p, const char *value) {
 
 static void set_host_driver(Parser *p, const char *value) {
         if (config_driver_is_valid(value))
-                strcpy(device_of(p)->host_driver, value);
+                (void)snprintf(device_of(p)->host_driver, CONFIG_DRIVER_SIZE, "%s", value);
         else
                 config_refuse(p, "host-driver '%.64s' is not a driver's name such as nvidia",
                               value);

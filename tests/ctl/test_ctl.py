@@ -1,0 +1,815 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vfio-modectl on machines made of words: directory trees for --root. Unprivileged and offline.
+
+The program under test is $VFIO_MODECTL.
+"""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+PROGRAM = os.environ.get("VFIO_MODECTL", "vfio-modectl")
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+MAN_PAGE = SOURCE / "daemon/vfio-modectl.1"
+COMPLETION = SOURCE / "conf/completion/vfio-modectl"
+
+GPU, AUDIO, NIC, BRIDGE = "0000:01:00.0", "0000:01:00.1", "0000:05:00.0", "0000:00:01.0"
+VERBS = ["status", "list-devices", "list-modes", "switch", "check", "help"]
+EVIL = "\033]0;owned\007\u009b31m\n\u202e"
+
+CONFIG = f"""\
+[general]
+default-mode = passthrough
+
+[device gpu]
+address = {GPU}
+id = 10de:2484
+consent = boot-vga
+
+[device nic]
+address = {NIC}
+
+[mode host]
+vfio-devices = nic
+
+[mode passthrough]
+vfio-devices = nic gpu
+"""
+
+
+class Machine:
+    def __init__(self, root):
+        self.root = root
+        (root / "sys/bus/pci/devices").mkdir(parents=True)
+
+    def write(self, path, text):
+        path = self.root / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return self
+
+    def add(self, address, pci_id, pci_class, group=None, driver=None, override=None,
+            boot_vga=None):
+        vendor, device = pci_id.split(":")
+        where = self.root / "sys/bus/pci/devices" / address
+        where.mkdir()
+        (where / "modalias").write_text(
+            f"pci:v0000{vendor.upper()}d0000{device.upper()}sv00000000sd00000000"
+            f"bc{pci_class[0:2]}sc{pci_class[2:4]}i{pci_class[4:6]}\n")
+        (where / "driver_override").write_text(f"{override or '(null)'}\n")
+        if driver:
+            (where / "driver").symlink_to(f"../../../../bus/pci/drivers/{driver}")
+            if "\n" not in driver:
+                (self.root / "sys/bus/pci/drivers" / driver).mkdir(parents=True, exist_ok=True)
+        if boot_vga is not None:
+            (where / "boot_vga").write_text(f"{boot_vga}\n")
+        if group is not None:
+            (where / "iommu_group").symlink_to(f"../../../../kernel/iommu_groups/{group}")
+            members = self.root / "sys/kernel/iommu_groups" / str(group) / "devices"
+            members.mkdir(parents=True, exist_ok=True)
+            (members / address).symlink_to(f"../../../../bus/pci/devices/{address}")
+            (self.root / "sys/class/iommu/dmar0").mkdir(parents=True, exist_ok=True)
+        return self
+
+    def pc(self, gpu="nvidia", audio="snd_hda_intel", nic="vfio-pci"):
+        """A boot_vga GPU with its audio function, and a NIC, on the drivers named."""
+        overrides = {name: name if name == "vfio-pci" else None for name in (gpu, audio, nic)}
+        self.add(BRIDGE, "8086:1901", "060400", group=1, driver="pcieport")
+        self.add(GPU, "10de:2484", "030000", group=1, driver=gpu, override=overrides[gpu],
+                 boot_vga=1)
+        self.add(AUDIO, "10de:228b", "040300", group=1, driver=audio, override=overrides[audio])
+        self.add(NIC, "8086:10d3", "020000", group=2, driver=nic, override=overrides[nic])
+        return self
+
+    def config(self, text=CONFIG):
+        return self.write("etc/vfio-mode.ini", text)
+
+    def accepted(self, text=CONFIG):
+        return self.write("run/vfio-mode/config", text)
+
+    def state(self, mode, old_mode="", source="unit", reason="its unit was started", homes=(),
+              name="status"):
+        lines = ["vfio-mode-state=1", f"mode={mode}", f"old-mode={old_mode}", f"source={source}",
+                 f"reason={reason}", "since=1767225600"]
+        lines += [f"function={home}" for home in homes]
+        return self.write(f"run/vfio-mode/{name}", "\n".join(lines) + "\n")
+
+    def result(self, kind="none", mode="host", text="All is well.", name="result", invocation=""):
+        return self.write(f"run/vfio-mode/{name}",
+                          f"invocation={invocation}\nverb=switch\nmode={mode}\nresult={kind}\n"
+                          f"steps=0\ntext={text}\n")
+
+    def in_host_mode(self):
+        return self.pc().config().accepted().state("host", "passthrough")
+
+    def run(self, *arguments, **environment):
+        return run("--root", str(self.root), *arguments, **environment)
+
+    def json(self, *arguments, code=0):
+        answer = self.run("--json=short", *arguments)
+        assert answer.returncode == code, answer
+        assert answer.stdout.count("\n") == 1
+        parsed = json.loads(answer.stdout)
+        assert parsed["schema"] == 1
+        return parsed
+
+    def text(self, *arguments, code=0):
+        answer = self.run(*arguments)
+        assert answer.returncode == code, answer
+        return answer.stdout
+
+
+def run(*arguments, **environment):
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=30,
+                          check=False, env={"PATH": os.environ["PATH"], "TZ": "UTC", **sanitizers(),
+                                            **environment})
+
+
+def sanitizers():
+    return {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
+
+
+@pytest.fixture
+def machine(tmp_path):
+    (tmp_path / "root").mkdir()
+    return Machine(tmp_path / "root")
+
+
+def rows(table):
+    """The rows of a table as lists of cells, its headers first."""
+    return [re.split(r"  +", line.strip()) for line in table.splitlines() if line]
+
+
+def fields(status):
+    """What `status` says, by label."""
+    found, label = {}, None
+    for line in status.splitlines():
+        if not line:
+            break
+        if match := re.match(r" *([A-Z][a-z ]+): (.*)", line):
+            label = match[1]
+            found[label] = [match[2]]
+        else:
+            found[label].append(line.strip())
+    return found
+
+
+# --- the command line ---
+
+@pytest.mark.parametrize("arguments", [
+    [], ["bogus"], ["status", "--bogus"], ["-x", "status"], ["status", "operand"], ["switch"],
+    ["switch", "a", "b"], ["status", "--tree"], ["list-modes", "--dry-run"],
+    ["switch", "x", "--mode"], ["status", "--config=x"], ["status", "--json=xml"], ["--root"],
+    ["status", "--mode=x"], ["help", "bogus"], ["list", "--con=x"],
+])
+def test_usage_error(arguments):
+    answer = run(*arguments)
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert answer.stderr.startswith("vfio-modectl: ")
+    assert "vfio-modectl help" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [
+    ["next", "passthrough"], ["next", "--cancel"], ["set-default", "host"], ["confirm"],
+    ["release"], ["init"], ["watch"], ["report"], ["rom"], ["run", "passthrough", "--", "ls", "-l"],
+    ["switch", "host", "--holders=stop"], ["switch", "host", "--confirm=5min"],
+    ["-H", "elsewhere", "status"], ["-Helsewhere", "status"], ["check", "passthrough"],
+])
+def test_of_a_later_version(arguments):
+    answer = run(*arguments)
+    assert answer.returncode == 2
+    assert "not supported by this version" in answer.stderr
+
+
+def test_version():
+    answer = run("--version")
+    assert answer.returncode == 0
+    assert re.fullmatch(r"vfio-modectl \d+\.\d+\.\d+\n", answer.stdout)
+
+
+def test_double_dash_and_options_anywhere(machine):
+    machine.in_host_mode()
+    assert machine.text("status", "--mode") == "host\n"
+    assert machine.text("--mode", "--", "status") == "host\n"
+
+
+def test_no_such_root(tmp_path):
+    for verb in (["status"], ["list"], ["list-modes"], ["switch", "x", "--dry-run"]):
+        answer = run("--root", str(tmp_path / "missing"), *verb)
+        assert answer.returncode == 1
+        assert "missing: No such file or directory" in answer.stderr
+
+
+def test_full_disk(machine):
+    machine.in_host_mode()
+    with open("/dev/full", "w", encoding="ascii") as full:
+        answer = subprocess.run([PROGRAM, "--root", str(machine.root), "status"], stdout=full,
+                                stderr=subprocess.PIPE, check=False)
+    assert answer.returncode == 1
+    assert b"Cannot write" in answer.stderr
+
+
+# --- help and the man page ---
+
+def options_in(text):
+    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+
+
+def man_items():
+    """Verbs and options that the man page explains: the .It lines."""
+    verbs, options = [], set()
+    for line in MAN_PAGE.read_text().splitlines():
+        if line.startswith(".It Cm "):
+            verbs.append(line.split()[2])
+        elif line.startswith(".It Fl "):
+            options.add("-" + line.split()[2])
+    return verbs, options
+
+
+def test_help_equals_the_man_page():
+    text = run("help").stdout
+    verbs = re.findall(r"^  ([a-z-]+)", text.split("Verbs:\n")[1].split("\n\n")[0], re.MULTILINE)
+    assert verbs == VERBS
+    assert (verbs, options_in(text)) == man_items()
+    assert run("--help").stdout == text
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "list"])
+def test_help_of_a_verb(verb):
+    answer = run("help", verb)
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("Usage: vfio-modectl ")
+    assert all(len(line) <= 80 for line in answer.stdout.splitlines())
+    assert options_in(answer.stdout) - {"--help"} <= man_items()[1]
+
+
+def test_completion_knows_all_verbs_and_options():
+    text = COMPLETION.read_text()
+    assert options_in(run("help").stdout) <= options_in(text)
+    assert all(re.search(rf"[ ']{verb}[ ']", text) for verb in VERBS)
+
+
+def complete(*words, path=""):
+    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _vfio_modectl; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    return subprocess.run(["bash", "-c", script, "bash", str(COMPLETION), "vfio-modectl", *words],
+                          capture_output=True, text=True, check=True,
+                          env={"PATH": f"{path}:{os.environ['PATH']}"}).stdout.split()
+
+
+def test_completion(machine, tmp_path):
+    machine.in_host_mode()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "vfio-modectl").write_text(
+        f'#!/bin/sh\nexec "{PROGRAM}" --root="{machine.root}" "$@"\n')
+    (tools / "vfio-modectl").chmod(0o755)
+    assert complete("st") == ["status"]
+    assert complete("status", "--mo") == ["--mode"]
+    assert complete("--json", "=", "s") == ["short"]
+    assert complete("switch", "p", path=tools) == ["passthrough"]
+
+
+# --- status ---
+
+def test_status(machine):
+    machine.in_host_mode().result(text="Mode 'host': done.").result(name="boot", text="Booted.")
+    shown = fields(machine.text("status"))
+    assert shown["Mode"] == ["host"]
+    assert shown["Since"] == ["2026-01-01 00:00:00 UTC, by unit"]
+    assert shown["Why"] == ["its unit was started"]
+    assert shown["Config"] == ["/etc/vfio-mode.ini, accepted"]
+    assert (shown["Default"], shown["Fallback"]) == (["passthrough"], ["host"])
+    assert (shown["Last boot"], shown["Last switch"]) == (["Booted."], ["Mode 'host': done."])
+    assert shown["Drift"] == ["none"]
+
+
+def test_status_in_json_equals_the_table(machine):
+    machine.in_host_mode().result().result(name="boot", text="Booted.")
+    shown, answer = fields(machine.text("status")), machine.json("status")
+    assert answer["mode"] == "host" and answer["old_mode"] == "passthrough"
+    assert answer["since"] == "2026-01-01T00:00:00Z" and answer["source"] == "unit"
+    assert [answer["reason"]] == shown["Why"]
+    assert [answer["default_mode"]] == shown["Default"]
+    assert answer["config"] == {"path": "/etc/vfio-mode.ini", "state": "ok", "errors": [],
+                                "changed_since_accepted": False}
+    assert answer["drift"] == []
+    assert answer["last_boot"] == {"mode": "host", "result": "none", "text": "Booted.",
+                                   "steps_taken": 0}
+    table = rows(machine.text("status").split("\n\n")[1])
+    assert table[0] == ["DEVICE", "ADDRESS", "DRIVER", "WANTED", "NAME"]
+    assert [[d["device"], d["address"], d["driver"], d["wanted_driver"], d["name"]]
+            for d in answer["devices"]] == table[1:]
+    assert [row[:4] for row in table[1:]] == [["gpu", GPU, "nvidia", "host"],
+                                              ["gpu", AUDIO, "snd_hda_intel", "host"],
+                                              ["nic", NIC, "vfio-pci", "vfio-pci"]]
+
+
+def test_status_mode(machine):
+    assert machine.text("status", "--mode") == "none\n"
+    machine.in_host_mode()
+    assert machine.text("status", "--mode") == "host\n"
+    assert machine.json("status", "--mode")["mode"] == "host"
+    machine.state("passthrough", "host", name="undo")
+    assert machine.text("status", "--mode") == "none\n"
+
+
+def test_status_of_an_empty_machine(tmp_path):
+    answer = run("--root", str(tmp_path), "status")
+    assert answer.returncode == 0
+    assert fields(answer.stdout) == {
+        "Mode": ["none: no mode was entered since the machine was started"],
+        "Config": ["/etc/vfio-mode.ini does not exist"]}
+
+
+def test_status_half_way(machine):
+    machine.in_host_mode().state("passthrough", "host", name="undo",
+                                 homes=[f"{GPU} nvidia -"])
+    assert fields(machine.text("status"))["Mode"] == [
+        "none: a switch from host to passthrough was cut short; the next switch mends that"]
+    assert machine.json("status")["half_way"] is True
+
+
+@pytest.mark.parametrize("damaged", ["status", "undo", "result", "boot", "config"])
+def test_status_with_a_damaged_file(machine, damaged):
+    machine.in_host_mode().write(f"run/vfio-mode/{damaged}", "\0\033[31mnonsense")
+    answer = machine.run("status")
+    assert answer.returncode == 0
+    assert "\033" not in answer.stdout + answer.stderr
+    assert machine.json("status")["mode"] == ("none" if damaged in ("status", "undo") else "host")
+
+
+def test_status_after_a_boot_with_a_broken_config(machine):
+    machine.pc().config("[nonsense]\n")
+    machine.result("config-invalid", "", "/etc/vfio-mode.ini:1: unknown section", name="boot")
+    shown = fields(machine.text("status"))
+    assert shown["Mode"] == ["none: /etc/vfio-mode.ini:1: unknown section"]
+    assert shown["Config"][0] == "/etc/vfio-mode.ini cannot be used"
+    assert shown["Config"][1].startswith("/etc/vfio-mode.ini:1: ")
+    assert "(config-invalid)" in shown["Last boot"][0]
+    answer = machine.json("status")
+    assert answer["config"]["state"] == "errors"
+    assert answer["config"]["errors"] == shown["Config"][1:]
+    assert answer["last_boot"]["result"] == "config-invalid"
+
+
+# --- drift ---
+
+def drift(machine):
+    answer = machine.json("status")
+    assert fields(machine.text("status"))["Drift"] == (answer["drift"] or ["none"])
+    return answer["drift"]
+
+
+def test_drift_of_a_driver(machine):
+    machine.pc(gpu="vfio-pci").config().accepted()
+    machine.state("host", homes=[f"{GPU} nvidia -"])
+    assert drift(machine) == [f"{GPU} is on vfio-pci, mode 'host' has it on nvidia"]
+
+
+def test_drift_to_the_host(machine):
+    machine.pc(audio="vfio-pci").config().accepted().state("passthrough")
+    assert drift(machine) == [f"{GPU} is on nvidia, mode 'passthrough' has it on vfio-pci"]
+
+
+def test_drift_of_an_override(machine):
+    machine.in_host_mode()
+    machine.write(f"sys/bus/pci/devices/{GPU}/driver_override", "vfio-pci\n")
+    assert drift(machine) == [f"{GPU} has driver_override 'vfio-pci', which mode 'host' does not"]
+
+
+def test_drift_of_a_device_that_is_gone(machine):
+    machine.in_host_mode()
+    shutil.rmtree(machine.root / "sys/bus/pci/devices" / NIC)
+    assert any(NIC in line for line in drift(machine))
+    assert machine.json("status")["devices"][-1]["problem"] == "not-found"
+
+
+def test_drift_of_the_config(machine):
+    machine.in_host_mode().config("; a comment changes nothing\n" + CONFIG)
+    assert drift(machine) == []
+    machine.config(CONFIG.replace("default-mode = passthrough", "default-mode = host"))
+    assert drift(machine) == ["the configuration was changed since it was accepted"]
+    machine.config("nonsense\n")
+    assert drift(machine) == [
+        "/etc/vfio-mode.ini was changed since it was accepted, and has errors"]
+    (machine.root / "etc/vfio-mode.ini").unlink()
+    assert drift(machine) == ["/etc/vfio-mode.ini was removed since it was accepted"]
+
+
+# --- the lists ---
+
+def test_list_modes(machine):
+    machine.in_host_mode()
+    table = rows(machine.text("list-modes"))
+    assert table == [["MODE", "MARKS", "VFIO-DEVICES"],
+                     ["host", "current,fallback", "nic"],
+                     ["passthrough", "default", "gpu nic"]]
+    assert rows(machine.text("list-modes", "--quiet")) == table[1:]
+    for row, mode in zip(table[1:], machine.json("list-modes")["modes"], strict=True):
+        assert row[0] == mode["mode"]
+        assert row[1].split(",") == [mark for mark in ("current", "default", "fallback")
+                                     if mode[mark]]
+        assert row[2].split() == mode["vfio_devices"]
+
+
+def test_list_modes_without_config(machine):
+    answer = machine.run("list-modes")
+    assert (answer.returncode, answer.stdout) == (3, "")
+    assert "There is no /etc/vfio-mode.ini" in answer.stderr
+
+
+def test_list_modes_goes_by_the_accepted_config(machine):
+    machine.in_host_mode().config("[nonsense]\n")
+    answer = machine.run("list-modes")
+    assert answer.returncode == 0
+    assert "/etc/vfio-mode.ini:1: " in answer.stderr and "accepted last" in answer.stderr
+    assert "passthrough" in answer.stdout
+
+
+def test_list_devices(machine):
+    machine.in_host_mode()
+    table = rows(machine.text("list-devices"))
+    devices = machine.json("list-devices")["devices"]
+    assert machine.text("list") == machine.text("list-devices")
+    assert table[0] == ["DEVICE", "ADDRESS", "ID", "GROUP", "DRIVER", "OVERRIDE", "MARKS", "NAME"]
+    assert table[1][:7] == ["gpu", GPU, "10de:2484", "1", "nvidia", "-", "boot_vga"]
+    assert table[3][:7] == ["nic", NIC, "8086:10d3", "2", "vfio-pci", "vfio-pci", "-"]
+    assert table[1:] == [[d["device"], d["address"], d["id"], str(d["iommu_group"]), d["driver"],
+                          d["driver_override"] or "-", "boot_vga" if d["boot_vga"] else "-",
+                          d["name"]]
+                         for d in devices]
+
+
+def test_list_devices_without_config(machine):
+    machine.pc()
+    answer = machine.run("list")
+    assert answer.returncode == 0
+    assert [row[1] for row in rows(answer.stdout)[1:]] == [BRIDGE, GPU, AUDIO, NIC]
+    assert {row[0] for row in rows(answer.stdout)[1:]} == {"-"}
+
+
+def test_tree(machine):
+    machine.in_host_mode()
+    text = machine.text("list", "--tree")
+    assert re.findall(r"^IOMMU group (\d+)$", text, re.MULTILINE) == ["1", "2"]
+    assert re.findall(r"^  (0000:\S+)", text, re.MULTILINE) == [BRIDGE, GPU, AUDIO, NIC]
+    gpu = text.split(GPU)[1].split(AUDIO)[0]
+    assert "[10de:2484]" in gpu
+    assert ", driver nvidia, boot_vga, device gpu\n" in gpu
+    assert "      host: stays on nvidia\n      passthrough: goes to vfio-pci\n" in gpu
+    groups = machine.json("list", "--tree")["groups"]
+    assert [group["iommu_group"] for group in groups] == [1, 2]
+    functions = [function for group in groups for function in group["functions"]]
+    assert [function["address"] for function in functions] == [BRIDGE, GPU, AUDIO, NIC]
+    assert "modes" not in functions[0]
+    assert functions[1]["modes"] == {"host": {"wanted_driver": "host", "action": "stay"},
+                                     "passthrough": {"wanted_driver": "vfio-pci", "action": "move"}}
+
+
+def test_tree_of_a_mode_that_would_be_refused(machine):
+    machine.in_host_mode().add("0000:01:01.0", "8086:1533", "020000", group=1, driver="igb")
+    text = machine.text("list", "--tree")
+    assert "passthrough: wanted on vfio-pci, but refused (group-not-viable)" in text
+    assert "Mode passthrough would be refused (group-not-viable): " in text
+    assert machine.json("list", "--tree")["refusals"]["passthrough"]["name"] == "group-not-viable"
+
+
+def test_tree_without_config_or_iommu(machine):
+    machine.add(GPU, "10de:2484", "030000", driver="nouveau")
+    text = machine.text("list", "--tree")
+    assert text.startswith(f"In no IOMMU group\n  {GPU}")
+    assert machine.json("list", "--tree")["groups"][0]["iommu_group"] is None
+
+
+def test_more_functions_than_fit(machine):
+    for number in range(300):
+        machine.add(f"0000:{number // 32 + 16:02x}:{number % 32:02x}.0", "8086:10d3", "020000")
+    answer = machine.run("list")
+    assert (answer.returncode, len(rows(answer.stdout))) == (0, 257)
+    assert "more than 256" in answer.stderr
+    machine.in_host_mode()
+    answer = machine.run("list", "--tree")
+    assert answer.returncode == 0
+    assert re.findall(r"^  (0000:\S+)", answer.stdout, re.MULTILINE) == [BRIDGE, GPU, AUDIO, NIC]
+
+
+# --- switch ---
+
+def test_dry_run(machine):
+    machine.in_host_mode()
+    text = machine.text("switch", "passthrough", "--dry-run")
+    answer = machine.json("switch", "passthrough", "--dry-run")
+    assert text.startswith("To mode passthrough:\n")
+    assert [f"  {step['text']}" for step in answer["steps"]] == text.splitlines()[1:]
+    assert (answer["dry_run"], answer["changed"], answer["refusal"]) == (True, True, None)
+    moved = [step for step in answer["steps"] if step["address"] == GPU]
+    assert [(step["step"], step["driver"]) for step in moved] == [
+        ("set-override", "vfio-pci"), ("unbind", "nvidia"), ("bind", "vfio-pci")]
+
+
+def test_dry_run_with_nothing_to_do(machine):
+    machine.in_host_mode()
+    assert machine.text("switch", "host", "--dry-run") == (
+        "Nothing would have to be done for mode host.\n")
+    answer = machine.json("switch", "host", "--dry-run")
+    assert (answer["changed"], answer["steps"]) == (False, [])
+
+
+def no_iommu(machine):
+    for group in ("class/iommu", "kernel/iommu_groups"):
+        shutil.rmtree(machine.root / "sys" / group)
+
+
+REFUSALS = {
+    "unknown-mode": (3, lambda m: m.config(CONFIG.replace("passthrough", "other"))),
+    "config-invalid": (3, lambda m: m.config("nonsense\n")),
+    "fallback-takes-display": (3, lambda m: m.config(CONFIG.replace("= nic\n", "= nic gpu\n"))),
+    "not-found": (5, lambda m: m.config(CONFIG.replace(GPU, "0000:09:00.0"))),
+    "other-device-there": (5, lambda m: m.config(CONFIG.replace("10de:2484", "1002:73bf"))),
+    "ambiguous-id": (5, lambda m: m.config(CONFIG.replace(f"address = {GPU}\n", "")).add(
+        "0000:02:00.0", "10de:2484", "030000", group=3)),
+    "no-iommu": (5, no_iommu),
+    "group-not-viable": (5, lambda m: m.add("0000:01:01.0", "8086:1533", "020000", group=1,
+                                            driver="igb")),
+    "drives-the-console": (6, lambda m: m.config(CONFIG.replace("consent = boot-vga\n", ""))),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_dry_run_refused(machine, name):
+    code, spoil = REFUSALS[name]
+    machine.in_host_mode()
+    spoil(machine)
+    answer = machine.run("switch", "passthrough", "--dry-run")
+    assert (answer.returncode, answer.stdout) == (code, "")
+    assert answer.stderr.rstrip().endswith(f"({name})")
+    refusal = machine.json("switch", "passthrough", "--dry-run", code=code)["refusal"]
+    assert (refusal["name"], refusal["exit_code"]) == (name, code)
+    assert refusal["text"] in answer.stderr
+
+
+def test_dry_run_of_the_way_back_with_a_typo(machine):
+    machine.pc(gpu="vfio-pci", audio="vfio-pci").config("nonsense\n").accepted()
+    machine.state("passthrough", homes=[f"{GPU} nvidia -", f"{AUDIO} snd_hda_intel -"])
+    steps = machine.json("switch", "host", "--dry-run")["steps"]
+    assert [(s["address"], s["driver"]) for s in steps if s["step"] == "bind"] == [
+        (GPU, "nvidia"), (AUDIO, "snd_hda_intel")]
+
+
+def test_dry_run_of_the_way_back_without_config(machine):
+    machine.pc(gpu="vfio-pci", nic="e1000e").state("passthrough", homes=[f"{GPU} nvidia -"])
+    steps = machine.json("switch", "host", "--dry-run")["steps"]
+    assert [step["address"] for step in steps] == [GPU] * len(steps) and steps
+    machine.json("switch", "passthrough", "--dry-run", code=3)
+
+
+def test_dry_run_half_way(machine):
+    machine.pc(gpu="vfio-pci").config().accepted().state("host")
+    machine.state("passthrough", "host", name="undo", homes=[f"{GPU} nvidia -"])
+    answer = machine.run("switch", "host", "--dry-run")
+    assert f"  {GPU}: bind to nvidia\n" in answer.stdout
+    assert "was cut short" in answer.stderr
+
+
+def test_a_captured_machine_is_not_switched(machine):
+    answer = machine.in_host_mode().run("switch", "passthrough")
+    assert answer.returncode == 2
+    assert "--dry-run" in answer.stderr
+
+
+# --- switch on the live machine, with a systemctl of ours and a /run of our own ---
+
+SYSTEMCTL = """\
+#!/bin/sh
+case $1 in
+show) cat /run/invocation 2>/dev/null; exit 0 ;;
+esac
+[ -e /run/plan ] || exit 1
+. /run/plan
+"""
+
+
+@pytest.fixture
+def live(tmp_path):
+    """Runs the tool in namespaces where /run is empty and systemctl does what `plan` says."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "systemctl").write_text(SYSTEMCTL)
+    (tools / "systemctl").chmod(0o755)
+    own = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    mounted = 'mount -t tmpfs tmpfs /run && mkdir /run/vfio-mode'
+    if subprocess.run([*own, mounted], capture_output=True, check=False).returncode:
+        pytest.skip("no user and mount namespaces here")
+    if pathlib.Path("/etc/vfio-mode.ini").exists():
+        pytest.skip("this machine has a configuration of its own")
+
+    def switch(*arguments, plan=None, prepare=":", as_user=False):
+        script = f"{mounted}; {prepare}\n"
+        if plan:
+            script += f"cat >/run/plan <<'END'\n{plan}\nEND\n"
+        script += 'exec ' + ("unshare --user --map-user=1000 " if as_user else "") + '"$@"'
+        return subprocess.run([*own, script, "sh", PROGRAM, *arguments], capture_output=True,
+                              text=True, timeout=30, check=False,
+                              env={"PATH": f"{tools}:{os.environ['PATH']}", **sanitizers()})
+    return switch
+
+
+def outcome(kind="none", mode="host", steps=0, text="Said so.", code=0, invocation="abc"):
+    return (f"echo abc >/run/invocation\n"
+            f"printf '%s\\n' invocation={invocation} verb=switch mode={mode} result={kind} "
+            f"steps={steps} 'text={text}' >/run/vfio-mode/new\n"
+            f"mv /run/vfio-mode/new /run/vfio-mode/result\nexit {code}")
+
+
+def test_switch(live):
+    answer = live("switch", "host", plan=outcome(steps=4))
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "Said so.\n", "")
+    answer = json.loads(live("switch", "host", "-j", plan=outcome(steps=4)).stdout)
+    assert answer == {"schema": 1, "mode": "host", "dry_run": False, "changed": True,
+                      "steps_taken": 4, "text": "Said so.", "refusal": None}
+    assert live("switch", "host", "--quiet", plan=outcome(steps=4)).stdout == ""
+
+
+STATE = ("printf '%s\\n' vfio-mode-state=1 mode=host old-mode= source=unit reason= since=1 "
+         ">/run/vfio-mode/status")
+
+
+def test_switch_with_nothing_to_do(live):
+    answer = live("switch", "host", plan=outcome(), prepare=STATE)
+    assert answer.returncode == 0
+    assert answer.stdout == "Already in mode host; nothing had to be done.\n"
+    answer = json.loads(live("switch", "host", "-j", plan=outcome(), prepare=STATE).stdout)
+    assert answer["changed"] is False
+
+
+@pytest.mark.parametrize("kind, code", [
+    ("busy", 4), ("group-not-viable", 5), ("drives-the-console", 6), ("config-invalid", 3),
+    ("failed", 1), ("shutting-down", 4),
+])
+def test_switch_refused(live, kind, code):
+    answer = live("switch", "passthrough", plan=outcome(kind, "passthrough", code=1))
+    assert (answer.returncode, answer.stdout) == (code, "")
+    assert answer.stderr == f"vfio-modectl: Said so. ({kind})\n"
+    answer = live("switch", "passthrough", "-j", plan=outcome(kind, "passthrough", code=1))
+    answer = json.loads(answer.stdout)
+    assert answer["changed"] is False
+    assert answer["refusal"] == {"name": kind, "exit_code": code, "text": "Said so."}
+
+
+def test_switch_whose_unit_says_nothing(live):
+    for plan in ("exit 1", outcome("busy", code=1, invocation="another")):
+        answer = live("switch", "host", plan=plan)
+        assert answer.returncode == 1
+        assert "gave no reason; see: systemctl status vfio-mode@host.service" in answer.stderr
+
+
+def test_switch_without_rights(live):
+    # A refusal of an earlier start, under the unit's last id, must not be taken for this one's.
+    earlier = f"({outcome('busy', code=1)}) || :"
+    answer = live("switch", "host", plan="exit 1", prepare=earlier, as_user=True)
+    if "unshare" in answer.stderr:
+        pytest.skip("no nested user namespaces here")
+    assert answer.returncode == 8
+    assert "was not started" in answer.stderr
+
+
+def test_switch_to_no_possible_name(live):
+    for name in ("../evil", "a b", "none", "fallback", EVIL, "x" * 33):
+        answer = live("switch", name, plan="echo started >&2")
+        assert answer.returncode == 3
+        assert "unknown-mode" in answer.stderr and "started" not in answer.stderr
+        assert "\033" not in answer.stderr
+
+
+# --- check ---
+
+def test_check(machine, tmp_path):
+    machine.config()
+    assert machine.text("check") == "/etc/vfio-mode.ini: no errors; 2 modes, 2 devices\n"
+    assert machine.text("check", "--quiet") == ""
+    assert machine.json("check") == {"schema": 1, "path": "/etc/vfio-mode.ini", "ok": True,
+                                     "errors": []}
+    (tmp_path / "new.ini").write_text(CONFIG)
+    assert run("check", f"--config={tmp_path}/new.ini").returncode == 0
+
+
+def test_check_with_errors(machine, tmp_path):
+    new = tmp_path / "new.ini"
+    new.write_text("[device gpu]\naddress = 1:0\n[mode a]\nvfio-devices = gpu\nwrong = 1\n")
+    for quiet in ([], ["--quiet"]):
+        answer = run("check", f"--config={new}", *quiet)
+        assert (answer.returncode, answer.stdout) == (3, "")
+        lines = answer.stderr.splitlines()
+        assert lines[0].startswith(f"{new}:2: ") and lines[1].startswith(f"{new}:5: ")
+    answer = json.loads(run("check", f"--config={new}", "-j").stdout)
+    assert answer["ok"] is False
+    assert [f"{e['file']}:{e['line']}: {e['text']}" for e in answer["errors"]] == lines
+    assert machine.run("check").returncode == 3
+    assert run("check", f"--config={tmp_path}/missing.ini").returncode == 3
+
+
+# --- what a terminal must not be told ---
+
+def is_clean(text):
+    return not re.search("[\0-\x09\x0b-\x1f\x7f\x80-\x9f\u202e]", text)
+
+
+def test_hostile_names(machine, tmp_path):
+    evil = EVIL.replace("\n", "")
+    machine.in_host_mode()
+    machine.add("0000:02:00.0", "1234:5678", "030000", group=7, driver=f"x{evil}", override=evil)
+    machine.add("0000:03:00.0", "1234:5679", "030000", group=8, driver=f"y{EVIL}")
+    machine.config(CONFIG + f"[mode {evil}]\n{evil} = {evil}\n")
+    machine.state("passthrough", reason=f"{evil}")
+    machine.result("failed", text=evil).result(name="boot", text=evil)
+    (tmp_path / f"{evil}.ini").write_text(f"{evil}")
+    for arguments in (["status"], ["list"], ["list", "--tree"], ["list-modes"], ["check"],
+                      ["switch", evil, "--dry-run"], ["help", evil], [evil], [f"--{evil}"],
+                      ["check", f"--config={tmp_path}/{evil}.ini"]):
+        for json_option in ([], ["--json=short"], ["--json=pretty"]):
+            answer = machine.run(*json_option, *arguments)
+            assert is_clean(answer.stdout) and is_clean(answer.stderr), arguments
+            assert answer.returncode in (0, 2, 3)
+            if json_option and answer.stdout:
+                json.loads(answer.stdout)
+    assert "\\x1b]0;owned\\x07" in machine.text("list", "--tree")
+
+
+def test_bytes_that_are_no_utf_8(machine):
+    machine.pc()
+    override = machine.root / "sys/bus/pci/devices" / GPU / "driver_override"
+    override.write_bytes(b"\xff\xc0\xaf\xed\xa0\x80ok\xc3\xa9\n")
+    device = machine.json("list")["devices"][1]
+    assert device["driver_override"] == "\\xff\\xc0\\xaf\\xed\\xa0\\x80oké"
+
+
+# --- terminals ---
+
+def on_terminal(arguments, **environment):
+    """Runs it on a terminal and returns what that got."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(shutil.which(PROGRAM), [PROGRAM, *arguments],
+                  {"PATH": os.environ["PATH"], "TERM": "xterm", **sanitizers(), **environment})
+    output = b""
+    try:
+        while select.select([terminal], [], [], 30)[0]:
+            data = os.read(terminal, 4096)
+            if not data:
+                break
+            output += data
+        else:
+            os.kill(pid, signal.SIGKILL)
+    except OSError:  # the other side is closed
+        pass
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(terminal)
+    assert status == 0, output
+    return output.decode().replace("\r\n", "\n")
+
+
+def test_colour(machine):
+    machine.in_host_mode()
+    arguments = ["--root", str(machine.root), "--no-pager", "status"]
+    plain = machine.text("status")
+    assert "\033" not in plain
+    coloured = on_terminal(arguments, TZ="UTC")
+    assert "\033[32mhost\033[0m" in coloured
+    assert re.sub(r"\033\[[0-9;]*m", "", coloured) == plain
+    assert on_terminal(arguments, NO_COLOR="1", TZ="UTC") == plain
+    assert on_terminal(arguments, TERM="dumb", TZ="UTC") == plain
+    assert "\033[32m" in on_terminal(arguments, NO_COLOR="")
+
+
+def test_json_on_a_terminal(machine):
+    machine.in_host_mode()
+    arguments = ["--root", str(machine.root), "-j", "list-modes"]
+    assert on_terminal(arguments) == machine.text("list-modes", "--json=pretty")
+    assert machine.text("-j", "list-modes") == machine.text("--json=short", "list-modes")
+    assert machine.text("--json=off", "list-modes") == machine.text("list-modes")
+
+
+def test_pager(machine, tmp_path):
+    machine.in_host_mode()
+    (tmp_path / "less").write_text("#!/bin/sh\nsed 's/^/paged: /'\n")
+    (tmp_path / "less").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    arguments = ["--root", str(machine.root), "list-modes"]
+    assert on_terminal(arguments, PATH=path).splitlines()[0].startswith("paged: ")
+    for plain in (on_terminal([*arguments, "--no-pager"], PATH=path),
+                  on_terminal(arguments, PAGER=""), on_terminal(arguments, PAGER="cat"),
+                  on_terminal(["-j", *arguments], PATH=path),
+                  machine.run("list-modes", PATH=path).stdout):
+        assert "paged" not in plain and "passthrough" in plain

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the documentation says is what the source has: keys and defaults, refusals and exit
+statuses, verbs, options, units and files. Needs neither root nor network:
+
+    VFIO_MODECTL=build/daemon/vfio-modectl python3 -m pytest tests/docs
+
+What takes the program is skipped without it. The tables are read from the C sources as text, so they
+have to stay tables.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2]
+README = (SOURCE / "README.md").read_text(encoding="utf-8")
+PATHS = [path for folder in ("daemon", "conf", "units")
+         for path in sorted((SOURCE / folder).glob("*.[1-8]"))]
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in PATHS}
+DOCUMENTS = {"README.md": README, **PAGES}
+INI_PAGE, UNIT_PAGE, CTL_PAGE = "vfio-mode.ini.5", "vfio-mode@.service.8", "vfio-modectl.1"
+EXIT_APPLY_BASE = 20
+STRING = r'"(?:[^"\\]|\\.)*"'
+UNREADABLE = "rows that this test cannot read"
+
+
+def source(path: str) -> str:
+    return (SOURCE / path).read_text(encoding="utf-8")
+
+
+def between(text: str, begin: str, end: str) -> str:
+    assert begin in text
+    return text.partition(begin)[2].partition(end)[0]
+
+
+def joined(literals: str) -> str:
+    """C's adjacent string literals as one text."""
+    return "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals))
+
+
+# ---- The sources' tables ----
+
+
+class Key(NamedTuple):
+    section: str
+    name: str
+    default: str
+    supported: bool
+
+
+def keys() -> list[Key]:
+    row = re.compile(rf"KEY\(\s*(\w+),\s*({STRING}),\s*\w+,\s*((?:{STRING}\s*)+),"
+                     rf"\s*(?:{STRING}\s*)+,\s*(true|false),")
+    found = [Key(match[1].lower(), joined(match[2]), joined(match[3]), match[4] == "true")
+             for match in row.finditer(source("daemon/model/config-keys.c"))]
+    enum = between(source("daemon/model/config-keys.h"), "typedef enum ConfigKeyId {", "}")
+    assert len(found) == len(re.findall(r"\bCONFIG_KEY_\w+", enum)) - 1, UNREADABLE
+    return found
+
+
+class Refusal(NamedTuple):
+    name: str
+    sentence: str
+    status: int
+
+
+def refusals() -> list[Refusal]:
+    header = source("daemon/model/refusal.h")
+    codes = {name: int(value) for name, value in re.findall(r"(EXIT_CODE_\w+) = (\d+)", header)}
+    row = re.compile(rf"\[REFUSAL_\w+\]\s*=\s*{{\s*({STRING}),\s*((?:{STRING}\s*)+),"
+                     r"\s*(EXIT_CODE_\w+)")
+    found = [Refusal(joined(name), joined(sentence), codes[code])
+             for name, sentence, code in row.findall(source("daemon/model/refusal.c"))]
+    enum = between(header, "typedef enum RefusalKind {", "}")
+    assert len(found) == len(re.findall(r"^\s*REFUSAL_\w+", enum, re.M)), UNREADABLE
+    return [refusal for refusal in found if refusal.name != "none"]
+
+
+def verbs() -> set[str]:
+    """Names and aliases of the verbs."""
+    found: set[str] = set()
+    for path in (SOURCE / "daemon/ctl").glob("*.c"):
+        text = path.read_text(encoding="utf-8")
+        for body in re.findall(r"^const Verb \w+ = {\n(.*?)^};", text, re.M | re.S):
+            found.update(re.findall(r'\.(?:name|alias) = "([^"]+)"', body))
+    assert found
+    return found
+
+
+def options() -> set[str]:
+    """Long options of vfio-modectl that it does not refuse."""
+    table = re.findall(r'\{ "([a-z-]+)", \w+, NULL, ([^}]*) }', source("daemon/ctl/command-line.c"))
+    assert table
+    return {f"--{name}" for name, value in table if "OPTION_LATER" not in value}
+
+
+# ---- The documents ----
+
+
+def sections(page: str) -> dict[str, str]:
+    parts = re.split(r"^\.Sh (.*)\n", PAGES[page], flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def flat(mdoc: str) -> str:
+    """The text of mdoc source without its macros."""
+    lines = (re.sub(r"^\.[A-Z][a-z]\b ?", "", line) for line in mdoc.splitlines())
+    return " ".join(line for line in lines if line)
+
+
+def documented_keys() -> dict[tuple[str, str], str]:
+    """The default of each key that the page describes."""
+    found = {}
+    for title, text in sections(INI_PAGE).items():
+        kind = re.match(r"SECTION \[(\w+)", title)
+        items = re.findall(r"^\.It Cm ([\w-]+)\n(.*?)(?=^\.It Cm |\Z)", text, re.M | re.S)
+        for name, body in items:
+            assert kind, f"{name} is described in {title}"
+            default = re.search(r"^Default:\n(.*)$", body, re.M)
+            assert default, f"{name} has no default"
+            found[kind[1], name] = flat(default[1])
+    return found
+
+
+def code(text: str) -> list[str]:
+    """Code spans and the lines of code blocks of a Markdown text."""
+    blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.M | re.S)
+    rest = re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S)
+    return [*(line.strip() for block in blocks for line in block.splitlines()),
+            *re.findall(r"`([^`]+)`", rest.replace("\n", " "))]
+
+
+# ---- Keys ----
+
+
+def test_every_supported_key_is_documented_with_its_default() -> None:
+    expected = {(key.section, key.name): key.default or "empty" for key in keys() if key.supported}
+    assert documented_keys() == expected
+
+
+def test_keys_that_are_refused_are_listed_as_such() -> None:
+    later = [key.name for key in keys() if not key.supported]
+    assert re.findall(r"^\.Ic ([\w-]+)$", sections(INI_PAGE)["NOT IN THIS VERSION"], re.M) == later
+
+
+def test_the_readme_has_every_supported_key_and_its_default() -> None:
+    table = between(README, "| section | key | default |", "\n\n")
+    rows = re.findall(r"^\|[^|]*\| `([\w-]+)` \| ([^|]*)\|", table, re.M)
+    expected = [(key.name, key.default) for key in keys() if key.supported]
+    assert [(name, default.strip(" `")) for name, default in rows] == expected
+
+
+def settings(text: str) -> list[str]:
+    """Keys that an example of a configuration sets."""
+    return re.findall(r"^ *([a-zA-Z0-9-]+) *= ", text, re.M)
+
+
+def test_examples_set_supported_keys_only() -> None:
+    supported = {key.name for key in keys() if key.supported}
+    example = sections(INI_PAGE)["EXAMPLES"]
+    assert settings(example)
+    assert set(settings(example)) <= supported
+    assert set(settings(source("conf/vfio-mode.ini"))) <= supported
+
+
+# ---- Refusals ----
+
+
+def test_every_refusal_is_in_the_table() -> None:
+    rows = re.findall(r"^\.It Sy ([\w-]+) Ta (\d+) Ta (\d+) Ta (.*)$",
+                      sections(UNIT_PAGE)["EXIT STATUS"], re.M)
+    assert [(name, int(exit_), int(unit), sentence) for name, exit_, unit, sentence in rows] == [
+        (refusal.name, refusal.status, EXIT_APPLY_BASE + refusal.status, refusal.sentence)
+        for refusal in refusals()
+    ]
+
+
+def test_the_base_of_the_units_exit_status() -> None:
+    base = re.search(r"#define EXIT_APPLY_BASE (\d+)", source("daemon/model/refusal.h"))
+    assert base and int(base[1]) == EXIT_APPLY_BASE
+
+
+def test_every_exit_status_of_a_refusal_is_explained() -> None:
+    statuses = {refusal.status for refusal in refusals()}
+    page = set(map(int, re.findall(r"^\.It (\d+)$", sections(CTL_PAGE)["EXIT STATUS"], re.M)))
+    readme = dict(re.findall(r"^\| (\d+) \| (\d*) \|", README, re.M))
+    assert statuses <= page
+    assert statuses <= {int(number) for number in readme}
+    for number, of_unit in readme.items():
+        assert of_unit in ("", str(EXIT_APPLY_BASE + int(number) if int(number) else 0))
+
+
+# ---- Commands ----
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_verbs_that_are_named_exist(name: str) -> None:
+    text = DOCUMENTS[name]
+    if name == "README.md":
+        text = "\n".join(code(text))
+    named = re.findall(r"\bvfio-modectl ([a-z][a-z-]*)", text)
+    if name == "README.md":
+        assert named
+        table = between(README, "| `vfio-modectl` … |", "\n\n")
+        in_table = re.findall(r"^\| `([a-z-]+)", table, re.M)
+        aliases = {"list"}
+        assert set(in_table) == verbs() - aliases
+    assert set(named) <= verbs()
+
+
+def test_options_that_the_readme_names_exist() -> None:
+    others = ("tests/", "meson ", "man ")
+    text = "\n".join(line for line in code(README) if not line.startswith(others))
+    named = {option for option in re.findall(r"(?<!\S)--[a-z-]+", text)}
+    assert named
+    assert named <= options()
+    assert set(re.findall(r"tests/try (--[a-z-]+)", README)) <= set(
+        re.findall(r"--[a-z]+", source("tests/try")))
+
+
+def test_modes_of_tests_run_exist() -> None:
+    named = set(re.findall(r"tests/run (\w+)", README))
+    assert named
+    usage = source("tests/run").partition("set -euo")[0]
+    assert all(re.search(rf"^#\s+{mode}\b", usage, re.M) for mode in named)
+
+
+def test_files_that_the_readme_names_exist() -> None:
+    named = {word.rstrip(":,.") for line in code(README) for word in line.split()
+             if re.match(r"(\./)?(daemon|conf|units|tests)/", word)} | {"LICENSE"}
+    missing = [name for name in sorted(named) if not (SOURCE / name).exists()]
+    assert not missing
+    for script in ("tests/try", "tests/run"):
+        assert script in named
+        assert os.access(SOURCE / script, os.X_OK)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_units_that_are_named_exist(name: str) -> None:
+    text = re.sub(r" Ns Ar (MODE|ADDRESS) Ns Pa ", "", DOCUMENTS[name])
+    named = {re.sub(r"@[^.]*", "@", unit)
+             for unit in re.findall(r"\bvfio-mode[a-z-]*@?[\w:.-]*?\.service", text)}
+    there = {path.name.removesuffix(".in") for path in (SOURCE / "units").glob("*.service.in")}
+    assert named <= there
+
+
+def test_every_unit_is_documented() -> None:
+    for path in (SOURCE / "units").glob("*.service.in"):
+        assert f".Nm {path.name.removesuffix('.in')}" in PAGES[UNIT_PAGE]
+        assert "man:vfio-mode@.service(8)" in path.read_text(encoding="utf-8")
+
+
+def test_verbs_of_the_units_program_are_documented() -> None:
+    usage = between(source("daemon/vfio-mode-apply.c"), "usage[]", ";\n\n")
+    verbs_there = re.findall(r'^\s*"  ([a-z]+) ', usage, re.M)
+    assert verbs_there
+    assert re.findall(r"^\.It Cm ([a-z]+)", PAGES["vfio-mode-apply.8"], re.M) == verbs_there
+
+
+def test_references_lead_somewhere() -> None:
+    ours = {(name.rpartition(".")[0], name[-1]) for name in PAGES}
+    for name, text in DOCUMENTS.items():
+        for page, number in re.findall(r"^\.Xr (vfio\S*) (\d)", text, re.M) + re.findall(
+                r"\b(vfio[\w@.-]*)\((\d)\)", text):
+            assert (page, number) in ours, f"{name} points to {page}({number})"
+
+
+def test_words_of_the_boot_choice_are_documented() -> None:
+    page = PAGES[UNIT_PAGE]
+    body = between(source("daemon/model/kernel-cmdline.c"), "asks_for_rescue(", "\n}\n")
+    words = re.search(r"words\[\] = {(.*?)}", body, re.S)
+    assert words
+    listed = flat(between(page, "rescue system is asked for by", ".It\n"))
+    for word in re.findall(r'"([^"]+)"', words[1]):
+        assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", listed), word
+
+
+# ---- All of them ----
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_licence_line(name: str) -> None:
+    first = DOCUMENTS[name].partition("\n")[0]
+    assert first == ("<!-- SPDX-License-Identifier: GPL-2.0-or-later -->" if name == "README.md"
+                     else '.\\" SPDX-License-Identifier: GPL-2.0-or-later')
+
+
+def test_manual_pages_have_no_errors() -> None:
+    if not shutil.which("mandoc"):
+        pytest.skip("no mandoc")
+    lint = subprocess.run(["mandoc", "-Tlint", "-Wwarning", *PATHS], capture_output=True, text=True,
+                          check=False)
+    assert (lint.returncode, lint.stdout) == (0, "")
+
+
+# ---- With the program ----
+
+
+def vfio_modectl(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    program = os.environ.get("VFIO_MODECTL")
+    if not program:
+        pytest.skip("VFIO_MODECTL does not name the program")
+    return subprocess.run([Path(program).resolve() if "/" in program else program, *arguments],
+                          capture_output=True, text=True, check=False)
+
+
+def test_the_sample_is_accepted() -> None:
+    result = vfio_modectl("check", f"--config={SOURCE / 'conf/vfio-mode.ini'}")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_manual_pages_example_is_accepted(tmp_path: Path) -> None:
+    example = between(sections(INI_PAGE)["EXAMPLES"], ".Bd -literal -offset indent\n", ".Ed")
+    path = tmp_path / "example.ini"
+    path.write_text(example, encoding="utf-8")
+    result = vfio_modectl("check", f"--config={path}")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+VALUES = {
+    "default-mode": "m", "fallback-mode": "m", "address": "0000:01:00.0", "id": "10de:2484",
+    "functions": "0 1", "host-driver": "nvidia", "consent": "boot-vga", "also": "0000:02:00.0",
+    "vfio-devices": "d",
+}
+
+
+@pytest.mark.parametrize("key", keys(), ids=lambda key: key.name)
+def test_what_is_documented_is_accepted_and_the_rest_refused(key: Key, tmp_path: Path) -> None:
+    lines = {"general": [], "device": [], "mode": []}
+    if key.name != "id":
+        lines["device"].append("id = 10de:2484")
+    lines[key.section].append(f"{key.name} = {VALUES.get(key.name, 'yes')}")
+    text = "\n".join(["[general]", *lines["general"], "[device d]", *lines["device"],
+                      "[mode m]", *lines["mode"]])
+    path = tmp_path / "one.ini"
+    path.write_text(text, encoding="utf-8")
+    result = vfio_modectl("check", f"--config={path}")
+    if key.supported:
+        assert (result.returncode, result.stderr) == (0, "")
+    else:
+        assert result.returncode == 3
+        assert f"key '{key.name}' is not supported by this version" in result.stderr
+
+
+def test_help_has_the_verbs() -> None:
+    result = vfio_modectl("help")
+    table = between(result.stdout, "Verbs:", "Options:")
+    listed = re.findall(r"^  ([a-z][a-z-]+) ", table, re.M)
+    assert set(listed) == verbs() - {"list"}
+
+
+def test_limits_of_the_configuration(tmp_path: Path) -> None:
+    limit = re.search(r"A line has at most (\d+) bytes", PAGES[INI_PAGE])
+    assert limit
+    path = tmp_path / "long.ini"
+    for length, good in ((int(limit[1]), True), (int(limit[1]) + 1, False)):
+        line = "vfio-devices = d ".ljust(length - 1, "\t") + "e"
+        path.write_text("[device d]\nid = 10de:2484\n[device e]\nid = 10de:2485\n[mode m]\n"
+                        f"{line}   ; a comment\n", encoding="utf-8")
+        result = vfio_modectl("check", f"--config={path}")
+        assert (result.returncode == 0) == good, result.stderr

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A write(2) that acts as the kernel's sysfs for every tree of plain files whose root holds a file
+ * `.fake-kernel`; all other writes go through. Either preloaded (libfake-kernel.so) around a real
+ * program with --root=DIR, or linked into a test. Only write(2) itself: sysfs wants a value in one
+ * write, and a program that uses stdio or pwrite(2) for it finds that nothing happens.
+ *
+ * Every such write is a line in `.fake-log`: VERB ADDRESS TARGET RESULT, with RESULT "ok" or the
+ * name of the errno, and TARGET the driver, or an override's value; "-" where there is none.
+ *
+ * Failures to order stand in `.fake-faults`, or in $FAKE_KERNEL_FAULTS, one a line (or parted by
+ * ";"):
+ *
+ *     VERB ADDRESS TARGET NTH ACTION      such as: bind 0000:01:00.1 vfio-pci 2 EBUSY
+ *
+ * VERB is override, bind, unbind, probe, new_id, remove_id; VERB, ADDRESS and TARGET may be "*".
+ * NTH counts the writes that the line is about, over all processes, since the log began; "*": each
+ * one. ACTION:
+ *
+ *     E…          fail with this errno and do nothing
+ *     lies        return success and do nothing
+ *     fails:E…    do it, and fail with this errno all the same
+ *     stall       never return, as a remove() that hangs; a signal still ends it
+ *     kill        SIGKILL the process before it is done
+ *     kill-after  SIGKILL the process when it has been done
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fake-pci.h"
+
+#define LOG_MAX (256 * 1024)
+#define NOT_OURS (-4096) /* no errno */
+
+static const char *const verb_names[] = {
+        [FAKE_OVERRIDE] = "override", [FAKE_BIND] = "bind",     [FAKE_UNBIND] = "unbind",
+        [FAKE_PROBE] = "probe",       [FAKE_NEW_ID] = "new_id", [FAKE_REMOVE_ID] = "remove_id",
+};
+
+/* --- which attribute of which tree --- */
+
+/* Opens the root that a path lies below; what follows it is left in @ret_rest. */
+static int open_root(char *path, const char **ret_rest) {
+        char marker[PATH_MAX];
+
+        for (char *sys = strstr(path, "/sys/"); sys; sys = strstr(sys + 1, "/sys/")) {
+                (void)snprintf(marker, sizeof(marker), "%.*s/" FAKE_MARKER, (int)(sys - path),
+                               path);
+                if (access(marker, F_OK) < 0)
+                        continue;
+                *sys = '\0';
+                *ret_rest = sys + 1;
+                return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        }
+        return -1;
+}
+
+static void copy_word(char *ret, size_t size, const char *text, size_t length) {
+        (void)snprintf(ret, size, "%.*s", (int)(length < size ? length : size - 1), text);
+}
+
+/* Takes the path of an attribute apart; false where writing it means nothing to us. */
+static bool parse_attribute(const char *path, FakeWrite *write) {
+        const char *name, *parent;
+
+        name = strrchr(path, '/');
+        if (!name)
+                return false;
+        parent = memrchr(path, '/', (size_t)(name - path));
+        name++;
+        if (strncmp(path, "sys/devices/", 12) == 0 && strcmp(name, "driver_override") == 0 &&
+            parent) {
+                write->verb = FAKE_OVERRIDE;
+                copy_word(write->address, sizeof(write->address), parent + 1,
+                          (size_t)(name - parent) - 2);
+                return true;
+        }
+        if (strcmp(path, "sys/bus/pci/drivers_probe") == 0) {
+                write->verb = FAKE_PROBE;
+                return true;
+        }
+        if (strncmp(path, "sys/bus/pci/drivers/", 20) != 0 || !parent)
+                return false;
+        copy_word(write->driver, sizeof(write->driver), parent + 1, (size_t)(name - parent) - 2);
+        for (unsigned verb = FAKE_BIND; verb <= FAKE_REMOVE_ID; verb++)
+                if (verb != FAKE_PROBE && strcmp(verb_names[verb], name) == 0) {
+                        write->verb = (FakeVerb)verb;
+                        return true;
+                }
+        return false;
+}
+
+/* --- log and faults --- */
+
+static bool word_matches(const char *pattern, const char *word) {
+        return strcmp(pattern, "*") == 0 || strcmp(pattern, word) == 0;
+}
+
+static unsigned count_logged(int root_fd, const char *verb, const char *address,
+                             const char *target) {
+        char *log, *cursor, *line, words[3][128];
+        unsigned n = 0;
+
+        cursor = log = malloc(LOG_MAX);
+        if (!log)
+                abort();
+        (void)fake_file_read(root_fd, FAKE_LOG, log, LOG_MAX);
+        while ((line = strsep(&cursor, "\n")))
+                if (sscanf(line, "%127s %127s %127s", words[0], words[1], words[2]) == 3)
+                        n += word_matches(verb, words[0]) && word_matches(address, words[1]) &&
+                             word_matches(target, words[2]);
+        free(log);
+        return n;
+}
+
+/* The words of a log line: blanks in an override would look like more words. */
+static void describe(const FakeWrite *write, char ret_address[64], char ret_target[64]) {
+        (void)snprintf(ret_address, 64, "%s", write->address[0] != '\0' ? write->address : "-");
+        if (write->verb == FAKE_OVERRIDE)
+                copy_word(ret_target, 64, write->text, strnlen(write->text, write->length));
+        else
+                (void)snprintf(ret_target, 64, "%s", write->driver);
+        ret_target[strcspn(ret_target, "\n")] = '\0';
+        if (ret_target[0] == '\0')
+                (void)strcpy(ret_target, "-");
+        for (char *c = ret_target; *c; c++)
+                if (*c == ' ')
+                        *c = '_';
+}
+
+/* Finds the action ordered for this write; "" for none. */
+static void find_fault(int root_fd, const FakeWrite *write, char ret_action[32]) {
+        char faults[4096], address[64], target[64], words[4][128], action[32], *cursor = faults,
+                                                                               *line;
+        const char *given = getenv("FAKE_KERNEL_FAULTS");
+
+        ret_action[0] = '\0';
+        describe(write, address, target);
+        if (given)
+                copy_word(faults, sizeof(faults), given, strlen(given));
+        else
+                (void)fake_file_read(root_fd, FAKE_FAULTS, faults, sizeof(faults));
+        while ((line = strsep(&cursor, ";\n"))) {
+                if (sscanf(line, "%127s %127s %127s %127s %31s", words[0], words[1], words[2],
+                           words[3], action) != 5 ||
+                    !word_matches(words[0], verb_names[write->verb]) ||
+                    !word_matches(words[1], address) || !word_matches(words[2], target))
+                        continue;
+                if (strcmp(words[3], "*") == 0 ||
+                    count_logged(root_fd, words[0], words[1], words[2]) + 1 ==
+                            strtoul(words[3], NULL, 10))
+                        (void)strcpy(ret_action, action);
+        }
+}
+
+static int errno_by_name(const char *name) {
+        for (int error = 1; error < 134; error++) {
+                const char *known = strerrorname_np(error);
+
+                if (known && strcmp(known, name) == 0)
+                        return error;
+        }
+        (void)fprintf(stderr, "fake-kernel: no such errno or action: %s\n", name);
+        abort();
+}
+
+static void log_write(int root_fd, const FakeWrite *write, int r) {
+        char line[256], address[64], target[64];
+
+        describe(write, address, target);
+        (void)snprintf(line, sizeof(line), "%s %s %s %s\n", verb_names[write->verb], address,
+                       target, r < 0 ? strerrorname_np(-r) : "ok");
+        (void)fake_file_write(root_fd, FAKE_LOG, O_APPEND, line, strlen(line));
+}
+
+/* --- the write itself --- */
+
+static int write_with_faults(int root_fd, const FakeWrite *write) {
+        char action[32];
+        int r;
+
+        find_fault(root_fd, write, action);
+        if (strcmp(action, "kill") == 0)
+                (void)kill(getpid(), SIGKILL);
+        if (strcmp(action, "stall") == 0) {
+                log_write(root_fd, write, -EINPROGRESS);
+                for (;;)
+                        (void)pause();
+        }
+        if (action[0] == 'E')
+                r = -errno_by_name(action);
+        else if (strcmp(action, "lies") == 0)
+                r = 0;
+        else
+                r = fake_pci_write(root_fd, write);
+        if (strncmp(action, "fails:", 6) == 0)
+                r = -errno_by_name(action + 6);
+        log_write(root_fd, write, r);
+        if (strcmp(action, "kill-after") == 0)
+                (void)kill(getpid(), SIGKILL);
+        return r;
+}
+
+static int fake_kernel_write(int fd, const char *text, size_t length) {
+        FakeWrite write = { .text = text, .length = length };
+        char link[64], path[PATH_MAX];
+        const char *rest;
+        ssize_t n;
+        int root_fd, r = NOT_OURS;
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof(path) - 1);
+        if (n < 0)
+                return NOT_OURS;
+        path[n] = '\0';
+        root_fd = open_root(path, &rest);
+        if (root_fd < 0)
+                return NOT_OURS;
+        if (parse_attribute(rest, &write)) {
+                if (write.verb != FAKE_OVERRIDE) {
+                        copy_word(write.address, sizeof(write.address), text,
+                                  strnlen(text, length));
+                        write.address[strcspn(write.address, "\n")] = '\0';
+                }
+                /* A write of nothing never reaches the attribute (fs/kernfs/file.c). */
+                r = length > 0 ? write_with_faults(root_fd, &write) : 0;
+        }
+        (void)close(root_fd);
+        return r;
+}
+
+ssize_t write(int fd, const void *buffer, size_t length) {
+        int error = errno, r;
+
+        r = fake_kernel_write(fd, buffer, length);
+        errno = error;
+        if (r == NOT_OURS)
+                return syscall(SYS_write, fd, buffer, length);
+        if (r < 0) {
+                errno = -r;
+                return -1;
+        }
+        return (ssize_t)length;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What lies in /run/vfio-mode: whatever it is, it is refused or it is a state that is written and
+ * read back to the same text.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/run-result.h"
+#include "model/run-state.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void state_round_trip(const char *text) {
+        RunState *state = malloc(sizeof(*state));
+        char *first = NULL, *second = NULL;
+
+        assert(state);
+        if (run_state_parse(text, state) >= 0) {
+                assert(run_state_format(state, &first) > 0);
+                assert(run_state_parse(first, state) == 0);
+                assert(run_state_format(state, &second) > 0);
+                assert(strcmp(first, second) == 0);
+        }
+        free(first);
+        free(second);
+        free(state);
+}
+
+static void result_round_trip(const char *text) {
+        RunResult result, again;
+        char *printed = NULL;
+        size_t size;
+        FILE *file;
+
+        if (run_result_parse(text, &result) < 0)
+                return;
+        file = open_memstream(&printed, &size);
+        assert(file);
+        run_result_print(&result, file);
+        assert(fclose(file) == 0);
+        assert(run_result_parse(printed, &again) == 0);
+        assert(again.kind == result.kind && again.n_steps == result.n_steps);
+        free(printed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        char *text;
+
+        if (size > RUN_STATE_SIZE_MAX)
+                return 0;
+        text = malloc(size + 1);
+        assert(text);
+        (void)memcpy(text, data, size);
+        text[size] = '\0';
+        state_round_trip(text);
+        result_round_trip(text);
+        free(text);
+        return 0;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* model/kernel-cmdline: what the command line asks of a boot. */
+#undef NDEBUG
+
+#include <string.h>
+
+#include "model/kernel-cmdline.h"
+#include "table.h"
+
+static const struct Split {
+        const char *title;
+        const char *text;
+        const char *arguments[4];
+} splits[] = {
+        { "arguments between blanks", " root=/dev/sda1  quiet\n", { "root=/dev/sda1", "quiet" } },
+        { "every blank that the kernel knows",
+          "a\tb\v\f\r\nc\xa0"
+          "d",
+          { "a", "b", "c", "d" } },
+        { "quotes keep blanks", "a=\"b c\" d", { "a=\"b c\"", "d" } },
+        { "quotes in the middle", "a=b\" c\"d e", { "a=b\" c\"d", "e" } },
+        { "a quote that is not closed", "a \"b c", { "a", "\"b c" } },
+        { "nothing", "", { NULL } },
+        { "blanks only", " \n", { NULL } },
+};
+
+static void test_split(void **state) {
+        const struct Split *row = *state;
+        const char *cursor = row->text;
+        size_t length = 4711;
+
+        for (size_t i = 0; i < ARRAY_SIZE(row->arguments) && row->arguments[i]; i++) {
+                const char *argument = kernel_cmdline_next(&cursor, &length);
+
+                assert_non_null(argument);
+                assert_int_equal(length, strlen(row->arguments[i]));
+                assert_memory_equal(argument, row->arguments[i], length);
+        }
+        length = 4711;
+        assert_null(kernel_cmdline_next(&cursor, &length));
+        assert_int_equal(length, 4711);
+        assert_int_equal(*cursor, '\0');
+}
+
+#define TEXT_31 "123456789012345678901234567890A"
+#define TEXT_63 TEXT_31 "B" TEXT_31
+
+static const struct Request {
+        const char *title;
+        const char *text;
+        KernelCmdlineRequest request;
+} requests[] = {
+        { "nothing asked", "BOOT_IMAGE=/vmlinuz root=/dev/sda1 ro quiet\n", { .mode = "" } },
+        { "an empty command line", "", { .mode = "" } },
+        { "a mode", "quiet vfio_mode=passthrough\n", { .mode = "passthrough" } },
+        { "the last mode wins", "vfio_mode=a vfio_mode=b", { .mode = "b" } },
+        { "an empty mode takes it back", "vfio_mode=a vfio_mode=", { .mode = "" } },
+        { "a dash in the name", "vfio-mode=a", { .mode = "a" } },
+        { "no value", "vfio_mode=a vfio_mode", { .mode = "a" } },
+        { "another name that begins alike",
+          "vfio_mode.boot=trial.7.0 vfio_modes=x",
+          { .mode = "" } },
+        { "another name that ends alike", "xvfio_mode=x", { .mode = "" } },
+        { "other letters", "VFIO_MODE=x", { .mode = "" } },
+        { "a value in quotes", "vfio_mode=\"a b\"", { .mode = "a b" } },
+        { "an argument in quotes", "\"vfio_mode=a b\" c", { .mode = "a b" } },
+        { "a value in quotes that are not closed", "vfio_mode=\"a b", { .mode = "a b" } },
+        { "a value that is a quote", "vfio_mode=\"", { .mode = "" } },
+        { "an argument that is a quote", "vfio_mode=a \"", { .mode = "a" } },
+        { "a mode behind the dashes", "quiet -- vfio_mode=a", { .mode = "a" } },
+        { "the longest mode", "vfio_mode=" TEXT_63, { .mode = TEXT_63 } },
+        { "a mode that is too long",
+          "vfio_mode=a vfio_mode=" TEXT_63 "x",
+          { .mode_is_too_long = true } },
+        { "a mode behind one that is too long",
+          "vfio_mode=" TEXT_63 "x vfio_mode=b",
+          { .mode = "b" } },
+        { "single", "single", { .rescue = "single" } },
+        { "s", "ro s", { .rescue = "s" } },
+        { "S", "ro S", { .rescue = "S" } },
+        { "1", "ro 1", { .rescue = "1" } },
+        { "rescue", "rescue", { .rescue = "rescue" } },
+        { "emergency", "emergency", { .rescue = "emergency" } },
+        { "-b", "-b", { .rescue = "-b" } },
+        { "a shell for init", "init=/bin/sh", { .rescue = "init=/bin/sh" } },
+        { "rd.break", "rd.break", { .rescue = "rd.break" } },
+        { "rd.break with a place", "rd.break=pre-mount", { .rescue = "rd.break=pre-mount" } },
+        { "the rescue unit",
+          "systemd.unit=rescue.target",
+          { .rescue = "systemd.unit=rescue.target" } },
+        { "the emergency unit",
+          "systemd.unit=\"emergency.target\"",
+          { .rescue = "systemd.unit=\"emergency.target\"" } },
+        { "the rescue service",
+          "systemd.unit=rescue.service",
+          { .rescue = "systemd.unit=rescue.service" } },
+        { "another unit", "systemd.unit=multi-user.target", { .rescue = "" } },
+        { "single behind the dashes", "quiet -- single", { .rescue = "single" } },
+        { "single in quotes", "\"single\"", { .rescue = "single" } },
+        { "the first of two", "single emergency", { .rescue = "single" } },
+        { "both a mode and single", "vfio_mode=a single", { .mode = "a", .rescue = "single" } },
+        { "words with rescue in them",
+          "singles rescue=1 x.single -bb 11 rd.breaks init rd.init=x",
+          { .rescue = "" } },
+        { "a long init is cut",
+          "init=/1234567890123456789012345678901234567890",
+          { .rescue = "init=/1234567890123456789012345" } },
+};
+
+static void test_request(void **state) {
+        const struct Request *row = *state;
+        KernelCmdlineRequest request = { .mode = "x", .rescue = "x", .mode_is_too_long = true };
+
+        kernel_cmdline_request(row->text, &request);
+        assert_string_equal(request.mode, row->request.mode);
+        assert_int_equal(request.mode_is_too_long, row->request.mode_is_too_long);
+        assert_string_equal(request.rescue, row->request.rescue);
+}
+
+int main(void) {
+        Table table = { 0 };
+
+        TABLE_ROWS(&table, test_split, splits);
+        TABLE_ROWS(&table, test_request, requests);
+        return table_run("kernel-cmdline", &table);
+}

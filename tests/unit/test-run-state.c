@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The text form of what /run/vfio-mode remembers: it must come back as it was written, or be
+ * refused. */
+#undef NDEBUG
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/run-state.h"
+
+#define ROUND_TRIPS 3000
+#define MUTATIONS 20000
+
+#define HEADER "vfio-mode-state=1\n"
+
+typedef struct Row {
+        const char *title;
+        const char *text;
+        int error;
+} Row;
+
+static const Row rows[] = {
+        { "a header alone is an empty state", HEADER, 0 },
+        { "no home", HEADER "mode=host\nold-mode=\nsource=boot\nreason=a reason\nsince=12\n", 0 },
+        { "a home with driver and override", HEADER "function=0000:01:00.0 nvidia nvidia\n", 0 },
+        { "a home with neither", HEADER "function=0000:01:00.0 - -\n", 0 },
+        { "nothing at all", "", -EBADMSG },
+        { "no header", "mode=host\n", -EBADMSG },
+        { "a header without newline", "vfio-mode-state=1", -EBADMSG },
+        { "another version", "vfio-mode-state=2\n", -EPROTONOSUPPORT },
+        { "another version is not read further", "vfio-mode-state=2\n\n\n", -EPROTONOSUPPORT },
+        { "no version", "vfio-mode-state=\n", -EPROTONOSUPPORT },
+        { "an unknown key", HEADER "moed=host\n", -EBADMSG },
+        { "a line without equals sign", HEADER "mode\n", -EBADMSG },
+        { "an empty line", HEADER "\nmode=host\n", -EBADMSG },
+        { "a torn last line", HEADER "mode=host\nfunction=0000:01", -EBADMSG },
+        { "a mode that cannot be one", HEADER "mode=Host\n", -EBADMSG },
+        { "an old mode that cannot be one", HEADER "old-mode=a b\n", -EBADMSG },
+        { "a time that is none", HEADER "since=-1\n", -EBADMSG },
+        { "a time that does not fit", HEADER "since=18446744073709551616\n", -EBADMSG },
+        { "a source that does not fit", HEADER "source=0123456789012345678901234567890123456789\n",
+          -EBADMSG },
+        { "a home without anything", HEADER "function=\n", -EBADMSG },
+        { "a home at no address", HEADER "function=01:00.0 nvidia -\n", -EBADMSG },
+        { "a home at an address that is too long",
+          HEADER "function=0000:01:00.00000000000 nvidia -\n", -EBADMSG },
+        { "a home without a driver", HEADER "function=0000:01:00.0\n", -EBADMSG },
+        { "a home without an override", HEADER "function=0000:01:00.0 nvidia\n", -EBADMSG },
+        { "a home with a word too many", HEADER "function=0000:01:00.0 nvidia - x\n", -EBADMSG },
+        { "a driver that is a path", HEADER "function=0000:01:00.0 ../nvidia -\n", -EBADMSG },
+        { "an override that is a path", HEADER "function=0000:01:00.0 nvidia a/b\n", -EBADMSG },
+        { "a driver whose name does not fit",
+          HEADER
+          "function=0000:01:00.0 0123456789012345678901234567890123456789012345678901234567890123 -\n",
+          -EBADMSG },
+};
+
+static void test_row(void **state) {
+        const Row *row = *state;
+        RunState parsed, untouched;
+
+        (void)memset(&parsed, 0x5a, sizeof(parsed));
+        untouched = parsed;
+        assert_int_equal(run_state_parse(row->text, &parsed), row->error);
+        if (row->error < 0)
+                assert_memory_equal(&parsed, &untouched, sizeof(parsed));
+}
+
+/* --- homes --- */
+
+static void test_homes(void **state) {
+        HomeFunction first = { .address = { 0, 1, 0, 0 }, .driver = "nvidia" };
+        HomeFunction again = { .address = { 0, 1, 0, 0 }, .driver = "vfio-pci" };
+        RunState *run = calloc(1, sizeof(*run));
+
+        assert_null(run_state_find_home(run, first.address));
+        assert_int_equal(run_state_add_home(run, &first), 0);
+        assert_int_equal(run_state_add_home(run, &again), 0);
+        assert_int_equal(run->n_homes, 1);
+        assert_string_equal(run_state_find_home(run, first.address)->driver, "nvidia");
+        free(run);
+}
+
+static void test_homes_are_bounded(void **state) {
+        RunState *run = calloc(1, sizeof(*run));
+
+        for (unsigned i = 0; i < RUN_STATE_FUNCTIONS_MAX; i++) {
+                HomeFunction home = { .address = { 0, (uint8_t)i, 0, 0 } };
+
+                assert_int_equal(run_state_add_home(run, &home), 0);
+        }
+        assert_int_equal(run_state_add_home(run, &(HomeFunction){ .address = { 1, 0, 0, 0 } }),
+                         -ENOSPC);
+        assert_int_equal(run_state_add_home(run, &(HomeFunction){ .address = { 0, 0, 0, 0 } }), 0);
+        free(run);
+}
+
+static void test_too_many_homes_in_text(void **state) {
+        char text[8192] = HEADER;
+        RunState *run = calloc(1, sizeof(*run));
+
+        for (unsigned i = 0; i <= RUN_STATE_FUNCTIONS_MAX; i++) {
+                char line[64];
+
+                (void)snprintf(line, sizeof(line), "function=0000:%02x:00.0 - -\n", i);
+                (void)strcat(text, line);
+        }
+        assert_int_equal(run_state_parse(text, run), -EBADMSG);
+        free(run);
+}
+
+static void test_home_that_does_not_fit(void **state) {
+        HomeFunction home = { .address = { 0, 1, 0, 0 }, .driver = "nvidia" };
+        char buffer[256];
+        int n;
+
+        n = run_state_format_home(&home, buffer, sizeof(buffer));
+        assert_string_equal(buffer, "function=0000:01:00.0 nvidia -\n");
+        assert_int_equal(n, strlen(buffer));
+        assert_int_equal(run_state_format_home(&home, buffer, (size_t)n), -ENAMETOOLONG);
+}
+
+/* --- round trips --- */
+
+static uint32_t next_random(uint64_t *random) {
+        *random = *random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        return (uint32_t)(*random >> 33);
+}
+
+static void random_word(uint64_t *random, const char *alphabet, size_t max, char *ret) {
+        size_t length = next_random(random) % (max + 1);
+
+        for (size_t i = 0; i < length; i++)
+                ret[i] = alphabet[next_random(random) % strlen(alphabet)];
+        ret[length] = '\0';
+}
+
+static void random_driver(uint64_t *random, char ret[CONFIG_DRIVER_SIZE]) {
+        do
+                random_word(random, "abcXYZ019_-.", CONFIG_DRIVER_SIZE - 1, ret);
+        while (ret[0] != '\0' && (!config_driver_is_valid(ret) || strcmp(ret, "-") == 0));
+}
+
+static void random_state(uint64_t *random, RunState *ret) {
+        (void)memset(ret, 0, sizeof(*ret));
+        do
+                random_word(random, "abc-_9", CONFIG_NAME_SIZE - 1, ret->mode);
+        while (ret->mode[0] != '\0' && !config_name_is_valid(ret->mode));
+        (void)strcpy(ret->old_mode, next_random(random) % 2 ? ret->mode : "");
+        random_word(random, "abcdef", sizeof(ret->source) - 1, ret->source);
+        random_word(random, "a =\"\xc3\xa4.:", sizeof(ret->reason) - 1, ret->reason);
+        ret->since = (uint64_t)next_random(random) << 33 | next_random(random);
+        ret->n_homes = next_random(random) % (RUN_STATE_FUNCTIONS_MAX + 1);
+        for (size_t i = 0; i < ret->n_homes; i++) {
+                ret->homes[i].address = (PciAddress){ next_random(random) % 2 ? 0 : 0xffffffff,
+                                                      (uint8_t)i, 0x1f, 7 };
+                random_driver(random, ret->homes[i].driver);
+                random_driver(random, ret->homes[i].driver_override);
+        }
+}
+
+static void assert_same(const RunState *a, const RunState *b) {
+        assert_string_equal(a->mode, b->mode);
+        assert_string_equal(a->old_mode, b->old_mode);
+        assert_string_equal(a->source, b->source);
+        assert_string_equal(a->reason, b->reason);
+        assert_true(a->since == b->since);
+        assert_int_equal(a->n_homes, b->n_homes);
+        for (size_t i = 0; i < a->n_homes; i++) {
+                assert_int_equal(pci_address_compare(a->homes[i].address, b->homes[i].address), 0);
+                assert_string_equal(a->homes[i].driver, b->homes[i].driver);
+                assert_string_equal(a->homes[i].driver_override, b->homes[i].driver_override);
+        }
+}
+
+static void test_round_trips(void **state) {
+        RunState *written = malloc(sizeof(*written)), *parsed = malloc(sizeof(*parsed));
+        uint64_t random = 1;
+
+        for (unsigned i = 0; i < ROUND_TRIPS; i++) {
+                char *text = NULL;
+                int n;
+
+                random_state(&random, written);
+                n = run_state_format(written, &text);
+                assert_true(n > 0 && n <= RUN_STATE_SIZE_MAX);
+                assert_int_equal(n, strlen(text));
+                assert_int_equal(run_state_parse(text, parsed), 0);
+                assert_same(written, parsed);
+                free(text);
+        }
+        free(written);
+        free(parsed);
+}
+
+/* Whatever is done to a text, it is refused or means something that can be written again. */
+static void test_mutations(void **state) {
+        RunState *run = malloc(sizeof(*run)), *again = malloc(sizeof(*again));
+        char *text = NULL, *second = NULL;
+        uint64_t random = 7;
+        size_t length;
+
+        for (unsigned i = 0; i < MUTATIONS; i++) {
+                if (i % 100 == 0) {
+                        free(text);
+                        text = NULL;
+                        random_state(&random, run);
+                        run->n_homes %= 4;
+                        assert_true(run_state_format(run, &text) > 0);
+                }
+                length = strlen(text);
+                if (length > 0)
+                        text[next_random(&random) % length] =
+                                (char)("=\n -a\x01:9"[next_random(&random) % 8]);
+                if (run_state_parse(text, run) < 0)
+                        continue;
+                assert_true(run_state_format(run, &second) > 0);
+                assert_int_equal(run_state_parse(second, again), 0);
+                free(second);
+                second = NULL;
+        }
+        free(text);
+        free(run);
+        free(again);
+}
+
+static void test_newline_in_reason(void **state) {
+        RunState *run = calloc(1, sizeof(*run));
+        char *text = NULL;
+
+        (void)strcpy(run->reason, "first\nmode=evil\tend");
+        assert_true(run_state_format(run, &text) > 0);
+        assert_int_equal(run_state_parse(text, run), 0);
+        assert_string_equal(run->reason, "first mode=evil end");
+        assert_string_equal(run->mode, "");
+        free(text);
+        free(run);
+}
+
+int main(void) {
+        struct CMUnitTest tests[ARRAY_SIZE(rows) + 7] = {
+                { "a function has one home, the first", test_homes, NULL, NULL, NULL },
+                { "there are 64 homes at most", test_homes_are_bounded, NULL, NULL, NULL },
+                { "a text with 65 homes is refused", test_too_many_homes_in_text, NULL, NULL,
+                  NULL },
+                { "a home that does not fit its buffer", test_home_that_does_not_fit, NULL, NULL,
+                  NULL },
+                { "every state comes back as it was written", test_round_trips, NULL, NULL, NULL },
+                { "a damaged text is refused or still a state", test_mutations, NULL, NULL, NULL },
+                { "a newline in the reason does not become a key", test_newline_in_reason, NULL,
+                  NULL, NULL },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+                tests[7 + i] = (struct CMUnitTest){ rows[i].title, test_row, NULL, NULL,
+                                                    (void *)(uintptr_t)&rows[i] };
+        return cmocka_run_group_tests_name("run-state", tests, NULL, NULL);
+}

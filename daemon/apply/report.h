@@ -6,6 +6,14 @@
 
 #include "host/root.h"
 #include "model/run-result.h"
+#include "switch.h"
 
 /** Logs the result, sends it to the service manager (`systemctl status`) and writes it to @path. */
 void report(const Root *root, const char *path, const RunResult *result);
+
+/**
+ * The same for a switch, to /run/vfio-mode/result; then queues the start of the unit that is to be
+ * active after a failure. A run that changed nothing leaves the file alone: the unit that is
+ * started after a failure would otherwise write over the reason.
+ */
+void report_switch(const Root *root, const SwitchResult *result);

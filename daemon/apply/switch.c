@@ -96,13 +96,6 @@ static void stop_old(Switch *s) {
         }
 }
 
-/* Start jobs are only queued: waiting for one from inside another deadlocks. */
-static void start_old_again(const Switch *s) {
-        if (s->stopped_old && s->now.state.mode[0] != '\0' &&
-            units_start(s->now.state.mode, UNIT_START_QUEUE) < 0)
-                log_warning("The unit of mode '%s' could not be started again.", s->now.state.mode);
-}
-
 /* A start that was refused leaves its unit failed, and the system "degraded", until something good
  * happens. */
 static void forget_failures(Switch *s) {
@@ -255,13 +248,10 @@ static RefusalKind go(Switch *s) {
 }
 
 /* Every failure leads to a mode: the old one where it could be undone, else the fallback mode. */
-static void start_what_is_left(const Switch *s, RefusalKind kind) {
+static const char *mode_after_failure(const Switch *s, RefusalKind kind) {
         if (kind != REFUSAL_HALF_WAY)
-                start_old_again(s);
-        else if (!s->now.is_fallback && !s->request->without_units &&
-                 units_start(s->now.config.fallback_mode, UNIT_START_QUEUE) < 0)
-                log_error("The unit of the fallback mode '%s' could not be queued.",
-                          s->now.config.fallback_mode);
+                return s->stopped_old ? s->now.state.mode : "";
+        return s->now.is_fallback || s->request->without_units ? "" : s->now.config.fallback_mode;
 }
 
 static RefusalKind run(Switch *s) {
@@ -300,8 +290,6 @@ static RefusalKind run(Switch *s) {
                 kind = go(s);
         if (kind == REFUSAL_NONE)
                 forget_failures(s);
-        else
-                start_what_is_left(s, kind);
         return kind;
 }
 
@@ -315,18 +303,19 @@ static void describe_success(const Switch *s, RunResult *ret) {
                                s->plan.n_vfio == 1 ? " is" : "s are");
 }
 
-RefusalKind switch_run(const Root *root, const SwitchRequest *request, RunResult *ret) {
+RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchResult *ret) {
         _cleanup_(switch_free) Switch *s = calloc(1, sizeof(*s));
         const char *invocation = getenv("INVOCATION_ID");
+        RunResult *result = &ret->run;
 
         (void)memset(ret, 0, sizeof(*ret));
-        (void)snprintf(ret->verb, sizeof(ret->verb), "%s", request->verb);
-        (void)snprintf(ret->invocation, sizeof(ret->invocation), "%s",
+        (void)snprintf(result->verb, sizeof(result->verb), "%s", request->verb);
+        (void)snprintf(result->invocation, sizeof(result->invocation), "%s",
                        invocation ? invocation : "");
         if (!s) {
-                ret->kind = REFUSAL_FAILED;
-                (void)snprintf(ret->text, sizeof(ret->text), "Out of memory.");
-                return ret->kind;
+                result->kind = REFUSAL_FAILED;
+                (void)snprintf(result->text, sizeof(result->text), "Out of memory.");
+                return result->kind;
         }
         s->request = request;
         s->now.root = root;
@@ -334,14 +323,18 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, RunResult
         s->now.early = request->early;
         s->now.mend_only = request->mend_only;
         s->lock_fd = -1;
-        ret->kind = run(s);
-        ret->n_steps = (unsigned)s->plan.n_steps;
-        (void)snprintf(ret->mode, sizeof(ret->mode), "%s", s->now.mode);
-        if (ret->kind == REFUSAL_NONE)
-                describe_success(s, ret);
-        else
-                (void)snprintf(ret->text, sizeof(ret->text), "%s", s->refusal.text);
-        return ret->kind;
+        result->kind = run(s);
+        result->n_steps = (unsigned)s->plan.n_steps;
+        (void)snprintf(result->mode, sizeof(result->mode), "%s", s->now.mode);
+        ret->changed = result->n_steps > 0 || strcmp(s->now.state.mode, s->now.mode) != 0;
+        if (result->kind == REFUSAL_NONE) {
+                describe_success(s, result);
+        } else {
+                (void)snprintf(result->text, sizeof(result->text), "%s", s->refusal.text);
+                (void)snprintf(ret->start, sizeof(ret->start), "%s",
+                               mode_after_failure(s, result->kind));
+        }
+        return result->kind;
 }
 
 void switch_fallback_mode(const Root *root, char ret[static CONFIG_NAME_SIZE]) {

@@ -21,15 +21,23 @@ typedef struct SwitchRequest {
         bool mend_only;     /**< a replugged device: the mode in force again, as it was accepted */
 } SwitchRequest;
 
+typedef struct SwitchResult {
+        RunResult run; /**< how it ended, with text for the user */
+        bool changed; /**< something was done, be it only that the mode in force has another name */
+        char start[CONFIG_NAME_SIZE]; /**< the mode whose unit is to be started after a failure; "":
+                                         none */
+} SwitchResult;
+
 /**
  * Lock, plan, stop the old mode's unit, steps, record.
  *
- * A refusal changes nothing and leaves the old mode's unit active. A failure is undone and the old
- * mode's unit started again; but for the way back to the fallback mode, which does what it can.
+ * A refusal changes nothing and leaves the old mode's unit active. A failure is undone; but for the
+ * way back to the fallback mode, which does what it can. Which unit is to be active after a failure
+ * is left to the caller to start: when the lock is free again, and the reason has been said.
  *
- * @ret: how it ended, with text for the user; always filled
+ * @ret: always filled
  */
-RefusalKind switch_run(const Root *root, const SwitchRequest *request, RunResult *ret);
+RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchResult *ret);
 
 /** The fallback mode's name by the accepted configuration, else /etc's, else the default. */
 void switch_fallback_mode(const Root *root, char ret[static CONFIG_NAME_SIZE]);

@@ -32,11 +32,11 @@ static RefusalKind fall_back_without_units(const Root *root, const char *mode) {
                 .without_units = true,
                 .wait_for_lock = true,
         };
-        RunResult result;
+        SwitchResult result;
 
         (void)switch_run(root, &request, &result);
-        report(root, RESULT_PATH, &result);
-        return result.kind;
+        report_switch(root, &result);
+        return result.run.kind;
 }
 
 /* Whether the machine is in the mode; false where that cannot be read. */

@@ -26,11 +26,11 @@ RefusalKind verb_switch(const Root *root, const char *mode, bool without_units) 
                         without_units ? "vfio-mode-apply was run by hand" : "its unit was started",
                 .without_units = without_units || !root->is_live,
         };
-        RunResult result;
+        SwitchResult result;
 
         (void)switch_run(root, &request, &result);
-        report(root, RESULT_PATH, &result);
-        return result.kind;
+        report_switch(root, &result);
+        return result.run.kind;
 }
 
 /* --- boot --- */
@@ -45,8 +45,11 @@ static RefusalKind switch_at_boot(const Root *root, const char *mode, const char
                 .early = true,
                 .without_units = true,
         };
+        SwitchResult result;
 
-        return switch_run(root, &request, ret);
+        (void)switch_run(root, &request, &result);
+        *ret = result.run;
+        return ret->kind;
 }
 
 static void set_config_error(RunResult *result, const ConfigErrors *errors) {
@@ -133,13 +136,14 @@ RefusalKind verb_replug(const Root *root, const char *address) {
                 .wait_for_lock = true,
                 .mend_only = true,
         };
-        RunResult result;
+        SwitchResult result;
 
         (void)switch_run(root, &request, &result);
-        if (result.kind != REFUSAL_NONE)
+        if (result.run.kind != REFUSAL_NONE)
                 log_error("%s came back, but mode '%s' cannot have it (%s): %s", address,
-                          result.mode, refusal_name(result.kind), result.text);
-        else if (result.n_steps > 0)
-                log_notice("%s came back and was taken for mode '%s' again.", address, result.mode);
-        return result.kind;
+                          result.run.mode, refusal_name(result.run.kind), result.run.text);
+        else if (result.run.n_steps > 0)
+                log_notice("%s came back and was taken for mode '%s' again.", address,
+                           result.run.mode);
+        return result.run.kind;
 }

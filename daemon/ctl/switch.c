@@ -181,8 +181,8 @@ static int start(const Arguments *arguments, const Machine *machine) {
         if (error < 0 || !is_own_result(&before, &after, &result)) {
                 if (r < 0)
                         return report_no_result(mode, r, &before, &after);
-                /* Started, and another switch has already written over what it said. */
-                result = (RunResult){ .n_steps = 1 };
+                /* Started, and nothing had to be done: then it leaves the last word to others. */
+                result = (RunResult){ 0 };
                 (void)snprintf(result.mode, sizeof(result.mode), "%s", mode);
         } else if (r < 0 && result.kind == REFUSAL_NONE) {
                 return report_no_result(mode, r, &before, &after);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The only user of libkmod. kmod's probe flags are left at 0: no KMOD_PROBE_APPLY_BLACKLIST.
+ * The only user of libkmod. Loading is asked for by name or by device, so probe flags are left at
+ * 0: no KMOD_PROBE_APPLY_BLACKLIST.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,61 +13,74 @@
 
 typedef struct Kmod {
         void *library;
+        struct kmod_ctx *context;
         __typeof__(kmod_new) *new;
         __typeof__(kmod_unref) *unref;
         __typeof__(kmod_module_new_from_lookup) *lookup;
         __typeof__(kmod_list_next) *next;
         __typeof__(kmod_module_get_module) *get;
         __typeof__(kmod_module_probe_insert_module) *insert;
+        __typeof__(kmod_module_apply_filter) *filter;
         __typeof__(kmod_module_unref) *module_unref;
         __typeof__(kmod_module_unref_list) *list_unref;
 } Kmod;
 
+typedef struct Symbol {
+        const char *name;
+        void **address;
+} Symbol;
+
+static int find_symbols(Kmod *kmod) {
+        const Symbol symbols[] = {
+                { "kmod_new", (void **)&kmod->new },
+                { "kmod_unref", (void **)&kmod->unref },
+                { "kmod_module_new_from_lookup", (void **)&kmod->lookup },
+                { "kmod_list_next", (void **)&kmod->next },
+                { "kmod_module_get_module", (void **)&kmod->get },
+                { "kmod_module_probe_insert_module", (void **)&kmod->insert },
+                { "kmod_module_apply_filter", (void **)&kmod->filter },
+                { "kmod_module_unref", (void **)&kmod->module_unref },
+                { "kmod_module_unref_list", (void **)&kmod->list_unref },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(symbols); i++) {
+                *symbols[i].address = dlsym(kmod->library, symbols[i].name);
+                if (!*symbols[i].address)
+                        return -EOPNOTSUPP;
+        }
+        return 0;
+}
+
 static void kmod_close(Kmod *kmod) {
+        if (kmod->context)
+                (void)kmod->unref(kmod->context);
         if (kmod->library)
                 (void)dlclose(kmod->library);
 }
 
-static int kmod_open(Kmod *ret) {
-        static const char *const names[] = {
-                "kmod_new",
-                "kmod_unref",
-                "kmod_module_new_from_lookup",
-                "kmod_list_next",
-                "kmod_module_get_module",
-                "kmod_module_probe_insert_module",
-                "kmod_module_unref",
-                "kmod_module_unref_list",
-        };
-        Kmod kmod = { .library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL) };
-        void **const symbols[] = {
-                (void **)&kmod.new,          (void **)&kmod.unref,      (void **)&kmod.lookup,
-                (void **)&kmod.next,         (void **)&kmod.get,        (void **)&kmod.insert,
-                (void **)&kmod.module_unref, (void **)&kmod.list_unref,
-        };
+static int kmod_open(const Root *root, Kmod *kmod) {
+        int r;
 
-        if (!kmod.library)
+        if (!root->is_live)
                 return -EOPNOTSUPP;
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-                *symbols[i] = dlsym(kmod.library, names[i]);
-                if (!*symbols[i]) {
-                        kmod_close(&kmod);
-                        return -EOPNOTSUPP;
-                }
-        }
-        *ret = kmod;
-        return 0;
+        kmod->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+        if (!kmod->library)
+                return -EOPNOTSUPP;
+        r = find_symbols(kmod);
+        if (r < 0)
+                return r;
+        kmod->context = kmod->new(NULL, NULL);
+        return kmod->context ? 0 : -ENOMEM;
 }
 
-/* Goes through what a look-up found, and inserts it if asked to. Returns how many, or the last
- * error. */
-static int walk(const Kmod *kmod, struct kmod_list *list, bool insert) {
+/* Returns how many there are, or the last error. */
+static int insert_all(const Kmod *kmod, struct kmod_list *list) {
         struct kmod_list *item = list;
         int n = 0, r = 0;
 
         while (item) {
                 struct kmod_module *module = kmod->get(item);
-                int error = insert ? kmod->insert(module, 0, NULL, NULL, NULL, NULL) : 0;
+                int error = kmod->insert(module, 0, NULL, NULL, NULL, NULL);
 
                 if (error < 0 && error != -EEXIST)
                         r = error;
@@ -77,34 +91,32 @@ static int walk(const Kmod *kmod, struct kmod_list *list, bool insert) {
         return r < 0 ? r : n;
 }
 
-static int look_up(const Root *root, const char *alias, bool insert) {
+int module_load_for(const Root *root, const char *modalias) {
         _cleanup_(kmod_close) Kmod kmod = { 0 };
         struct kmod_list *list = NULL;
-        struct kmod_ctx *context;
         int r;
 
-        if (!root->is_live)
-                return -EOPNOTSUPP;
-        r = kmod_open(&kmod);
+        r = kmod_open(root, &kmod);
         if (r < 0)
                 return r;
-        context = kmod.new(NULL, NULL);
-        if (!context)
-                return -ENOMEM;
-        r = kmod.lookup(context, alias, &list);
+        r = kmod.lookup(kmod.context, modalias, &list);
         if (r >= 0)
-                r = walk(&kmod, list, insert);
+                r = insert_all(&kmod, list);
         (void)kmod.list_unref(list);
-        (void)kmod.unref(context);
         return r;
 }
 
-int module_load_for(const Root *root, const char *modalias) {
-        return look_up(root, modalias, true);
-}
-
 bool module_exists_for(const Root *root, const char *modalias) {
-        return look_up(root, modalias, false) > 0;
+        _cleanup_(kmod_close) Kmod kmod = { 0 };
+        struct kmod_list *list = NULL, *allowed = NULL;
+        bool exists;
+
+        if (kmod_open(root, &kmod) < 0 || kmod.lookup(kmod.context, modalias, &list) < 0)
+                return false;
+        exists = kmod.filter(kmod.context, KMOD_FILTER_BLACKLIST, list, &allowed) >= 0 && allowed;
+        (void)kmod.list_unref(allowed);
+        (void)kmod.list_unref(list);
+        return exists;
 }
 
 int module_load(const Root *root, const char *name) {

@@ -27,5 +27,8 @@ _must_check_ int module_load(const Root *root, const char *name);
  */
 _must_check_ int module_load_for(const Root *root, const char *modalias);
 
-/** Whether modules.alias has anything for a device's modalias; false where that cannot be told. */
+/**
+ * Whether udev would find a module for a device's modalias: one that modules.alias has and no
+ * blacklist holds back. False where that cannot be told.
+ */
 bool module_exists_for(const Root *root, const char *modalias);

@@ -111,15 +111,15 @@ RefusalKind situation_load_config(Situation *now, Refusal *refusal) {
 /*
  * Before udev's coldplug most functions are unbound, which says nothing about who will have them in
  * a moment: a stranger in the GPU's group, such as the NVMe beside it, makes the group useless
- * later.
+ * later. Once the machine is up a stranger was unbound on purpose; a configured function was not.
  */
-static void foresee_coldplug(Situation *now) {
+static void foresee_drivers(Situation *now) {
         for (size_t i = 0; i < now->host.n_functions; i++) {
                 Function *function = &now->host.functions[i];
                 char modalias[128];
 
                 if (function->driver[0] == '\0' && !function_is_bridge(function) &&
-                    !config_device_of(&now->config, &now->host, function->address) &&
+                    now->early == !config_device_of(&now->config, &now->host, function->address) &&
                     sysfs_read_modalias(now->root, function->address, modalias, sizeof(modalias)) >=
                             0)
                         function->will_bind = module_exists_for(now->root, modalias);
@@ -133,8 +133,7 @@ RefusalKind situation_scan(Situation *now, Refusal *refusal) {
         if (r < 0)
                 return refusal_set(refusal, REFUSAL_FAILED, "The PCI devices cannot be read: %s.",
                                    strerror(-r));
-        if (now->early)
-                foresee_coldplug(now);
+        foresee_drivers(now);
         return REFUSAL_NONE;
 }
 

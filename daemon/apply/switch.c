@@ -237,14 +237,19 @@ static void let_plymouth_go(const Switch *s) {
 }
 
 static RefusalKind go(Switch *s) {
+        RefusalKind kind;
+
         for (size_t i = 0; i < s->plan.n_notes; i++)
                 log_notice("%s", s->plan.notes[i]);
-        if (!is_unchanged(s)) {
-                let_plymouth_go(s);
-                return take_steps(s);
+        if (is_unchanged(s)) {
+                accept_config(s);
+                return REFUSAL_NONE;
         }
-        accept_config(s);
-        return REFUSAL_NONE;
+        let_plymouth_go(s);
+        kind = take_steps(s);
+        if (kind == REFUSAL_NONE)
+                forget_failures(s);
+        return kind;
 }
 
 /* Every failure leads to a mode: the old one where it could be undone, else the fallback mode. */
@@ -286,11 +291,7 @@ static RefusalKind run(Switch *s) {
         stop_old(s);
         if (takes && s->stopped_old)
                 kind = plan_with_holders(s);
-        if (kind == REFUSAL_NONE)
-                kind = go(s);
-        if (kind == REFUSAL_NONE)
-                forget_failures(s);
-        return kind;
+        return kind == REFUSAL_NONE ? go(s) : kind;
 }
 
 static void describe_success(const Switch *s, RunResult *ret) {

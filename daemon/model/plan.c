@@ -308,11 +308,17 @@ static void add_step(Planner *planner, StepKind kind, const Function *function,
         (void)snprintf(step->driver, sizeof(step->driver), "%s", driver);
 }
 
+/* On vfio-pci by another's doing (new_id, ids=) is as good; what we put there keeps our override.
+ */
 static void add_take(Planner *planner, const Function *function) {
+        bool placed = function->on_vfio &&
+                      (strcmp(function->driver, VFIO_DRIVER) != 0 ||
+                       !run_state_find_home(planner->input->state, function->address));
+
+        if (!placed && strcmp(function->driver_override, VFIO_DRIVER) != 0)
+                add_step(planner, STEP_SET_OVERRIDE, function, VFIO_DRIVER);
         if (function->on_vfio)
                 return;
-        if (strcmp(function->driver_override, VFIO_DRIVER) != 0)
-                add_step(planner, STEP_SET_OVERRIDE, function, VFIO_DRIVER);
         if (function->driver[0] != '\0')
                 add_step(planner, STEP_UNBIND, function, function->driver);
         add_step(planner, STEP_BIND, function, VFIO_DRIVER);
@@ -354,6 +360,8 @@ static void add_return(Planner *planner, const Want *want) {
                 add_step(planner, STEP_BIND, function, driver);
         } else if (ours) {
                 add_step(planner, STEP_PROBE, function, "");
+        } else if (function->will_bind) {
+                add_step(planner, STEP_COLDPLUG, function, "");
         }
 }
 
@@ -462,7 +470,7 @@ const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE
                                "%s: bind to the driver that its modalias picks", address);
                 break;
         case STEP_COLDPLUG:
-                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: leave to udev's coldplug",
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: let the kernel find its driver",
                                address);
                 break;
         }

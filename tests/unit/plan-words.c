@@ -45,6 +45,7 @@ void machine_add(Machine *machine, const Words *words) {
         assert(pci_id_parse(words->id, &function.id) == 0);
         function.class_code = words->class_code;
         function.boot_vga = words->boot_vga;
+        function.will_bind = words->will_bind;
         function.iommu_group = words->group > 0 ? words->group : -1;
         function.on_vfio = words->variant || strcmp(driver, "vfio-pci") == 0;
         function.holder.pid = words->holder;

@@ -21,6 +21,7 @@ typedef struct Words {
         int group;           /**< 0: none */
         int holder;          /**< PID */
         bool boot_vga;
+        bool will_bind;
 } Words;
 
 typedef struct Machine {

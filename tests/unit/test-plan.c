@@ -450,6 +450,22 @@ static const Row rows[] = {
           .steps = TAKE_GPU,
           .notes = "0000:05:00.0" },
 
+        { "mend: the override of what we moved was cleared",
+          { { GPU, .driver = "vfio-pci", .native = "nvidia" } },
+          { { "0000:01:00.0", "nvidia", NULL } },
+          PLAIN,
+          "passthrough",
+          .steps = "set-override 0000:01:00.0 vfio-pci\n" },
+        { "what another bound by new_id is left as it is",
+          { { GPU, .driver = "vfio-pci", .native = "nvidia" } },
+          .config = PLAIN,
+          .mode = "passthrough" },
+        { "mend: a host function was unbound, and a driver for it is there",
+          { { GPU, .native = "nvidia", .will_bind = true }, { AUDIO } },
+          .config = PLAIN,
+          .mode = "host",
+          .steps = "coldplug 0000:01:00.0\n" },
+
         /* --- modules --- */
         { "vfio-pci is not loaded",
           { { GPU, .driver = "nvidia" } },
@@ -467,6 +483,14 @@ static const Row rows[] = {
           .no_vfio_pci = true, .no_type1 = true, .steps = RETURN_GPU RETURN_AUDIO },
 
         /* --- early boot --- */
+        { "early: a stranger in the group that udev will bind in a moment",
+          { { GPU, .native = "nvidia" },
+            { "0000:05:00.0", "8086:10d3", 0x020000, .group = 12, .will_bind = true } },
+          .config = PLAIN,
+          .mode = "passthrough",
+          .early = true,
+          .refusal = REFUSAL_GROUP_NOT_VIABLE,
+          .says = "0000:05:00.0" },
         { "early: what nobody has bound yet is bound to vfio-pci",
           { { GPU }, { AUDIO } },
           .config = PLAIN,
@@ -645,7 +669,8 @@ static void test_steps_in_words(void **state) {
                 { { STEP_BIND, { 0, 1, 0, 0 }, "nvidia" }, "0000:01:00.0: bind to nvidia" },
                 { { STEP_PROBE, { 0, 1, 0, 0 }, "" },
                   "0000:01:00.0: bind to the driver that its modalias picks" },
-                { { STEP_COLDPLUG, { 0, 1, 0, 0 }, "" }, "0000:01:00.0: leave to udev's coldplug" },
+                { { STEP_COLDPLUG, { 0, 1, 0, 0 }, "" },
+                  "0000:01:00.0: let the kernel find its driver" },
         };
         char text[PLAN_STEP_TEXT_SIZE];
 

@@ -120,17 +120,20 @@ static bool takes_from_vfio(const Switch *s) {
 
 /* What a process still holds, the kernel would wait for. */
 static RefusalKind plan_with_holders(Switch *s) {
-        RefusalKind kind;
         int r;
 
-        kind = situation_scan(&s->now, &s->refusal);
-        if (kind != REFUSAL_NONE)
-                return kind;
         r = holders_find_vfio(s->now.root, &s->now.host);
         if (r < 0)
                 return refusal_set(&s->refusal, REFUSAL_FAILED,
                                    "Processes using VFIO cannot be looked for: %s.", strerror(-r));
         return situation_plan(&s->now, &s->plan, &s->refusal);
+}
+
+/* After guests had the time to end, or not to. */
+static RefusalKind look_again(Switch *s) {
+        RefusalKind kind = situation_scan(&s->now, &s->refusal);
+
+        return kind == REFUSAL_NONE ? plan_with_holders(s) : kind;
 }
 
 static bool is_away(const Switch *s, PciAddress address, RefusalKind outcome) {
@@ -290,7 +293,7 @@ static RefusalKind run(Switch *s) {
                 return kind;
         stop_old(s);
         if (takes && s->stopped_old)
-                kind = plan_with_holders(s);
+                kind = look_again(s);
         return kind == REFUSAL_NONE ? go(s) : kind;
 }
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""pytest fixtures for scenarios in the emulated PC.
+
+    @pytest.mark.machine("gpu")                 a booted machine, restored from its snapshot (1 s)
+    def test_something(pc):
+        pc.ok("systemctl start vfio-mode@passthrough")
+
+    @pytest.mark.cold("gpu", extra="vfio_mode=passthrough", files={"/etc/vfio-mode.ini": "..."})
+    def test_boot(pc):                          a disk of its own, booted through OVMF and GRUB (30 s)
+        assert pc.state == "running"
+
+cold() also takes grub={variable: value} for GRUB's environment, and wait="up" (the default), "agent"
+(the first moment) or "nothing". Machines are in machines.py. Run with
+
+    python3 -m pytest tests/vm -n 2 --dist loadgroup
+"""
+
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import image  # noqa: E402
+import power  # noqa: E402
+from machines import MACHINES, Machine  # noqa: E402
+from pc import PC, artifacts  # noqa: E402
+from qemu import PCError  # noqa: E402
+
+_MARKERS = ("machine", "cold")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("emulated PC")
+    group.addoption("--long", action="store_true", help="run the full sweeps")
+    group.addoption("--seed", type=int, help="seed of everything random (default: a new one)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "machine(name): run on this machine, just booted")
+    config.addinivalue_line(
+        "markers", "cold(name, extra='', files={}, grub={}, wait='up'): boot this machine first")
+    config.addinivalue_line("markers", "long: only with --long")
+    if config.option.seed is None:
+        config.option.seed = int(os.environ.get("VFIO_MODE_SEED") or time.time_ns() % 1_000_000)
+    if not hasattr(config, "workerinput"):
+        # Workers inherit these: one seed, one place for logs, one state of the source.
+        os.environ["VFIO_MODE_SEED"] = str(config.option.seed)
+        artifacts()
+        power.clean_run_directories()
+        source = Path(os.environ.get("VFIO_MODE_SOURCE", image.SOURCE))
+        os.environ["VFIO_MODE_SOURCE"] = str(image.freeze(source))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"emulated PC: --seed={config.option.seed}, logs of failures in {artifacts()}"
+
+
+def _wanted(item: pytest.Item) -> pytest.Mark | None:
+    return next((mark for name in _MARKERS if (mark := item.get_closest_marker(name))), None)
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        mark = _wanted(item)
+        if mark and mark.name == "machine":
+            # Tests of one file that share a machine share a process. Cold ones go anywhere.
+            item.add_marker(pytest.mark.xdist_group(f"{mark.args[0]}-{item.path.stem}"))
+        if item.get_closest_marker("long") and not config.option.long:
+            item.add_marker(pytest.mark.skip(reason="only with --long"))
+    # Stable: machines in a row, so that each is started once; boots after them.
+    items.sort(key=_order)
+
+
+def _order(item: pytest.Item) -> tuple[bool, str]:
+    mark = _wanted(item)
+    return (mark is not None and mark.name == "cold", mark.args[0] if mark else "")
+
+
+class Fleet:
+    """The machine this worker has running: the next test of the same kind only restores it."""
+
+    def __init__(self) -> None:
+        self._pc: PC | None = None
+        self._images: dict[str, image.Image] = {}
+
+    def image(self, suite: str) -> image.Image:
+        if suite not in self._images:
+            self._images[suite] = image.build(suite, Path(os.environ["VFIO_MODE_SOURCE"]))
+        return self._images[suite]
+
+    def restored(self, machine: Machine) -> PC:
+        if self._pc and self._pc.machine == machine:
+            self._pc.restore()
+            return self._pc
+        self.close()
+        self._pc = power.restored(machine, self.image(machine.suite))
+        return self._pc
+
+    def close(self) -> None:
+        if self._pc:
+            self._pc.close()
+            self._pc = None
+
+
+@pytest.fixture(scope="session")
+def fleet():
+    """The machines of this worker. Tests use `pc`."""
+    fleet = Fleet()
+    yield fleet
+    fleet.close()
+
+
+@pytest.fixture
+def pc(request: pytest.FixtureRequest, fleet: Fleet):
+    """The emulated PC that the test's mark asks for."""
+    mark = _wanted(request.node)
+    if mark is None:
+        pytest.fail("a test that uses `pc` needs @pytest.mark.machine or @pytest.mark.cold")
+    machine = MACHINES[mark.args[0]]
+    if mark.name == "machine":
+        yield fleet.restored(machine)
+        return
+    options = dict(mark.kwargs)
+    wait = options.pop("wait", "up")
+    pc = power.cold(machine, fleet.image(machine.suite), **options)
+    try:
+        _boot(pc, wait)
+        yield pc
+    finally:
+        pc.close()
+
+
+def _boot(pc: PC, wait: str) -> None:
+    try:
+        if wait == "up":
+            pc.boot()
+        else:
+            pc.start()
+        if wait == "agent":
+            pc.wait_agent()
+    except PCError as error:
+        raise PCError(f"{error}\nlogs: {pc.keep_logs(pc.machine.name)}") from error
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Random numbers that --seed repeats, the same for a test in whatever order it runs."""
+    return random.Random(f"{request.config.option.seed}:{request.node.nodeid.split('@')[0]}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    outcome = yield
+    report = outcome.get_result()
+    pc = getattr(item, "funcargs", {}).get("pc")
+    if report.failed and call.when == "call" and isinstance(pc, PC):
+        report.sections.append(("emulated PC", f"logs: {pc.keep_logs(item.name[:40])}"))

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Run by image.py in a chroot of the guest's tree, after the files below guest/ were put in place.
+# MASKED_UNITS, INITRD_MODULES and INITRD_GPU_MODULES are lists of words.
+# shellcheck disable=SC2086
+set -eu
+
+version=$(basename /boot/vmlinuz-*)
+version=${version#vmlinuz-}
+
+echo vfio-mode-test > /etc/hostname
+echo 76666966a01d4f4da0de000000000001 > /etc/machine-id
+passwd --delete root
+systemctl mask --quiet $MASKED_UNITS
+systemctl enable --quiet vfio-mode-test-agent.service
+systemctl set-default --quiet multi-user.target
+
+# MODULES=list: a small initrd is half of a fast boot under emulation.
+mkdir -p /etc/initramfs-tools/conf.d
+printf 'MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=3\nFSTYPE=ext4\n' \
+    > /etc/initramfs-tools/conf.d/vfio-mode-test
+printf '%s\n' $INITRD_MODULES > /etc/initramfs-tools/modules
+ln -sf "vmlinuz-$version" /boot/vmlinuz
+ln -sf "initrd.img-$version" /boot/initrd.img
+mkinitramfs -o "/boot/initrd.img-$version" "$version"
+
+cp -a /etc/initramfs-tools /tmp/initramfs-gpu
+printf '%s\n' $INITRD_GPU_MODULES >> /tmp/initramfs-gpu/modules
+mkinitramfs -d /tmp/initramfs-gpu -o /boot/initrd-gpu.img "$version"
+rm -r /tmp/initramfs-gpu
+
+mkdir -p /boot/efi /boot/grub/x86_64-efi
+cp /usr/lib/grub/x86_64-efi/*.mod /usr/lib/grub/x86_64-efi/*.lst /boot/grub/x86_64-efi/
+grub-editenv /boot/grub/grubenv create
+# shellcheck disable=SC2016 # the variables are GRUB's
+printf '%s\n' 'search --no-floppy --label --set=root vfio-mode' 'set prefix=($root)/boot/grub' \
+    'configfile $prefix/grub.cfg' > /tmp/early.cfg
+grub-mkimage --format=x86_64-efi --prefix=/boot/grub --config=/tmp/early.cfg \
+    --output=/boot/BOOTX64.EFI \
+    part_gpt fat ext2 search search_label search_fs_uuid search_fs_file configfile normal linux \
+    serial terminal loadenv echo test minicmd reboot halt boot sleep true
+rm /tmp/early.cfg
+
+# Nothing to catch up with at the first boot (ConditionNeedsUpdate=). These must be younger than /usr,
+# which image.py still makes smaller.
+touch -d '+1 hour' /etc/.updated /var/.updated

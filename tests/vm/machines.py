@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The emulated machines, as data.
+
+Each has one condition that the product has to deal with; test_machines.py checks on the booted
+machine that it is really there. PCI addresses follow from the order of the root ports: firmware
+numbers the buses behind them from 1 on.
+"""
+
+from dataclasses import dataclass, field
+
+HOST_MAC = "52:54:00:00:00:01"  # the card with the default route, see guest/etc/udev
+SPARE_MAC = "52:54:00:00:00:02"
+
+_IOMMU = ("intel-iommu,intremap=on,caching-mode=on",)  # first of all devices, or it misses some
+
+
+def _port(name: str, slot: int) -> str:
+    """A PCIe root port in slot 2 and up of the root bus; the first one's bus is number 1."""
+    return f"pcie-root-port,id={name},bus=pcie.0,addr={slot:#x},chassis={slot},slot={slot}"
+
+
+def _gpu(bus: str, model: str, number: int = 0, slot: int = 0) -> tuple[str, ...]:
+    """A graphics card with its sound function: one slot, one IOMMU group, two host drivers."""
+    return (
+        f"{model},id=gpu{number},bus={bus},addr={slot:#x}.0,multifunction=on",
+        f"intel-hda,id=hda{number},bus={bus},addr={slot:#x}.1",
+        # Without a codec there is no PCM to hold.
+        f"hda-duplex,bus=hda{number}.0,audiodev=silence",
+    )
+
+
+def _nic(bus: str, mac: str, model: str = "e1000e", slot: int = 0) -> str:
+    # No option ROM: the firmware would try to boot from the network.
+    return f"{model},id=nic{mac[-1]},bus={bus},addr={slot:#x},mac={mac},netdev=net{mac[-1]},romfile="
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What QEMU is told, what the kernel is told, and the product's configuration."""
+
+    name: str
+    description: str
+    devices: tuple[str, ...]
+    ini: str | None
+    gpus: tuple[str, ...]  # PCI addresses of display functions
+    nic: str | None = None
+    suite: str = "trixie"
+    kernel_args: str = "intel_iommu=on"
+    initrd: str | None = None  # GRUB's path; None for the normal one
+    files: dict[str, str] = field(default_factory=dict, hash=False)
+
+    def all_files(self) -> dict[str, str]:
+        """What is put on the disk before the first boot."""
+        ini = {"/etc/vfio-mode.ini": self.ini} if self.ini is not None else {}
+        return ini | self.files
+
+
+def ini(gpu: str = "address = 0000:01:00.0\nid = 1234:1111", *, consent: str = "boot-vga",
+        nic: str | None = None, general: str = "") -> str:
+    """A configuration with a mode `passthrough` that takes the GPU."""
+    text = f"[general]\ndefault-mode = host\nfallback-mode = host\n{general}\n[device gpu]\n{gpu}\n"
+    if consent:
+        text += f"consent = {consent}\n"
+    if nic:
+        text += f"\n[device nic]\naddress = {nic}\n"
+    return text + "\n[mode host]\n\n[mode passthrough]\nvfio-devices = gpu\n"
+
+
+_SPARE = _port("spare", 6)  # an empty slot to plug things into
+_TWO_PORTS = (_port("port1", 2), _port("port2", 3))
+_VGA_AND_NIC = (*_IOMMU, *_TWO_PORTS, _SPARE, *_gpu("port1", "VGA"), _nic("port2", SPARE_MAC))
+
+GPU = Machine(
+    "gpu",
+    "a boot_vga GPU with audio in one IOMMU group, and a NIC that nobody needs",
+    devices=_VGA_AND_NIC,
+    ini=ini(nic="0000:02:00.0"),
+    gpus=("0000:01:00.0",),
+    nic="0000:02:00.0",
+)
+
+MACHINES = {
+    machine.name: machine
+    for machine in (
+        GPU,
+        Machine(
+            "no-vga",
+            "the GPU is a display controller (class 0x0380), not a VGA; the firmware draws on it",
+            devices=(*_IOMMU, _port("port1", 2), _SPARE, *_gpu("port1", "bochs-display")),
+            ini=ini(consent=""),
+            gpus=("0000:01:00.0",),
+        ),
+        Machine(
+            "nic",
+            "no-vga, and a NIC that carries the default route",
+            devices=(*_IOMMU, *_TWO_PORTS, _SPARE, *_gpu("port1", "bochs-display"),
+                     _nic("port2", HOST_MAC)),
+            ini=ini(consent="", nic="0000:02:00.0"),
+            gpus=("0000:01:00.0",),
+            nic="0000:02:00.0",
+        ),
+        Machine(
+            "two-gpus",
+            "two identical cards; the first has boot_vga",
+            devices=(*_IOMMU, *_TWO_PORTS, _SPARE, *_gpu("port1", "VGA"),
+                     *_gpu("port2", "VGA", number=1)),
+            ini=ini("address = 0000:02:00.0\nid = 1234:1111", consent=""),
+            gpus=("0000:01:00.0", "0000:02:00.0"),
+        ),
+        Machine(
+            "foreign-group",
+            "the GPU and a NIC in use share an IOMMU group, behind a bridge to conventional PCI",
+            devices=(*_IOMMU, _port("port1", 2), _SPARE, "pcie-pci-bridge,id=bridge,bus=port1",
+                     *_gpu("bridge", "VGA", slot=1), _nic("bridge", SPARE_MAC, "e1000", slot=2)),
+            ini=ini("address = 0000:02:01.0\nid = 1234:1111"),
+            gpus=("0000:02:01.0",),
+            nic="0000:02:02.0",
+        ),
+        Machine(
+            "no-iommu",
+            "the board has no IOMMU, or it is off in the firmware",
+            devices=(*_TWO_PORTS, _SPARE, *_gpu("port1", "VGA"), _nic("port2", SPARE_MAC)),
+            ini=ini(nic="0000:02:00.0"),
+            gpus=("0000:01:00.0",),
+            nic="0000:02:00.0",
+        ),
+        Machine(
+            "gpu-initramfs",
+            "gpu, with the GPU's drivers loaded in the initramfs already",
+            devices=_VGA_AND_NIC,
+            ini=ini(nic="0000:02:00.0"),
+            gpus=("0000:01:00.0",),
+            nic="0000:02:00.0",
+            initrd="/boot/initrd-gpu.img",
+        ),
+        Machine(
+            "gpu-bookworm",
+            "gpu, on Debian 12: kernel 6.1, systemd 252, GRUB 2.06",
+            devices=_VGA_AND_NIC,
+            ini=ini(nic="0000:02:00.0"),
+            gpus=("0000:01:00.0",),
+            nic="0000:02:00.0",
+            suite="bookworm",
+        ),
+    )
+}

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What scenarios ask again and again: where every PCI function is, which mode's unit is active, and
+whether a switch was refused as it should be.
+"""
+
+import json
+from dataclasses import dataclass
+
+from pc import PC
+
+INI = "/etc/vfio-mode.ini"
+
+_PLACES = """
+for function in /sys/bus/pci/devices/*; do
+    driver=$(readlink "$function/driver")
+    read -r override < "$function/driver_override"
+    echo "${function##*/}|${driver##*/}|$override"
+done
+"""
+
+# A mode's unit that was stopped for a switch that then failed is queued to start, not waited for.
+_ACTIVE = """
+until [ -z "$(systemctl list-jobs --no-legend 'vfio-mode*')" ]; do :; done
+systemctl list-units --plain --no-legend --state=active 'vfio-mode@*'
+"""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a refusal must not change."""
+
+    places: dict[str, tuple[str, str]]
+    active: list[str]
+    screens: str
+
+
+def _parse_places(text: str) -> dict[str, tuple[str, str]]:
+    rows = (line.split("|") for line in text.splitlines())
+    return {address: (driver, override.replace("(null)", "")) for address, driver, override in rows}
+
+
+def _parse_active(text: str) -> list[str]:
+    return [line.split()[0].removeprefix("vfio-mode@").removesuffix(".service")
+            for line in text.splitlines()]
+
+
+def places(pc: PC) -> dict[str, tuple[str, str]]:
+    """Driver and driver_override of every PCI function, "" where there is none."""
+    return _parse_places(pc.ok(_PLACES))
+
+
+def drivers(pc: PC, *addresses: str) -> list[str]:
+    """The drivers of these functions, "" for none."""
+    there = places(pc)
+    return [there[address][0] for address in addresses]
+
+
+def overrides(pc: PC) -> dict[str, str]:
+    """The functions that have a driver_override, and which."""
+    return {address: override for address, (_, override) in places(pc).items() if override}
+
+
+def active(pc: PC) -> list[str]:
+    """The modes whose unit is active, when nothing is queued any more."""
+    return _parse_active(pc.ok(_ACTIVE))
+
+
+def snapshot(pc: PC) -> Snapshot:
+    screens, units, functions = pc.ok(
+        f"cat /proc/fb; echo --; {_ACTIVE}\necho --; {_PLACES}").split("--\n")
+    return Snapshot(_parse_places(functions), _parse_active(units), screens)
+
+
+def properties(pc: PC, unit: str, *names: str) -> dict[str, str]:
+    """Properties of a unit, by systemctl show."""
+    text = pc.ok(f"systemctl show --property={','.join(names)} {unit}")
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def check_words(said: str, words: tuple[str, ...]) -> None:
+    for word in words:
+        assert word in said, f"{word!r} is not in: {said}"
+
+
+def check_unit_refused(pc: PC, mode: str, name: str, code: int, *words: str) -> None:
+    """`systemctl start` fails; `systemctl status` has the reason, and the journal with its name."""
+    unit = f"vfio-mode@{mode}.service"
+    said = pc.ok(f"""
+        ! systemctl start {unit} || exit 99
+        systemctl show --property=ExecMainStatus,StatusText,Result {unit}
+        journalctl -b --no-pager -o cat -u {unit}
+    """)
+    check_words(said, (f"ExecMainStatus={20 + code}\n", "Result=exit-code\n", f"\n{name}: ", *words))
+    status = next(line for line in said.splitlines() if line.startswith("StatusText="))
+    check_words(status, words)
+
+
+def check_tool_refused(pc: PC, mode: str, name: str, code: int, *words: str) -> None:
+    """`vfio-modectl switch` says the same, with the refusal's name."""
+    result = pc.run(f"vfio-modectl switch {mode}")
+    assert result.rc == code, result.out
+    check_words(result.stderr, (*words, f"({name})"))
+
+
+def check_refused(pc: PC, mode: str, name: str, code: int, *words: str) -> None:
+    """A switch is refused by tool and by unit, in the same words, and the machine is as before."""
+    before = snapshot(pc)
+    check_tool_refused(pc, mode, name, code, *words)
+    assert snapshot(pc) == before
+    check_unit_refused(pc, mode, name, code, *words)
+    assert snapshot(pc) == before
+    last = json.loads(pc.ok("vfio-modectl status --json=short"))["last_switch"]
+    assert (last["result"], last["mode"]) == (name, mode)

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The emulated PC as a test sees it: boot it, run shell scripts in it, restore it.
+
+    pc.ok("systemctl start vfio-mode@passthrough")     raises with the output if it fails
+    pc.run("false").rc                                 does not
+    pc.write("/etc/vfio-mode.ini", text)
+    pc.reboot(); pc.restore(); pc.monitor("system_powerdown"); pc.wait_poweroff()
+"""
+
+import base64
+import contextlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cache
+from machines import Machine
+from qemu import PCError, Qemu, Serial
+
+SNAPSHOT = "booted"
+TIMEOUT = 180.0  # of a command; emulation is slow, and the machine may be busy with others
+BOOT_TIMEOUT = 600.0
+
+# Debian's and Proxmox VE's.
+_FIRMWARE = (Path("/usr/share/OVMF"), Path("/usr/share/pve-edk2-firmware"))
+
+# busctl waits until the bus is there, by inotify; systemctl alone would fail before that.
+_WAIT_UP = """
+busctl --watch-bind=yes call org.freedesktop.DBus / org.freedesktop.DBus.Peer Ping >/dev/null
+systemctl is-system-running --wait >/dev/null
+# Systemd's queue may be empty while udev still loads the GPU's driver.
+udevadm settle --timeout=500
+systemctl is-system-running --wait
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a script in the guest left. `out` is both streams in the order they were read."""
+
+    rc: int
+    out: str
+    stdout: str
+    stderr: str
+
+
+def artifacts() -> Path:
+    """Where logs of failures are kept: $VFIO_MODE_ARTIFACTS, or a temporary directory."""
+    path = os.environ.get("VFIO_MODE_ARTIFACTS")
+    if not path:
+        path = os.environ["VFIO_MODE_ARTIFACTS"] = tempfile.mkdtemp(prefix="vfio-mode-")
+    Path(path).mkdir(parents=True, exist_ok=True)
+    return Path(path)
+
+
+def _firmware(file: str) -> Path:
+    for directory in _FIRMWARE:
+        if (directory / file).exists():
+            return directory / file
+    raise PCError(f"no {file}: the package ovmf is missing")
+
+
+def hardware(machine: Machine) -> list[str]:
+    """QEMU's arguments for everything but the files."""
+    devices = [argument for device in machine.devices for argument in ("-device", device)]
+    nets = sorted({part.removeprefix("netdev=") for device in machine.devices
+                   for part in device.split(",") if part.startswith("netdev=")})
+    # A hub has a carrier and nobody else on it.
+    backends = [argument for number, net in enumerate(nets)
+                for argument in ("-netdev", f"hubport,id={net},hubid={number}")]
+    return [
+        "-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-shutdown",
+        # The board's own disk controller would only cost the time to look at its empty ports.
+        "-machine", "q35,kernel-irqchip=split,sata=off", "-accel", "tcg,thread=single",
+        # Five-level page tables cost emulation time and prove nothing.
+        "-cpu", "max,la57=off", "-smp", "1", "-m", "1024",
+        "-drive", f"if=pflash,format=raw,readonly=on,file={_firmware('OVMF_CODE_4M.fd')}",
+        "-audiodev", "none,id=silence", *backends, *devices,
+        "-device", "virtio-blk-pci,drive=disk,bootindex=0,bus=pcie.0,addr=0x10",
+        "-device", "virtio-serial-pci,bus=pcie.0,addr=0x11",
+        "-device", "virtserialport,chardev=agent,name=vfio-mode-test",
+        "-device", "virtio-rng-pci,bus=pcie.0,addr=0x12",
+    ]
+
+
+class PC:
+    """One machine with a disk of its own in `directory`, which goes when it is closed."""
+
+    def __init__(self, machine: Machine, directory: Path, disk: Path, disk_format: str) -> None:
+        self.machine = machine
+        self.directory = directory
+        self._disk = f"file={disk},format={disk_format}"
+        self.variables = directory / "vars.qcow2"
+        self.boot_id = ""
+        self.state = ""  # systemd's verdict on the last boot
+        self.panic_reboots = False  # the kernel has panic=; set by the test that wants one
+        self._qemu: Qemu | None = None
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start(self, *, snapshot: str | None = None) -> None:
+        """Power on: through firmware and GRUB, or into a snapshot."""
+        if not self.variables.exists():
+            subprocess.run(["qemu-img", "convert", "-O", "qcow2", _firmware("OVMF_VARS_4M.fd"),
+                            self.variables], check=True)
+        arguments = self._arguments()
+        if snapshot:
+            arguments += ["-loadvm", snapshot]
+        self._qemu = Qemu(arguments, self.directory)
+        if snapshot:
+            self._synchronise()
+
+    def wait_agent(self, timeout: float = BOOT_TIMEOUT) -> None:
+        """Wait until the agent of a boot that is new to us says hello: very early in that boot."""
+        message = self._receive(lambda m: m.get("hello", self.boot_id) != self.boot_id,
+                                timeout, "the guest's agent to say hello")
+        self.boot_id = message["hello"]
+
+    def wait_up(self, timeout: float = BOOT_TIMEOUT) -> str:
+        """Wait until systemd has no more jobs; returns its verdict: running, degraded, ..."""
+        self.state = self.run(_WAIT_UP, timeout).stdout.strip()
+        return self.state
+
+    def boot(self) -> str:
+        """start() and wait_agent() and wait_up()."""
+        with cache.timed(f"boot {self.machine.name}"):
+            self.start()
+            self.wait_agent()
+            return self.wait_up()
+
+    def reboot(self, command: str = "systemctl reboot", *, wait: bool = True) -> None:
+        """Reboot in order (or by `command`), and wait until the next boot is up."""
+        self.run(f"{command} &", timeout=TIMEOUT)
+        if wait:
+            self.wait_agent()
+            self.wait_up()
+
+    def power_button(self) -> None:
+        self.monitor("system_powerdown")
+
+    def wait_poweroff(self, timeout: float = TIMEOUT) -> None:
+        """Wait until the guest has switched itself off. restore() and start() work after it."""
+        self.qemu.wait_event("SHUTDOWN", timeout)
+
+    def restore(self) -> None:
+        """Back to the moment of the snapshot: memory, devices, disk, firmware variables."""
+        usable = self._qemu and self._qemu.process.poll() is None
+        # A machine that has switched itself off cannot load a snapshot, and one with other devices
+        # than the snapshot's refuses to; a new process can.
+        if usable:
+            try:
+                if self.status() == "running" and not self.monitor(f"loadvm {SNAPSHOT}"):
+                    self.qemu.forget()
+                    self._synchronise()
+                    return
+            except PCError as error:
+                print(f"vm: starting again: {error}", file=sys.stderr)
+        self.power_cut()
+        self.start(snapshot=SNAPSHOT)
+
+    def save(self) -> None:
+        """Make the snapshot that restore() goes back to."""
+        said = self.monitor(f"savevm {SNAPSHOT}")
+        if said:
+            raise PCError(f"savevm: {said}")
+
+    def power_cut(self) -> None:
+        if self._qemu:
+            self._qemu.kill()
+            self._qemu = None
+
+    def close(self) -> None:
+        self.power_cut()
+        cache.remove(self.directory)
+
+    # -- use ----------------------------------------------------------------------------------
+
+    def run(self, script: str, timeout: float = TIMEOUT) -> Result:
+        """Run a script by bash as root; it may fail."""
+        request = uuid.uuid4().hex
+        with self.qemu.explained(script):
+            self.qemu.agent.send({"id": request, "run": script})
+        answer = self._receive(lambda m: m.get("id") == request, timeout, script)
+        return Result(answer["rc"], answer["out"], answer["stdout"], answer["stderr"])
+
+    def ok(self, script: str, timeout: float = TIMEOUT) -> str:
+        """Run a script that has to succeed; returns its output without the last newline."""
+        result = self.run(script, timeout)
+        if result.rc != 0:
+            raise AssertionError(f"exit status {result.rc} of: {script}\n{result.out}")
+        return result.out.rstrip("\n")
+
+    def read(self, path: str) -> str:
+        """A file's content."""
+        result = self.run(f"cat {shlex.quote(path)}")
+        if result.rc != 0:
+            raise AssertionError(result.out)
+        return result.stdout
+
+    def write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
+        data = content if isinstance(content, bytes) else content.encode()
+        # A piece must fit into one argument of execve (128 KiB).
+        pieces = [data[i:i + 65536] for i in range(0, len(data), 65536)] or [b""]
+        quoted = shlex.quote(path)
+        for number, piece in enumerate(pieces):
+            redirect = ">" if number == 0 else ">>"
+            self.ok(f"base64 -d <<<'{base64.b64encode(piece).decode()}' {redirect} {quoted}")
+        self.ok(f"chmod {mode:o} {quoted}")
+
+    def push(self, source: Path, path: str) -> None:
+        """Copy a file of the host into the guest, with its mode."""
+        self.write(path, source.read_bytes(), source.stat().st_mode & 0o777)
+
+    def monitor(self, line: str, timeout: float = TIMEOUT) -> str:
+        """A command of QEMU's human monitor."""
+        return self.qemu.hmp(line, timeout).strip()
+
+    def qmp(self, command: str, **arguments: object) -> object:
+        return self.qemu.qmp(command, **arguments)
+
+    def status(self) -> str:
+        """QEMU's word for the machine's state: running, shutdown, ..."""
+        answer = self.qemu.qmp("query-status")
+        assert isinstance(answer, dict)
+        return answer["status"]
+
+    @property
+    def serial(self) -> Serial:
+        """The serial console: expect() and send()."""
+        return self.qemu.serial
+
+    @property
+    def qemu(self) -> Qemu:
+        if self._qemu is None:
+            raise PCError("the machine is off")
+        return self._qemu
+
+    # -- things every scenario asks -----------------------------------------------------------
+
+    def driver(self, address: str) -> str | None:
+        """The driver that a PCI function is bound to."""
+        return self.run(
+            f"basename $(readlink /sys/bus/pci/devices/{address}/driver)").stdout.strip() or None
+
+    def group(self, address: str) -> str | None:
+        """The IOMMU group of a PCI function."""
+        return self.run(
+            f"basename $(readlink /sys/bus/pci/devices/{address}/iommu_group)").stdout.strip() or None
+
+    # -- logs ---------------------------------------------------------------------------------
+
+    def keep_logs(self, name: str) -> Path:
+        """Copy what explains a failure into the artifacts directory; returns where."""
+        target = artifacts() / f"{name}-{uuid.uuid4().hex[:6]}"
+        target.mkdir()
+        for log in self.directory.glob("*.log"):
+            shutil.copy(log, target)
+        with contextlib.suppress(PCError, OSError):
+            if self.boot_id and self.status() == "running":
+                journal = self.run("journalctl -b --no-pager -o short-monotonic", timeout=60)
+                (target / "journal.txt").write_text(journal.out)
+                state = self.run(
+                    "systemctl list-jobs; systemctl --failed; lspci -nnk; cat /run/vfio-mode/*",
+                    timeout=60)
+                (target / "state.txt").write_text(state.out)
+        return target
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _arguments(self) -> list[str]:
+        return [*hardware(self.machine),
+                "-drive", f"if=pflash,format=qcow2,file={self.variables}",
+                "-drive", f"if=none,id=disk,{self._disk},cache=unsafe,discard=unmap"]
+
+    def _receive(self, wanted: Callable[[dict], bool], timeout: float, what: str) -> dict:
+        """The next message of the agent that is `wanted`. Others are of an earlier time."""
+        deadline = time.monotonic() + timeout
+        qemu = self.qemu
+        # A kernel that panics may be told to reboot; then the wait goes on.
+        in_vain = (lambda: False) if self.panic_reboots else qemu.serial.panicked
+        with qemu.explained(what):
+            while not wanted(message := qemu.agent.receive(deadline, in_vain)):
+                pass
+        return message
+
+    def _synchronise(self) -> None:
+        """Find the beat with an agent that knows nothing of what was said since the snapshot."""
+        nonce = uuid.uuid4().hex
+        with self.qemu.explained("synchronise"):
+            self.qemu.agent.send({"sync": nonce})
+        self.boot_id = self._receive(lambda m: m.get("sync") == nonce, TIMEOUT, "synchronise")["boot"]

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Runs a program, and kills it when it is about to make its Nth system call that changes something:
+ *
+ *     kill-at FILE PROGRAM [ARGUMENT...]
+ *
+ * FILE says N; 0 kills nothing. FILE.seen says then "killed N SYSCALL", or "seen N" where the
+ * program came to its end. FILE is locked (flock) until that line is there. Where FILE says "N
+ * COMMAND", the program is not killed but stopped, while a shell runs the command.
+ *
+ * The program replaces this process, and its child is the tracer: for systemd, it is the unit's
+ * main process. What the program's own children do is not counted, only that they are made.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct __ptrace_syscall_info Call;
+
+static void check(bool good, const char *what) {
+        if (good)
+                return;
+        perror(what);
+        exit(1);
+}
+
+static bool opens_for_writing(unsigned long flags) {
+        return (flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)) != 0;
+}
+
+/* Lines for the journal, on descriptors 1 and 2, change nothing. */
+static bool changes_something(const Call *call) {
+        switch (call->entry.nr) {
+        case SYS_write:
+        case SYS_writev:
+        case SYS_pwrite64:
+                return call->entry.args[0] > STDERR_FILENO;
+        case SYS_open:
+                return opens_for_writing(call->entry.args[1]);
+        case SYS_openat:
+                return opens_for_writing(call->entry.args[2]);
+        case SYS_rename:
+        case SYS_renameat:
+        case SYS_renameat2:
+        case SYS_unlink:
+        case SYS_unlinkat:
+        case SYS_mkdir:
+        case SYS_mkdirat:
+        case SYS_rmdir:
+        case SYS_symlink:
+        case SYS_symlinkat:
+        case SYS_link:
+        case SYS_linkat:
+        case SYS_truncate:
+        case SYS_ftruncate:
+        case SYS_chmod:
+        case SYS_fchmod:
+        case SYS_fchmodat:
+        case SYS_init_module:
+        case SYS_finit_module:
+        case SYS_delete_module:
+        case SYS_fork:
+        case SYS_vfork:
+        case SYS_clone:
+        case SYS_clone3:
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* Whether the program is at a call to be counted: on its way in, after its own exec. */
+static bool is_at_change(pid_t pid, int status, bool *is_running) {
+        Call call;
+
+        if (status >> 8 == (SIGTRAP | (PTRACE_EVENT_EXEC << 8)))
+                *is_running = true;
+        return *is_running && WSTOPSIG(status) == (SIGTRAP | 0x80) &&
+               ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(call), &call) > 0 &&
+               call.op == PTRACE_SYSCALL_INFO_ENTRY && changes_something(&call);
+}
+
+static long call_number(pid_t pid) {
+        Call call;
+
+        return ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(call), &call) > 0 ? (long)call.entry.nr
+                                                                             : -1;
+}
+
+/* A signal is passed on; what ptrace itself stopped the program for is not one. */
+static int signal_of(int status) {
+        int signal = WSTOPSIG(status);
+
+        return status >> 16 != 0 || signal == SIGTRAP || signal == (SIGTRAP | 0x80) ? 0 : signal;
+}
+
+static void trace(pid_t pid, const char *order, FILE *seen) {
+        bool is_running = false;
+        char *command = NULL;
+        long count = 0, n = strtol(order, &command, 10);
+        int status;
+
+        while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+                if (is_at_change(pid, status, &is_running) && ++count == n) {
+                        if (*command == ' ') {
+                                check(system(command) == 0, command);
+                                (void)ptrace(PTRACE_SYSCALL, pid, 0, 0);
+                                continue;
+                        }
+                        (void)fprintf(seen, "killed %ld %ld\n", count, call_number(pid));
+                        check(kill(pid, SIGKILL) == 0, "kill");
+                        (void)waitpid(pid, &status, 0);
+                        return;
+                }
+                (void)ptrace(PTRACE_SYSCALL, pid, 0, (long)signal_of(status));
+        }
+        (void)fprintf(seen, "seen %ld\n", count);
+}
+
+static void tracer(pid_t pid, const char *order, const char *path, int go) {
+        FILE *seen = fopen(path, "w");
+
+        check(seen, path);
+        check(ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC) == 0,
+              "PTRACE_SEIZE");
+        check(ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0, "PTRACE_INTERRUPT");
+        check(write(go, "", 1) == 1, "write");
+        trace(pid, order, seen);
+        check(fclose(seen) == 0, path);
+}
+
+int main(int argc, char *argv[]) {
+        char text[1024] = "", path[PATH_MAX], byte;
+        pid_t self = getpid();
+        int lock, go[2];
+
+        check(argc > 2, "usage: kill-at FILE PROGRAM [ARGUMENT...]");
+        lock = open(argv[1], O_RDONLY | O_CLOEXEC);
+        check(lock >= 0 && read(lock, text, sizeof(text) - 1) > 0, argv[1]);
+        if (atol(text) == 0) {
+                (void)execv(argv[2], argv + 2);
+                check(false, argv[2]);
+        }
+        check(flock(lock, LOCK_EX) == 0 && pipe2(go, O_CLOEXEC) == 0, "flock, pipe");
+        (void)snprintf(path, sizeof(path), "%s.seen", argv[1]);
+        if (fork() == 0) {
+                /* Nobody's child, so that the program has none that it did not make. */
+                if (fork() == 0)
+                        tracer(self, text, path, go[1]);
+                _exit(0);
+        }
+        (void)wait(NULL);
+        check(read(go[0], &byte, 1) == 1, "read");
+        (void)execv(argv[2], argv + 2);
+        check(false, argv[2]);
+}

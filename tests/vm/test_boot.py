@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which mode a boot goes to, and what the machine looks like then. Real boots, through GRUB.
+
+A boot under emulation takes most of a minute, so one is asked several things.
+"""
+
+import json
+import re
+
+import pytest
+
+from machines import ini
+from modes import INI, active, drivers, overrides, properties
+from pc import PC
+
+GPU, AUDIO = "0000:01:00.0", "0000:01:00.1"
+BOOT = "vfio-mode-boot.service"
+
+TO_PASSTHROUGH = ini().replace("default-mode = host", "default-mode = passthrough")
+
+
+def journal(pc: PC, *arguments: str) -> str:
+    return pc.ok(f"journalctl -b --no-pager -o cat {' '.join(arguments)}")
+
+
+def status(pc: PC) -> dict:
+    return json.loads(pc.ok("vfio-modectl status --json=short"))
+
+
+def check_host_drivers_never_bound(pc: PC) -> None:
+    kernel = journal(pc, "-k").splitlines()
+    assert [line for line in kernel if "bochs" in line or "snd_hda" in line] == []
+    assert [line for line in kernel if "vfio-pci 0000:01:00.0" in line] != []
+
+
+def check_passthrough(pc: PC) -> None:
+    assert drivers(pc, GPU, AUDIO) == ["vfio-pci", "vfio-pci"]
+    assert active(pc) == ["passthrough"]
+    assert pc.run("systemctl is-active vfio-mode@host").stdout == "inactive\n"
+    assert properties(pc, BOOT, "ActiveState", "Result") == {"ActiveState": "active", "Result": "success"}
+    assert status(pc)["drift"] == []
+    pc.ok(f"test -c /dev/vfio/{pc.group(GPU)}")
+
+
+def check_host(pc: PC) -> None:
+    assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
+    assert overrides(pc) == {}
+    assert "bochs-drm" in pc.read("/proc/fb")
+
+
+def check_host_instead(pc: PC, name: str, *words: str) -> None:
+    """Booted to host mode though another was asked for: degraded, and it says why."""
+    assert pc.state == "degraded"
+    check_host(pc)
+    assert active(pc) == ["host"]
+    failed = pc.ok("systemctl list-units --failed --plain --no-legend").split()[0]
+    assert failed == BOOT
+    boot = status(pc)["last_boot"]
+    assert (boot["result"], boot["mode"]) == (name, "host")
+    said = journal(pc, "-u", BOOT)
+    for word in words:
+        assert word in said
+        assert word in boot["text"]
+        assert word in pc.ok("vfio-modectl status")
+
+
+# ---- To passthrough ----
+
+
+@pytest.mark.cold("gpu", extra="vfio_mode=passthrough")
+def test_passthrough_three_times(pc: PC) -> None:
+    """The host's GPU driver never binds, at the first boot and at later ones, and nothing is degraded."""
+    assert pc.state == "running"
+    for number in range(3):
+        if number > 0:
+            pc.reboot()
+        assert pc.ok("systemctl is-system-running") == "running"
+        check_passthrough(pc)
+        check_host_drivers_never_bound(pc)
+        assert "vfio_mode=passthrough on the kernel command line" in journal(pc, "-u", BOOT)
+
+
+@pytest.mark.cold("gpu-initramfs", files={INI: TO_PASSTHROUGH})
+def test_moved_off_the_driver_of_the_initramfs(pc: PC) -> None:
+    """What the initramfs bound is moved off, and the journal says so. By default-mode alone."""
+    assert pc.state == "running"
+    check_passthrough(pc)
+    assert "bochs-drm" in journal(pc, "-k")
+    said = journal(pc, "-u", BOOT)
+    assert f"{GPU}: unbind from bochs-drm" in said
+    assert f"{AUDIO}: unbind from snd_hda_intel" in said
+    assert "default-mode of the configuration" in said
+    # And home again, though this boot's kernel never saw it leave an earlier one.
+    pc.ok("systemctl start vfio-mode@host")
+    check_host(pc)
+
+
+# ---- To the fallback mode ----
+
+
+@pytest.mark.cold("gpu", extra="vfio_mode=passthrough vfio_mode=fallback", files={INI: TO_PASSTHROUGH})
+def test_fallback_by_its_reserved_word(pc: PC) -> None:
+    """The last vfio_mode= counts; `fallback` is the fallback mode whatever its name. Nothing failed."""
+    assert pc.state == "running"
+    check_host(pc)
+    assert active(pc) == ["host"]
+    assert "vfio_mode=fallback on the kernel command line" in journal(pc, "-u", BOOT)
+
+
+@pytest.mark.cold("gpu", extra="single", files={INI: TO_PASSTHROUGH}, wait="agent")
+def test_single_is_host_mode(pc: PC) -> None:
+    """A rescue system has its screen, though the default is another mode."""
+    # The target's start job is queued since the first moment: this joins it.
+    pc.ok("systemctl start rescue.target && udevadm settle", timeout=300)
+    assert pc.run("systemctl is-active multi-user.target").stdout == "inactive\n"
+    check_host(pc)
+    assert active(pc) == ["host"]
+    assert "a rescue system was asked for (single" in journal(pc, "-u", BOOT)
+
+
+@pytest.mark.cold("gpu", extra="vfio_mode=nosuch", files={INI: TO_PASSTHROUGH})
+def test_unknown_mode(pc: PC) -> None:
+    check_host_instead(pc, "unknown-mode", "vfio_mode=nosuch")
+
+
+@pytest.mark.cold("gpu", extra="vfio_mode=passthrough", files={INI: ini(consent="")})
+def test_refused_mode(pc: PC) -> None:
+    """A mode that is refused at boot is no reason not to have a screen."""
+    check_host_instead(pc, "drives-the-console", GPU, "consent = boot-vga")
+    # With what the refusal asks for it works at once; the unit's failure of this boot stays on record.
+    pc.write(INI, ini())
+    pc.ok("systemctl start vfio-mode@passthrough")
+    assert drivers(pc, GPU, AUDIO) == ["vfio-pci", "vfio-pci"]
+
+
+@pytest.mark.cold("gpu", extra="vfio_mode=passthrough", files={INI: ini() + "vfio-devcies = gpu\n"})
+def test_wrong_configuration_then_none(pc: PC) -> None:
+    """A configuration with an error: every device on its host driver, the boot succeeds, no mode is
+    claimed, and the line is named. None at all: the boot unit does not even run.
+    """
+    assert pc.state == "degraded"
+    pc.ok("systemctl is-active multi-user.target")
+    check_host(pc)
+    assert active(pc) == []
+    where = f"{INI}:{ini().count(chr(10)) + 1}: "
+    assert where in journal(pc, "-u", BOOT)
+    assert where in pc.ok("vfio-modectl status")
+    assert pc.ok("vfio-modectl status --mode") == "none"
+    assert properties(pc, BOOT, "ExecMainStatus") == {"ExecMainStatus": "23"}
+
+    pc.ok(f"rm {INI}")
+    pc.reboot()
+    assert pc.ok("systemctl is-system-running") == "running"
+    check_host(pc)
+    assert active(pc) == []
+    assert properties(pc, BOOT, "ActiveState", "ConditionResult") == {
+        "ActiveState": "inactive", "ConditionResult": "no"}
+    assert pc.run("test -e /run/vfio-mode").rc == 1
+
+
+# ---- The unit as it is shipped ----
+
+
+@pytest.mark.machine("gpu")
+def test_a_boot_is_never_held_up_for_long(pc: PC) -> None:
+    """Five seconds in all, by the unit that is installed. Only the emulated PC's own drop-in gives more."""
+    shipped = pc.read(f"/usr/lib/systemd/system/{BOOT}")
+    start, stop = (seconds(shipped, key) for key in ("TimeoutStartSec", "TimeoutStopSec"))
+    # For a process that cannot be killed systemd waits four times before it goes on.
+    assert 0 < start + 4 * stop <= 5
+    assert properties(pc, BOOT, "DropInPaths")["DropInPaths"] == \
+        f"/etc/systemd/system/{BOOT}.d/emulation.conf"
+
+
+def seconds(unit: str, key: str) -> float:
+    found = re.search(rf"^{key}=([0-9]+)(ms|s)$", unit, re.MULTILINE)
+    assert found, f"no {key}="
+    return int(found[1]) / (1000 if found[2] == "ms" else 1)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest on the GPU, or beside it: a QEMU in the emulated PC that holds real VFIO nodes."""
+
+import pytest
+
+from machines import ini
+from gpu import AUDIO, GPU, HOST, NIC, PASSTHROUGH, bindings, look, refused
+from pc import PC
+
+pytestmark = pytest.mark.machine("gpu")
+
+# Returns when the guest has its devices: QEMU goes to the background only then.
+QEMU = ("qemu-system-x86_64 -accel tcg -nodefaults -display none -m 16 -S -daemonize "
+        "-pidfile /run/guest.pid ")
+GPU_GUEST = QEMU + "-device vfio-pci,host=01:00.0 -device vfio-pci,host=01:00.1"
+NIC_GUEST = QEMU + "-device vfio-pci,host=02:00.0"
+
+
+def start_guest(pc: PC, command: str, address: str) -> str:
+    """Start a QEMU and see that it holds the node of the function's group; returns its PID."""
+    pc.ok(command)
+    pid = pc.read("/run/guest.pid").strip()
+    assert holds(pc, pid, address)
+    return pid
+
+
+def holds(pc: PC, pid: str, address: str) -> bool:
+    return f"/dev/vfio/{pc.group(address)}\n" in pc.run(f"readlink /proc/{pid}/fd/*").stdout
+
+
+def end_guest(pc: PC, pid: str) -> None:
+    """As a shutdown from inside would: it lets go of everything before it is gone."""
+    pc.ok(f"kill {pid}; timeout 60 tail --pid={pid} -f /dev/null")
+
+
+def test_a_running_guest_keeps_its_gpu(pc: PC) -> None:
+    """Every way to the host is refused as busy and names the process, until the guest has ended."""
+    pc.ok("systemctl start vfio-mode@passthrough")
+    before = bindings(pc, GPU, AUDIO)
+    pid = start_guest(pc, GPU_GUEST, GPU)
+    result = pc.run("vfio-modectl switch host")
+    assert (result.rc, f"process {pid} (qemu-system" in result.stderr) == (4, True), result.out
+    for way in ("start vfio-mode@host", "stop vfio-mode@passthrough",
+                "start vfio-mode-fallback.service"):
+        pc.run(f"systemctl {way}")
+        code, text = refused(pc, "host")
+        assert (code, f"process {pid} (qemu-system" in text) == (24, True), (way, code, text)
+        pc.ok("systemctl reset-failed vfio-mode@host")
+        assert look(pc) == PASSTHROUGH, way
+    assert bindings(pc, GPU, AUDIO) == before
+    assert holds(pc, pid, GPU)
+    assert "Relaying device request" not in pc.ok("dmesg")
+    end_guest(pc, pid)
+    pc.ok("vfio-modectl switch host")
+    assert look(pc) == HOST
+
+
+def test_a_guest_with_a_unit_is_ended_first(pc: PC) -> None:
+    """A QEMU whose unit is bound to the mode: the switch ends it, then takes the GPU."""
+    pc.write("/etc/systemd/system/guest.service", f"""
+[Unit]
+BindsTo=vfio-mode@passthrough.service
+After=vfio-mode@passthrough.service
+
+[Service]
+Type=forking
+PIDFile=/run/guest.pid
+ExecStart={GPU_GUEST}
+""")
+    pc.ok("systemctl daemon-reload; systemctl start guest.service")
+    pid = pc.read("/run/guest.pid").strip()
+    assert look(pc) == PASSTHROUGH
+    assert holds(pc, pid, GPU)
+    pc.ok("vfio-modectl switch host")
+    assert look(pc) == HOST
+    assert pc.run(f"test -e /proc/{pid}").rc == 1
+    assert "Relaying device request" not in pc.ok("dmesg")
+
+
+def test_a_guest_beside_the_gpu_is_not_disturbed(pc: PC) -> None:
+    """A NIC that both modes have on vfio-pci, with a guest on it, through ten switches."""
+    pc.write("/etc/vfio-mode.ini", ini(nic=NIC).replace(
+        "[mode host]", "[mode host]\nvfio-devices = nic").replace(
+        "vfio-devices = gpu", "vfio-devices = nic gpu"))
+    pc.ok("vfio-modectl switch host")
+    assert pc.driver(NIC) == "vfio-pci"
+    pid = start_guest(pc, NIC_GUEST, NIC)
+    before = bindings(pc, NIC)
+    gpu_before = bindings(pc, GPU)
+    pc.ok(f"""
+        dmesg | grep {NIC} > /run/before
+        for round in 1 2 3 4 5; do
+            systemctl start vfio-mode@passthrough && systemctl start vfio-mode@host || exit 1
+        done
+        dmesg | grep {NIC} | diff /run/before -
+    """, timeout=300)
+    assert look(pc) == HOST
+    assert bindings(pc, GPU) != gpu_before
+    assert bindings(pc, NIC) == before
+    assert holds(pc, pid, NIC)
+    pc.ok("systemctl start vfio-mode@passthrough")
+    assert look(pc) == PASSTHROUGH
+    assert bindings(pc, NIC) == before
+    assert holds(pc, pid, NIC)
+
+
+# Runs when nothing is left but systemd-shutdown: what it sees is what the machine is switched off with.
+LAST_LOOK = f"""#!/bin/sh
+for function in /sys/bus/pci/devices/{GPU[:-1]}*; do
+    echo "last look: ${{function##*/}} $(basename "$(readlink "$function/driver")") end" > /dev/ttyS0
+done
+"""
+
+
+def test_reboot_leaves_the_card_with_the_guest(pc: PC) -> None:
+    """With a guest running, `systemctl reboot` moves nothing: no unit runs, both stay on vfio-pci."""
+    pc.ok("mkdir -p /usr/lib/systemd/system-shutdown")
+    pc.write("/usr/lib/systemd/system-shutdown/last-look", LAST_LOOK, mode=0o755)
+    pc.ok("""
+        mkdir -p /var/log/journal /run/systemd/journald.conf.d
+        printf '[Journal]\\nStorage=persistent\\n' > /run/systemd/journald.conf.d/zz-persistent.conf
+        systemctl restart systemd-journald
+        systemctl start vfio-mode@passthrough
+    """)
+    start_guest(pc, GPU_GUEST, GPU)
+    assert look(pc) == PASSTHROUGH
+    pc.ok("journalctl --flush; logger -t marker before-the-reboot; journalctl --sync")
+    boot = pc.boot_id.replace("-", "")
+    pc.reboot()
+    for function in (GPU, AUDIO):
+        pc.serial.expect(f"last look: {function} vfio-pci end")
+    log = pc.ok(f"journalctl --no-pager -o short-monotonic -b {boot}")
+    after = log.partition("before-the-reboot")[2]
+    assert "systemd-shutdown" in after or "reboot" in after.lower(), after
+    assert "vfio-mode-apply" not in after, after
+    assert "bochs" not in after, after
+    assert look(pc) == HOST

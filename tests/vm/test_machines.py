@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each machine has the condition it says it has, on the booted system; and the harness works.
+
+The product is not asked anything here: these facts are what its scenarios stand on.
+"""
+
+import pytest
+
+from machines import MACHINES
+from pc import PC
+from qemu import PCError
+
+GPU, AUDIO, NIC = "0000:01:00.0", "0000:01:00.1", "0000:02:00.0"
+
+
+def attribute(pc: PC, address: str, name: str) -> str | None:
+    """A file of a PCI function in sysfs, None where there is none."""
+    result = pc.run(f"cat /sys/bus/pci/devices/{address}/{name}")
+    return result.stdout.strip() if result.rc == 0 else None
+
+
+def functions_in_group(pc: PC, address: str) -> list[str]:
+    return pc.ok(f"ls /sys/bus/pci/devices/{address}/iommu_group/devices").split()
+
+
+def check_gpu(pc: PC, address: str, *, boot_vga: str | None, klass: str) -> None:
+    """A card of two functions on their host drivers, in one group of their own."""
+    audio = address[:-1] + "1"
+    assert pc.driver(address) == "bochs-drm"
+    assert pc.driver(audio) == "snd_hda_intel"
+    assert attribute(pc, address, "class") == klass
+    assert attribute(pc, address, "boot_vga") == boot_vga
+    assert attribute(pc, address, "vendor") == "0x1234"
+    assert attribute(pc, address, "device") == "0x1111"
+    assert functions_in_group(pc, address) == [address, audio]
+
+
+def check_screen_and_sound(pc: PC) -> None:
+    """A framebuffer console on the host's driver, and a PCM to hold."""
+    assert "bochs-drm" in pc.read("/proc/fb")
+    assert "frame buffer device" in pc.ok("cat /sys/class/vtconsole/*/name")
+    pc.ok("test -c /dev/dri/card0 && test -c /dev/snd/pcmC0D0p")
+
+
+@pytest.mark.machine("gpu")
+def test_gpu(pc: PC) -> None:
+    check_gpu(pc, GPU, boot_vga="1", klass="0x030000")
+    check_screen_and_sound(pc)
+    assert pc.driver(NIC) == "e1000e"
+    assert functions_in_group(pc, NIC) == [NIC]
+    assert pc.ok("ip route show default") == ""
+
+
+@pytest.mark.machine("gpu")
+def test_something_can_be_plugged_in(pc: PC) -> None:
+    assert pc.monitor("device_add pci-testdev,id=plugged,bus=spare") == ""
+    pc.ok("udevadm wait --timeout=60 /sys/bus/pci/devices/0000:03:00.0")
+
+
+@pytest.mark.machine("no-vga")
+def test_no_vga(pc: PC) -> None:
+    check_gpu(pc, GPU, boot_vga=None, klass="0x038000")
+    check_screen_and_sound(pc)
+    assert pc.run("cat /sys/bus/pci/devices/*/boot_vga").stdout == ""
+
+
+@pytest.mark.machine("nic")
+def test_nic(pc: PC) -> None:
+    check_gpu(pc, GPU, boot_vga=None, klass="0x038000")
+    assert pc.driver(NIC) == "e1000e"
+    interface = pc.ok(f"ls /sys/bus/pci/devices/{NIC}/net")
+    assert f"dev {interface}" in pc.ok("ip route show default")
+
+
+@pytest.mark.machine("two-gpus")
+def test_two_gpus(pc: PC) -> None:
+    check_gpu(pc, "0000:01:00.0", boot_vga="1", klass="0x030000")
+    check_gpu(pc, "0000:02:00.0", boot_vga="0", klass="0x030000")
+    names = ("vendor", "device", "subsystem_vendor", "subsystem_device", "revision")
+    for name in names:
+        assert attribute(pc, "0000:01:00.0", name) == attribute(pc, "0000:02:00.0", name)
+
+
+@pytest.mark.machine("foreign-group")
+def test_foreign_group(pc: PC) -> None:
+    gpu, nic = "0000:02:01.0", "0000:02:02.0"
+    assert pc.driver(gpu) == "bochs-drm"
+    assert pc.driver(nic) == "e1000"
+    group = functions_in_group(pc, gpu)
+    assert {gpu, "0000:02:01.1", nic} <= set(group)
+    # The kernel refuses too: the group is not viable while the NIC is on its driver.
+    pc.ok("modprobe vfio-pci")
+    for function in (gpu, "0000:02:01.1"):
+        pc.ok(f"""
+            cd /sys/bus/pci/devices/{function}
+            echo vfio-pci > driver_override
+            echo {function} > driver/unbind
+            echo {function} > /sys/bus/pci/drivers_probe
+        """)
+        assert pc.driver(function) == "vfio-pci"
+    opened = pc.run(f"dd if=/dev/vfio/{pc.group(gpu)} count=0")
+    assert opened.rc == 0, opened.out  # opening works; a container is what is refused
+    qemu = pc.run(f"timeout 60 qemu-system-x86_64 -accel tcg -nodefaults -display none -S "
+                  f"-device vfio-pci,host={gpu}")
+    assert "not viable" in qemu.out
+
+
+@pytest.mark.machine("no-iommu")
+def test_no_iommu(pc: PC) -> None:
+    assert pc.ok("ls /sys/kernel/iommu_groups") == ""
+    assert pc.driver(GPU) == "bochs-drm"
+    assert pc.group(GPU) is None
+
+
+@pytest.mark.machine("gpu-initramfs")
+def test_gpu_initramfs(pc: PC) -> None:
+    check_gpu(pc, GPU, boot_vga="1", klass="0x030000")
+    check_screen_and_sound(pc)
+    # Bound before the initramfs handed over: its driver's words come before the root file system's.
+    kernel = pc.ok("journalctl -b -k --no-pager -o cat")
+    assert kernel.index("bochs-drm") < kernel.index("mounted filesystem")
+    assert pc.driver(NIC) == "e1000e"
+
+
+@pytest.mark.machine("gpu")
+def test_gpu_is_not_in_the_normal_initramfs(pc: PC) -> None:
+    kernel = pc.ok("journalctl -b -k --no-pager -o cat")
+    assert kernel.index("bochs-drm") > kernel.index("mounted filesystem")
+
+
+@pytest.mark.machine("gpu-bookworm")
+def test_gpu_bookworm(pc: PC) -> None:
+    check_gpu(pc, GPU, boot_vga="1", klass="0x030000")
+    check_screen_and_sound(pc)
+    assert pc.ok("uname -r").startswith("6.1.")
+    assert "systemd 252" in pc.ok("systemctl --version")
+
+
+# ---- The harness ----
+
+
+@pytest.mark.machine("gpu")
+def test_restore_takes_back_memory_disk_and_drivers(pc: PC) -> None:
+    before = pc.boot_id
+    pc.ok("echo changed > /root/changed; sync")
+    pc.ok(f"echo {GPU} > /sys/bus/pci/devices/{GPU}/driver/unbind")
+    pc.restore()
+    assert pc.boot_id == before
+    assert pc.run("test -e /root/changed").rc == 1
+    assert pc.driver(GPU) == "bochs-drm"
+
+
+@pytest.mark.machine("gpu")
+def test_results(pc: PC) -> None:
+    result = pc.run("echo out; echo err >&2; exit 7")
+    assert (result.rc, result.stdout, result.stderr) == (7, "out\n", "err\n")
+    assert sorted(result.out.split()) == ["err", "out"]
+    with pytest.raises(AssertionError, match="exit status 3"):
+        pc.ok("exit 3")
+    assert len(pc.ok("head -c 300000 /dev/zero | tr '\\0' x")) == 300000
+    # A child left behind keeps the pipes; the answer does not wait for it.
+    pc.run("sleep infinity &", timeout=30)
+    data = bytes(range(256)) * 1024
+    pc.write("/root/data", data, mode=0o600)
+    assert pc.ok("stat -c '%a %s' /root/data") == f"600 {len(data)}"
+
+
+@pytest.mark.machine("gpu")
+def test_a_hung_command_is_an_error_and_restore_ends_it(pc: PC) -> None:
+    with pytest.raises(PCError, match="no answer in time"):
+        pc.run("sleep infinity", timeout=3)
+    pc.restore()
+    assert pc.ok("echo back") == "back"
+
+
+@pytest.mark.machine("gpu")
+def test_agent_stays_through_isolate_and_reexec(pc: PC) -> None:
+    pc.ok("systemctl daemon-reexec")
+    pc.ok("systemctl isolate rescue.target")
+    assert pc.run("systemctl is-active multi-user.target").stdout.strip() == "inactive"
+    pc.ok("systemctl isolate multi-user.target")
+
+
+@pytest.mark.machine("gpu")
+def test_power_button_and_restore(pc: PC) -> None:
+    pc.power_button()
+    pc.wait_poweroff()
+    pc.restore()
+    assert pc.ok("systemctl is-active multi-user.target") == "active"
+
+
+@pytest.mark.machine("gpu")
+def test_reboot(pc: PC) -> None:
+    before = pc.boot_id
+    pc.ok("echo kept > /root/kept")
+    pc.reboot()
+    assert pc.boot_id != before
+    assert pc.read("/root/kept") == "kept\n"
+
+
+@pytest.mark.cold("gpu", extra="vfio_mode=host quiet", files={"/etc/new/dir/file": "injected\n"})
+def test_cold_boot(pc: PC) -> None:
+    assert "vfio_mode=host" in pc.read("/proc/cmdline")
+    assert pc.read("/etc/new/dir/file") == "injected\n"
+    assert pc.ok("stat -c '%U %a' /etc/new/dir /etc/new/dir/file") == "root 755\nroot 644"
+    check_gpu(pc, GPU, boot_vga="1", klass="0x030000")
+
+
+@pytest.mark.cold("gpu", extra="emergency", wait="agent")
+def test_agent_is_there_in_the_emergency_shell(pc: PC) -> None:
+    assert "emergency" in pc.read("/proc/cmdline")
+    assert pc.run("systemctl is-active sysinit.target").stdout.strip() == "inactive"
+
+
+@pytest.mark.machine("gpu")
+def test_a_panic_is_an_error_at_once_and_restore_ends_it(pc: PC) -> None:
+    with pytest.raises(PCError, match="panicked"):
+        pc.run("echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger")
+    pc.restore()
+    assert pc.ok("echo back") == "back"
+
+
+@pytest.mark.cold("gpu", grub={"timeout": "30"}, wait="nothing")
+def test_boot_menu_on_the_serial_line(pc: PC) -> None:
+    pc.serial.expect("will be executed automatically")
+    pc.serial.send("\r")
+    pc.wait_agent()
+
+
+def test_every_machine_is_tested() -> None:
+    tested = {mark.args[0] for test in globals().values()
+              for mark in getattr(test, "pytestmark", []) if mark.name == "machine"}
+    assert tested == set(MACHINES)

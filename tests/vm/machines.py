@@ -125,6 +125,20 @@ MACHINES = {
             nic="0000:02:00.0",
         ),
         Machine(
+            "swapped",
+            "no-vga, whose card was swapped for another while the machine was off",
+            devices=(*_IOMMU, _port("port1", 2), *_gpu("port1", "virtio-gpu-pci")),
+            ini=ini(consent=""),
+            gpus=("0000:01:00.0",),
+        ),
+        Machine(
+            "moved",
+            "no-vga, whose card was put into another slot while the machine was off",
+            devices=(*_IOMMU, *_TWO_PORTS, *_gpu("port2", "bochs-display")),
+            ini=ini(consent=""),
+            gpus=("0000:02:00.0",),
+        ),
+        Machine(
             "gpu-initramfs",
             "gpu, with the GPU's drivers loaded in the initramfs already",
             devices=_VGA_AND_NIC,

@@ -44,7 +44,7 @@ def replug(pc: PC, rounds: int, *functions: str, units: bool) -> list[list[str]]
 
 def rule_alone_lost(pc: PC) -> int:
     """How often a host driver was faster than the udev rule, and the unit had to take the function back."""
-    said = pc.ok("journalctl -b --no-pager -o cat -u 'vfio-mode-replug@*'")
+    said = pc.ok("journalctl -b --no-pager -o cat SYSLOG_IDENTIFIER=vfio-mode-apply")
     return said.count("and was taken for mode")
 
 

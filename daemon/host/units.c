@@ -14,7 +14,7 @@
 #define SYSTEMCTL "systemctl"
 #define PREFIX "vfio-mode@"
 #define SUFFIX ".service"
-#define ALL_INSTANCES PREFIX "*" SUFFIX
+#define ALL_INSTANCES "vfio-mode@*.service"
 #define OUTPUT_SIZE (16 * 1024)
 
 const char *unit_name(const char *mode, char buffer[static UNIT_NAME_SIZE]) {

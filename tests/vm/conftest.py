@@ -126,6 +126,7 @@ def pc(request: pytest.FixtureRequest, fleet: Fleet):
     if mark.name == "machine":
         yield fleet.restored(machine)
         return
+    fleet.close()  # the restored machine would go on running beside this one
     options = dict(mark.kwargs)
     wait = options.pop("wait", "up")
     pc = power.cold(machine, fleet.image(machine.suite), **options)

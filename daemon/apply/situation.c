@@ -54,12 +54,9 @@ int situation_read_state(Situation *now) {
 }
 
 static RefusalKind refuse_config(const ConfigErrors *errors, Refusal *refusal) {
-        const ConfigError *first = &errors->errors[0];
-
-        if (first->line > 0)
-                return refusal_set(refusal, REFUSAL_CONFIG_INVALID, "%s:%u: %s", first->file,
-                                   first->line, first->text);
-        return refusal_set(refusal, REFUSAL_CONFIG_INVALID, "%s: %s", first->file, first->text);
+        refusal->kind = REFUSAL_CONFIG_INVALID;
+        (void)config_errors_format(errors, refusal->text, sizeof(refusal->text));
+        return refusal->kind;
 }
 
 /* Without any configuration there still is a way back: whatever we moved goes home. */

@@ -53,16 +53,9 @@ static RefusalKind switch_at_boot(const Root *root, const char *mode, const char
 }
 
 static void set_config_error(RunResult *result, const ConfigErrors *errors) {
-        const ConfigError *first = &errors->errors[0];
-
         (void)snprintf(result->verb, sizeof(result->verb), "boot");
         result->kind = REFUSAL_CONFIG_INVALID;
-        if (first->line > 0)
-                (void)snprintf(result->text, sizeof(result->text), "%s:%u: %s", first->file,
-                               first->line, first->text);
-        else
-                (void)snprintf(result->text, sizeof(result->text), "%s: %s", first->file,
-                               first->text);
+        (void)config_errors_format(errors, result->text, sizeof(result->text));
 }
 
 static void choose_mode(const Root *root, const Config *config, BootChoice *ret) {

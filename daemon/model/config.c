@@ -101,3 +101,13 @@ int config_format(const Config *config, char **ret) {
         *ret = output.text;
         return (int)output.length;
 }
+
+const char *config_errors_format(const ConfigErrors *errors, char *buffer, size_t size) {
+        const ConfigError *first = &errors->errors[0];
+
+        if (first->line > 0)
+                (void)snprintf(buffer, size, "%s:%u: %s", first->file, first->line, first->text);
+        else
+                (void)snprintf(buffer, size, "%s: %s", first->file, first->text);
+        return buffer;
+}

@@ -100,6 +100,14 @@ _must_check_ int config_parse(const ConfigSource *sources, size_t n_sources, Con
  */
 _must_check_ int config_format(const Config *config, char **ret);
 
+/**
+ * Writes the first error as "file:line: text", or "file: text" where it is of the whole file; cut
+ * where it does not fit.
+ *
+ * Returns @buffer.
+ */
+const char *config_errors_format(const ConfigErrors *errors, char *buffer, size_t size);
+
 /** Finds a mode by name; NULL where there is none. */
 const ConfigMode *config_find_mode(const Config *config, const char *name);
 

@@ -246,8 +246,23 @@ static void test_accepted_is_what_was_formatted(void **state) {
 
 #define ON_FAKE(title, function) { (title), (function), set_up, tear_down, NULL }
 
+static void test_errors_format(void **state) {
+        ConfigErrors errors = { .errors = { { .file = "/etc/x.ini", .line = 7, .text = "bad" } },
+                                .n_errors = 1 };
+        char buffer[64], small[8];
+
+        (void)state;
+        assert_string_equal(config_errors_format(&errors, buffer, sizeof(buffer)),
+                            "/etc/x.ini:7: bad");
+        errors.errors[0].line = 0;
+        assert_string_equal(config_errors_format(&errors, buffer, sizeof(buffer)),
+                            "/etc/x.ini: bad");
+        assert_string_equal(config_errors_format(&errors, small, sizeof(small)), "/etc/x.");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_errors_format),
                 ON_FAKE("there is no file", test_missing),
                 ON_FAKE("drop-ins alone are no configuration", test_dropins_without_file),
                 ON_FAKE("one file", test_one_file),

@@ -16,14 +16,15 @@
 
 /* Runs in the child. What cannot be run gives way to the next; cat(1) is everywhere. */
 _Noreturn static void run_pager(int read_fd) {
-        const char *own = getenv("PAGER");
+        const char *own;
 
         if (dup2(read_fd, STDIN_FILENO) < 0)
                 _exit(EXIT_FAILURE);
         (void)setenv("LESS", "FRSXMK", 0);
         if (geteuid() == 0)
                 (void)setenv("LESSSECURE", "1", 1);
-        else if (own)
+        own = geteuid() == 0 ? NULL : getenv("PAGER"); /* after setenv(3), which may move it */
+        if (own)
                 (void)execl("/bin/sh", "sh", "-c", own, NULL);
         (void)execlp("less", "less", NULL);
         (void)execlp("cat", "cat", NULL);

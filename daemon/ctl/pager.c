@@ -17,8 +17,10 @@
 /* Runs in the child. What cannot be run gives way to the next; cat(1) is everywhere. */
 _Noreturn static void run_pager(int read_fd) {
         const char *own;
+        int input;
 
-        if (dup2(read_fd, STDIN_FILENO) < 0)
+        input = dup2(read_fd, STDIN_FILENO);
+        if (input < 0)
                 _exit(EXIT_FAILURE);
         (void)setenv("LESS", "FRSXMK", 0);
         if (geteuid() == 0)

@@ -28,6 +28,13 @@ static const char usage[] =
         "  boot             pick the boot's mode and go there (vfio-mode-boot.service)\n"
         "  fallback         go to the fallback mode (vfio-mode-fallback.service)\n"
         "  replug ADDRESS   take a function that came back (vfio-mode-replug@.service)\n"
+        "  confirm          confirm the boot, mend what it left (vfio-mode-confirm.service)\n"
+        "  revert           go back from an unconfirmed switch (vfio-mode-revert.service)\n"
+        "  disarm           next boot: the fallback mode (vfio-mode-disarm.service)\n"
+        "  inspect MODE     plan and check a mode (vfio-mode-inspect@MODE.service)\n"
+        "  one-shot MODE    write the EFI variable (vfio-mode-one-shot@MODE.service)\n"
+        "  grub-environment say where the boot environment is, for /etc/grub.d\n"
+        "  grub-modes       list the modes for boot menu entries, for /etc/grub.d\n"
         "\n"
         "  --root=DIR       act on the tree below DIR: no units, no modules\n"
         "  --without-units  leave the units of modes alone\n"
@@ -73,21 +80,41 @@ static Action parse_arguments(int argc, char *argv[], Arguments *ret) {
         return ACTION_RUN;
 }
 
+typedef struct Verb {
+        const char *name;
+        RefusalKind (*run)(const Root *root);
+        RefusalKind (*run_with)(const Root *root, const char *object);
+} Verb;
+
+static const Verb verbs[] = {
+        { "leave", NULL, apply_leave },
+        { "boot", apply_boot, NULL },
+        { "fallback", apply_fallback, NULL },
+        { "replug", NULL, apply_replug },
+        { "confirm", apply_confirm, NULL },
+        { "revert", apply_revert, NULL },
+        { "disarm", apply_disarm, NULL },
+        { "inspect", NULL, apply_inspect },
+        { "one-shot", NULL, apply_one_shot },
+        { "grub-environment", apply_grub_environment, NULL },
+        { "grub-modes", apply_grub_modes, NULL },
+};
+
 /* Returns a negative errno for a verb that does not exist or was given the wrong number of words.
  */
 static int run_verb(const Root *root, const Arguments *arguments) {
-        const char *verb = arguments->verb, *object = arguments->object;
+        const char *object = arguments->object;
 
-        if (object && strcmp(verb, "switch") == 0)
-                return (int)verb_switch(root, object, arguments->without_units);
-        if (object && strcmp(verb, "leave") == 0)
-                return (int)verb_leave(root, object);
-        if (object && strcmp(verb, "replug") == 0)
-                return (int)verb_replug(root, object);
-        if (!object && strcmp(verb, "boot") == 0)
-                return (int)verb_boot(root);
-        if (!object && strcmp(verb, "fallback") == 0)
-                return (int)verb_fallback(root);
+        if (object && strcmp(arguments->verb, "switch") == 0)
+                return (int)apply_switch(root, object, arguments->without_units);
+        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+                if (strcmp(arguments->verb, verbs[i].name) != 0)
+                        continue;
+                if (object && verbs[i].run_with)
+                        return (int)verbs[i].run_with(root, object);
+                if (!object && verbs[i].run)
+                        return (int)verbs[i].run(root);
+        }
         return -EINVAL;
 }
 

@@ -10,13 +10,16 @@ deps_build=(gcc libc6-dev meson ninja-build pkgconf python3 binutils
 
 # clang-format disagrees with itself from one version to the next: one that both releases have judges.
 # clang's sanitizers are of its own version: see deps_clang_runtime.
-deps_check=(libcmocka-dev clang clang-tidy clang-format-19 cppcheck shellcheck mandoc systemd)
+deps_check=(libcmocka-dev clang clang-tidy clang-format-19 cppcheck shellcheck mandoc strace systemd grub-common)
 
 # QEMU is not among them: see deps_add_qemu.
 deps_vm=(python3 mmdebstrap ovmf gdisk mtools e2fsprogs util-linux git ca-certificates
     debian-archive-keyring)
 
-deps_pytest=(python3-pytest python3-pytest-xdist python3-pexpect)
+# GRUB's own code, on disk images made without mounting them.
+deps_grub=(grub-common grub-emu e2fsprogs xfsprogs dosfstools mtools)
+
+deps_pytest=(python3-pytest python3-pytest-xdist python3-pexpect python3-dbusmock dbus-daemon)
 
 # A QEMU that is there is used: Proxmox has its own package, and Debian's would throw it out.
 deps_add_qemu() {

@@ -4,6 +4,7 @@
  */
 #include "report.h"
 #include "base/log.h"
+#include "disarm.h"
 #include "host/state-files.h"
 #include "host/units.h"
 #include "notify.h"
@@ -33,6 +34,8 @@ void report_switch(const Root *root, const SwitchResult *result) {
         say(&result->run);
         if (result->run.kind != REFUSAL_NONE || result->changed)
                 keep(root, RESULT_PATH, &result->run);
+        if (result->is_stranded)
+                disarm_next_boot(root);
         /* Only queued: waiting for a start job from inside another deadlocks. */
         if (result->start[0] != '\0' && units_start(result->start, UNIT_START_QUEUE) < 0)
                 log_error("The unit of mode '%s' could not be queued.", result->start);

@@ -12,8 +12,9 @@
 void report(const Root *root, const char *path, const RunResult *result);
 
 /**
- * The same for a switch, to /run/vfio-mode/result; then queues the start of the unit that is to be
- * active after a failure. A run that changed nothing leaves the file alone: the unit that is
- * started after a failure would otherwise write over the reason.
+ * The same for a switch, to /run/vfio-mode/result; makes the next boot the fallback mode where the
+ * card could not be had back; then queues the start of the unit that is to be active after a
+ * failure. A run that changed nothing leaves the file alone: the unit that is started after a
+ * failure would otherwise write over the reason.
  */
 void report_switch(const Root *root, const SwitchResult *result);

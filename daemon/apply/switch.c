@@ -337,6 +337,8 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
                 (void)snprintf(result->text, sizeof(result->text), "%s", s->refusal.text);
                 (void)snprintf(ret->start, sizeof(ret->start), "%s",
                                mode_after_failure(s, result->kind));
+                ret->is_stranded = s->now.is_fallback && (result->kind == REFUSAL_FAILED ||
+                                                          result->kind == REFUSAL_HALF_WAY);
         }
         return result->kind;
 }

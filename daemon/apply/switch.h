@@ -24,6 +24,7 @@ typedef struct SwitchRequest {
 typedef struct SwitchResult {
         RunResult run; /**< how it ended, with text for the user */
         bool changed; /**< something was done, be it only that the mode in force has another name */
+        bool is_stranded;             /**< the way back to the fallback mode did not succeed */
         char start[CONFIG_NAME_SIZE]; /**< the mode whose unit is to be started after a failure; "":
                                          none */
 } SwitchResult;

@@ -17,29 +17,62 @@
  * Returns why not, or REFUSAL_NONE; the reason was logged, sent to the service manager and written
  * to /run/vfio-mode/result.
  */
-RefusalKind verb_switch(const Root *root, const char *mode, bool without_units);
+RefusalKind apply_switch(const Root *root, const char *mode, bool without_units);
 
-/** `boot`: ExecStart of vfio-mode-boot.service. Picks the mode, applies it early, queues its unit's
- * start. */
-RefusalKind verb_boot(const Root *root);
+/** `boot`: ExecStart of vfio-mode-boot.service. Picks the mode, records it for later boots, applies
+ * it early, queues its unit's start. */
+RefusalKind apply_boot(const Root *root);
 
 /**
  * `leave MODE`: ExecStop of vfio-mode@MODE.service. Goes to the fallback mode, unless a switch, a
  * restart or the end of the machine is what stops the unit. Stopping the fallback mode's own unit
  * only starts it again.
  */
-RefusalKind verb_leave(const Root *root, const char *mode);
+RefusalKind apply_leave(const Root *root, const char *mode);
 
 /**
  * `fallback`: ExecStart of vfio-mode-fallback.service. Waits for a switch under way, then starts
  * the fallback mode's unit or, where it is active, has it mend what drifted; where systemd cannot
  * be asked, or does not get there, does it without units.
  */
-RefusalKind verb_fallback(const Root *root);
+RefusalKind apply_fallback(const Root *root);
 
 /**
  * `replug ADDRESS`: ExecStart of vfio-mode-replug@.service, which udev pulls in when a function
  * appears that the mode in force wants on vfio-pci: checks everything again and rebinds what the
  * host's driver got first.
  */
-RefusalKind verb_replug(const Root *root, const char *address);
+RefusalKind apply_replug(const Root *root, const char *address);
+
+/**
+ * `confirm`: ExecStart of vfio-mode-confirm.service, once the boot has completed. Writes the record
+ * of the boot where it could not be written early, makes a missing or damaged boot environment
+ * anew, confirms the boot where its mode says so, and says what did not come to pass.
+ */
+RefusalKind apply_confirm(const Root *root);
+
+/** `disarm`: ExecStart of vfio-mode-disarm.service. The next boot goes to the fallback mode. */
+RefusalKind apply_disarm(const Root *root);
+
+/** `inspect MODE`: ExecStart of vfio-mode-inspect@MODE.service. Plans the mode, makes the checks
+ * and leaves both in /run/vfio-mode/inspect. A refusal is an answer, no failure. */
+RefusalKind apply_inspect(const Root *root, const char *mode);
+
+/** `one-shot MODE`: ExecStart of vfio-mode-one-shot@MODE.service. Writes the one-shot EFI variable;
+ * @mode "none" deletes it. */
+RefusalKind apply_one_shot(const Root *root, const char *mode);
+
+/**
+ * `revert`: ExecStart of vfio-mode-revert.service, which a timer starts. Goes back from a switch
+ * that nobody confirmed in time; where the mode before is refused, to the fallback mode. Does
+ * nothing where the machine is in another mode by now.
+ */
+RefusalKind apply_revert(const Root *root);
+
+/** `grub-environment`: makes the boot environment where there is none and prints for GRUB's scripts
+ * where it is. */
+RefusalKind apply_grub_environment(const Root *root);
+
+/** `grub-modes`: prints for GRUB's scripts the modes that menu entries are for, with their kernel
+ * arguments. */
+RefusalKind apply_grub_modes(const Root *root);

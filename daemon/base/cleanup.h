@@ -13,6 +13,7 @@
 #define _cleanup_(function) __attribute__((cleanup(function)))
 #define _printf_(text, first) __attribute__((format(printf, text, first)))
 #define _must_check_ __attribute__((warn_unused_result))
+#define _unused_ __attribute__((unused))
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 

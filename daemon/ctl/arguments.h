@@ -7,8 +7,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#include "ctl/json.h"
+#include "view/json.h"
 
 /** Options that belong to one verb. */
 typedef enum VerbOption {
@@ -16,6 +17,11 @@ typedef enum VerbOption {
         VERB_OPTION_TREE = 1u << 1,
         VERB_OPTION_DRY_RUN = 1u << 2,
         VERB_OPTION_CONFIG = 1u << 3,
+        VERB_OPTION_CANCEL = 1u << 4,
+        VERB_OPTION_TRIES = 1u << 5,
+        VERB_OPTION_WITHOUT_PROTECTION = 1u << 6,
+        VERB_OPTION_CONFIRM = 1u << 7,
+        VERB_OPTION_HOLDERS = 1u << 8,
 } VerbOption;
 
 typedef struct Verb Verb;
@@ -23,7 +29,11 @@ typedef struct Verb Verb;
 typedef struct Arguments {
         const Verb *const *verbs; /**< all there are; NULL behind the last */
         const char *root;         /**< NULL: the live machine */
+        const char *host;         /**< -H: the machine to ask; NULL: this one */
         const char *config;       /**< --config; NULL: the machine's */
+        const char *holders;      /**< --holders; NULL: the service's default */
+        uint64_t confirm_within;  /**< --confirm, in us; 0: none */
+        unsigned tries;           /**< --tries; 0: the service's default */
         char **operands;          /**< behind the verb */
         size_t n_operands;
         JsonFormat json;
@@ -44,15 +54,19 @@ struct Verb {
         size_t max_operands;
         unsigned options; /**< VERB_OPTION_*, those that go with it */
         bool pages;       /**< long answers go through the pager */
+        bool is_remote;   /**< it can be asked of another machine (-H) */
 
         /** Does it. Returns the program's exit code. */
         int (*run)(const Arguments *arguments);
 };
 
 extern const Verb verb_check;
+extern const Verb verb_confirm;
 extern const Verb verb_help;
 extern const Verb verb_list_devices;
 extern const Verb verb_list_modes;
+extern const Verb verb_next;
+extern const Verb verb_set_default;
 extern const Verb verb_status;
 extern const Verb verb_switch;
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * `check`: judges a configuration by its text alone, so that a file can be tried before it is put
- * in place, on any machine.
+ * in place, on any machine. With a mode it is ctl/check-mode's.
  */
 #include <errno.h>
 
-#include "ctl/machine.h"
+#include "ctl/arguments.h"
+#include "ctl/check-mode.h"
 #include "ctl/text.h"
+#include "view/machine.h"
 
 static int load(const Arguments *arguments, MachineConfig *ret) {
         _cleanup_(root_close) Root root = ROOT_NULL;
@@ -56,14 +58,9 @@ static void print_json(const Arguments *arguments, const MachineConfig *config) 
         json_print(answer, arguments->json);
 }
 
-static int run(const Arguments *arguments) {
+static int check_config(const Arguments *arguments) {
         _cleanup_free_ MachineConfig *config = must_have(calloc(1, sizeof(*config)));
 
-        if (arguments->n_operands > 0) {
-                complain("`check MODE` is not supported by this version; `check` judges the "
-                         "configuration.");
-                return EXIT_CODE_USAGE;
-        }
         config->result = load(arguments, config);
         if (arguments->json == JSON_OFF)
                 print_text(arguments, config);
@@ -73,14 +70,40 @@ static int run(const Arguments *arguments) {
         return config->result < 0 ? EXIT_CODE_CONFIGURATION : EXIT_CODE_DONE;
 }
 
+static int run(const Arguments *arguments) {
+        const char *reason = arguments->n_operands == 0 ? NULL
+                             : arguments->config        ? "--config"
+                             : arguments->root          ? "--root"
+                                                        : NULL;
+
+        if (reason) {
+                complain("`check MODE` asks the machine's service and does not go with %s.",
+                         reason);
+                return EXIT_CODE_USAGE;
+        }
+        if (arguments->n_operands > 0)
+                return check_mode(arguments);
+        if (arguments->host) {
+                complain("`check` reads this machine's files and does not go with -H; `check MODE` "
+                         "does.");
+                return EXIT_CODE_USAGE;
+        }
+        return check_config(arguments);
+}
+
 const Verb verb_check = {
         .name = "check",
-        .synopsis = "[--config=FILE]",
-        .summary = "Check the configuration for errors",
-        .details = "Prints each error as FILE:LINE: REASON and exits with 3 where there is one.\n"
-                   "\n"
-                   "  --config=FILE    Check this file instead of the machine's configuration.\n",
+        .synopsis = "[MODE] [--config=FILE]",
+        .summary = "Check whether a mode can be entered, or the configuration for errors",
+        .details =
+                "With a mode: looks at everything that a switch to it would look at, and exits\n"
+                "with the code of the reason where it would be refused. Without: prints each\n"
+                "error of the configuration as FILE:LINE: REASON and exits with 3 where there is\n"
+                "one.\n"
+                "\n"
+                "  --config=FILE    Check this file instead of the machine's configuration.\n",
         .max_operands = 1,
         .options = VERB_OPTION_CONFIG,
+        .is_remote = true,
         .run = run,
 };

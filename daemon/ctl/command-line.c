@@ -7,9 +7,15 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "base/parse.h"
+#include "base/time-span.h"
 #include "ctl/command-line.h"
 #include "ctl/text.h"
+#include "model/boot-state.h"
 #include "model/refusal.h"
+
+#define CONFIRM_DEFAULT 300 /* s */
+#define CONFIRM_MAX 86400   /* s */
 
 /* "-": operands come as option 1, in their place; ":": a missing value comes as ':'. */
 #define SHORT_OPTIONS "-:hjH:"
@@ -21,26 +27,28 @@ enum {
         OPTION_NO_PAGER,
         OPTION_ROOT,
         OPTION_VERSION,
-        OPTION_LATER,
         OPTION_OF_VERB = 0x200, /* and the bit of a VerbOption */
 };
 
-static const char *const later_verbs[] = { "next",  "set-default", "confirm", "release", "init",
-                                           "watch", "report",      "rom",     "run" };
+static const char *const later_verbs[] = { "release", "init", "watch", "report", "rom", "run" };
 
 static const struct option long_options[] = {
+        { "cancel", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_CANCEL },
         { "config", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_CONFIG },
-        { "confirm", optional_argument, NULL, OPTION_LATER },
+        { "confirm", optional_argument, NULL, OPTION_OF_VERB | VERB_OPTION_CONFIRM },
         { "dry-run", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_DRY_RUN },
         { "help", no_argument, NULL, 'h' },
-        { "holders", optional_argument, NULL, OPTION_LATER },
+        { "holders", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_HOLDERS },
         { "json", required_argument, NULL, OPTION_JSON },
         { "mode", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_MODE },
         { "no-pager", no_argument, NULL, OPTION_NO_PAGER },
         { "quiet", no_argument, NULL, OPTION_QUIET },
         { "root", required_argument, NULL, OPTION_ROOT },
         { "tree", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_TREE },
+        { "tries", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_TRIES },
         { "version", no_argument, NULL, OPTION_VERSION },
+        { "without-protection", no_argument, NULL,
+          OPTION_OF_VERB | VERB_OPTION_WITHOUT_PROTECTION },
         { 0 },
 };
 
@@ -99,6 +107,58 @@ static int refuse_option(int option, const char *written) {
         return usage_error("There is no option %s", written);
 }
 
+static int parse_confirm(const char *text, uint64_t *ret) {
+        uint64_t seconds = CONFIRM_DEFAULT;
+
+        if (text && (time_span_parse(text, CONFIRM_MAX, &seconds) < 0 || seconds == 0))
+                return usage_error("--confirm takes a time up to a day, such as 30s, 5min or "
+                                   "1h, not '%s'",
+                                   text);
+        *ret = seconds * 1000000;
+        return EXIT_CODE_DONE;
+}
+
+static int parse_holders(const char *text, const char **ret) {
+        if (strcmp(text, "stop") == 0 || strcmp(text, "kill") == 0)
+                return usage_error("--holders=%s is not supported by this version", text);
+        if (strcmp(text, "refuse") != 0)
+                return usage_error("--holders takes refuse, not '%s'", text);
+        *ret = text;
+        return EXIT_CODE_DONE;
+}
+
+static int parse_tries(const char *text, unsigned *ret) {
+        uint64_t tries = 0;
+
+        if (parse_decimal(text, BOOT_TRIES_MAX, &tries) < 0 || tries == 0)
+                return usage_error("--tries takes a number from 1 to %d, not '%s'", BOOT_TRIES_MAX,
+                                   text);
+        *ret = (unsigned)tries;
+        return EXIT_CODE_DONE;
+}
+
+/* The value of a verb's option, if it takes one. */
+static int parse_value(Arguments *arguments, unsigned option) {
+        switch ((VerbOption)option) {
+        case VERB_OPTION_CONFIG:
+                arguments->config = optarg;
+                return EXIT_CODE_DONE;
+        case VERB_OPTION_CONFIRM:
+                return parse_confirm(optarg, &arguments->confirm_within);
+        case VERB_OPTION_HOLDERS:
+                return parse_holders(optarg, &arguments->holders);
+        case VERB_OPTION_TRIES:
+                return parse_tries(optarg, &arguments->tries);
+        case VERB_OPTION_MODE:
+        case VERB_OPTION_TREE:
+        case VERB_OPTION_DRY_RUN:
+        case VERB_OPTION_CANCEL:
+        case VERB_OPTION_WITHOUT_PROTECTION:
+                break;
+        }
+        return EXIT_CODE_DONE;
+}
+
 static int parse_switch(CommandLine *line, int option) {
         Arguments *arguments = &line->arguments;
 
@@ -118,13 +178,15 @@ static int parse_switch(CommandLine *line, int option) {
         case OPTION_ROOT:
                 arguments->root = optarg;
                 break;
+        case 'H':
+                arguments->host = optarg;
+                break;
         case OPTION_VERSION:
                 line->wants_version = true;
                 break;
         default:
                 arguments->options |= (unsigned)option & (OPTION_OF_VERB - 1u);
-                if (option == (OPTION_OF_VERB | VERB_OPTION_CONFIG))
-                        arguments->config = optarg;
+                return parse_value(arguments, (unsigned)option & (OPTION_OF_VERB - 1u));
         }
         return EXIT_CODE_DONE;
 }
@@ -136,12 +198,6 @@ static int parse_option(CommandLine *line, int option, const char *written) {
                 return parse_operand(line, optarg);
         case OPTION_JSON:
                 return parse_json(optarg, &line->arguments.json);
-        case OPTION_LATER:
-                return usage_error("%.*s is not supported by this version",
-                                   (int)strcspn(written, "="), written);
-        case 'H':
-                return usage_error("-H is not supported by this version, which knows this machine "
-                                   "only");
         case ':':
         case '?':
                 return refuse_option(option, written);
@@ -157,6 +213,21 @@ static const char *verb_option_name(unsigned option) {
                 if ((unsigned)long_options[i].val == (OPTION_OF_VERB | option))
                         return long_options[i].name;
         return "";
+}
+
+/* Which machine is meant, and whether the verb can be asked of it. */
+static int check_host(const Arguments *arguments, const Verb *verb) {
+        if (!arguments->host)
+                return EXIT_CODE_DONE;
+        /* ssh(1) would take it for an option. */
+        if (arguments->host[0] == '\0' || arguments->host[0] == '-')
+                return usage_error("-H takes a host, not '%s'", arguments->host);
+        if (arguments->root)
+                return usage_error("-H and --root name two machines");
+        if (!verb->is_remote)
+                return usage_error("'%s' reads this machine's files and does not go with -H",
+                                   verb->name);
+        return EXIT_CODE_DONE;
 }
 
 static int check(const CommandLine *line) {
@@ -177,7 +248,7 @@ static int check(const CommandLine *line) {
         if (arguments->n_operands > verb->max_operands)
                 return usage_error("'%s' does not take '%s'", verb->name,
                                    arguments->operands[verb->max_operands]);
-        return EXIT_CODE_DONE;
+        return check_host(arguments, verb);
 }
 
 int command_line_parse(const Verb *const *verbs, int argc, char **argv, CommandLine *ret) {

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "ctl/device-tree.h"
-#include "ctl/devices.h"
 #include "ctl/text.h"
 #include "model/plan.h"
+#include "view/devices.h"
 
 typedef struct ModePlan {
         const ConfigMode *mode;

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "ctl/arguments.h"
-#include "ctl/machine.h"
 #include "host/pci-names.h"
+#include "view/machine.h"
 
 /** Prints the tree, or its JSON. */
 void device_tree_print(const Arguments *arguments, const Machine *machine, PciNames *names);

@@ -8,10 +8,13 @@
 #include "ctl/text.h"
 #include "model/refusal.h"
 
+#define USAGE_WIDTH 24
+
 static const char general_options[] =
         "Options:\n"
         "  --json=FORMAT    Answer in JSON: pretty, short, or off\n"
         "  -j               The same as --json=pretty on a terminal, else --json=short\n"
+        "  -H [USER@]HOST   Ask another machine, through ssh(1)\n"
         "  --root=DIR       Look at the machine whose files are below DIR; changes nothing\n"
         "  --quiet          Leave out headings and what went well\n"
         "  --no-pager       Do not send long answers through a pager\n"
@@ -29,7 +32,10 @@ const Verb *verb_find(const Verb *const *verbs, const char *name) {
 static void print_verb_line(const Verb *verb) {
         _cleanup_free_ char *usage = text_format("%s %s", verb->name, verb->synopsis);
 
-        (void)printf("  %-24s %s\n", usage, verb->summary);
+        if (strlen(usage) <= USAGE_WIDTH)
+                (void)printf("  %-*s %s\n", USAGE_WIDTH, usage, verb->summary);
+        else
+                (void)printf("  %s\n  %*s %s\n", usage, USAGE_WIDTH, "", verb->summary);
 }
 
 int help_print(const Verb *const *verbs) {

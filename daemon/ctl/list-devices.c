@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "ctl/device-tree.h"
-#include "ctl/devices.h"
-#include "ctl/machine.h"
+#include "ctl/local.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
+#include "view/devices.h"
+#include "view/machine.h"
 
 static void add_problem(Table *table, const DeviceEntry *entry, size_t n_columns) {
         table_add(table, COLOUR_NONE, "%s", entry->device->name);
@@ -78,12 +79,12 @@ static void print_list(const Arguments *arguments, const Machine *machine, PciNa
 }
 
 static int run(const Arguments *arguments) {
-        _cleanup_(machine_freep) Machine *machine = machine_read(arguments, MACHINE_SCAN_ALL);
+        _cleanup_(machine_freep) Machine *machine = local_machine(arguments, MACHINE_SCAN_ALL);
         _cleanup_(pci_names_closep) PciNames *names = NULL;
 
         if (!machine)
                 return EXIT_CODE_FAILED;
-        machine_complain_of_config(machine);
+        local_complain_of_config(machine);
         if (machine->host_result < 0) {
                 complain("Cannot read the PCI devices: %s", strerror(-machine->host_result));
                 return EXIT_CODE_FAILED;

@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ctl/proposal.h"
+#include "ctl/text.h"
 #include "host/holders.h"
-#include "proposal.h"
+#include "model/plan.h"
 
 static RefusalKind refuse_config(const Machine *machine, Refusal *refusal) {
         _cleanup_(lines_done) Lines errors = { 0 };
@@ -44,8 +46,8 @@ static bool choose_config(const Machine *machine, const char *mode, Config *ret,
         return true;
 }
 
-static RefusalKind make_plan(Machine *machine, const Config *config, const char *mode,
-                             Proposal *proposal) {
+static RefusalKind make_plan(Machine *machine, const Config *config, const char *mode, Plan *plan,
+                             Refusal *refusal) {
         const PlanInput input = {
                 .config = config,
                 .host = &machine->host,
@@ -59,52 +61,96 @@ static RefusalKind make_plan(Machine *machine, const Config *config, const char 
                 /* Sees what the caller's rights let it see; the switch itself looks as root. */
                 r = holders_find_vfio(&machine->root, &machine->host);
         if (r < 0)
-                return refusal_set(&proposal->refusal, REFUSAL_FAILED,
-                                   "The PCI devices cannot be read: %s.", strerror(-r));
-        return plan_make(&input, &proposal->plan, &proposal->refusal);
+                return refusal_set(refusal, REFUSAL_FAILED, "The PCI devices cannot be read: %s.",
+                                   strerror(-r));
+        return plan_make(&input, plan, refusal);
 }
 
-Proposal *proposal_make(Machine *machine, const char *mode) {
-        Proposal *proposal = must_have(calloc(1, sizeof(*proposal)));
+/* --- filling --- */
+
+static void init(Proposal *proposal) {
+        *proposal = (Proposal){ .steps = json_list(), .notes = json_list() };
+}
+
+static void add_step(Proposal *proposal, const char *step, const char *object, const char *text) {
+        json_object *row = json_new();
+
+        json_add_string(row, "step", step);
+        json_add_word(row, "object", object);
+        json_add_string(row, "text", text);
+        json_append(proposal->steps, row);
+}
+
+static void add_plan(Proposal *proposal, const Plan *plan) {
+        for (size_t i = 0; i < plan->n_steps; i++) {
+                const Step *step = &plan->steps[i];
+                char text[PLAN_STEP_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
+
+                add_step(proposal, step_kind_name(step->kind),
+                         step->kind == STEP_LOAD_MODULE
+                                 ? step->driver
+                                 : pci_address_format(step->address, address),
+                         step_format(step, text));
+        }
+        for (size_t i = 0; i < plan->n_notes; i++)
+                json_append_string(proposal->notes, plan->notes[i]);
+}
+
+void proposal_make(Machine *machine, const char *mode, Proposal *ret) {
         _cleanup_free_ Config *config = must_have(calloc(1, sizeof(*config)));
+        _cleanup_free_ Plan *plan = must_have(calloc(1, sizeof(*plan)));
+        Refusal refusal = { 0 };
 
-        if (choose_config(machine, mode, config, &proposal->refusal))
-                proposal->kind = make_plan(machine, config, mode, proposal);
+        init(ret);
+        if (choose_config(machine, mode, config, &refusal))
+                ret->kind = make_plan(machine, config, mode, plan, &refusal);
         else
-                proposal->kind = proposal->refusal.kind;
-        return proposal;
+                ret->kind = refusal.kind;
+        if (ret->kind == REFUSAL_NONE)
+                add_plan(ret, plan);
+        else
+                (void)snprintf(ret->text, sizeof(ret->text), "%s", refusal.text);
 }
+
+int proposal_ask(Bus *bus, const char *mode, Proposal *ret, BusError *error) {
+        _cleanup_json_ json_object *rows = NULL;
+        int r;
+
+        init(ret);
+        r = bus_rows(bus, "PlanSwitch", mode, &rows, error);
+        if (r < 0 && error->kind != REFUSAL_NONE) {
+                ret->kind = error->kind;
+                (void)snprintf(ret->text, sizeof(ret->text), "%s", error->text);
+                return 0;
+        }
+        for (size_t i = 0; i < json_length(rows); i++) {
+                const json_object *row = json_at(rows, i);
+                const char *step = json_get_text(row, "step"), *note = json_get_text(row, "note");
+
+                if (strcmp(step, "note") == 0)
+                        json_append_string(ret->notes, note);
+                else
+                        add_step(ret, step, json_get_text(row, "object"), note);
+        }
+        return r;
+}
+
+void proposal_done(Proposal *proposal) {
+        json_object_put(TAKE_PTR(proposal->steps));
+        json_object_put(TAKE_PTR(proposal->notes));
+}
+
+/* --- showing --- */
 
 void proposal_print(const Proposal *proposal) {
-        const Plan *plan = &proposal->plan;
-        char text[PLAN_STEP_TEXT_SIZE];
-
-        for (size_t i = 0; i < plan->n_steps; i++)
-                text_line(stdout, "  %s", step_format(&plan->steps[i], text));
-        for (size_t i = 0; i < plan->n_notes; i++)
-                text_line(stdout, "  note: %s", plan->notes[i]);
-}
-
-static json_object *step_to_json(const Step *step) {
-        char text[PLAN_STEP_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
-        json_object *object = json_new();
-
-        json_add_string(object, "step", step_kind_name(step->kind));
-        json_add_string(
-                object, "address",
-                step->kind == STEP_LOAD_MODULE ? NULL : pci_address_format(step->address, address));
-        json_add_word(object, "driver", step->driver);
-        json_add_string(object, "text", step_format(step, text));
-        return object;
+        for (size_t i = 0; i < json_length(proposal->steps); i++)
+                text_line(stdout, "  %s", json_get_text(json_at(proposal->steps, i), "text"));
+        for (size_t i = 0; i < json_length(proposal->notes); i++)
+                text_line(stdout, "  note: %s",
+                          json_object_get_string(json_at(proposal->notes, i)));
 }
 
 void proposal_add_to_json(const Proposal *proposal, json_object *object) {
-        json_object *steps = json_list(), *notes = json_list();
-
-        for (size_t i = 0; i < proposal->plan.n_steps; i++)
-                json_append(steps, step_to_json(&proposal->plan.steps[i]));
-        for (size_t i = 0; i < proposal->plan.n_notes; i++)
-                json_append_string(notes, proposal->plan.notes[i]);
-        json_add(object, "steps", steps);
-        json_add(object, "notes", notes);
+        json_add(object, "steps", json_object_get(proposal->steps));
+        json_add(object, "notes", json_object_get(proposal->notes));
 }

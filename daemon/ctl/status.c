@@ -1,74 +1,47 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * `status`: the mode that is configured, the mode now and why, what the last boot and the last
- * switch did, and what differs from the mode. Says what is missing or damaged instead of failing on
- * it.
+ * `status`: prints what describe() found, here or through the service of this or another machine.
+ * It keeps four things apart: the mode configured, the mode of the next boot, the mode now, and
+ * what differs from it. Says what is missing or damaged instead of failing on it.
  */
-#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
 
-#include "ctl/devices.h"
-#include "ctl/drift.h"
-#include "ctl/machine.h"
+#include "ctl/boot-text.h"
+#include "ctl/description.h"
+#include "ctl/local.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
+#include "view/describe.h"
 
-#define LABEL_WIDTH 12
+#define LABEL_WIDTH 13
 #define TIME_SIZE 64
-
-/* D-Bus' CurrentMode has the same word: no mode may be called so. */
-#define NO_MODE "none"
 
 /* --- words --- */
 
-static const char *local_time(uint64_t since, char buffer[static TIME_SIZE]) {
-        time_t seconds = (time_t)since;
-        struct tm local;
+/* Of the time as JSON has it, in the reader's time zone. */
+static const char *local_time(const char *text, char buffer[static TIME_SIZE]) {
+        struct tm utc = { 0 }, local;
+        time_t seconds;
 
-        if (!localtime_r(&seconds, &local) ||
-            strftime(buffer, TIME_SIZE, "%Y-%m-%d %H:%M:%S %Z", &local) == 0)
-                (void)snprintf(buffer, TIME_SIZE, "an unknown time");
+        (void)snprintf(buffer, TIME_SIZE, "an unknown time");
+        if (!strptime(text, "%Y-%m-%dT%H:%M:%SZ", &utc))
+                return buffer;
+        seconds = timegm(&utc);
+        if (localtime_r(&seconds, &local))
+                (void)strftime(buffer, TIME_SIZE, "%Y-%m-%d %H:%M:%S %Z", &local);
         return buffer;
 }
 
-static const char *utc_time(uint64_t since, char buffer[static TIME_SIZE]) {
-        time_t seconds = (time_t)since;
-        struct tm utc;
-
-        if (!gmtime_r(&seconds, &utc) ||
-            strftime(buffer, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
-                buffer[0] = '\0';
-        return buffer;
+static const char *word_or(const char *word, const char *nothing) {
+        return word && word[0] != '\0' ? word : nothing;
 }
 
-static const char *config_state(const MachineConfig *config) {
-        if (config->result >= 0)
-                return "ok";
-        if (config->result == -ENOENT)
-                return "missing";
-        return config->result == -EINVAL ? "errors" : "unreadable";
-}
+/* --- lines --- */
 
-static char *result_text(const RunResult *result) {
-        const char *text = result->text;
-
-        if (text[0] == '\0')
-                text = result->kind == REFUSAL_NONE ? "done" : refusal_sentence(result->kind);
-        if (result->kind == REFUSAL_NONE)
-                return text_format("%s", text);
-        return text_format("%s: %s (%s)", driver_word(result->mode, NO_MODE), text,
-                           refusal_name(result->kind));
-}
-
-/* --- for a person --- */
-
-static void field(const Arguments *arguments, const char *label, Colour colour, const char *format,
-                  ...) _printf_(4, 5);
-
-static void field(const Arguments *arguments, const char *label, Colour colour, const char *format,
-                  ...) {
+_printf_(4, 5) static void field(const Arguments *arguments, const char *label, Colour colour,
+                                 const char *format, ...) {
         _cleanup_free_ char *text = NULL, *clean = NULL;
         va_list list;
 
@@ -82,236 +55,168 @@ static void field(const Arguments *arguments, const char *label, Colour colour, 
                      colour_off(colour, arguments->coloured));
 }
 
-static void print_mode(const Arguments *arguments, const Machine *machine) {
-        const RunState *state = &machine->state;
-        _cleanup_free_ char *why = NULL;
+static void print_mode(const Arguments *arguments, const json_object *status) {
+        const char *mode = json_get_text(status, "mode"), *reason = json_get_text(status, "reason");
         char since[TIME_SIZE];
 
-        if (machine_mode(machine)[0] == '\0') {
-                why = machine_why_no_mode(machine);
-                field(arguments, "Mode", machine_is_half_way(machine) ? COLOUR_RED : COLOUR_YELLOW,
-                      NO_MODE ": %s", why);
+        if (strcmp(mode, NO_MODE) == 0) {
+                field(arguments, "Mode",
+                      json_get_bool(status, "half_way") ? COLOUR_RED : COLOUR_YELLOW, "%s: %s",
+                      NO_MODE, reason);
                 return;
         }
-        field(arguments, "Mode", COLOUR_GREEN, "%s", state->mode);
-        field(arguments, "Since", COLOUR_NONE, "%s, by %s", local_time(state->since, since),
-              driver_word(state->source, "somebody"));
-        if (state->reason[0] != '\0')
-                field(arguments, "Why", COLOUR_NONE, "%s", state->reason);
-        if (state->old_mode[0] != '\0')
-                field(arguments, "Before", COLOUR_NONE, "%s", state->old_mode);
+        field(arguments, "Mode", COLOUR_GREEN, "%s", mode);
+        field(arguments, "Since", COLOUR_NONE, "%s, by %s",
+              local_time(json_get_text(status, "since"), since),
+              word_or(json_get_word(status, "source"), "somebody"));
+        if (reason[0] != '\0')
+                field(arguments, "Why", COLOUR_NONE, "%s", reason);
+        if (json_get_word(status, "old_mode"))
+                field(arguments, "Before", COLOUR_NONE, "%s", json_get_text(status, "old_mode"));
 }
 
-static void print_config(const Arguments *arguments, const Machine *machine) {
-        const Config *config = machine_config(machine);
-        _cleanup_(lines_done) Lines errors = { 0 };
+static void print_config_state(const Arguments *arguments, const json_object *config) {
+        const char *path = json_get_text(config, "path"), *state = json_get_text(config, "state");
 
-        if (machine->config.result >= 0)
-                field(arguments, "Config", COLOUR_NONE, "/%s, %s", CONFIG_PATH,
-                      machine->accepted.result < 0          ? "without errors"
-                      : machine_config_was_changed(machine) ? "changed since it was accepted"
-                                                            : "accepted");
-        else if (machine->config.result == -ENOENT)
-                field(arguments, "Config", COLOUR_YELLOW, "/%s does not exist", CONFIG_PATH);
+        if (strcmp(state, "missing") == 0)
+                field(arguments, "Config", COLOUR_YELLOW, "%s does not exist", path);
+        else if (strcmp(state, "ok") != 0)
+                field(arguments, "Config", COLOUR_RED, "%s cannot be used", path);
         else
-                field(arguments, "Config", COLOUR_RED, "/%s cannot be used", CONFIG_PATH);
-        if (machine->config.result != -ENOENT)
-                machine_config_errors(&machine->config, &errors);
-        for (size_t i = 0; i < errors.n_lines; i++)
-                field(arguments, "", COLOUR_RED, "%s", errors.lines[i]);
-        if (!config)
+                field(arguments, "Config", COLOUR_NONE, "%s, %s", path,
+                      !json_get_bool(config, "accepted") ? "without errors"
+                      : json_get_bool(config, "changed_since_accepted")
+                              ? "changed since it was accepted"
+                              : "accepted");
+}
+
+static void print_config(const Arguments *arguments, const json_object *status) {
+        const json_object *config = json_get(status, "config");
+        const json_object *errors = json_get(config, "errors");
+
+        print_config_state(arguments, config);
+        for (size_t i = 0; i < json_length(errors); i++)
+                field(arguments, "", COLOUR_RED, "%s", json_object_get_string(json_at(errors, i)));
+        if (!json_get_word(config, "default_mode"))
                 return;
-        if (machine->config.result < 0)
+        if (strcmp(json_get_text(config, "state"), "ok") != 0)
                 field(arguments, "", COLOUR_NONE, "going by the copy that was accepted last");
-        field(arguments, "Default", COLOUR_NONE, "%s", config->default_mode);
-        field(arguments, "Fallback", COLOUR_NONE, "%s", config->fallback_mode);
+        field(arguments, "Default", COLOUR_NONE, "%s", json_get_text(config, "default_mode"));
+        field(arguments, "Fallback", COLOUR_NONE, "%s", json_get_text(status, "fallback_mode"));
 }
 
-static void print_result(const Arguments *arguments, const char *label, int error,
-                         const RunResult *result) {
-        _cleanup_free_ char *text = NULL;
+/* --- what was done --- */
 
-        if (error == -ENOENT)
+static void print_result(const Arguments *arguments, const char *label, const json_object *result) {
+        const char *kind = json_get_text(result, "result"), *text = json_get_text(result, "text");
+        bool done = strcmp(kind, "none") == 0;
+
+        if (!result)
                 return;
-        if (error < 0) {
+        if (json_get_word(result, "problem"))
                 field(arguments, label, COLOUR_YELLOW, "its record cannot be read: %s",
-                      strerror(-error));
-                return;
-        }
-        text = result_text(result);
-        field(arguments, label, result->kind == REFUSAL_NONE ? COLOUR_NONE : COLOUR_RED, "%s",
-              text);
+                      json_get_text(result, "problem"));
+        else if (done)
+                field(arguments, label, COLOUR_NONE, "%s", word_or(text, "done"));
+        else
+                field(arguments, label, COLOUR_RED, "%s: %s (%s)",
+                      word_or(json_get_word(result, "mode"), NO_MODE),
+                      word_or(text, refusal_sentence(refusal_by_name(kind))), kind);
 }
 
-static void print_drift(const Arguments *arguments, const Machine *machine) {
-        _cleanup_(lines_done) Lines drift = { 0 };
+static void print_boot(const Arguments *arguments, const char *label, const json_object *boot) {
+        _cleanup_free_ char *text = boot ? boot_text_done(boot) : NULL;
 
-        if (machine_mode(machine)[0] == '\0')
+        if (text)
+                field(arguments, label, COLOUR_NONE, "%s", text);
+        if (json_get_word(boot, "result") || json_get_word(boot, "problem"))
+                print_result(arguments, text ? "" : label, boot);
+}
+
+static void print_next_boot(const Arguments *arguments, const json_object *status) {
+        const json_object *next = json_get(status, "next_boot");
+        const json_object *environment = json_get(status, "boot_environment");
+        const char *configured = json_get_text(json_get(status, "config"), "default_mode");
+        const char *from_now_on = json_get_text(status, "default_mode");
+        _cleanup_free_ char *text = boot_text_next(next);
+
+        if (!json_get_word(status, "fallback_mode"))
                 return;
-        drift_find(machine, &drift);
-        if (drift.n_lines == 0)
+        field(arguments, "Next boot", COLOUR_NONE, "%s", text);
+        if (json_get_text(next, "arguments")[0] != '\0')
+                field(arguments, "", COLOUR_NONE, "kernel arguments: %s",
+                      json_get_text(next, "arguments"));
+        if (strcmp(configured, from_now_on) != 0)
+                field(arguments, "", COLOUR_NONE, "from now on: %s, not %s", from_now_on,
+                      configured);
+        if (strcmp(json_get_text(environment, "state"), "unreadable") == 0)
+                field(arguments, "", COLOUR_YELLOW, "what is armed in %s cannot be read",
+                      json_get_text(environment, "path"));
+}
+
+static void print_timed_switch(const Arguments *arguments, const json_object *trial) {
+        char until[TIME_SIZE];
+
+        if (trial)
+                field(arguments, "Trial", COLOUR_YELLOW,
+                      "goes back to %s at %s unless you say: vfio-modectl confirm",
+                      word_or(json_get_word(trial, "back"), "the fallback mode"),
+                      local_time(json_get_text(trial, "until"), until));
+}
+
+static void print_drift(const Arguments *arguments, const json_object *status) {
+        const json_object *drift = json_get(status, "drift");
+
+        if (json_length(drift) == 0 && strcmp(json_get_text(status, "mode"), NO_MODE) != 0)
                 field(arguments, "Drift", COLOUR_NONE, "none");
-        for (size_t i = 0; i < drift.n_lines; i++)
-                field(arguments, i == 0 ? "Drift" : "", COLOUR_YELLOW, "%s", drift.lines[i]);
+        for (size_t i = 0; i < json_length(drift); i++)
+                field(arguments, i == 0 ? "Drift" : "", COLOUR_YELLOW, "%s",
+                      json_object_get_string(json_at(drift, i)));
 }
 
-/* The driver that the mode in force wants; NULL where no mode wants anything. */
-static const char *wanted(const Machine *machine, const DeviceEntry *entry) {
-        const Config *config = machine_accepted_config(machine);
-        const ConfigMode *mode = config_find_mode(config, machine_mode(machine));
+/* --- the devices --- */
 
-        if (!mode || !entry->function)
-                return NULL;
-        return device_is_wanted_on_vfio(config, mode, entry->device)
-                       ? VFIO_PCI
-                       : device_host_driver(entry->device, entry->function, &machine->moved);
-}
-
-static void print_device(Table *table, const Machine *machine, const DeviceEntry *entry,
-                         PciNames *names) {
-        const char *driver = wanted(machine, entry);
-        const Function *function = entry->function;
-        char address[PCI_ADDRESS_SIZE], name[256];
-
-        table_add(table, COLOUR_NONE, "%s", entry->device->name);
-        if (!function) {
+static void print_device(Table *table, const json_object *device) {
+        table_add(table, COLOUR_NONE, "%s", json_get_text(device, "device"));
+        if (json_get_word(device, "problem")) {
                 for (int i = 0; i < 3; i++)
                         table_add(table, COLOUR_NONE, "%s", "");
-                table_add(table, COLOUR_RED, "%s", entry->refusal.text);
+                table_add(table, COLOUR_RED, "%s", json_get_text(device, "text"));
                 return;
         }
-        table_add(table, COLOUR_NONE, "%s", pci_address_format(function->address, address));
-        table_add(table, COLOUR_NONE, "%s", function->driver);
-        table_add(table, COLOUR_NONE, "%s", driver ? driver_word(driver, "host") : "");
-        table_add(table, COLOUR_NONE, "%s",
-                  pci_names_device(names, function->id, name, sizeof(name)));
+        table_add(table, COLOUR_NONE, "%s", json_get_text(device, "address"));
+        table_add(table, COLOUR_NONE, "%s", json_get_text(device, "driver"));
+        table_add(table, COLOUR_NONE, "%s", json_get_text(device, "wanted_driver"));
+        table_add(table, COLOUR_NONE, "%s", json_get_text(device, "name"));
 }
 
-static void print_devices(const Arguments *arguments, const Machine *machine, PciNames *names) {
+static void print_devices(const Arguments *arguments, const json_object *devices) {
         static const char *const headers[] = { "DEVICE", "ADDRESS", "DRIVER", "WANTED", "NAME" };
         _cleanup_(table_freep) Table *table = table_new(headers, ARRAY_SIZE(headers));
-        const Config *config = machine_accepted_config(machine);
-        _cleanup_free_ DeviceEntry *entries = NULL;
-        size_t n;
 
-        if (!config || machine->host_result < 0)
-                return;
-        entries = devices_list(config, &machine->host, &n);
-        for (size_t i = 0; i < n; i++)
-                print_device(table, machine, &entries[i], names);
-        if (n == 0)
+        for (size_t i = 0; i < json_length(devices); i++)
+                print_device(table, json_at(devices, i));
+        if (json_length(devices) == 0)
                 return;
         (void)printf("\n");
         table_print(table, 0, !arguments->quiet, arguments->coloured);
 }
 
-static void print_status(const Arguments *arguments, const Machine *machine, PciNames *names) {
-        print_mode(arguments, machine);
-        print_config(arguments, machine);
-        print_result(arguments, "Last boot", machine->last_boot_result, &machine->last_boot);
-        print_result(arguments, "Last switch", machine->last_switch_result, &machine->last_switch);
-        print_drift(arguments, machine);
-        print_devices(arguments, machine, names);
-}
-
-/* --- for a program --- */
-
-static json_object *config_to_json(const Machine *machine) {
-        _cleanup_(lines_done) Lines errors = { 0 };
-        json_object *object = json_new(), *list = json_list();
-
-        json_add_string(object, "path", "/" CONFIG_PATH);
-        json_add_string(object, "state", config_state(&machine->config));
-        if (machine->config.result != -ENOENT)
-                machine_config_errors(&machine->config, &errors);
-        for (size_t i = 0; i < errors.n_lines; i++)
-                json_append_string(list, errors.lines[i]);
-        json_add(object, "errors", list);
-        json_add_bool(object, "changed_since_accepted", machine_config_was_changed(machine));
-        return object;
-}
-
-static json_object *result_to_json(int error, const RunResult *result) {
-        json_object *object;
-
-        if (error < 0)
-                return NULL;
-        object = json_new();
-        json_add_word(object, "mode", result->mode);
-        json_add_string(object, "result", refusal_name(result->kind));
-        json_add_word(object, "text", result->text);
-        json_add_integer(object, "steps_taken", result->n_steps);
-        return object;
-}
-
-static void add_mode_to_json(const Machine *machine, json_object *answer) {
-        const char *mode = machine_mode(machine);
-        _cleanup_free_ char *why = NULL;
-        char since[TIME_SIZE];
-
-        json_add_string(answer, "mode", mode[0] != '\0' ? mode : NO_MODE);
-        json_add_bool(answer, "half_way", machine_is_half_way(machine));
-        if (mode[0] == '\0') {
-                why = machine_why_no_mode(machine);
-                json_add_string(answer, "reason", why);
-                return;
-        }
-        json_add_word(answer, "reason", machine->state.reason);
-        json_add_word(answer, "old_mode", machine->state.old_mode);
-        json_add_word(answer, "source", machine->state.source);
-        json_add_word(answer, "since", utc_time(machine->state.since, since));
-}
-
-static json_object *drift_to_json(const Machine *machine) {
-        _cleanup_(lines_done) Lines drift = { 0 };
-        json_object *list = json_list();
-
-        drift_find(machine, &drift);
-        for (size_t i = 0; i < drift.n_lines; i++)
-                json_append_string(list, drift.lines[i]);
-        return list;
-}
-
-static json_object *devices_to_json(const Machine *machine, PciNames *names) {
-        const Config *config = machine_accepted_config(machine);
-        _cleanup_free_ DeviceEntry *entries = NULL;
-        json_object *list = json_list();
-        size_t n = 0;
-
-        if (config && machine->host_result >= 0)
-                entries = devices_list(config, &machine->host, &n);
-        for (size_t i = 0; i < n; i++) {
-                json_object *object = function_to_json(&entries[i], names);
-                const char *driver = wanted(machine, &entries[i]);
-
-                json_add_string(object, "wanted_driver",
-                                driver ? driver_word(driver, "host") : NULL);
-                json_append(list, object);
-        }
-        return list;
-}
-
-static void print_json(const Arguments *arguments, const Machine *machine, PciNames *names) {
-        const Config *config = machine_config(machine);
-        _cleanup_json_ json_object *answer = json_answer();
-
-        add_mode_to_json(machine, answer);
-        json_add(answer, "config", config_to_json(machine));
-        json_add_string(answer, "default_mode", config ? config->default_mode : NULL);
-        json_add_string(answer, "fallback_mode", config ? config->fallback_mode : NULL);
-        json_add(answer, "last_boot",
-                 result_to_json(machine->last_boot_result, &machine->last_boot));
-        json_add(answer, "last_switch",
-                 result_to_json(machine->last_switch_result, &machine->last_switch));
-        json_add(answer, "drift", drift_to_json(machine));
-        json_add(answer, "devices", devices_to_json(machine, names));
-        json_print(answer, arguments->json);
+static void print_status(const Arguments *arguments, const json_object *status) {
+        print_mode(arguments, status);
+        print_timed_switch(arguments, json_get(status, "timed_switch"));
+        print_config(arguments, status);
+        print_next_boot(arguments, status);
+        print_boot(arguments, "Last boot", json_get(status, "last_boot"));
+        print_boot(arguments, "Boot before", json_get(status, "previous_boot"));
+        print_result(arguments, "Last switch", json_get(status, "last_switch"));
+        print_drift(arguments, status);
+        print_devices(arguments, json_get(status, "devices"));
 }
 
 /* --- the verb --- */
 
-static void print_word(const Arguments *arguments, const Machine *machine) {
-        const char *mode = driver_word(machine_mode(machine), NO_MODE);
+static void print_word(const Arguments *arguments, const char *mode) {
         _cleanup_json_ json_object *answer = NULL;
 
         if (arguments->json == JSON_OFF) {
@@ -323,27 +228,36 @@ static void print_word(const Arguments *arguments, const Machine *machine) {
         json_print(answer, arguments->json);
 }
 
-static int run(const Arguments *arguments) {
-        bool mode_only = arguments->options & VERB_OPTION_MODE;
-        _cleanup_(machine_freep) Machine *machine =
-                machine_read(arguments, mode_only ? MACHINE_SCAN_NOTHING : MACHINE_SCAN_ACCEPTED);
-        _cleanup_(pci_names_closep) PciNames *names = NULL;
+/* The word alone needs neither the service nor a look at the devices. */
+static int run_word(const Arguments *arguments) {
+        _cleanup_(machine_freep) Machine *machine = local_machine(arguments, MACHINE_SCAN_NOTHING);
 
         if (!machine)
                 return EXIT_CODE_FAILED;
+        print_word(arguments, word_or(machine_mode(machine), NO_MODE));
+        return EXIT_CODE_DONE;
+}
+
+static int run(const Arguments *arguments) {
+        bool mode_only = arguments->options & VERB_OPTION_MODE;
+        _cleanup_json_ json_object *status = NULL;
+
+        if (mode_only && !arguments->host)
+                return run_word(arguments);
+        status = description_get(arguments);
+        if (!status)
+                return EXIT_CODE_FAILED;
         if (mode_only) {
-                print_word(arguments, machine);
+                print_word(arguments, json_get_text(status, "mode"));
                 return EXIT_CODE_DONE;
         }
-        if (pci_names_open(&names) < 0)
-                (void)must_have(NULL);
         if (arguments->json == JSON_OFF)
-                print_status(arguments, machine, names);
+                print_status(arguments, status);
         else
-                print_json(arguments, machine, names);
-        if (machine->host_result >= 0)
+                json_print(status, arguments->json);
+        if (!json_get_word(status, "devices_error"))
                 return EXIT_CODE_DONE;
-        complain("Cannot read the PCI devices: %s", strerror(-machine->host_result));
+        complain("Cannot read the PCI devices: %s", json_get_text(status, "devices_error"));
         return EXIT_CODE_FAILED;
 }
 
@@ -353,12 +267,14 @@ const Verb verb_status = {
         .summary = "Show the mode, how it came about, and what differs from it",
         .details =
                 "Shows the mode in force, since when, by whom and why; the configuration and the\n"
-                "modes that it names as default and fallback; what the last boot and the last\n"
-                "switch did; what differs between the mode and the kernel; and each configured\n"
-                "device with the driver it is on and the one the mode wants.\n"
+                "modes that it names as default and fallback; the mode of the next boot and what\n"
+                "decides about it; what the last boots and the last switch did; what differs\n"
+                "between the mode and the kernel; and each configured device with the driver it\n"
+                "is on and the one the mode wants.\n"
                 "\n"
                 "  --mode    Print the name of the mode only, or `none`.\n",
         .options = VERB_OPTION_MODE,
         .pages = true,
+        .is_remote = true,
         .run = run,
 };

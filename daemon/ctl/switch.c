@@ -1,60 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * `switch`: starts the mode's unit and says how it went. It changes nothing itself: whoever may
- * start the unit may switch, by whatever way, and the unit's program has the last word.
+ * `switch`: asks the service for it, waits for the end and says how it went. The switch is the
+ * service's: it goes on, whatever becomes of this process.
  */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-#include "ctl/machine.h"
+#include "ctl/bus.h"
+#include "ctl/local.h"
+#include "ctl/polkit-agent.h"
 #include "ctl/proposal.h"
+#include "ctl/refused.h"
 #include "ctl/text.h"
-#include "host/units.h"
+#include "view/describe.h"
 
-/** What tells one run of the unit from another. */
-typedef struct RunMark {
-        char invocation[64];
-        struct stat result; /**< of the result file; all zero: there is none */
-} RunMark;
-
-static void read_mark(const Machine *machine, const char *mode, RunMark *ret) {
-        *ret = (RunMark){ 0 };
-        if (units_property(mode, "InvocationID", ret->invocation, sizeof(ret->invocation)) < 0)
-                ret->invocation[0] = '\0';
-        if (fstatat(machine->root.fd, RESULT_PATH, &ret->result, 0) < 0)
-                ret->result = (struct stat){ 0 };
-}
-
-/*
- * Whether the result file is of the run that was just waited for: it was replaced meanwhile, by
- * this unit. A unit that was not started at all leaves its earlier result behind, under the same
- * id.
- */
-static bool is_own_result(const RunMark *before, const RunMark *after, const RunResult *result) {
-        bool replaced = before->result.st_ino != after->result.st_ino ||
-                        before->result.st_mtim.tv_sec != after->result.st_mtim.tv_sec ||
-                        before->result.st_mtim.tv_nsec != after->result.st_mtim.tv_nsec;
-
-        return replaced && after->invocation[0] != '\0' &&
-               strcmp(result->invocation, after->invocation) == 0;
-}
-
-/* --- what is said --- */
-
-static void add_refusal(json_object *answer, RefusalKind kind, const char *text) {
-        json_object *refusal;
-
-        if (kind == REFUSAL_NONE) {
-                json_add(answer, "refusal", NULL);
-                return;
-        }
-        refusal = json_new();
-        json_add_string(refusal, "name", refusal_name(kind));
-        json_add_integer(refusal, "exit_code", refusal_exit_code(kind));
-        json_add_string(refusal, "text", text);
-        json_add(answer, "refusal", refusal);
-}
+#define SECOND UINT64_C(1000000)
+#define SWITCH_TIMEOUT (600 * SECOND)
+#define LOOK_INTERVAL (SECOND / 2) /* after the service went away */
+#define LOOKS_IN_VAIN 20           /* at a machine that does not answer, or does nothing */
 
 static json_object *new_answer(const char *mode, bool dry_run, bool changed) {
         json_object *answer = json_answer();
@@ -65,192 +30,296 @@ static json_object *new_answer(const char *mode, bool dry_run, bool changed) {
         return answer;
 }
 
-static void complain_of_refusal(RefusalKind kind, const char *text) {
-        complain("%s (%s)", text[0] != '\0' ? text : refusal_sentence(kind), refusal_name(kind));
-}
-
 /* --- --dry-run --- */
 
-static void print_proposal(const Arguments *arguments, const Machine *machine,
-                           const Proposal *proposal) {
-        const char *mode = arguments->operands[0];
-
-        if (machine_is_half_way(machine)) {
-                _cleanup_free_ char *why = machine_why_no_mode(machine);
-
-                warn("The plan is made from the machine as it is now, and %s.", why);
-        }
+static void print_proposal(const char *mode, const Proposal *proposal) {
         if (proposal->kind != REFUSAL_NONE)
                 return;
-        if (proposal->plan.n_steps == 0)
+        if (json_length(proposal->steps) == 0)
                 text_line(stdout, "Nothing would have to be done for mode %s.", mode);
         else
                 text_line(stdout, "To mode %s:", mode);
         proposal_print(proposal);
 }
 
-/* @changed: whether it would change anything, be it only the name of the mode in force */
-static int dry_run(const Arguments *arguments, const Machine *machine, const Proposal *proposal) {
+/* @now: the mode in force; what would change may be only its name */
+static int print_dry_run(const Arguments *arguments, const Proposal *proposal, const char *now) {
         const char *mode = arguments->operands[0];
         _cleanup_json_ json_object *answer = NULL;
 
         if (arguments->json == JSON_OFF && !arguments->quiet)
-                print_proposal(arguments, machine, proposal);
+                print_proposal(mode, proposal);
         if (arguments->json != JSON_OFF) {
-                bool changed =
-                        proposal->kind == REFUSAL_NONE &&
-                        (proposal->plan.n_steps > 0 || strcmp(mode, machine_mode(machine)) != 0);
+                bool changed = proposal->kind == REFUSAL_NONE &&
+                               (json_length(proposal->steps) > 0 || strcmp(mode, now) != 0);
 
                 answer = new_answer(mode, true, changed);
                 proposal_add_to_json(proposal, answer);
-                add_refusal(answer, proposal->kind, proposal->refusal.text);
+                refused_add_to_json(answer, proposal->kind, proposal->text);
                 json_print(answer, arguments->json);
         }
-        if (proposal->kind == REFUSAL_BUSY && machine_mode(machine)[0] != '\0')
-                warn("A guest whose unit is bound to that of mode %s would be stopped first.",
-                     machine_mode(machine));
-        if (proposal->kind != REFUSAL_NONE)
-                complain_of_refusal(proposal->kind, proposal->refusal.text);
-        return refusal_exit_code(proposal->kind);
+        if (proposal->kind == REFUSAL_NONE)
+                return EXIT_CODE_DONE;
+        if (proposal->kind == REFUSAL_BUSY && now[0] != '\0' && strcmp(now, NO_MODE) != 0)
+                warn("A guest whose unit is bound to that of mode %s would be stopped first.", now);
+        return refused_complain(proposal->kind, proposal->text);
+}
+
+static int dry_run_here(const Arguments *arguments) {
+        _cleanup_(machine_freep) Machine *machine = local_machine(arguments, MACHINE_SCAN_NOTHING);
+        _cleanup_(proposal_done) Proposal proposal = { 0 };
+
+        if (!machine)
+                return EXIT_CODE_FAILED;
+        if (machine_is_half_way(machine)) {
+                _cleanup_free_ char *why = machine_why_no_mode(machine);
+
+                warn("The plan is made from the machine as it is now, and %s.", why);
+        }
+        proposal_make(machine, arguments->operands[0], &proposal);
+        return print_dry_run(arguments, &proposal, machine_mode(machine));
+}
+
+static int dry_run(const Arguments *arguments) {
+        _cleanup_(proposal_done) Proposal proposal = { 0 };
+        _cleanup_json_ json_object *status = NULL;
+        _cleanup_(bus_closep) Bus *bus = NULL;
+        BusError error;
+
+        if (arguments->root)
+                return dry_run_here(arguments);
+        if (bus_open(arguments->host, &bus, &error) >= 0 &&
+            bus_describe(bus, &status, &error) >= 0 &&
+            proposal_ask(bus, arguments->operands[0], &proposal, &error) >= 0)
+                return print_dry_run(arguments, &proposal, json_get_text(status, "mode"));
+        if (arguments->host || !error.is_unreachable)
+                return refused_complain_of_call(&error, arguments->host);
+        warn("The service of vfio-mode does not answer (%s): the plan is what can be seen without "
+             "it.",
+             error.text);
+        return dry_run_here(arguments);
+}
+
+/* --- how it went --- */
+
+/* Of a description: when the last switch ended. */
+static int64_t ended_at(const json_object *status) {
+        return json_get_integer(json_get(status, "last_switch"), "time_usec");
+}
+
+static bool is_changed(const json_object *before, const json_object *after) {
+        const json_object *last = json_get(after, "last_switch");
+
+        if (strcmp(json_get_text(before, "mode"), json_get_text(after, "mode")) != 0)
+                return true;
+        return ended_at(before) != ended_at(after) && json_get_integer(last, "steps_taken") > 0;
+}
+
+static void print_done(const Arguments *arguments, const BusJob *job, bool changed,
+                       const json_object *after) {
+        const char *mode = arguments->operands[0];
+        const json_object *trial = json_get(after, "timed_switch");
+
+        if (arguments->quiet)
+                return;
+        if (!changed)
+                text_line(stdout, "Already in mode %s; nothing had to be done.", mode);
+        else if (job->text[0] != '\0')
+                text_line(stdout, "%s", job->text);
+        else
+                text_line(stdout, "Mode %s is on.", mode);
+        if (trial)
+                text_line(stdout,
+                          "The machine goes back to mode %s unless you say: vfio-modectl confirm",
+                          json_get_word(trial, "back") ? json_get_text(trial, "back")
+                                                       : json_get_text(after, "fallback_mode"));
+}
+
+static int print_result(const Arguments *arguments, const BusJob *job, const json_object *before,
+                        const json_object *after) {
+        bool done = job->kind == REFUSAL_NONE, changed = done && is_changed(before, after);
+        _cleanup_json_ json_object *answer = NULL;
+
+        if (arguments->json != JSON_OFF) {
+                const json_object *last = json_get(after, "last_switch");
+
+                answer = new_answer(arguments->operands[0], false, changed);
+                json_add_integer(answer, "steps_taken",
+                                 ended_at(before) != ended_at(after)
+                                         ? json_get_integer(last, "steps_taken")
+                                         : 0);
+                json_add_word(answer, "text", job->text);
+                json_add(answer, "timed_switch", json_object_get(json_get(after, "timed_switch")));
+                refused_add_to_json(answer, job->kind, job->text);
+                json_print(answer, arguments->json);
+        } else if (done) {
+                print_done(arguments, job, changed, after);
+        }
+        return done ? EXIT_CODE_DONE : refused_complain(job->kind, job->text);
+}
+
+/* A refusal before there was a job. */
+static int print_refusal(const Arguments *arguments, const BusError *error) {
+        BusJob job = { .kind = error->kind };
+
+        if (error->kind == REFUSAL_NONE)
+                return refused_complain_of_call(error, arguments->host);
+        (void)snprintf(job.text, sizeof(job.text), "%s", error->text);
+        return print_result(arguments, &job, NULL, NULL);
 }
 
 /* --- the switch --- */
 
-/* The unit's start failed, and its program left no word: it was not run, or did not get far. */
-static int report_no_result(const char *mode, int error, const RunMark *before,
-                            const RunMark *after) {
-        char unit[UNIT_NAME_SIZE];
+/* Asks anew, for the service that went away or its successor. NULL: it does not answer (yet). */
+static json_object *look(const Arguments *arguments) {
+        _cleanup_(bus_closep) Bus *bus = NULL;
+        json_object *status = NULL;
+        BusError error;
 
-        (void)unit_name(mode, unit);
-        if (error != -EIO) {
-                complain("Cannot run systemctl: %s", strerror(-error));
-                return EXIT_CODE_FAILED;
-        }
-        if (geteuid() != 0 && strcmp(before->invocation, after->invocation) == 0) {
-                complain("%s was not started: a switch takes root's rights, or polkit's consent to "
-                         "start units.",
-                         unit);
-                return EXIT_CODE_NOT_AUTHORISED;
-        }
-        complain("%s failed and gave no reason; see: systemctl status %s", unit, unit);
-        return EXIT_CODE_FAILED;
-}
-
-static void print_done(const Arguments *arguments, const RunResult *result, bool changed) {
-        if (arguments->quiet)
-                return;
-        if (!changed)
-                text_line(stdout, "Already in mode %s; nothing had to be done.", result->mode);
-        else if (result->text[0] != '\0')
-                text_line(stdout, "%s", result->text);
-        else
-                text_line(stdout, "Mode %s is on.", result->mode);
-}
-
-static int report_result(const Arguments *arguments, const RunResult *result,
-                         const char *old_mode) {
-        bool done = result->kind == REFUSAL_NONE;
-        bool changed = done && (result->n_steps > 0 || strcmp(old_mode, result->mode) != 0);
-        _cleanup_json_ json_object *answer = NULL;
-
-        if (arguments->json != JSON_OFF) {
-                answer = new_answer(result->mode, false, changed);
-                json_add_integer(answer, "steps_taken", result->n_steps);
-                json_add_word(answer, "text", result->text);
-                add_refusal(answer, result->kind, result->text);
-                json_print(answer, arguments->json);
-        } else if (done) {
-                print_done(arguments, result, changed);
-        }
-        if (!done)
-                complain_of_refusal(result->kind, result->text);
-        return refusal_exit_code(result->kind);
-}
-
-static int start(const Arguments *arguments, const Machine *machine) {
-        const char *mode = arguments->operands[0];
-        RunResult result = { 0 };
-        RunMark before, after;
-        int r, error;
-
-        read_mark(machine, mode, &before);
-        r = units_start(mode, UNIT_REAPPLY_WAIT);
-        read_mark(machine, mode, &after);
-        error = result_read(&machine->root, &result);
-
-        if (error < 0 || !is_own_result(&before, &after, &result)) {
-                if (r < 0)
-                        return report_no_result(mode, r, &before, &after);
-                /* Started, and nothing had to be done: then it leaves the last word to others. */
-                result = (RunResult){ 0 };
-                (void)snprintf(result.mode, sizeof(result.mode), "%s", mode);
-        } else if (r < 0 && result.kind == REFUSAL_NONE) {
-                return report_no_result(mode, r, &before, &after);
-        }
-        return report_result(arguments, &result, machine_mode(machine));
+        if (bus_open(arguments->host, &bus, &error) < 0)
+                return NULL;
+        return bus_describe(bus, &status, &error) < 0 ? NULL : status;
 }
 
 /*
- * A name that neither configuration knows is refused here: systemd would keep a failed unit of
- * that name, and call the system degraded, for a slip of the keyboard.
+ * The service went away, and JobFinished with it. The unit goes on without, and what it leaves
+ * behind tells how it went.
+ *
+ * Returns whether that was found out.
  */
-static bool is_known(const Machine *machine, const char *mode) {
-        if (!config_name_is_valid(mode))
-                return false;
-        if (machine->config.result < 0)
+static bool look_until_done(const Arguments *arguments, const json_object *before, BusJob *ret,
+                            json_object **ret_after) {
+        int in_vain = 0;
+
+        for (uint64_t waited = 0; waited < SWITCH_TIMEOUT && in_vain < LOOKS_IN_VAIN;
+             waited += LOOK_INTERVAL) {
+                _cleanup_json_ json_object *after = NULL;
+                const json_object *last;
+
+                if (waited > 0)
+                        (void)usleep(LOOK_INTERVAL);
+                after = look(arguments);
+                if (json_get_bool(after, "half_way"))
+                        continue;
+                if (!after || ended_at(after) == ended_at(before)) {
+                        in_vain++;
+                        continue;
+                }
+                last = json_get(after, "last_switch");
+                *ret = (BusJob){ .kind = refusal_by_name(json_get_text(last, "result")) };
+                (void)snprintf(ret->text, sizeof(ret->text), "%s", json_get_text(last, "text"));
+                *ret_after = TAKE_PTR(after);
                 return true;
-        return config_find_mode(&machine->config.config, mode) ||
-               (machine->accepted.result >= 0 && config_find_mode(&machine->accepted.config, mode));
+        }
+        return false;
 }
 
-static int switch_live(const Arguments *arguments, const Machine *machine,
-                       const Proposal *proposal) {
+static int leave_it_going(void) {
+        sigset_t all;
+
+        complain("The switch goes on; see: vfio-modectl status");
+        (void)fflush(NULL);
+        (void)sigfillset(&all);
+        (void)sigprocmask(SIG_UNBLOCK, &all, NULL);
+        return EXIT_CODE_FAILED; /* not reached: the signal was waiting */
+}
+
+static int print_what_became(const Arguments *arguments, const json_object *before) {
+        _cleanup_json_ json_object *after = NULL;
+        BusJob job;
+
+        warn("The service of vfio-mode went away; waiting for the result.");
+        if (look_until_done(arguments, before, &job, &after))
+                return print_result(arguments, &job, before, after);
+        complain("It cannot be told how the switch ended; see: vfio-modectl status");
+        return EXIT_CODE_FAILED;
+}
+
+static int wait_and_print(const Arguments *arguments, Bus *bus, json_object *before) {
+        _cleanup_json_ json_object *after = NULL;
+        BusJob job = { 0 };
+        BusError error;
+        int r;
+
+        r = bus_wait(bus, SWITCH_TIMEOUT, &job);
+        if (r == -EINTR)
+                return leave_it_going();
+        if (r == -ETIMEDOUT)
+                return refused_complain(REFUSAL_TIMED_OUT,
+                                        "The switch has not ended yet; see: vfio-modectl status");
+        if (r <= 0)
+                return print_what_became(arguments, before);
+        /* Where this fails only details are missing of what it did. */
+        if (bus_describe(bus, &after, &error) < 0)
+                after = json_object_get(before);
+        return print_result(arguments, &job, before, after);
+}
+
+static void show_plan(const Arguments *arguments, Bus *bus) {
         const char *mode = arguments->operands[0];
+        _cleanup_(proposal_done) Proposal proposal = { 0 };
+        BusError error;
 
-        if (!is_known(machine, mode)) {
-                RunResult result = { .kind = REFUSAL_UNKNOWN_MODE };
+        if (!arguments->terminal || arguments->quiet || arguments->json != JSON_OFF)
+                return;
+        if (proposal_ask(bus, mode, &proposal, &error) < 0 || json_length(proposal.steps) == 0)
+                return;
+        print_proposal(mode, &proposal);
+        (void)fflush(stdout);
+}
 
-                (void)snprintf(result.mode, sizeof(result.mode), "%s", mode);
-                (void)snprintf(result.text, sizeof(result.text),
-                               "There is no mode '%.64s'; see: vfio-modectl list-modes", mode);
-                return report_result(arguments, &result, "");
+static int switch_now(const Arguments *arguments) {
+        const BusOptions options = { .confirm_within = arguments->confirm_within,
+                                     .holders = arguments->holders };
+        _cleanup_(polkit_agent_closep) pid_t agent = 0;
+        _cleanup_json_ json_object *before = NULL;
+        _cleanup_(bus_closep) Bus *bus = NULL;
+        BusError error;
+        int r;
+
+        if (bus_open(arguments->host, &bus, &error) < 0 || bus_describe(bus, &before, &error) < 0) {
+                r = refused_complain_of_call(&error, arguments->host);
+                if (error.is_unreachable && !arguments->host &&
+                    config_name_is_valid(arguments->operands[0]))
+                        complain("`systemctl start vfio-mode@%s` does it without the bus.",
+                                 arguments->operands[0]);
+                return r;
         }
-        if (arguments->terminal && !arguments->quiet && arguments->json == JSON_OFF &&
-            proposal->kind == REFUSAL_NONE && proposal->plan.n_steps > 0) {
-                print_proposal(arguments, machine, proposal);
-                (void)fflush(stdout);
-        }
-        return start(arguments, machine);
+        show_plan(arguments, bus);
+        polkit_agent_open(arguments, &agent);
+        bus_allow_questions(bus);
+        if (bus_switch(bus, arguments->operands[0], &options, &error) < 0)
+                return error.is_unreachable ? print_what_became(arguments, before)
+                                            : print_refusal(arguments, &error);
+        return wait_and_print(arguments, bus, before);
 }
 
 static int run(const Arguments *arguments) {
-        bool is_dry_run = arguments->options & VERB_OPTION_DRY_RUN;
-        _cleanup_(machine_freep) Machine *machine = machine_read(arguments, MACHINE_SCAN_NOTHING);
-        _cleanup_free_ Proposal *proposal = NULL;
-
-        if (!machine)
-                return EXIT_CODE_FAILED;
-        if (!is_dry_run && !machine->root.is_live) {
-                complain("A captured machine (--root) cannot be switched; add --dry-run.");
-                return EXIT_CODE_USAGE;
-        }
-        proposal = proposal_make(machine, arguments->operands[0]);
-        if (is_dry_run)
-                return dry_run(arguments, machine, proposal);
-        return switch_live(arguments, machine, proposal);
+        if (arguments->options & VERB_OPTION_DRY_RUN)
+                return dry_run(arguments);
+        if (!arguments->root)
+                return switch_now(arguments);
+        complain("A captured machine (--root) cannot be switched; add --dry-run.");
+        return EXIT_CODE_USAGE;
 }
 
 const Verb verb_switch = {
         .name = "switch",
-        .synopsis = "MODE [--dry-run]",
+        .synopsis = "MODE [--dry-run] [--confirm[=TIME]] [--holders=HOW]",
         .summary = "Bring the machine into a mode now",
         .details =
-                "Starts vfio-mode@MODE.service, waits for it and says how it went; in the mode\n"
-                "already, drift is mended. Exits with the code of the reason where it is refused.\n"
+                "Asks the service for the switch, waits for it and says how it went; in the mode\n"
+                "already, drift is mended. Interrupting the command does not interrupt the\n"
+                "switch. Exits with the code of the reason where it is refused.\n"
                 "\n"
-                "  --dry-run    Print the steps, or the refusal, and do nothing.\n",
+                "  --dry-run           Print the steps, or the refusal, and do nothing.\n"
+                "  --confirm[=TIME]    Go back to the mode before unless `vfio-modectl confirm`\n"
+                "                      is said within TIME, such as 30s or 1h; 5min without one.\n"
+                "  --holders=refuse    Refuse where a process is using a device; this version\n"
+                "                      does so in any case.\n",
         .min_operands = 1,
         .max_operands = 1,
-        .options = VERB_OPTION_DRY_RUN,
+        .options = VERB_OPTION_DRY_RUN | VERB_OPTION_CONFIRM | VERB_OPTION_HOLDERS,
+        .is_remote = true,
         .run = run,
 };

@@ -28,7 +28,7 @@ static int fail(ConfigErrors *errors, const char *file, int error) {
 
         *first = (ConfigError){ .file = file };
         (void)snprintf(first->text, sizeof(first->text), "cannot be read: %s",
-                       error == -EFBIG ? "it is larger than 64 KiB" : strerror(-error));
+                       error == -EFBIG ? "it is larger than 128 KiB" : strerror(-error));
         errors->n_errors = 1;
         return error;
 }

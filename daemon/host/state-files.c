@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reads the files of /run/vfio-mode; their form is model/run-state's and model/run-result's.
+ * Reads the files of /run/vfio-mode and the like; their form is model/run-state's,
+ * model/run-result's and model/switch-trial's.
  */
 #include <errno.h>
 #include <string.h>
@@ -44,4 +45,14 @@ int result_read(const Root *root, RunResult *ret) {
 
 int boot_result_read(const Root *root, RunResult *ret) {
         return read_result(root, BOOT_PATH, ret);
+}
+
+int trial_read(const Root *root, SwitchTrial *ret) {
+        char text[SWITCH_TRIAL_SIZE_MAX];
+        ssize_t n;
+
+        n = file_read_at(root->fd, TRIAL_PATH, text, sizeof(text));
+        if (n < 0)
+                return (int)n;
+        return switch_trial_parse(text, ret);
 }

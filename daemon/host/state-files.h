@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * /run/vfio-mode, read. Who writes it is apply/.
+ * /run/vfio-mode, read. Who writes it is apply/; and the trial of a switch, which vfio-moded
+ * writes.
  */
 #pragma once
 
 #include "model/run-result.h"
 #include "model/run-state.h"
+#include "model/switch-trial.h"
 #include "root.h"
 
 #define RUN_DIR "run/vfio-mode"
@@ -14,6 +16,10 @@
 #define RESULT_PATH RUN_DIR "/result"
 #define BOOT_PATH RUN_DIR "/boot"
 #define LOCK_PATH RUN_DIR "/lock"
+#define INSPECT_DIR RUN_DIR "/inspect" /* a file for each mode that was inspected; root's only */
+#define BOOT_RECORD_RUN_PATH \
+        RUN_DIR "/boot-record" /* of this boot, where /var/lib could not be written so early */
+#define TRIAL_PATH "run/vfio-moded/trial"
 #define VFIO_MARKS_DIR RUN_DIR "/vfio" /* a file for each address that is wanted on vfio-pci */
 
 /**
@@ -32,3 +38,7 @@ _must_check_ int result_read(const Root *root, RunResult *ret);
 
 /** Reads what the boot unit decided and how it went, in the same form. Returns as result_read(). */
 _must_check_ int boot_result_read(const Root *root, RunResult *ret);
+
+/** Reads the switch that is to be confirmed. Returns 0; -ENOENT where there is none; -EBADMSG; else
+ * the error of reading. */
+_must_check_ int trial_read(const Root *root, SwitchTrial *ret);

@@ -40,6 +40,14 @@ int units_stop(const char *mode) {
         return run_quietly("stop", "--quiet", mode);
 }
 
+int units_start_service(const char *unit) {
+        const char *const arguments[] = { SYSTEMCTL, "start", "--quiet", unit, NULL };
+        int r;
+
+        r = command_run(arguments, NULL, 0);
+        return r > 0 ? -EIO : r;
+}
+
 int units_reset_failed(const char *mode) {
         return run_quietly("reset-failed", "--quiet", mode);
 }

@@ -49,6 +49,9 @@ _must_check_ int units_start(const char *mode, UnitStart how);
 /** Stops a mode's unit and what is bound to it, and waits. Returns as units_start(). */
 _must_check_ int units_stop(const char *mode);
 
+/** Starts another unit than a mode's, by its whole name, and waits. Returns as units_start(). */
+_must_check_ int units_start_service(const char *unit);
+
 /** Forgets that a mode's unit failed, so that the system does not stay "degraded" after a good
  * switch. */
 int units_reset_failed(const char *mode);

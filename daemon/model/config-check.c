@@ -78,6 +78,19 @@ static void check_devices(Parser *p) {
         }
 }
 
+/* A rescue boot and a boot loader that knows nothing of us go to the fallback mode without any. */
+static void check_fallback_cmdline(Parser *p) {
+        const ConfigMode *fallback = config_find_mode(&p->config, p->config.fallback_mode);
+
+        if (fallback && fallback->cmdline[0])
+                config_refuse_at(p,
+                                 config_section_find(p, CONFIG_MODE, fallback->name)
+                                         ->keys[CONFIG_KEY_CMDLINE],
+                                 "the fallback mode '%s' takes no cmdline: what every boot needs "
+                                 "belongs into the boot loader's configuration",
+                                 fallback->name);
+}
+
 static void check_modes(Parser *p) {
         static const Origin whole = { .source = 1 };
         const Section *general = config_section_find(p, CONFIG_GENERAL, "");
@@ -89,6 +102,7 @@ static void check_modes(Parser *p) {
             !config_section_add(p, CONFIG_MODE, config->fallback_mode))
                 config_refuse_at(p, whole, "no room for the fallback mode '%s' beside %d others",
                                  config->fallback_mode, CONFIG_MODES_MAX);
+        check_fallback_cmdline(p);
 
         if (!config->default_mode[0])
                 (void)memcpy(config->default_mode, config->fallback_mode, CONFIG_NAME_SIZE);

@@ -44,7 +44,7 @@ static const ConfigKey keys[] = {
                 KEY(MODE, "vfio-devices", DEVICES, "", "names of devices", true,
                     "what is on vfio-pci in this mode; everything else is on its host driver"),
         [CONFIG_KEY_CMDLINE] =
-                KEY(MODE, "cmdline", ARGUMENTS, "", "kernel arguments", false,
+                KEY(MODE, "cmdline", ARGUMENTS, "", "kernel arguments", true,
                     "appended to the kernel command line when booting into this mode"),
         [CONFIG_KEY_HUGEPAGES_1G] = KEY(MODE, "hugepages-1G", COUNT, "0", "a number of pages",
                                         false, "pages of 1 GiB wanted while in this mode"),
@@ -73,7 +73,7 @@ static const ConfigKey keys[] = {
         [CONFIG_KEY_SWITCH_FOR_VM] =
                 KEY(MODE, "switch-for-vm", BOOLEAN, "no", "yes no", false,
                     "a hook may switch to this mode for a guest that names its devices"),
-        [CONFIG_KEY_CONFIRM] = KEY(MODE, "confirm", WORD, "vm", "vm boot manual", false,
+        [CONFIG_KEY_CONFIRM] = KEY(MODE, "confirm", WORD, "manual", "boot manual", true,
                                    "when a trial boot is good"),
         [CONFIG_KEY_RESCUE] = KEY(
                 MODE, "rescue", WORD,

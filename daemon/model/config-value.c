@@ -6,12 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "config-parser.h"
+#include "kernel-cmdline.h"
 
 typedef void (*Setter)(Parser *parser, const char *value);
 
 static ConfigDevice *device_of(Parser *p) {
         return &p->config.devices[p->section->index];
+}
+
+static ConfigMode *mode_of(Parser *p) {
+        return &p->config.modes[p->section->index];
 }
 
 static void set_mode_name(Parser *p, const char *value, char name[static CONFIG_NAME_SIZE]) {
@@ -145,7 +151,7 @@ static void set_also(Parser *p, const char *value) {
 }
 
 static void set_vfio_devices(Parser *p, const char *value) {
-        ConfigMode *mode = &p->config.modes[p->section->index];
+        ConfigMode *mode = mode_of(p);
         char word[CONFIG_WORD_SIZE];
 
         if (!p->goes_on)
@@ -163,6 +169,110 @@ static void set_vfio_devices(Parser *p, const char *value) {
         }
 }
 
+/* ---- Kernel arguments ---- */
+
+/*
+ * What GRUB, a boot loader specification's entry and the kernel carry byte for byte. GRUB's scripts
+ * split and glob, entries are pasted into a script, and the kernel knows no backslash, so there is
+ * no quoting that all of them undo.
+ */
+#define ARGUMENT_BYTES                                                   \
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" \
+        "_.,:=/@+%~^!-"
+
+static bool check_bytes(Parser *p, const char *word) {
+        size_t length = strspn(word, ARGUMENT_BYTES);
+
+        if (word[length])
+                config_refuse(p, "cmdline '%.64s' has a '%c', which boot loaders may change", word,
+                              word[length]);
+        else if (word[0] == '/' || word[0] == '!')
+                config_refuse(p, "cmdline '%.64s' begins with '%c', which boot loaders may change",
+                              word, word[0]);
+        else
+                return true;
+        return false;
+}
+
+/* Whether the argument has this name, to which the kernel '-' and '_' are the same. A name that
+ * ends with a point is the beginning of one. */
+static bool has_name(const char *word, const char *name) {
+        size_t i = 0;
+
+        for (; name[i]; i++)
+                if (word[i] != name[i] && !(word[i] == '-' && name[i] == '_'))
+                        return false;
+        return name[i - 1] == '.' || word[i] == '=' || !word[i];
+}
+
+static bool check_argument(Parser *p, const char *word) {
+        static const char *const ours[] = { "vfio_mode", "vfio_mode." };
+        static const char *const systems[] = { "root", "init", "rdinit" };
+        KernelCmdlineRequest request;
+
+        if (!check_bytes(p, word))
+                return false;
+        for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
+                if (has_name(word, ours[i])) {
+                        config_refuse(p, "cmdline '%.64s' is for vfio-mode itself to say", word);
+                        return false;
+                }
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(systems); i++) {
+                if (has_name(word, systems[i])) {
+                        config_refuse(p, "cmdline '%.64s' would boot another system", word);
+                        return false;
+                }
+        }
+        kernel_cmdline_request(word, &request);
+        if (request.rescue[0])
+                config_refuse(p,
+                              "cmdline '%.64s' asks for a rescue system, which is booted in the "
+                              "fallback mode",
+                              word);
+        else if (strcmp(word, "--") == 0)
+                config_refuse(p, "cmdline '--' ends the arguments of the kernel");
+        else
+                return true;
+        return false;
+}
+
+static void set_cmdline(Parser *p, const char *value) {
+        ConfigMode *mode = mode_of(p);
+        size_t used, length;
+        const char *text;
+
+        if (!p->goes_on)
+                mode->cmdline[0] = '\0';
+        while ((text = parse_word(&value, &length))) {
+                char word[CONFIG_CMDLINE_SIZE];
+
+                used = strlen(mode->cmdline);
+                if (parse_copy(word, sizeof(word), text, length) < 0 ||
+                    used + 1 + length >= sizeof(mode->cmdline)) {
+                        config_refuse(p, "cmdline is longer than %d bytes",
+                                      CONFIG_CMDLINE_SIZE - 1);
+                        return;
+                }
+                if (check_argument(p, word))
+                        (void)snprintf(mode->cmdline + used, sizeof(mode->cmdline) - used, "%s%s",
+                                       used > 0 ? " " : "", word);
+        }
+}
+
+/* ---- */
+
+static void set_confirm(Parser *p, const char *value) {
+        if (strcmp(value, "boot") == 0)
+                mode_of(p)->confirm = CONFIG_CONFIRM_BOOT;
+        else if (strcmp(value, "manual") == 0)
+                mode_of(p)->confirm = CONFIG_CONFIRM_MANUAL;
+        else if (strcmp(value, "vm") == 0)
+                config_refuse(p, "confirm 'vm' is not supported by this version");
+        else
+                config_refuse(p, "confirm '%.64s' is unknown: there are boot and manual", value);
+}
+
 void config_value_set(Parser *p, const char *value) {
         static const Setter setters[CONFIG_KEY_COUNT] = {
                 [CONFIG_KEY_DEFAULT_MODE] = set_default_mode,
@@ -174,6 +284,8 @@ void config_value_set(Parser *p, const char *value) {
                 [CONFIG_KEY_CONSENT] = set_consent,
                 [CONFIG_KEY_ALSO] = set_also,
                 [CONFIG_KEY_VFIO_DEVICES] = set_vfio_devices,
+                [CONFIG_KEY_CMDLINE] = set_cmdline,
+                [CONFIG_KEY_CONFIRM] = set_confirm,
         };
 
         setters[p->key](p, value);

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "config.h"
+
+#define CMDLINE_COLUMNS 197 /* of an indented line, which has at most 198 bytes */
 
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -80,11 +83,31 @@ static void append_device(Output *output, const ConfigDevice *device) {
                 append(output, "  %s\n", pci_address_format(device->also[i], text));
 }
 
+/* In lines that the parser takes. */
+static void append_cmdline(Output *output, const char *cmdline) {
+        size_t column = 0, length;
+        const char *word;
+
+        if (!cmdline[0])
+                return;
+        append(output, "cmdline =");
+        while ((word = parse_word(&cmdline, &length))) {
+                bool fits = column > 0 && column + 1 + length <= CMDLINE_COLUMNS;
+
+                append(output, "%s%.*s", fits ? " " : "\n ", (int)length, word);
+                column = fits ? column + 1 + length : length;
+        }
+        append(output, "\n");
+}
+
 static void append_mode(Output *output, const Config *config, const ConfigMode *mode) {
         append(output, "\n[mode %s]\nvfio-devices =\n", mode->name);
         for (size_t i = 0; i < config->n_devices; i++)
                 if (mode->vfio_devices & 1u << i)
                         append(output, "  %s\n", config->devices[i].name);
+        append_cmdline(output, mode->cmdline);
+        if (mode->confirm == CONFIG_CONFIRM_BOOT)
+                append(output, "confirm = boot\n");
 }
 
 int config_format(const Config *config, char **ret) {

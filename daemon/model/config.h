@@ -20,8 +20,9 @@
 #define CONFIG_DEVICES_MAX 32       /* bits of ConfigMode.vfio_devices */
 #define CONFIG_MODES_MAX 32
 #define CONFIG_ALSO_MAX 16
+#define CONFIG_CMDLINE_SIZE (640 + 1) /* of a mode: what fits into the boot environment's block */
 #define CONFIG_ERRORS_MAX 16
-#define CONFIG_FILE_MAX (64 * 1024) /* bytes of one file */
+#define CONFIG_FILE_MAX (128 * 1024) /* bytes of one file */
 #define CONFIG_FUNCTIONS_ALL 0xffu
 
 /** Dangers that a device's `consent` accepts by name; bits of ConfigDevice.consent. */
@@ -43,9 +44,17 @@ typedef struct ConfigDevice {
         bool has_id;
 } ConfigDevice;
 
+/** When a trial boot of a mode is good. */
+typedef enum ConfigConfirm {
+        CONFIG_CONFIRM_MANUAL, /**< when somebody says so; what is not set means this, too */
+        CONFIG_CONFIRM_BOOT,   /**< when the boot has completed */
+} ConfigConfirm;
+
 typedef struct ConfigMode {
         char name[CONFIG_NAME_SIZE];
+        char cmdline[CONFIG_CMDLINE_SIZE]; /**< kernel arguments, one blank between them */
         uint32_t vfio_devices; /**< bit n: Config.devices[n] is on vfio-pci in this mode */
+        ConfigConfirm confirm;
 } ConfigMode;
 
 typedef struct Config {

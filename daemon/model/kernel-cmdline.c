@@ -3,9 +3,12 @@
  * The kernel's command line, split and unquoted as the kernel's next_arg() does. Pure: who reads
  * /proc/cmdline is not known here, nor which modes there are.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/parse.h"
+#include "boot-state.h"
 #include "kernel-cmdline.h"
 
 /* The kernel's isspace(): its table has Latin-1's no-break space among the blanks (lib/ctype.c). */
@@ -113,4 +116,57 @@ void kernel_cmdline_request(const char *cmdline, KernelCmdlineRequest *ret) {
                 }
         }
         *ret = request;
+}
+
+int kernel_cmdline_value(const char *cmdline, const char *name, char *buffer, size_t size) {
+        const char *cursor = cmdline;
+        const char *word;
+        int r = -ENOENT;
+        size_t length;
+
+        while ((word = kernel_cmdline_next(&cursor, &length))) {
+                Text value;
+
+                if (value_of(unquote((Text){ word, length }), name, &value))
+                        r = parse_copy(buffer, size, value.text, value.length);
+        }
+        return r;
+}
+
+/* Whether the arguments stand on the command line, as whole words. */
+static bool holds(const char *cmdline, const char *arguments) {
+        size_t length = strlen(arguments);
+
+        for (const char *at = cmdline; length > 0 && (at = strstr(at, arguments)); at++)
+                if ((at == cmdline || is_blank(at[-1])) &&
+                    (at[length] == '\0' || is_blank(at[length])))
+                        return true;
+        return false;
+}
+
+size_t kernel_cmdline_foreign_length(const char *cmdline, const char *arguments) {
+        const char *cursor = cmdline, *word;
+        size_t length, total = 0;
+        Text value;
+
+        while ((word = kernel_cmdline_next(&cursor, &length)))
+                if (!value_of((Text){ word, length }, "vfio_mode", &value) &&
+                    !value_of((Text){ word, length }, "vfio_mode.boot", &value))
+                        total += length + 1;
+        length = strlen(arguments) + 1;
+        return holds(cmdline, arguments) && total >= length ? total - length : total;
+}
+
+int kernel_cmdline_arguments(const char *cmdline, char *buffer, size_t size) {
+        const char *cursor = cmdline, *word;
+        bool has_panic = false;
+        size_t length;
+        Text value;
+        int n;
+
+        while ((word = kernel_cmdline_next(&cursor, &length)))
+                has_panic |= value_of((Text){ word, length }, "panic", &value);
+        n = snprintf(buffer, size, "%s%s%s", cmdline, has_panic || cmdline[0] == '\0' ? "" : " ",
+                     has_panic ? "" : BOOT_PANIC_ARGUMENT);
+        return n < 0 || (size_t)n >= size ? -ENOSPC : n;
 }

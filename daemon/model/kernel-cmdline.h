@@ -10,6 +10,10 @@
 
 #include "base/cleanup.h"
 
+#define KERNEL_CMDLINE_SIZE \
+        2048 /* x86's COMMAND_LINE_SIZE, NUL included: GRUB drops what is more */
+#define KERNEL_CMDLINE_WORDS_MAX \
+        96 /* of vfio_mode= and vfio_mode.boot= with the longest values, and blanks */
 #define KERNEL_CMDLINE_MAX 4096 /* COMMAND_LINE_SIZE of x86 is 2048, of others up to 4096 */
 
 /** What the command line asks of a boot (DESIGN §8, sources 1 and 2). */
@@ -39,3 +43,27 @@ const char *kernel_cmdline_next(const char **cursor, size_t *ret_length);
  * ` -- ` belong to init and count too.
  */
 void kernel_cmdline_request(const char *cmdline, KernelCmdlineRequest *ret);
+
+/**
+ * Finds the value of the last NAME=VALUE; @name is written with underscores.
+ *
+ * Returns 0; -ENOENT where there is none; -ENAMETOOLONG where the last one does not fit.
+ */
+_must_check_ int kernel_cmdline_value(const char *cmdline, const char *name, char *buffer,
+                                      size_t size);
+
+/**
+ * The length of a command line without what is ours: vfio_mode=, vfio_mode.boot= and, where they
+ * stand on it in one piece, @arguments.
+ *
+ * @arguments: of the mode that was booted to, as the boot environment holds them; "" for none
+ */
+size_t kernel_cmdline_foreign_length(const char *cmdline, const char *arguments);
+
+/**
+ * Writes the kernel arguments of a mode from its `cmdline`: with panic=10 behind them, unless they
+ * have a panic= of their own. A kernel that panics has to reboot by itself to come back.
+ *
+ * Returns the length, or -ENOSPC.
+ */
+_must_check_ int kernel_cmdline_arguments(const char *cmdline, char *buffer, size_t size);

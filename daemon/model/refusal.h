@@ -43,6 +43,13 @@ typedef enum RefusalKind {
         REFUSAL_MODULE_UNAVAILABLE,
         REFUSAL_ALREADY_SWITCHING,
         REFUSAL_SHUTTING_DOWN,
+        REFUSAL_NOT_SUPPORTED, /**< this machine's way of booting, or this version, cannot do it */
+        REFUSAL_UNPROTECTED,   /**< nothing would bring the screen back if that boot failed */
+        REFUSAL_CMDLINE_TOO_LONG, /**< the kernel would cut its command line */
+        REFUSAL_OTHER_DEFAULT,    /**< the boot environment holds another mode as default */
+        REFUSAL_OTHER_BOOT,       /**< the boot to be confirmed is not this one */
+        REFUSAL_NOT_AUTHORISED,
+        REFUSAL_TIMED_OUT,
         REFUSAL_FAILED,   /**< tried, failed, undone */
         REFUSAL_HALF_WAY, /**< tried, failed, and not everything could be undone */
         _REFUSAL_MAX,

@@ -16,126 +16,14 @@ import signal
 import subprocess
 
 import pytest
+from captured import (AUDIO, BRIDGE, CONFIG, EVIL, GPU, NIC, PROGRAM, Machine, fields, rows, run,
+                      sanitizers)
 
-PROGRAM = os.environ.get("VFIO_MODECTL", "vfio-modectl")
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 MAN_PAGE = SOURCE / "daemon/vfio-modectl.1"
 COMPLETION = SOURCE / "conf/completion/vfio-modectl"
-
-GPU, AUDIO, NIC, BRIDGE = "0000:01:00.0", "0000:01:00.1", "0000:05:00.0", "0000:00:01.0"
-VERBS = ["status", "list-devices", "list-modes", "switch", "check", "help"]
-EVIL = "\033]0;owned\007\u009b31m\n\u202e"
-
-CONFIG = f"""\
-[general]
-default-mode = passthrough
-
-[device gpu]
-address = {GPU}
-id = 10de:2484
-consent = boot-vga
-
-[device nic]
-address = {NIC}
-
-[mode host]
-vfio-devices = nic
-
-[mode passthrough]
-vfio-devices = nic gpu
-"""
-
-
-class Machine:
-    def __init__(self, root):
-        self.root = root
-        (root / "sys/bus/pci/devices").mkdir(parents=True)
-
-    def write(self, path, text):
-        path = self.root / path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return self
-
-    def add(self, address, pci_id, pci_class, group=None, driver=None, override=None,
-            boot_vga=None):
-        vendor, device = pci_id.split(":")
-        where = self.root / "sys/bus/pci/devices" / address
-        where.mkdir()
-        (where / "modalias").write_text(
-            f"pci:v0000{vendor.upper()}d0000{device.upper()}sv00000000sd00000000"
-            f"bc{pci_class[0:2]}sc{pci_class[2:4]}i{pci_class[4:6]}\n")
-        (where / "driver_override").write_text(f"{override or '(null)'}\n")
-        if driver:
-            (where / "driver").symlink_to(f"../../../../bus/pci/drivers/{driver}")
-            if "\n" not in driver:
-                (self.root / "sys/bus/pci/drivers" / driver).mkdir(parents=True, exist_ok=True)
-        if boot_vga is not None:
-            (where / "boot_vga").write_text(f"{boot_vga}\n")
-        if group is not None:
-            (where / "iommu_group").symlink_to(f"../../../../kernel/iommu_groups/{group}")
-            members = self.root / "sys/kernel/iommu_groups" / str(group) / "devices"
-            members.mkdir(parents=True, exist_ok=True)
-            (members / address).symlink_to(f"../../../../bus/pci/devices/{address}")
-            (self.root / "sys/class/iommu/dmar0").mkdir(parents=True, exist_ok=True)
-        return self
-
-    def pc(self, gpu="nvidia", audio="snd_hda_intel", nic="vfio-pci"):
-        """A boot_vga GPU with its audio function, and a NIC, on the drivers named."""
-        overrides = {name: name if name == "vfio-pci" else None for name in (gpu, audio, nic)}
-        self.add(BRIDGE, "8086:1901", "060400", group=1, driver="pcieport")
-        self.add(GPU, "10de:2484", "030000", group=1, driver=gpu, override=overrides[gpu],
-                 boot_vga=1)
-        self.add(AUDIO, "10de:228b", "040300", group=1, driver=audio, override=overrides[audio])
-        self.add(NIC, "8086:10d3", "020000", group=2, driver=nic, override=overrides[nic])
-        return self
-
-    def config(self, text=CONFIG):
-        return self.write("etc/vfio-mode.ini", text)
-
-    def accepted(self, text=CONFIG):
-        return self.write("run/vfio-mode/config", text)
-
-    def state(self, mode, old_mode="", source="unit", reason="its unit was started", homes=(),
-              name="status"):
-        lines = ["vfio-mode-state=1", f"mode={mode}", f"old-mode={old_mode}", f"source={source}",
-                 f"reason={reason}", "since=1767225600"]
-        lines += [f"function={home}" for home in homes]
-        return self.write(f"run/vfio-mode/{name}", "\n".join(lines) + "\n")
-
-    def result(self, kind="none", mode="host", text="All is well.", name="result", invocation=""):
-        return self.write(f"run/vfio-mode/{name}",
-                          f"invocation={invocation}\nverb=switch\nmode={mode}\nresult={kind}\n"
-                          f"steps=0\ntext={text}\n")
-
-    def in_host_mode(self):
-        return self.pc().config().accepted().state("host", "passthrough")
-
-    def run(self, *arguments, **environment):
-        return run("--root", str(self.root), *arguments, **environment)
-
-    def json(self, *arguments, code=0):
-        answer = self.run("--json=short", *arguments)
-        assert answer.returncode == code, answer
-        assert answer.stdout.count("\n") == 1
-        parsed = json.loads(answer.stdout)
-        assert parsed["schema"] == 1
-        return parsed
-
-    def text(self, *arguments, code=0):
-        answer = self.run(*arguments)
-        assert answer.returncode == code, answer
-        return answer.stdout
-
-
-def run(*arguments, **environment):
-    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=30,
-                          check=False, env={"PATH": os.environ["PATH"], "TZ": "UTC", **sanitizers(),
-                                            **environment})
-
-
-def sanitizers():
-    return {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
+VERBS = ["status", "list-devices", "list-modes", "switch", "next", "set-default", "confirm", "check",
+         "help"]
 
 
 @pytest.fixture
@@ -144,32 +32,21 @@ def machine(tmp_path):
     return Machine(tmp_path / "root")
 
 
-def rows(table):
-    """The rows of a table as lists of cells, its headers first."""
-    return [re.split(r"  +", line.strip()) for line in table.splitlines() if line]
-
-
-def fields(status):
-    """What `status` says, by label."""
-    found, label = {}, None
-    for line in status.splitlines():
-        if not line:
-            break
-        if match := re.match(r" *([A-Z][a-z ]+): (.*)", line):
-            label = match[1]
-            found[label] = [match[2]]
-        else:
-            found[label].append(line.strip())
-    return found
-
-
 # --- the command line ---
 
 @pytest.mark.parametrize("arguments", [
     [], ["bogus"], ["status", "--bogus"], ["-x", "status"], ["status", "operand"], ["switch"],
     ["switch", "a", "b"], ["status", "--tree"], ["list-modes", "--dry-run"],
     ["switch", "x", "--mode"], ["status", "--config=x"], ["status", "--json=xml"], ["--root"],
-    ["status", "--mode=x"], ["help", "bogus"], ["list", "--con=x"],
+    ["status", "--mode=x"], ["help", "bogus"], ["list", "--con=x"], ["next"],
+    ["next", "--cancel", "host"], ["next", "--cancel", "--tries=1"], ["set-default"],
+    ["set-default", "host", "--cancel"], ["confirm", "host"], ["next", "host", "--dry-run"],
+    ["next", "host", "--tries=0"], ["next", "host", "--tries=4"], ["next", "host", "--tries=1x"],
+    ["switch", "host", "--confirm=soon"], ["switch", "host", "--confirm=2d"],
+    ["switch", "host", "--confirm=0"], ["switch", "host", "--confirm="],
+    ["switch", "host", "--holders=some"], ["switch", "host", "--holders"], ["-H"],
+    ["-H", "", "status"], ["-H", "-oProxyCommand=true", "status"],
+    ["-H", "pc", "--root=/", "status"], ["-H", "pc", "list-devices"], ["-Hpc", "list", "--tree"],
 ])
 def test_usage_error(arguments):
     answer = run(*arguments)
@@ -181,15 +58,30 @@ def test_usage_error(arguments):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["next", "passthrough"], ["next", "--cancel"], ["set-default", "host"], ["confirm"],
     ["release"], ["init"], ["watch"], ["report"], ["rom"], ["run", "passthrough", "--", "ls", "-l"],
-    ["switch", "host", "--holders=stop"], ["switch", "host", "--confirm=5min"],
-    ["-H", "elsewhere", "status"], ["-Helsewhere", "status"], ["check", "passthrough"],
+    ["switch", "host", "--holders=stop"], ["switch", "host", "--holders=kill"],
 ])
 def test_of_a_later_version(arguments):
     answer = run(*arguments)
     assert answer.returncode == 2
     assert "not supported by this version" in answer.stderr
+
+
+@pytest.mark.parametrize("arguments", [
+    ["switch", "host"], ["next", "host"], ["next", "--cancel"], ["set-default", "host"], ["confirm"],
+    ["check", "host"],
+])
+def test_a_captured_machine_is_not_changed(machine, arguments):
+    answer = machine.in_host_mode().run(*arguments)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "--root" in answer.stderr
+
+
+def test_check_here_is_not_check_there():
+    for arguments in (["-H", "pc", "check"], ["check", "host", "--config=x"]):
+        answer = run(*arguments)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert "does not go with" in answer.stderr
 
 
 def test_version():
@@ -223,7 +115,7 @@ def test_full_disk(machine):
 # --- help and the man page ---
 
 def options_in(text):
-    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+    return set(re.findall(r"(?<![\w-])-(?:-[a-z][a-z-]*|[A-Za-z]\b)", text))
 
 
 def man_items():
@@ -231,7 +123,7 @@ def man_items():
     verbs, options = [], set()
     for line in MAN_PAGE.read_text().splitlines():
         if line.startswith(".It Cm "):
-            verbs.append(line.split()[2])
+            verbs.append(line.split()[2].rstrip(","))
         elif line.startswith(".It Fl "):
             options.add("-" + line.split()[2])
     return verbs, options
@@ -303,10 +195,14 @@ def test_status_in_json_equals_the_table(machine):
     assert [answer["reason"]] == shown["Why"]
     assert [answer["default_mode"]] == shown["Default"]
     assert answer["config"] == {"path": "/etc/vfio-mode.ini", "state": "ok", "errors": [],
-                                "changed_since_accepted": False}
+                                "accepted": True, "changed_since_accepted": False,
+                                "default_mode": "passthrough"}
     assert answer["drift"] == []
     assert answer["last_boot"] == {"mode": "host", "result": "none", "text": "Booted.",
                                    "steps_taken": 0}
+    assert answer["last_switch"].pop("time_usec") > 0
+    assert answer["last_switch"] == {"mode": "host", "result": "none", "text": "All is well.",
+                                     "steps_taken": 0}
     table = rows(machine.text("status").split("\n\n")[1])
     assert table[0] == ["DEVICE", "ADDRESS", "DRIVER", "WANTED", "NAME"]
     assert [[d["device"], d["address"], d["driver"], d["wanted_driver"], d["name"]]
@@ -514,9 +410,9 @@ def test_dry_run(machine):
     assert text.startswith("To mode passthrough:\n")
     assert [f"  {step['text']}" for step in answer["steps"]] == text.splitlines()[1:]
     assert (answer["dry_run"], answer["changed"], answer["refusal"]) == (True, True, None)
-    moved = [step for step in answer["steps"] if step["address"] == GPU]
-    assert [(step["step"], step["driver"]) for step in moved] == [
-        ("set-override", "vfio-pci"), ("unbind", "nvidia"), ("bind", "vfio-pci")]
+    assert [(step["step"], step["text"]) for step in answer["steps"] if step["object"] == GPU] == [
+        ("set-override", f"{GPU}: set driver_override to vfio-pci"),
+        ("unbind", f"{GPU}: unbind from nvidia"), ("bind", f"{GPU}: bind to vfio-pci")]
 
 
 def test_dry_run_with_nothing_to_do(machine):
@@ -564,14 +460,14 @@ def test_dry_run_of_the_way_back_with_a_typo(machine):
     machine.pc(gpu="vfio-pci", audio="vfio-pci").config("nonsense\n").accepted()
     machine.state("passthrough", homes=[f"{GPU} nvidia -", f"{AUDIO} snd_hda_intel -"])
     steps = machine.json("switch", "host", "--dry-run")["steps"]
-    assert [(s["address"], s["driver"]) for s in steps if s["step"] == "bind"] == [
-        (GPU, "nvidia"), (AUDIO, "snd_hda_intel")]
+    assert [(s["object"], s["text"]) for s in steps if s["step"] == "bind"] == [
+        (GPU, f"{GPU}: bind to nvidia"), (AUDIO, f"{AUDIO}: bind to snd_hda_intel")]
 
 
 def test_dry_run_of_the_way_back_without_config(machine):
     machine.pc(gpu="vfio-pci", nic="e1000e").state("passthrough", homes=[f"{GPU} nvidia -"])
     steps = machine.json("switch", "host", "--dry-run")["steps"]
-    assert [step["address"] for step in steps] == [GPU] * len(steps) and steps
+    assert [step["object"] for step in steps] == [GPU] * len(steps) and steps
     machine.json("switch", "passthrough", "--dry-run", code=3)
 
 
@@ -581,116 +477,6 @@ def test_dry_run_half_way(machine):
     answer = machine.run("switch", "host", "--dry-run")
     assert f"  {GPU}: bind to nvidia\n" in answer.stdout
     assert "was cut short" in answer.stderr
-
-
-def test_a_captured_machine_is_not_switched(machine):
-    answer = machine.in_host_mode().run("switch", "passthrough")
-    assert answer.returncode == 2
-    assert "--dry-run" in answer.stderr
-
-
-# --- switch on the live machine, with a systemctl of ours and a /run of our own ---
-
-SYSTEMCTL = """\
-#!/bin/sh
-case $1 in
-show) cat /run/invocation 2>/dev/null; exit 0 ;;
-esac
-[ -e /run/plan ] || exit 1
-. /run/plan
-"""
-
-
-@pytest.fixture
-def live(tmp_path):
-    """Runs the tool in namespaces where /run is empty and systemctl does what `plan` says."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "systemctl").write_text(SYSTEMCTL)
-    (tools / "systemctl").chmod(0o755)
-    own = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
-    mounted = 'mount -t tmpfs tmpfs /run && mkdir /run/vfio-mode'
-    if subprocess.run([*own, mounted], capture_output=True, check=False).returncode:
-        pytest.skip("no user and mount namespaces here")
-    if pathlib.Path("/etc/vfio-mode.ini").exists():
-        pytest.skip("this machine has a configuration of its own")
-
-    def switch(*arguments, plan=None, prepare=":", as_user=False):
-        script = f"{mounted}; {prepare}\n"
-        if plan:
-            script += f"cat >/run/plan <<'END'\n{plan}\nEND\n"
-        script += 'exec ' + ("unshare --user --map-user=1000 " if as_user else "") + '"$@"'
-        return subprocess.run([*own, script, "sh", PROGRAM, *arguments], capture_output=True,
-                              text=True, timeout=30, check=False,
-                              env={"PATH": f"{tools}:{os.environ['PATH']}", **sanitizers()})
-    return switch
-
-
-def outcome(kind="none", mode="host", steps=0, text="Said so.", code=0, invocation="abc"):
-    return (f"echo abc >/run/invocation\n"
-            f"printf '%s\\n' invocation={invocation} verb=switch mode={mode} result={kind} "
-            f"steps={steps} 'text={text}' >/run/vfio-mode/new\n"
-            f"mv /run/vfio-mode/new /run/vfio-mode/result\nexit {code}")
-
-
-def test_switch(live):
-    answer = live("switch", "host", plan=outcome(steps=4))
-    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "Said so.\n", "")
-    answer = json.loads(live("switch", "host", "-j", plan=outcome(steps=4)).stdout)
-    assert answer == {"schema": 1, "mode": "host", "dry_run": False, "changed": True,
-                      "steps_taken": 4, "text": "Said so.", "refusal": None}
-    assert live("switch", "host", "--quiet", plan=outcome(steps=4)).stdout == ""
-
-
-STATE = ("printf '%s\\n' vfio-mode-state=1 mode=host old-mode= source=unit reason= since=1 "
-         ">/run/vfio-mode/status")
-
-
-def test_switch_with_nothing_to_do(live):
-    answer = live("switch", "host", plan=outcome(), prepare=STATE)
-    assert answer.returncode == 0
-    assert answer.stdout == "Already in mode host; nothing had to be done.\n"
-    answer = json.loads(live("switch", "host", "-j", plan=outcome(), prepare=STATE).stdout)
-    assert answer["changed"] is False
-
-
-@pytest.mark.parametrize("kind, code", [
-    ("busy", 4), ("group-not-viable", 5), ("drives-the-console", 6), ("config-invalid", 3),
-    ("failed", 1), ("shutting-down", 4),
-])
-def test_switch_refused(live, kind, code):
-    answer = live("switch", "passthrough", plan=outcome(kind, "passthrough", code=1))
-    assert (answer.returncode, answer.stdout) == (code, "")
-    assert answer.stderr == f"vfio-modectl: Said so. ({kind})\n"
-    answer = live("switch", "passthrough", "-j", plan=outcome(kind, "passthrough", code=1))
-    answer = json.loads(answer.stdout)
-    assert answer["changed"] is False
-    assert answer["refusal"] == {"name": kind, "exit_code": code, "text": "Said so."}
-
-
-def test_switch_whose_unit_says_nothing(live):
-    for plan in ("exit 1", outcome("busy", code=1, invocation="another")):
-        answer = live("switch", "host", plan=plan)
-        assert answer.returncode == 1
-        assert "gave no reason; see: systemctl status vfio-mode@host.service" in answer.stderr
-
-
-def test_switch_without_rights(live):
-    # A refusal of an earlier start, under the unit's last id, must not be taken for this one's.
-    earlier = f"({outcome('busy', code=1)}) || :"
-    answer = live("switch", "host", plan="exit 1", prepare=earlier, as_user=True)
-    if "unshare" in answer.stderr:
-        pytest.skip("no nested user namespaces here")
-    assert answer.returncode == 8
-    assert "was not started" in answer.stderr
-
-
-def test_switch_to_no_possible_name(live):
-    for name in ("../evil", "a b", "none", "fallback", EVIL, "x" * 33):
-        answer = live("switch", name, plan="echo started >&2")
-        assert answer.returncode == 3
-        assert "unknown-mode" in answer.stderr and "started" not in answer.stderr
-        assert "\033" not in answer.stderr
 
 
 # --- check ---

@@ -20,7 +20,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2]
 README = (SOURCE / "README.md").read_text(encoding="utf-8")
 PATHS = [path for folder in ("daemon", "conf", "units")
-         for path in sorted((SOURCE / folder).glob("*.[1-8]"))]
+         for path in sorted((SOURCE / folder).rglob("*.[1-8]"))]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in PATHS}
 DOCUMENTS = {"README.md": README, **PAGES}
 INI_PAGE, UNIT_PAGE, CTL_PAGE = "vfio-mode.ini.5", "vfio-mode@.service.8", "vfio-modectl.1"
@@ -257,9 +257,9 @@ def test_every_unit_is_documented() -> None:
 
 def test_verbs_of_the_units_program_are_documented() -> None:
     usage = between(source("daemon/vfio-mode-apply.c"), "usage[]", ";\n\n")
-    verbs_there = re.findall(r'^\s*"  ([a-z]+) ', usage, re.M)
+    verbs_there = re.findall(r'^\s*"  ([a-z][a-z-]*) ', usage, re.M)
     assert verbs_there
-    assert re.findall(r"^\.It Cm ([a-z]+)", PAGES["vfio-mode-apply.8"], re.M) == verbs_there
+    assert re.findall(r"^\.It Cm ([a-z][a-z-]*)", PAGES["vfio-mode-apply.8"], re.M) == verbs_there
 
 
 def test_references_lead_somewhere() -> None:
@@ -325,7 +325,7 @@ def test_the_manual_pages_example_is_accepted(tmp_path: Path) -> None:
 VALUES = {
     "default-mode": "m", "fallback-mode": "m", "address": "0000:01:00.0", "id": "10de:2484",
     "functions": "0 1", "host-driver": "nvidia", "consent": "boot-vga", "also": "0000:02:00.0",
-    "vfio-devices": "d",
+    "vfio-devices": "d", "cmdline": "nosmt=force", "confirm": "boot",
 }
 
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "model/config.h"
+#include "model/kernel-cmdline.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -105,6 +106,21 @@ static void check_errors(const Sources *sources, const ConfigErrors *errors) {
         }
 }
 
+/* Nothing gets to a boot loader that one of them could take for something else. */
+static void check_cmdline(const char *cmdline) {
+        KernelCmdlineRequest request;
+        char before = ' ';
+
+        for (const char *c = cmdline; *c; before = *c++) {
+                assert(*c > ' ' || (*c == ' ' && before != ' '));
+                assert(*c <= '~' && !strchr("\"#$&'()*;<>?[\\]`{|}", *c));
+                assert(before != ' ' || !strchr("/!", *c));
+        }
+        assert(!*cmdline || before != ' ');
+        kernel_cmdline_request(cmdline, &request);
+        assert(!request.mode[0] && !request.mode_is_too_long && !request.rescue[0]);
+}
+
 static void check_config(const Config *config) {
         assert(config_find_mode(config, config->default_mode));
         assert(config_find_mode(config, config->fallback_mode));
@@ -120,7 +136,9 @@ static void check_config(const Config *config) {
         for (size_t i = 0; i < config->n_modes; i++) {
                 assert(config_name_is_valid(config->modes[i].name));
                 assert((uint64_t)config->modes[i].vfio_devices >> config->n_devices == 0);
+                check_cmdline(config->modes[i].cmdline);
         }
+        assert(!config_find_mode(config, config->fallback_mode)->cmdline[0]);
 }
 
 /* The text of what the sources say, or NULL where they are refused. The caller frees it. */

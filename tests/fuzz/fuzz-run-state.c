@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What lies in /run/vfio-mode: whatever it is, it is refused or it is a state that is written and
- * read back to the same text.
+ * What lies in /run/vfio-mode, and the trial of a switch: whatever it is, it is refused or it is a
+ * state that is written and read back to the same text.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -11,6 +11,7 @@
 
 #include "model/run-result.h"
 #include "model/run-state.h"
+#include "model/switch-trial.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -47,6 +48,18 @@ static void result_round_trip(const char *text) {
         free(printed);
 }
 
+static void trial_round_trip(const char *text) {
+        char printed[SWITCH_TRIAL_SIZE_MAX];
+        SwitchTrial trial, again;
+
+        if (switch_trial_parse(text, &trial) < 0)
+                return;
+        assert(switch_trial_format(&trial, printed, sizeof(printed)) > 0);
+        assert(switch_trial_parse(printed, &again) == 0);
+        assert(strcmp(again.mode, trial.mode) == 0 && strcmp(again.back, trial.back) == 0);
+        assert(again.until == trial.until);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         char *text;
 
@@ -58,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         text[size] = '\0';
         state_round_trip(text);
         result_round_trip(text);
+        trial_round_trip(text);
         free(text);
         return 0;
 }

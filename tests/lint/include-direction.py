@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Sources include only what is below them: base <- model <- host <- { apply, ctl }.
+"""Sources include only what is below them: base <- model <- host <- boot <- { apply, view },
+view <- { bus, ctl }.
 The programs' main files use what they like of ours.
 
 usage: include-direction.py SOURCE-ROOT
@@ -14,15 +15,19 @@ MAY_INCLUDE = {
     "base": {"base"},
     "model": {"base", "model"},
     "host": {"base", "model", "host"},
-    "apply": {"base", "model", "host", "apply"},
-    "ctl": {"base", "model", "host", "ctl"},
+    "boot": {"base", "model", "host", "boot"},
+    "apply": {"base", "model", "host", "boot", "apply"},
+    "view": {"base", "model", "host", "boot", "view"},
+    "bus": {"base", "model", "host", "boot", "view", "bus"},
+    "ctl": {"base", "model", "host", "boot", "view", "ctl"},
 }
 
-# The one file behind which each library is hidden, so that it can be changed or left out.
+# The files behind which each library is hidden, so that it can be changed or left out. What ends in
+# a slash is a whole folder.
 ONLY_IN = {
     "pci/": {"host/pci-names.c"},
     "libkmod.h": {"apply/module.c"},
-    "systemd/": {"apply/notify.c"},
+    "systemd/": {"apply/notify.c", "bus/", "ctl/bus.c"},
     "ini.h": {"model/config-parse.c"},
 }
 
@@ -33,6 +38,10 @@ IMPURE = re.compile(r"(dirent|fcntl|glob|ftw|poll|signal|spawn|syslog|time|unist
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
+def is_among(name, users):
+    return any(name == user or user.endswith("/") and name.startswith(user) for user in users)
+
+
 def check(path, name, errors):
     layer = name.split("/")[0] if "/" in name else None
     for number, line in enumerate(path.read_text().splitlines(), 1):
@@ -41,7 +50,7 @@ def check(path, name, errors):
             continue
         here, (quote, header) = f"daemon/{name}:{number}: ", match.groups()
         for prefix, users in ONLY_IN.items():
-            if quote == "<" and header.startswith(prefix) and name not in users:
+            if quote == "<" and header.startswith(prefix) and not is_among(name, users):
                 errors.append(f"{here}<{header}> belongs to {', '.join(sorted(users))} alone")
         if layer == "model" and quote == "<" and IMPURE.match(header):
             errors.append(f"{here}<{header}> in the model, which is pure")

@@ -2,6 +2,7 @@
 /* model/kernel-cmdline: what the command line asks of a boot. */
 #undef NDEBUG
 
+#include <errno.h>
 #include <string.h>
 
 #include "model/kernel-cmdline.h"
@@ -117,10 +118,51 @@ static void test_request(void **state) {
         assert_string_equal(request.rescue, row->request.rescue);
 }
 
+static const struct Foreign {
+        const char *title, *text, *arguments;
+        size_t length;
+} foreigns[] = {
+        { "nothing of ours", "ro quiet", "", sizeof("ro quiet") },
+        { "nothing at all", "", "nosmt", 0 },
+        { "our words", "ro vfio_mode=a vfio_mode.boot=once.7.0", "", sizeof("ro") },
+        { "our words and arguments", "ro vfio_mode=a nosmt panic=10 vfio_mode.boot=once.7.0",
+          "nosmt panic=10", sizeof("ro") },
+        { "arguments that are not there", "ro nosmt", "nosmt panic=10", sizeof("ro nosmt") },
+        { "arguments that are a part of a word", "xa=10 a=11", "a=1", sizeof("xa=10 a=11") },
+        { "arguments behind a word that ends alike", "xa=1 a=1", "a=1", sizeof("xa=1") },
+};
+
+static void test_foreign_length(void **state) {
+        const struct Foreign *row = *state;
+
+        assert_int_equal(kernel_cmdline_foreign_length(row->text, row->arguments), row->length);
+}
+
+static const struct Arguments {
+        const char *title, *cmdline, *arguments;
+} arguments_of[] = {
+        { "the arguments of a mode", "nosmt", "nosmt panic=10" },
+        { "the arguments of a mode without any", "", "panic=10" },
+        { "a panic= of the mode's own", "panic=0 nosmt", "panic=0 nosmt" },
+        { "a word that begins alike", "panic_on_oops=1", "panic_on_oops=1 panic=10" },
+};
+
+static void test_arguments(void **state) {
+        const struct Arguments *row = *state;
+        size_t length = strlen(row->arguments);
+        char buffer[64];
+
+        assert_int_equal(kernel_cmdline_arguments(row->cmdline, buffer, sizeof(buffer)), length);
+        assert_string_equal(buffer, row->arguments);
+        assert_int_equal(kernel_cmdline_arguments(row->cmdline, buffer, length), -ENOSPC);
+}
+
 int main(void) {
         Table table = { 0 };
 
         TABLE_ROWS(&table, test_split, splits);
         TABLE_ROWS(&table, test_request, requests);
+        TABLE_ROWS(&table, test_foreign_length, foreigns);
+        TABLE_ROWS(&table, test_arguments, arguments_of);
         return table_run("kernel-cmdline", &table);
 }

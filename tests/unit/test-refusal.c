@@ -34,6 +34,13 @@ static const Row rows[] = {
         { REFUSAL_MODULE_UNAVAILABLE, "module-unavailable", 5 },
         { REFUSAL_ALREADY_SWITCHING, "already-switching", 4 },
         { REFUSAL_SHUTTING_DOWN, "shutting-down", 4 },
+        { REFUSAL_NOT_SUPPORTED, "not-supported", 5 },
+        { REFUSAL_UNPROTECTED, "unprotected", 5 },
+        { REFUSAL_CMDLINE_TOO_LONG, "cmdline-too-long", 5 },
+        { REFUSAL_OTHER_DEFAULT, "other-default", 4 },
+        { REFUSAL_OTHER_BOOT, "other-boot", 5 },
+        { REFUSAL_NOT_AUTHORISED, "not-authorised", 8 },
+        { REFUSAL_TIMED_OUT, "timed-out", 12 },
         { REFUSAL_FAILED, "failed", 1 },
         { REFUSAL_HALF_WAY, "half-way", 1 },
 };

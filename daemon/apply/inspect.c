@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The order of the checks is that in which a person would mend what they find: the configuration,
+ * the devices, the switch, the next boot.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "boot/next-boot.h"
+#include "host/config-load.h"
+#include "host/holders.h"
+#include "inspect.h"
+#include "model/device.h"
+#include "model/kernel-cmdline.h"
+#include "module.h"
+#include "situation.h"
+#include "sysfs.h"
+
+#define ENABLED_BOOT_UNIT "etc/systemd/system/sysinit.target.wants/vfio-mode-boot.service"
+#define ENABLED_CONFIRM_UNIT "etc/systemd/system/multi-user.target.wants/vfio-mode-confirm.service"
+
+typedef struct Inspect {
+        Situation now;
+        Plan plan;
+        Refusal refusal;
+        NextBoot next;
+        const ConfigMode *mode;
+        Inspection *ret;
+} Inspect;
+
+static void _printf_(5, 6) check(Inspect *i, CheckResult result, const char *id, const char *advice,
+                                 const char *format, ...) {
+        Inspection *ret = i->ret;
+        va_list arguments;
+        Check *new;
+
+        if (ret->n_checks == INSPECTION_CHECKS_MAX)
+                return;
+        new = &ret->checks[ret->n_checks++];
+        *new = (Check){ .result = result };
+        (void)snprintf(new->id, sizeof(new->id), "%s", id);
+        (void)snprintf(new->advice, sizeof(new->advice), "%s", result == CHECK_PASS ? "" : advice);
+        va_start(arguments, format);
+        (void)vsnprintf(new->message, sizeof(new->message), format, arguments);
+        va_end(arguments);
+}
+
+/* --- the plan --- */
+
+static void add_steps(Inspect *i) {
+        Inspection *ret = i->ret;
+
+        for (size_t n = 0; n < i->plan.n_steps; n++) {
+                const Step *step = &i->plan.steps[n];
+                InspectionStep *to = &ret->steps[ret->n_steps++];
+                char text[PLAN_STEP_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
+
+                (void)snprintf(to->step, sizeof(to->step), "%s", step_kind_name(step->kind));
+                (void)snprintf(to->object, sizeof(to->object), "%s",
+                               step->kind == STEP_LOAD_MODULE
+                                       ? step->driver
+                                       : pci_address_format(step->address, address));
+                (void)snprintf(to->note, sizeof(to->note), "%s", step_format(step, text));
+        }
+        for (size_t n = 0; n < i->plan.n_notes; n++) {
+                InspectionStep *to = &ret->steps[ret->n_steps++];
+
+                (void)snprintf(to->step, sizeof(to->step), "note");
+                (void)snprintf(to->note, sizeof(to->note), "%s", i->plan.notes[n]);
+        }
+}
+
+/* Names of other users' processes are not for everybody: the same refusal, as somebody without
+ * rights would see it. */
+static void refuse_in_public(Inspect *i) {
+        Refusal refusal = i->refusal;
+
+        for (size_t n = 0; n < i->now.host.n_functions; n++)
+                if (i->now.host.functions[n].holder.pid > 0)
+                        i->now.host.functions[n].holder.pid = HOLDER_UNSEEN;
+        if (i->refusal.kind == REFUSAL_BUSY)
+                (void)situation_plan(&i->now, &i->plan, &refusal);
+        (void)snprintf(i->ret->public_text, sizeof(i->ret->public_text), "%s", refusal.text);
+}
+
+static RefusalKind plan(Inspect *i) {
+        RefusalKind kind;
+        int r;
+
+        kind = situation_load_config(&i->now, &i->refusal);
+        if (kind != REFUSAL_NONE)
+                return kind;
+        i->mode = config_find_mode(&i->now.config, i->now.mode);
+        kind = situation_scan(&i->now, &i->refusal);
+        if (kind != REFUSAL_NONE)
+                return kind;
+        r = holders_find_vfio(i->now.root, &i->now.host);
+        if (r < 0)
+                return refusal_set(&i->refusal, REFUSAL_FAILED,
+                                   "Processes using VFIO cannot be looked for: %s.", strerror(-r));
+        return situation_plan(&i->now, &i->plan, &i->refusal);
+}
+
+static void make_plan(Inspect *i) {
+        i->ret->kind = plan(i);
+        i->refusal.kind = i->ret->kind;
+        if (i->ret->kind == REFUSAL_NONE) {
+                add_steps(i);
+                return;
+        }
+        (void)snprintf(i->ret->text, sizeof(i->ret->text), "%s", i->refusal.text);
+        refuse_in_public(i);
+}
+
+/* --- the configuration and the devices --- */
+
+static void check_config(Inspect *i) {
+        _cleanup_(config_files_done) ConfigFiles files = { 0 };
+        _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
+        _cleanup_free_ Config *config = calloc(1, sizeof(*config));
+        char text[256];
+
+        if (!errors || !config)
+                return;
+        if (config_load(i->now.root, &files, config, errors) < 0)
+                check(i, CHECK_FAIL, "config", "Mend it; `vfio-modectl check` shows every error.",
+                      "%s", config_errors_format(errors, text, sizeof(text)));
+        else if (!config_find_mode(config, i->now.mode))
+                check(i, CHECK_FAIL, "config", "`vfio-modectl list-modes` lists those there are.",
+                      "The configuration has no mode '%s'.", i->now.mode);
+        else
+                check(i, CHECK_PASS, "config", "", "%zu mode%s, %zu device%s.", config->n_modes,
+                      config->n_modes == 1 ? "" : "s", config->n_devices,
+                      config->n_devices == 1 ? "" : "s");
+}
+
+static void check_host_driver(Inspect *i, const ConfigDevice *device, PciAddress address) {
+        char id[sizeof("host-driver-") + CONFIG_NAME_SIZE], text[PCI_ADDRESS_SIZE], modalias[128];
+        const Function *function = host_find(&i->now.host, address);
+
+        (void)snprintf(id, sizeof(id), "host-driver-%s", device->name);
+        (void)pci_address_format(address, text);
+        if (device->host_driver[0] != '\0' && sysfs_has_driver(i->now.root, device->host_driver))
+                check(i, CHECK_PASS, id, "", "%s goes back to %s.", text, device->host_driver);
+        else if (device->host_driver[0] != '\0')
+                check(i, CHECK_WARN, id, "", "%s goes back to %s, which is not loaded now.", text,
+                      device->host_driver);
+        else if (function && !function->on_vfio && function->driver[0] != '\0')
+                check(i, CHECK_PASS, id, "", "%s goes back to %s.", text, function->driver);
+        else if (sysfs_read_modalias(i->now.root, address, modalias, sizeof(modalias)) >= 0 &&
+                 module_exists_for(i->now.root, modalias))
+                check(i, CHECK_PASS, id, "", "%s has a module on this host.", text);
+        else
+                check(i, CHECK_WARN, id, "Name it as host-driver of the device.",
+                      "No driver is known that %s would go back to.", text);
+}
+
+static void check_device(Inspect *i, const ConfigDevice *device) {
+        PciAddress functions[DEVICE_FUNCTIONS_MAX];
+        char id[sizeof("device-") + CONFIG_NAME_SIZE], address[PCI_ADDRESS_SIZE];
+        Refusal refusal = { 0 };
+        size_t n = 0;
+
+        (void)snprintf(id, sizeof(id), "device-%s", device->name);
+        if (device_resolve(device, &i->now.host, functions, &n, &refusal) != REFUSAL_NONE) {
+                check(i, CHECK_FAIL, id, "`vfio-modectl list-devices` lists what is there.", "%s",
+                      refusal.text);
+        } else if (n > 0) {
+                check(i, CHECK_PASS, id, "", "%s and %zu more function%s.",
+                      pci_address_format(functions[0], address), n - 1, n == 2 ? "" : "s");
+                check_host_driver(i, device, functions[0]);
+        }
+}
+
+static void check_devices(Inspect *i) {
+        for (size_t n = 0; i->mode && n < i->now.config.n_devices; n++)
+                if (i->mode->vfio_devices & (UINT32_C(1) << n))
+                        check_device(i, &i->now.config.devices[n]);
+}
+
+static void check_switch(Inspect *i) {
+        if (i->mode && i->mode->vfio_devices != 0)
+                check(i, i->now.host.iommu ? CHECK_PASS : CHECK_FAIL, "iommu",
+                      "Switch it on in the firmware's setup (VT-d, AMD-Vi) and, for Intel, with "
+                      "intel_iommu=on on the kernel command line.",
+                      i->now.host.iommu ? "The IOMMU is on." : "There is no IOMMU.");
+        if (i->ret->kind == REFUSAL_NONE)
+                check(i, CHECK_PASS, "switch", "", "A switch takes %zu step%s.", i->plan.n_steps,
+                      i->plan.n_steps == 1 ? "" : "s");
+        else
+                check(i, CHECK_FAIL, "switch", "", "A switch is refused (%s): %s",
+                      refusal_name(i->ret->kind), i->ret->public_text);
+}
+
+/* --- the next boot --- */
+
+static void check_place(Inspect *i) {
+        const BootPlace *place = &i->next.place;
+
+        if (i->next.place_result < 0)
+                check(i, CHECK_WARN, "boot-place", "", "How this machine boots is not known: %s.",
+                      strerror(-i->next.place_result));
+        else if (place->path[0] == '\0')
+                check(i, CHECK_WARN, "boot-place", "", "%s", place->why_not.text);
+        else if (i->next.state_result < 0)
+                check(i, CHECK_WARN, "boot-place",
+                      "Update GRUB's configuration, or reboot, which makes it anew.",
+                      "The boot environment /%s cannot be used: %s.", place->path,
+                      i->next.state_result == -ENOENT    ? "it is not there"
+                      : i->next.state_result == -EBADMSG ? "it is damaged"
+                                                         : strerror(-i->next.state_result));
+        else
+                check(i, CHECK_PASS, "boot-place", "", "%s with the boot environment /%s.",
+                      boot_loader_name(place->loader), place->path);
+        if (place->path[0] != '\0')
+                check(i, place->has_scripts ? CHECK_PASS : CHECK_WARN, "boot-scripts",
+                      "Update GRUB's configuration (update-grub or grub-mkconfig).",
+                      place->has_scripts ? "GRUB's configuration reads it."
+                                         : "GRUB's configuration does not read it yet.");
+}
+
+static void check_protection(Inspect *i) {
+        const BootMarker *marker = &i->next.marker;
+
+        if (i->next.place.path[0] != '\0')
+                check(i, boot_marker_proves_grub(marker) ? CHECK_PASS : CHECK_WARN,
+                      "boot-protection", "Reboot once, so that GRUB is seen to read and write it.",
+                      boot_marker_proves_grub(marker)
+                              ? "GRUB has been seen to read and write the boot environment."
+                              : "GRUB has not been seen to read and write the boot environment in "
+                                "this boot.");
+        else if (i->mode && i->mode->cmdline[0] == '\0')
+                check(i, i->next.efi_available ? CHECK_PASS : CHECK_WARN, "boot-protection", "",
+                      i->next.efi_available
+                              ? "A one-shot EFI variable carries the mode."
+                              : "Nothing here can carry a mode to the next boot but default-mode.");
+}
+
+/* What is ours on the running command line goes, and the mode's arguments come. */
+static void check_cmdline(Inspect *i) {
+        char running[KERNEL_CMDLINE_MAX] = "";
+        char arguments[BOOT_ARGUMENTS_SIZE];
+        size_t length;
+        int n;
+
+        if (!i->mode || i->mode->cmdline[0] == '\0')
+                return;
+        n = kernel_cmdline_arguments(i->mode->cmdline, arguments, sizeof(arguments));
+        if (n < 0 ||
+            file_read_line_at(i->now.root->fd, "proc/cmdline", running, sizeof(running)) < 0)
+                return;
+        length = kernel_cmdline_foreign_length(running, i->next.state.arguments) + (size_t)n +
+                 KERNEL_CMDLINE_WORDS_MAX;
+        check(i, length < KERNEL_CMDLINE_SIZE ? CHECK_PASS : CHECK_FAIL, "cmdline",
+              "Take something off the mode's cmdline, or off GRUB's.",
+              "A boot into it takes %zu of %d bytes of the kernel command line.", length,
+              KERNEL_CMDLINE_SIZE - 1);
+}
+
+static void check_unit(Inspect *i, const char *path, const char *unit, const char *id) {
+        bool enabled = faccessat(i->now.root->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+        char advice[128];
+
+        (void)snprintf(advice, sizeof(advice), "systemctl enable %s", unit);
+        check(i, enabled ? CHECK_PASS : CHECK_WARN, id, advice, "%s is %s.", unit,
+              enabled ? "enabled" : "not enabled");
+}
+
+int inspect(const Root *root, const char *mode, Inspection *ret) {
+        _cleanup_free_ Inspect *i = calloc(1, sizeof(*i));
+        const char *invocation = getenv("INVOCATION_ID");
+
+        if (!i)
+                return -ENOMEM;
+        (void)memset(ret, 0, sizeof(*ret));
+        (void)snprintf(ret->mode, sizeof(ret->mode), "%s", mode);
+        (void)snprintf(ret->invocation, sizeof(ret->invocation), "%s",
+                       invocation ? invocation : "");
+        i->now.root = root;
+        i->now.mode = mode;
+        i->ret = ret;
+        if (situation_read_state(&i->now) < 0)
+                return -ENOMEM;
+        make_plan(i);
+        next_boot_read(root, &i->next);
+        check_config(i);
+        check_devices(i);
+        check_switch(i);
+        check_place(i);
+        check_protection(i);
+        check_cmdline(i);
+        check_unit(i, ENABLED_BOOT_UNIT, "vfio-mode-boot.service", "boot-unit");
+        check_unit(i, ENABLED_CONFIRM_UNIT, "vfio-mode-confirm.service", "confirm-unit");
+        return 0;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Verbs for what carries a mode to the next boot: the one-shot EFI variable, and what GRUB's
+ * scripts ask when they write grub.cfg. The latter print for the scripts on stdout and for people
+ * on stderr.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "boot/boot-place.h"
+#include "boot/efi-one-shot.h"
+#include "boot/env-file.h"
+#include "host/config-load.h"
+#include "model/boot-state.h"
+#include "model/kernel-cmdline.h"
+#include "notify.h"
+#include "verbs.h"
+
+#define NO_MODE "none"
+
+static RefusalKind load_config(const Root *root, Config *ret) {
+        _cleanup_(config_files_done) ConfigFiles files = { 0 };
+        _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
+        char text[256];
+
+        if (!errors)
+                return REFUSAL_FAILED;
+        if (config_load(root, &files, ret, errors) >= 0)
+                return REFUSAL_NONE;
+        log_error("%s", config_errors_format(errors, text, sizeof(text)));
+        return REFUSAL_CONFIG_INVALID;
+}
+
+/* --- one-shot --- */
+
+static RefusalKind check_one_shot(const Root *root, const char *mode) {
+        _cleanup_free_ Config *config = calloc(1, sizeof(*config));
+        const ConfigMode *found;
+        RefusalKind kind;
+
+        if (!config)
+                return REFUSAL_FAILED;
+        kind = load_config(root, config);
+        if (kind != REFUSAL_NONE)
+                return kind;
+        found = config_find_mode(config, mode);
+        if (!found) {
+                log_error("The configuration has no mode '%s'.", mode);
+                return REFUSAL_UNKNOWN_MODE;
+        }
+        if (found->cmdline[0] != '\0') {
+                log_error("Mode '%s' has kernel arguments, which an EFI variable cannot carry.",
+                          mode);
+                return REFUSAL_NOT_SUPPORTED;
+        }
+        return REFUSAL_NONE;
+}
+
+RefusalKind apply_one_shot(const Root *root, const char *mode) {
+        RefusalKind kind;
+        int r;
+
+        if (strcmp(mode, NO_MODE) == 0) {
+                r = efi_one_shot_delete(root);
+        } else {
+                kind = check_one_shot(root, mode);
+                if (kind != REFUSAL_NONE)
+                        return kind;
+                r = efi_one_shot_write(root, mode);
+        }
+        if (r < 0) {
+                (void)log_error_errno(r, "The one-shot EFI variable cannot be written: %m");
+                notify_status("The one-shot EFI variable could not be written.");
+                return REFUSAL_FAILED;
+        }
+        if (strcmp(mode, NO_MODE) == 0)
+                log_info("No one-shot EFI variable names a mode for the next boot.");
+        else
+                log_info("The one-shot EFI variable names '%s' for the next boot.", mode);
+        return REFUSAL_NONE;
+}
+
+/* --- for GRUB's scripts --- */
+
+/* The block's path as GRUB has to be told it: from its prefix, or from the ESP's root. */
+static const char *path_for_grub(const BootPlace *place) {
+        size_t length = strlen(place->grub_directory);
+        const char *on_esp;
+
+        if (place->esp_uuid[0] != '\0') {
+                on_esp = strstr(place->path, "EFI/vfio-mode/");
+                return on_esp;
+        }
+        return strncmp(place->path, place->grub_directory, length) == 0 &&
+                               place->path[length] == '/'
+                       ? place->path + length + 1
+                       : NULL;
+}
+
+RefusalKind apply_grub_environment(const Root *root) {
+        BootPlace place = { 0 };
+        const char *path;
+        int r;
+
+        r = boot_place_find(root, &place);
+        if (r < 0) {
+                (void)log_error_errno(r, "How this machine boots cannot be found out: %m");
+                return REFUSAL_FAILED;
+        }
+        path = place.path[0] == '\0' ? NULL : path_for_grub(&place);
+        if (!path) {
+                log_warning("%s", place.why_not.text);
+                return REFUSAL_NOT_SUPPORTED;
+        }
+        r = env_file_create(root, place.path);
+        if (r < 0) {
+                (void)log_error_errno(r, "The boot environment /%s cannot be made: %m", place.path);
+                return REFUSAL_FAILED;
+        }
+        if (r > 0)
+                log_info("The boot environment /%s was made.", place.path);
+        if (place.esp_uuid[0] != '\0')
+                (void)printf("esp %s %s\n", place.esp_uuid, path);
+        else
+                (void)printf("prefix %s\n", path);
+        return REFUSAL_NONE;
+}
+
+RefusalKind apply_grub_modes(const Root *root) {
+        _cleanup_free_ Config *config = calloc(1, sizeof(*config));
+        RefusalKind kind;
+
+        kind = config ? load_config(root, config) : REFUSAL_FAILED;
+        if (kind != REFUSAL_NONE)
+                return kind;
+        for (size_t i = 0; i < config->n_modes; i++) {
+                const ConfigMode *mode = &config->modes[i];
+                char arguments[BOOT_ARGUMENTS_SIZE];
+
+                if (strcmp(mode->name, config->fallback_mode) != 0 &&
+                    kernel_cmdline_arguments(mode->cmdline, arguments, sizeof(arguments)) >= 0)
+                        (void)printf("%s\t%s\n", mode->name, arguments);
+        }
+        return REFUSAL_NONE;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The record of the boot before is written a second time before the record of this boot takes its
+ * place: so no power cut leaves a machine without the count that it held.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/parse.h"
+#include "boot-history.h"
+
+#define VAR_LIB "var/lib"
+#define BOOT_ID_PATH "proc/sys/kernel/random/boot_id"
+
+int boot_id_read(const Root *root, char ret[static BOOT_ID_SIZE]) {
+        char text[BOOT_ID_SIZE + 8];
+        ssize_t n = file_read_line_at(root->fd, BOOT_ID_PATH, text, sizeof(text));
+
+        if (n < 0)
+                return (int)n;
+        return n == BOOT_ID_SIZE - 1 ? parse_copy(ret, BOOT_ID_SIZE, text, (size_t)n) : -EBADMSG;
+}
+
+int boot_record_read(const Root *root, const char *path, BootRecord *ret) {
+        char text[BOOT_RECORD_SIZE_MAX];
+        ssize_t n = file_read_at(root->fd, path, text, sizeof(text));
+
+        /* No directory of ours yet means no record; no /var/lib, that nobody can know. */
+        if (n == -ENOENT)
+                return faccessat(root->fd, VAR_LIB, F_OK, 0) < 0 ? -ENOTDIR : -ENOENT;
+        if (n == -EFBIG)
+                return -EBADMSG;
+        if (n < 0)
+                return (int)n;
+        return strlen(text) == (size_t)n ? boot_record_parse(text, ret) : -EBADMSG;
+}
+
+/* --- writing --- */
+
+static int write_synced(int dir_fd, const char *name, const char *text, size_t length) {
+        _cleanup_close_ int fd = -1;
+        ssize_t n;
+
+        fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        n = write(fd, text, length);
+        if (n < 0)
+                return -errno;
+        if ((size_t)n != length)
+                return -EIO;
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int replace(int dir_fd, const char *name, const BootRecord *record) {
+        char text[BOOT_RECORD_SIZE_MAX], temporary[64];
+        int n, r;
+
+        n = boot_record_format(record, text, sizeof(text));
+        if (n < 0)
+                return n;
+        (void)snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", name, (long)getpid());
+        r = write_synced(dir_fd, temporary, text, (size_t)n);
+        if (r >= 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(dir_fd, temporary, 0);
+        return r;
+}
+
+static int open_directory(const Root *root) {
+        int fd;
+
+        if (mkdirat(root->fd, STATE_DIR, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        fd = openat(root->fd, STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+/* What was this boot's until now becomes that of the boot before, if it is of another boot. */
+static int keep_previous(const Root *root, int dir_fd, const char *boot_id) {
+        BootRecord old;
+        int r = boot_record_read(root, BOOT_RECORD_PATH, &old);
+
+        if (r >= 0 && strcmp(old.boot_id, boot_id) != 0)
+                return replace(dir_fd, "boot.previous", &old);
+        /* Of the boot before nothing is known: no older one may pass for it. */
+        if (r == -EBADMSG || r == -EPROTONOSUPPORT)
+                (void)unlinkat(dir_fd, "boot.previous", 0);
+        return 0;
+}
+
+int boot_record_write(const Root *root, const BootRecord *record) {
+        _cleanup_close_ int dir_fd = open_directory(root);
+        int r;
+
+        if (dir_fd < 0)
+                return dir_fd;
+        r = keep_previous(root, dir_fd, record->boot_id);
+        if (r >= 0)
+                r = replace(dir_fd, "boot", record);
+        if (r >= 0 && fsync(dir_fd) < 0)
+                r = -errno;
+        return r;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one table of boot loaders, and how each is recognised.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "boot-loader.h"
+#include "efi-one-shot.h"
+
+#define LOADER_GUID "-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+#define LOADER_INFO EFI_VARIABLES_DIR "/LoaderInfo" LOADER_GUID
+#define STUB_INFO EFI_VARIABLES_DIR "/StubInfo" LOADER_GUID
+#define PROXMOX_ESPS "etc/kernel/proxmox-boot-uuids"
+
+#define BY_HAND "By hand, for one boot: "
+
+static const struct {
+        const char *name, *route;
+} loaders[_BOOT_LOADER_MAX] = {
+        [BOOT_LOADER_UNKNOWN] = { "an unknown boot loader", BY_HAND
+                                  "add vfio_mode=MODE and the mode's cmdline to the kernel's "
+                                  "command line in the boot loader." },
+        [BOOT_LOADER_GRUB] = { "GRUB", BY_HAND "press e in GRUB's menu, and add vfio_mode=MODE and "
+                                               "the mode's cmdline to the line that begins with "
+                                               "linux." },
+        [BOOT_LOADER_GRUB_BLS] = { "GRUB with entry files",
+                                   BY_HAND "press e in GRUB's menu, and add vfio_mode=MODE and the "
+                                           "mode's cmdline to the line that begins with linux; for "
+                                           "good, grubby --update-kernel=DEFAULT --args=..." },
+        [BOOT_LOADER_PROXMOX_TOOL] = { "proxmox-boot-tool", BY_HAND
+                                       "press e in the boot menu, and add vfio_mode=MODE and "
+                                       "the mode's cmdline; for good, in "
+                                       "/etc/kernel/cmdline, and run proxmox-boot-tool "
+                                       "refresh." },
+        [BOOT_LOADER_SYSTEMD_BOOT] = { "systemd-boot", BY_HAND
+                                       "press e in the boot menu, and add vfio_mode=MODE and "
+                                       "the mode's cmdline; or make an entry with such "
+                                       "options, and pick it with bootctl set-oneshot." },
+        [BOOT_LOADER_UKI] = { "a unified kernel image", BY_HAND
+                              "build an image whose command line has vfio_mode=MODE and the "
+                              "mode's cmdline, and pick it with efibootmgr --bootnext." },
+};
+
+const char *boot_loader_name(BootLoader loader) {
+        return loaders[loader].name;
+}
+
+const char *boot_loader_manual_route(BootLoader loader) {
+        return loaders[loader].route;
+}
+
+/* --- GRUB --- */
+
+static bool exists(const Root *root, const char *path) {
+        return faccessat(root->fd, path, F_OK, 0) == 0;
+}
+
+/* What cannot be read, or is longer than any grub.cfg, has no script of ours for all we know. */
+static int read_grub_config(const Root *root, const char *directory, GrubConfig *ret) {
+        _cleanup_free_ char *text = NULL;
+        char path[BOOT_PATH_SIZE];
+        ssize_t n;
+
+        (void)snprintf(path, sizeof(path), "%s/grub.cfg", directory);
+        if (!exists(root, path))
+                return 0;
+        n = file_read_alloc_at(root->fd, path, GRUB_CFG_MAX, &text);
+        if (n == -ENOMEM)
+                return (int)n;
+        (void)snprintf(ret->directory, sizeof(ret->directory), "%s", directory);
+        if (n < 0)
+                return 1;
+        ret->has_scripts = strstr(text, GRUB_SCRIPT_MARK);
+        ret->is_bls = strstr(text, "blscfg") && exists(root, "boot/loader/entries");
+        return 1;
+}
+
+int grub_config_find(const Root *root, GrubConfig *ret) {
+        static const char *const directories[] = { "boot/grub", "boot/grub2" };
+        int r = 0;
+
+        *ret = (GrubConfig){ 0 };
+        for (size_t i = 0; i < ARRAY_SIZE(directories) && r == 0; i++)
+                r = read_grub_config(root, directories[i], ret);
+        return r < 0 ? r : 0;
+}
+
+/* --- which one --- */
+
+/* A variable's ASCII text: four bytes of attributes, then UTF-16. "" where there is none. */
+static void read_efi_text(const Root *root, const char *path, char *text, size_t size) {
+        char bytes[1024];
+        ssize_t n = file_read_at(root->fd, path, bytes, sizeof(bytes));
+        size_t length = 0;
+
+        for (ssize_t i = 4; i + 1 < n && length + 1 < size && bytes[i]; i += 2)
+                text[length++] = bytes[i + 1] ? '?' : bytes[i];
+        text[length] = '\0';
+}
+
+static bool has_proxmox_esps(const Root *root) {
+        struct stat st;
+
+        return fstatat(root->fd, PROXMOX_ESPS, &st, 0) == 0 && st.st_size > 0;
+}
+
+BootLoader boot_loader_find(const Root *root, const GrubConfig *grub) {
+        char info[128];
+
+        if (has_proxmox_esps(root))
+                return BOOT_LOADER_PROXMOX_TOOL;
+        read_efi_text(root, LOADER_INFO, info, sizeof(info));
+        if (strncmp(info, "systemd-boot", 12) == 0)
+                return BOOT_LOADER_SYSTEMD_BOOT;
+        if (exists(root, STUB_INFO))
+                return BOOT_LOADER_UKI;
+        if (grub->directory[0] == '\0')
+                return BOOT_LOADER_UNKNOWN;
+        return grub->is_bls ? BOOT_LOADER_GRUB_BLS : BOOT_LOADER_GRUB;
+}

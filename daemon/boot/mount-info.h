@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which file system a path lies on, by /proc/self/mountinfo. In a service's mount namespace the
+ * same file system stands there several times, bound read-only or not: the super block's options
+ * and the device are the same in each line.
+ * Kernel: Documentation/filesystems/proc.rst, 3.5.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "host/root.h"
+
+typedef struct MountInfo {
+        char device[24];   /**< "8:1" */
+        char root[256];    /**< what of the file system is mounted there: "/" is all of it */
+        char point[256];   /**< where: "/boot" */
+        char type[32];     /**< "ext4" */
+        char options[512]; /**< of the super block, not of the mount: "rw,data=journal" */
+} MountInfo;
+
+/**
+ * Reads the table.
+ *
+ * @ret: the caller frees it
+ *
+ * Returns 0 or a negative errno.
+ */
+_must_check_ int mount_info_read(const Root *root, char **ret);
+
+/** Finds the mount that @path (absolute, but without the leading slash) lies in. Returns false
+ * where there is none. */
+bool mount_info_find(const char *table, const char *path, MountInfo *ret);
+
+/** Whether the super block has an option, such as "ro". */
+bool mount_info_has_option(const MountInfo *mount, const char *option);

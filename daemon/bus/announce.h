@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ModeChanged and FellBack, each once, also for what happened while the service was not running:
+ * the mode that was last told is kept in /run.
+ */
+#pragma once
+
+#include "service.h"
+
+#define ANNOUNCED_PATH SERVICE_DIR "/announced"
+
+/** Tells of a new mode, unless a switch is under way: what lies in between is nobody's mode. */
+void announce(Service *service);

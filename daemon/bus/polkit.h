@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who may do what: one table from method to action, and a method that is not in it is denied.
+ * polkit is asked about the caller, and about nobody but the caller; root needs no polkit.
+ */
+#pragma once
+
+#include "request.h"
+
+#define ACTION_SWITCH_MODE "org.vfiomode1.switch-mode"
+#define ACTION_SET_NEXT_BOOT "org.vfiomode1.set-next-boot"
+
+/** Whether the sender is root, or who we are ourselves. */
+bool polkit_is_privileged(sd_bus_message *call);
+
+/**
+ * Lets the request's method be performed, now or when polkit has answered; or refuses.
+ *
+ * The request is answered by this in any case, sooner or later.
+ */
+void polkit_authorise(Request *request);

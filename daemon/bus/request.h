@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A method call that is answered later: after polkit, a job, an inspection, a write. Each is
+ * answered exactly once, which frees it.
+ */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "base/cleanup.h"
+#include "boot/next-boot.h"
+#include "model/config.h"
+#include "model/inspection.h"
+#include "model/refusal.h"
+#include "service.h"
+
+/**
+ * Calls that wait at the same time. Whoever may do everything gets some more. Each may be waiting
+ * for an answer to a call of ours, of which dbus-daemon lets a connection have 128
+ * (max_replies_per_connection).
+ */
+#define REQUESTS_MAX 64
+#define REQUESTS_PRIVILEGED_MAX 96
+
+/** What a method was called with, checked. */
+typedef struct Arguments {
+        char mode[CONFIG_NAME_SIZE];
+        uint64_t confirm_within; /**< µs; 0: not asked for */
+        NextBootOptions next_boot;
+} Arguments;
+
+/** A method: how its arguments are read, and what it does once it may. */
+typedef struct Method {
+        const char *member;
+        /** Reads the arguments into the request. Returns 0, or a negative errno with @error set. */
+        int (*read)(Request *request, sd_bus_error *error);
+        /** Does it; answers the request now or later. */
+        void (*perform)(Request *request);
+} Method;
+
+struct Request {
+        Service *service;
+        sd_bus_message *call;
+        const Method *method;
+        const char *action; /**< that polkit was asked for */
+        sd_bus_slot *polkit;
+        Arguments arguments;
+        bool sees_all; /**< may be told of other users' processes */
+        /** Answers it out of an inspection. */
+        void (*tell)(Request *request, const Inspection *inspection);
+        Request *follower; /**< that waits for the same inspection */
+        Request *previous, *next;
+};
+
+/**
+ * Takes a call in.
+ *
+ * Returns 0; a negative errno with @error set to LimitsExceeded where too many wait already; or
+ * -ENOMEM.
+ */
+_must_check_ int request_new(Service *service, sd_bus_message *call, const Method *method,
+                             bool is_privileged, Request **ret, sd_bus_error *error);
+
+/** Drops it unanswered: sd-bus answers, or nobody is there any more. */
+void request_free(Request *request);
+
+/** Answers with nothing but success. */
+void request_done(Request *request);
+
+/** Answers with a message that was made for its call, and drops that. @reply NULL: out of memory.
+ */
+void request_send(Request *request, sd_bus_message *reply);
+
+/** Answers with a refusal. @text: "" for the kind's sentence. */
+void request_refuse(Request *request, RefusalKind kind, const char *text);
+
+/** Answers with one of D-Bus' own errors. */
+void request_fail(Request *request, const char *name, const char *text);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Directories, not files: those are replaced by rename(2). What is not there yet is waited for in
+ * the directory above it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+
+#include "boot/boot-history.h"
+#include "host/config-load.h"
+#include "host/state-files.h"
+#include "watch.h"
+
+/* Closing after writing: the lock of a switch is let go of so, and it is the last that one does. */
+#define EVENTS                                                                                   \
+        (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_DELETE_SELF | \
+         IN_MOVE_SELF | IN_ONLYDIR)
+#define BLOCK (WATCHES_MAX - 1) /* where the boot environment is found is no constant */
+
+typedef struct Place {
+        const char *path, *prefix;
+} Place;
+
+static const Place places[BLOCK] = {
+        { "run", "vfio-mode" },      { RUN_DIR, NULL },   { "etc", "vfio-mode.ini" },
+        { CONFIG_DROPIN_DIR, NULL }, { STATE_DIR, NULL },
+};
+
+static void watch_drop(Watch *watch) {
+        watch->source = sd_event_source_disable_unref(watch->source);
+}
+
+static int on_event(_unused_ sd_event_source *source, const struct inotify_event *event,
+                    void *userdata) {
+        Watch *watch = userdata;
+
+        if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED))
+                watch_drop(watch);
+        else if (watch->prefix && event->len > 0 &&
+                 strncmp(event->name, watch->prefix, strlen(watch->prefix)) != 0)
+                return 0;
+        service_refresh_soon(watch->service);
+        return 0;
+}
+
+/* The directory of the block, which may have moved to another place. */
+static void find_block(Service *service) {
+        Watch *watch = &service->watches[BLOCK];
+        char path[sizeof(watch->path)];
+        char *slash;
+
+        (void)snprintf(path, sizeof(path), "%s", service->snapshot.block_path);
+        slash = strrchr(path, '/');
+        if (slash)
+                *slash = '\0';
+        if (strcmp(path, watch->path) == 0)
+                return;
+        watch_drop(watch);
+        (void)snprintf(watch->path, sizeof(watch->path), "%s", path);
+}
+
+static void watch_begin(Service *service, Watch *watch) {
+        _cleanup_close_ int fd =
+                openat(service->root.fd, watch->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        watch->service = service;
+        if (fd >= 0 && sd_event_add_inotify_fd(service->event, &watch->source, fd, EVENTS, on_event,
+                                               watch) < 0)
+                watch->source = NULL;
+}
+
+void watch_update(Service *service) {
+        find_block(service);
+        for (size_t i = 0; i < WATCHES_MAX; i++) {
+                Watch *watch = &service->watches[i];
+
+                if (i < BLOCK) {
+                        (void)snprintf(watch->path, sizeof(watch->path), "%s", places[i].path);
+                        watch->prefix = places[i].prefix;
+                }
+                if (!watch->source && watch->path[0] != '\0')
+                        watch_begin(service, watch);
+        }
+}
+
+void watch_free(Service *service) {
+        for (size_t i = 0; i < WATCHES_MAX; i++)
+                watch_drop(&service->watches[i]);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * org.vfiomode1 as vfio-modectl calls it, of this machine or, through ssh(1), of another one. All
+ * of sd-bus is behind this. What is wrong comes back as a value; the callers say it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/refusal.h"
+#include "view/json.h"
+
+typedef struct Bus Bus;
+
+/** Why a call failed. */
+typedef struct BusError {
+        RefusalKind kind; /**< the service's refusal; REFUSAL_NONE: another failure */
+        int exit_code;
+        bool is_unreachable; /**< there is no bus, or no service on it, or it went away */
+        char text[REFUSAL_TEXT_SIZE];
+} BusError;
+
+/** Options of the methods; what is 0, false or NULL is not sent. */
+typedef struct BusOptions {
+        uint64_t confirm_within; /**< us */
+        const char *holders;
+        unsigned tries;
+        bool without_protection;
+} BusOptions;
+
+/** How a switch ended. */
+typedef struct BusJob {
+        RefusalKind kind; /**< REFUSAL_NONE: done */
+        char text[REFUSAL_TEXT_SIZE];
+} BusJob;
+
+/** Connects; @host NULL: to this machine's bus. Returns 0; else a negative errno with @error
+ * filled. */
+_must_check_ int bus_open(const char *host, Bus **ret, BusError *error);
+
+/** Disconnects; for `_cleanup_(bus_closep)`. */
+void bus_closep(Bus **bus);
+
+/** Lets the service ask the user for a password where the call alone is not allowed. */
+void bus_allow_questions(Bus *bus);
+
+/** Describe(). @ret: cleaned; the caller puts it. Returns as bus_open(). */
+_must_check_ int bus_describe(Bus *bus, json_object **ret, BusError *error);
+
+/** Calls a method that takes a mode and returns rows (PlanSwitch, CheckMode). @ret: an array of
+ * objects with strings; the caller puts it. Returns as bus_open(). */
+_must_check_ int bus_rows(Bus *bus, const char *method, const char *mode, json_object **ret,
+                          BusError *error);
+
+/** Calls a method that changes something and returns nothing. @mode NULL: it takes no arguments.
+ * Returns as bus_open(). */
+_must_check_ int bus_change(Bus *bus, const char *method, const char *mode,
+                            const BusOptions *options, BusError *error);
+
+/** Starts a switch and notes its job. Returns as bus_open(). */
+_must_check_ int bus_switch(Bus *bus, const char *mode, const BusOptions *options, BusError *error);
+
+/**
+ * Waits until the job of bus_switch() has finished.
+ *
+ * @usec: at most so long
+ *
+ * Returns 1; 0 where the service or the bus went away; -EINTR where a signal (SIGINT, SIGTERM,
+ * SIGHUP) asked this process to end, which is still blocked then; -ETIMEDOUT.
+ */
+_must_check_ int bus_wait(Bus *bus, uint64_t usec, BusJob *ret);

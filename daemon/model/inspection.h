@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What vfio-mode-inspect@MODE.service found out: the plan or the refusal, and the checks, as text
+ * (/run/vfio-mode/inspect/MODE, for root only: it may name other users' processes) and as a value.
+ * Pure.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "config.h"
+#include "plan.h"
+#include "refusal.h"
+
+#define INSPECTION_CHECKS_MAX 64
+#define INSPECTION_SIZE_MAX (256 * 1024)
+
+typedef enum CheckResult {
+        CHECK_PASS,
+        CHECK_WARN,
+        CHECK_FAIL,
+        _CHECK_RESULT_MAX,
+} CheckResult;
+
+typedef struct Check {
+        char id[32]; /**< stable, such as "iommu" or "device-gpu" */
+        CheckResult result;
+        char message[256]; /**< what was seen */
+        char advice[256];  /**< what to do; "": nothing */
+} Check;
+
+/** A step or a note of the plan. */
+typedef struct InspectionStep {
+        char step[16];   /**< step_kind_name(), or "note" */
+        char object[64]; /**< an address or a module; "" of a note */
+        char note[256];  /**< the step as a person reads it, or the note's text */
+} InspectionStep;
+
+typedef struct Inspection {
+        char mode[CONFIG_NAME_SIZE];
+        char invocation[64];          /**< the unit's $INVOCATION_ID, to know one's own answer */
+        RefusalKind kind;             /**< REFUSAL_NONE: there is a plan */
+        char text[REFUSAL_TEXT_SIZE]; /**< of the refusal */
+        char public_text[REFUSAL_TEXT_SIZE]; /**< the same without names of processes */
+        InspectionStep steps[PLAN_STEPS_MAX + PLAN_NOTES_MAX];
+        size_t n_steps;
+        Check checks[INSPECTION_CHECKS_MAX];
+        size_t n_checks;
+} Inspection;
+
+/** A result's word: pass, warn, fail. */
+const char *check_result_name(CheckResult result);
+
+/** Writes the inspection as text. @ret: the caller frees it. Returns its length, or -ENOMEM. */
+_must_check_ int inspection_format(const Inspection *inspection, char **ret);
+
+/** Parses what inspection_format() wrote. Returns 0, -EBADMSG, -EPROTONOSUPPORT or -ENOMEM; @ret is
+ * untouched on failure. */
+_must_check_ int inspection_parse(const char *text, Inspection *ret);

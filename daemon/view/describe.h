@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The machine in one JSON text: what `vfio-modectl status --json` prints and Describe() returns.
+ * What is missing or damaged is part of it.
+ *
+ * `schema` comes first (JSON_SCHEMA). Then the mode in force (`mode`, "none" where there is none;
+ * `half_way`, `reason`, `old_mode`, `source`, `since`), what is configured (`config`, `modes`,
+ * `fallback_mode`), what boots go to from now on (`default_mode`), the next boot (`next_boot`,
+ * `boot_environment`), this boot and the one before (`last_boot`, `previous_boot`), the last switch
+ * (`last_switch`) and the one that waits to be confirmed (`timed_switch`), what differs from the
+ * mode
+ * (`drift`) and the configured devices (`devices`, `devices_error`).
+ */
+#pragma once
+
+#include "base/cleanup.h"
+#include "host/root.h"
+
+/** D-Bus' CurrentMode has the same word: no mode may be called so. */
+#define NO_MODE "none"
+
+/**
+ * Describes the machine below a root.
+ *
+ * @ret_json: one line without a newline; the caller frees it; untouched on failure
+ *
+ * Returns 0, or the error of keeping the root open.
+ */
+_must_check_ int describe(const Root *root, char **ret_json);

@@ -1,0 +1,411 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Switches, inspections, the next boot, and switches that go back by themselves."""
+
+import os
+import time
+
+import pytest
+import wire
+from rig import ERROR, MANAGER, NAME, PATH, until
+
+PLAIN = "vfio-mode@plain.service"
+TIMER = "vfio-mode-revert.timer"
+MINUTE = 60 * 1000 * 1000
+
+
+def refused(call):
+    with pytest.raises(wire.Failed) as error:
+        call()
+    return error.value
+
+
+def finished(listener, timeout=10.0):
+    signal = listener.next_signal("JobFinished", timeout)
+    assert signal, "no end was told"
+    return signal.body
+
+
+def send(client, member, signature="", *body):
+    return client.send(wire.Message(wire.CALL, 0, signature, body, destination=NAME, path=PATH,
+                                    interface=MANAGER, member=member))
+
+
+# --- switches ---
+
+def test_a_switch(rig):
+    listener = rig.listen()
+    job = rig.switch_mode("plain")
+    assert listener.next_signal("ModeChanged").body[:2] == ("host", "plain")
+    assert finished(listener) == (job, "done", "Mode plain is on.")
+    assert rig.get("CurrentMode") == "plain"
+    assert rig.get("State") == "idle"
+    assert rig.systemd.calls == [("ReloadOrRestartUnit", PLAIN)]
+
+
+def test_jobs_have_numbers_of_their_own(rig):
+    listener, jobs = rig.listen(), set()
+    for _ in range(2):
+        jobs.add(rig.switch_mode("plain"))
+        finished(listener)
+    rig.kill()
+    rig.start()
+    jobs.add(rig.switch_mode("plain"))
+    assert len(jobs) == 3
+
+
+def test_in_the_mode_already(rig):
+    listener = rig.listen()
+    job = rig.switch_mode("host")
+    assert finished(listener)[:2] == (job, "done")
+
+
+def test_a_refusal_is_the_result(rig):
+    rig.systemd.runs["vfio-mode@"] = lambda unit: rig.switch(unit, "busy", "qemu uses it.")
+    listener = rig.listen()
+    job = rig.switch_mode("plain")
+    assert finished(listener) == (job, "busy", "qemu uses it.")
+    assert rig.get("CurrentMode") == "host"
+
+
+def test_an_old_result_is_not_this_ones(rig):
+    rig.machine.result("busy", "plain", "Long ago.", invocation="00" * 16)
+    rig.systemd.runs["vfio-mode@"] = lambda unit: "failed"
+    listener = rig.listen()
+    rig.switch_mode("plain")
+    _, result, message = finished(listener)
+    assert result == "failed"
+    assert "gave no reason" in message
+
+
+@pytest.mark.parametrize("word,result", [("timeout", "timed-out"), ("canceled", "failed"),
+                                         ("dependency", "failed")])
+def test_how_systemd_ends_a_job(rig, word, result):
+    rig.systemd.runs["vfio-mode@"] = lambda unit: word
+    listener = rig.listen()
+    rig.switch_mode("plain")
+    assert finished(listener)[1] == result
+
+
+def test_one_at_a_time(rig):
+    rig.systemd.held.add(PLAIN)
+    listener = rig.listen()
+    job = rig.switch_mode("plain")
+    assert rig.get("State") == "switching"
+    assert refused(lambda: rig.switch_mode("host")).name == ERROR + "AlreadySwitching"
+    rig.systemd.finish(PLAIN)
+    assert finished(listener)[:2] == (job, "done")
+    rig.switch_mode("host")
+
+
+def test_a_job_outlives_its_caller(rig):
+    rig.systemd.held.add(PLAIN)
+    listener, caller = rig.listen(), rig.bus.connect()
+    send(caller, "SwitchMode", "sa{sv}", "plain", {})
+    until(lambda: rig.systemd.calls)
+    caller.close()
+    time.sleep(0.1)
+    rig.systemd.finish(PLAIN)
+    assert finished(listener)[1] == "done"
+
+
+def test_a_job_outlives_the_service(rig):
+    rig.systemd.held.add(PLAIN)
+    listener = rig.listen()
+    job = rig.switch_mode("plain")
+    rig.kill()
+    rig.start()
+    assert rig.get("State") == "switching"
+    assert refused(lambda: rig.switch_mode("host")).name == ERROR + "AlreadySwitching"
+    rig.systemd.finish(PLAIN)
+    assert finished(listener, 15)[:2] == (job, "done")
+
+
+def test_a_job_that_ended_meanwhile(rig):
+    rig.systemd.held.add(PLAIN)
+    rig.systemd.runs["vfio-mode@"] = lambda unit: rig.switch(unit, "busy", "qemu uses it.")
+    listener = rig.listen()
+    job = rig.switch_mode("plain")
+    rig.kill()
+    rig.systemd.finish(PLAIN)
+    until(lambda: PLAIN not in rig.systemd.jobs)
+    rig.start()
+    assert finished(listener) == (job, "busy", "qemu uses it.")
+
+
+def test_an_end_that_systemd_does_not_tell(rig):
+    """It was re-executed at that moment: the unit is looked at."""
+    rig.systemd.silent = True
+    listener = rig.listen()
+    job = rig.switch_mode("plain")
+    assert finished(listener, 15)[:2] == (job, "done")
+
+
+def test_systemd_refuses(rig):
+    rig.systemd.refused[PLAIN] = "org.freedesktop.systemd1.TransactionIsDestructive"
+    assert refused(lambda: rig.switch_mode("plain")).name == ERROR + "ShuttingDown"
+    rig.systemd.refused[PLAIN] = "org.freedesktop.systemd1.UnitMasked"
+    assert refused(lambda: rig.switch_mode("plain")).name == ERROR + "Failed"
+    rig.systemd.refused.clear()
+    rig.switch_mode("plain")
+
+
+def test_without_systemd(rig):
+    rig.systemd.close()
+    assert refused(lambda: rig.switch_mode("plain")).name == ERROR + "Failed"
+    assert refused(lambda: rig.call("PlanSwitch", "s", "plain")).name == ERROR + "Failed"
+    assert rig.get("State") == "idle"
+
+
+def test_options(rig):
+    assert refused(lambda: rig.switch_mode("plain", holders="kill")).name == ERROR + "NotSupported"
+    wrong = "org.freedesktop.DBus.Error.InvalidArgs"
+    for options in ({"confirm-within": wire.Variant("t", 0)},
+                    {"confirm-within": wire.Variant("t", 24 * 60 * MINUTE + 1)},
+                    {"confirm-within": wire.Variant("u", 5)},
+                    {"holders": wire.Variant("u", 5)}, {"holders": wire.Variant("s", "x" * 99)},
+                    {"unheard-of": wire.Variant("s", "")}, {"x" * 999: wire.Variant("s", "")}):
+        assert refused(lambda o=options: rig.call("SwitchMode", "sa{sv}", "plain", o)).name == wrong
+    for options in ({"tries": wire.Variant("u", 0)}, {"tries": wire.Variant("u", 4)},
+                    {"without-protection": wire.Variant("s", "yes")}):
+        assert refused(lambda o=options: rig.call("SetNextBoot", "sa{sv}", "plain", o)
+                       ).name == wrong
+    assert not rig.systemd.calls
+    rig.switch_mode("plain", holders="refuse")
+
+
+def test_no_such_mode(rig):
+    for mode in ("third", "none", "", "Host", "x" * 1000, "\u00e4"):
+        assert refused(lambda m=mode: rig.switch_mode(m)).name == ERROR + "UnknownMode"
+    assert not rig.systemd.calls
+
+
+def test_a_broken_configuration(rig):
+    """The way back goes by what was accepted; nothing else can be had."""
+    rig.machine.config("[nonsense\n")
+    assert refused(lambda: rig.switch_mode("third")).name == ERROR + "ConfigInvalid"
+    rig.switch_mode("host")
+    assert refused(lambda: rig.call("SetNextBoot", "sa{sv}", "plain", {})
+                   ).name == ERROR + "ConfigInvalid"
+
+
+# --- inspections ---
+
+def test_a_plan(rig):
+    assert rig.call("PlanSwitch", "s", "plain")[0] == [
+        {"step": "unbind", "object": "0000:01:00.0", "note": "0000:01:00.0: unbind for plain"}]
+    assert rig.call("CheckMode", "s", "plain")[0] == [
+        {"id": "iommu", "result": "pass", "message": "There is one.", "advice": ""}]
+    assert rig.systemd.calls == [("StartUnit", "vfio-mode-inspect@plain.service")] * 2
+
+
+def test_a_refused_plan_is_the_error_and_still_has_checks(rig):
+    rig.systemd.runs["vfio-mode-inspect@"] = lambda unit: rig.inspect(
+        unit, "group-not-viable", "0000:00:01.1 is in use.", "public")
+    error = refused(lambda: rig.call("PlanSwitch", "s", "plain"))
+    assert (error.name, error.text) == (ERROR + "GroupNotViable", "0000:00:01.1 is in use.")
+    assert rig.call("CheckMode", "s", "plain")[0]
+
+
+def test_an_old_inspection_is_no_answer(rig):
+    rig.inspect("vfio-mode-inspect@plain.service")
+    rig.systemd.runs["vfio-mode-inspect@"] = lambda unit: "failed"
+    assert refused(lambda: rig.call("PlanSwitch", "s", "plain")).name == ERROR + "Failed"
+
+
+def test_a_damaged_inspection_is_no_answer(rig):
+    rig.systemd.runs["vfio-mode-inspect@"] = lambda unit: rig.machine.write(
+        "run/vfio-mode/inspect/plain", "vfio-mode-inspection=1\nstep=\0") and "done"
+    assert refused(lambda: rig.call("PlanSwitch", "s", "plain")).name == ERROR + "Failed"
+
+
+def test_calls_share_a_run_that_begins_after_them(rig):
+    unit = "vfio-mode-inspect@plain.service"
+    rig.systemd.held.add(unit)
+    client = rig.connect()
+    serials = [send(client, "PlanSwitch", "s", "plain") for _ in range(10)]
+    until(lambda: rig.systemd.calls)
+    time.sleep(0.2)
+    assert len(rig.systemd.calls) == 1
+    rig.systemd.held.clear()
+    rig.systemd.finish(unit)
+    for serial in serials:
+        assert client.wait(serial)[0]
+    assert len(rig.systemd.calls) == 2
+
+
+# --- the next boot ---
+
+def test_set_next_boot(rig):
+    rig.call("SetNextBoot", "sa{sv}", "passthrough", {"tries": wire.Variant("u", 2)})
+    armed = rig.armed()
+    assert (armed["vfio_mode"], armed["vfio_args"]) == ("passthrough", "nosmt=force panic=10")
+    assert rig.get("NextBootMode") == "passthrough"
+    assert rig.get("NextBootKind") == "once"
+    assert rig.get("NextBootProtection") == "grub"
+    rig.call("CancelNextBoot")
+    assert rig.armed()["vfio_mode"] == ""
+    assert rig.get("NextBootMode") == "host"
+
+
+def test_set_default(rig):
+    listener = rig.listen()
+    rig.call("SetDefault", "sa{sv}", "passthrough", {})
+    assert rig.armed()["vfio_keep"] == "1"
+    until(lambda: listener.next_signal("PropertiesChanged").body[1].get("NextBootKind") == "trial")
+
+
+def test_a_refusal_of_the_boot_environment(rig):
+    (rig.root / "boot/grub/grub.cfg").unlink()
+    before = rig.state()
+    error = refused(lambda: rig.call("SetNextBoot", "sa{sv}", "passthrough", {}))
+    assert error.name in (ERROR + "NotSupported", ERROR + "Unprotected")
+    assert rig.state() == before
+    assert refused(lambda: rig.call("SetNextBoot", "sa{sv}", "third", {})
+                   ).name == ERROR + "UnknownMode"
+
+
+def test_the_efi_variable_is_written_by_its_unit(rig):
+    (rig.root / "boot/grub/grub.cfg").unlink()
+    rig.machine.write("sys/firmware/efi/efivars/BootOrder", "")
+    mounts = (rig.root / "proc/self/mountinfo").read_text()
+    rig.machine.write("proc/self/mountinfo", mounts + "27 26 0:28 / /sys/firmware/efi/efivars "
+                      "rw,nosuid shared:5 - efivarfs efivarfs rw\n")
+    rig.call("SetNextBoot", "sa{sv}", "plain", {})
+    assert rig.systemd.calls == [("StartUnit", "vfio-mode-one-shot@plain.service")]
+    rig.systemd.runs["vfio-mode-one-shot@"] = lambda unit: "failed"
+    assert refused(lambda: rig.call("SetNextBoot", "sa{sv}", "plain", {})
+                   ).name == ERROR + "Failed"
+
+
+def test_the_next_boot_is_changed_in_the_order_of_calls(rig):
+    client = rig.connect()
+    serials = [send(client, "SetNextBoot", "sa{sv}", mode, {})
+               for mode in ("passthrough", "plain") * 5]
+    for serial in serials:
+        client.wait(serial)
+    assert rig.armed()["vfio_mode"] == "plain"
+
+
+def test_nothing_to_confirm(rig):
+    rig.call("Confirm")
+
+
+# --- a switch that goes back by itself ---
+
+def trial(rig):
+    path = rig.root / "run/vfio-moded/trial"
+    return dict(line.split("=") for line in path.read_text().splitlines()) if path.exists() else None
+
+
+def test_the_way_back_is_there_before_the_switch(rig):
+    seen = []
+
+    def switch(unit):
+        seen.append((trial(rig), dict(rig.systemd.timers)))
+        return rig.switch(unit)
+
+    rig.systemd.runs["vfio-mode@"] = switch
+    listener = rig.listen()
+    rig.switch_mode("plain", confirm_within=5 * MINUTE)
+    assert finished(listener)[1] == "done"
+    (found, timers), = seen
+    assert (found["mode"], found["back"]) == ("plain", "host")
+    assert timers[TIMER]["TimersMonotonic"] == [("OnActiveSec", 5 * MINUTE)]
+    until(lambda: ("RestartUnit", TIMER) in rig.systemd.calls, what="the clock's new start")
+    assert abs(int(trial(rig)["until"]) - time.time() - 300) < 20
+
+    rig.call("Confirm")
+    assert trial(rig) is None
+    until(lambda: not rig.systemd.timers)
+
+
+def test_a_refused_switch_has_no_way_back(rig):
+    rig.systemd.runs["vfio-mode@"] = lambda unit: rig.switch(unit, "busy", "qemu uses it.")
+    listener = rig.listen()
+    rig.switch_mode("plain", confirm_within=MINUTE)
+    assert finished(listener)[1] == "busy"
+    assert trial(rig) is None
+    until(lambda: not rig.systemd.timers)
+
+
+def test_a_switch_that_systemd_refuses_has_none_either(rig):
+    rig.systemd.refused[PLAIN] = "org.freedesktop.systemd1.UnitMasked"
+    refused(lambda: rig.switch_mode("plain", confirm_within=MINUTE))
+    assert trial(rig) is None
+    until(lambda: not rig.systemd.timers)
+
+
+def test_without_a_way_back_nothing_is_switched(rig):
+    rig.systemd.refused[TIMER] = "org.freedesktop.DBus.Error.AccessDenied"
+    assert refused(lambda: rig.switch_mode("plain", confirm_within=MINUTE)).name == ERROR + "Failed"
+    assert trial(rig) is None
+    assert ("ReloadOrRestartUnit", PLAIN) not in rig.systemd.calls
+    rig.switch_mode("plain")
+
+
+def test_a_second_trial_takes_the_place_of_the_first(rig):
+    listener = rig.listen()
+    rig.switch_mode("plain", confirm_within=MINUTE)
+    finished(listener)
+    rig.switch_mode("passthrough", confirm_within=2 * MINUTE)
+    finished(listener)
+    assert trial(rig)["back"] == "plain"
+    assert rig.systemd.timers[TIMER]["TimersMonotonic"] == [("OnActiveSec", 2 * MINUTE)]
+
+
+def test_another_switch_ends_the_trial(rig):
+    listener = rig.listen()
+    rig.switch_mode("plain", confirm_within=MINUTE)
+    finished(listener)
+    rig.switch_mode("host")
+    finished(listener)
+    assert trial(rig) is None
+
+
+def test_a_trial_is_not_confirmed_before_it_is_there(rig):
+    rig.systemd.held.add(PLAIN)
+    rig.switch_mode("plain", confirm_within=MINUTE)
+    assert refused(lambda: rig.call("Confirm")).name == ERROR + "AlreadySwitching"
+    assert trial(rig)
+    rig.systemd.finish(PLAIN)
+    until(lambda: rig.get("State") == "idle")
+    rig.call("Confirm")
+    assert trial(rig) is None
+
+
+def test_a_trial_outlives_the_service(rig):
+    rig.systemd.held.add(PLAIN)
+    listener = rig.listen()
+    rig.switch_mode("plain", confirm_within=MINUTE)
+    rig.kill()
+    assert trial(rig) and rig.systemd.timers
+    rig.start()
+    rig.systemd.finish(PLAIN)
+    finished(listener, 15)
+    until(lambda: ("RestartUnit", TIMER) in rig.systemd.calls)
+
+
+# --- killed at any moment ---
+
+@pytest.mark.parametrize("member,signature,body", [
+    ("SwitchMode", "sa{sv}", ("plain", {"confirm-within": wire.Variant("t", MINUTE)})),
+    ("SetNextBoot", "sa{sv}", ("passthrough", {})), ("SetDefault", "sa{sv}", ("passthrough", {})),
+    ("CancelNextBoot", "", ()), ("Confirm", "", ()), ("PlanSwitch", "s", ("plain",)),
+    ("CheckMode", "s", ("plain",)), ("Describe", "", ())])
+def test_killed_during(bare, member, signature, body):
+    """At moments spread over the call: nothing is half written, and the next call works."""
+    bare.activate(0)
+    bare.client()
+    for i in range(6):
+        assert bare.get("FallbackMode") == "host"
+        client = bare.bus.connect()
+        send(client, member, signature, *body)
+        time.sleep(i * i * 0.002)
+        bare.kill()
+        client.close()
+        bare.armed()
+        assert bare.get("State") in ("idle", "switching")
+        until(lambda: bare.get("State") == "idle", 15)
+        bare.call("CancelNextBoot")
+        bare.armed()

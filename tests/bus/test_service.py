@@ -1,0 +1,326 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is there to read, and what is told of changes, whoever makes them."""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import threading
+import time
+import xml.etree.ElementTree as ET
+
+import pytest
+import wire
+from rig import DEVICES, MANAGER, NAME, PATH, PROPERTIES, SOURCE, until
+
+GPU = DEVICES + "/_30000_3a01_3a00_2e0"
+STANDARD = "org.freedesktop.DBus."
+LOG_CONTROL = "org.freedesktop.LogControl1"
+
+
+def interfaces(text):
+    return {node.get("name"): node for node in ET.fromstring(text).iter("interface")
+            if not node.get("name").startswith(STANDARD)}
+
+
+def shape(interface):
+    """An interface without its comments, in an order of its own."""
+    def inside(node):
+        return (node.tag, sorted(node.items()), [inside(child) for child in node])
+
+    return sorted(inside(member) for member in interface)
+
+
+def introspect(rig, path):
+    return interfaces(rig.client().call(NAME, path, STANDARD + "Introspectable", "Introspect")[0])
+
+
+def test_the_interface_file_is_what_introspection_says(rig):
+    shipped = interfaces((SOURCE / "conf/dbus/org.vfiomode1.xml").read_text())
+    served = {**introspect(rig, PATH), **introspect(rig, GPU),
+              **introspect(rig, "/org/freedesktop/LogControl1")}
+    assert served.keys() == shipped.keys()
+    for name, interface in shipped.items():
+        assert shape(served[name]) == shape(interface)
+
+
+def test_each_member_is_documented():
+    text = (SOURCE / "conf/dbus/org.vfiomode1.xml").read_text()
+    for match in re.finditer(r"\n *<(method|property|signal) name=\"(\w+)\"", text):
+        assert text[:match.start()].rstrip().endswith(("-->", "</property>"))
+        before = text[:match.start()].rsplit("<!--", 1)[1]
+        assert "<property" not in before and "<method" not in before, match[2]
+
+
+def test_properties(rig):
+    values = rig.get_all()
+    assert values.pop("LastBoot") == {}
+    assert values == {
+        "CurrentMode": "host", "ModeReason": "default-mode names it", "State": "idle",
+        "DefaultMode": "host", "FallbackMode": "host", "Drift": [],
+        "Modes": values["Modes"], "NextBootMode": "host", "NextBootKind": "config",
+        "NextBootCommandLine": "", "NextBootTriesLeft": 0,
+        "NextBootProtection": values["NextBootProtection"]}
+    assert sorted(values["Modes"]) == ["host", "passthrough", "plain"]
+
+
+def record(boot, mode, kind, confirmed):
+    return (f"vfio-mode-boot=1\nboot-id=00000000-0000-4000-8000-{boot:012}\ntime=1767225600\n"
+            f"source=command-line\nmarker={kind}.5.0\nwanted=plain\nmode={mode}\nresult=none\n"
+            f"reason=GRUB named it\nconfirmed={confirmed}\nrepeated=no\nunconfirmed=0\n")
+
+
+def test_last_boot(rig):
+    rig.machine.write("var/lib/vfio-mode/boot", record(1, "host", "expired", "no"))
+    rig.machine.write("var/lib/vfio-mode/boot.previous", record(0, "plain", "trial", "yes"))
+    boot = rig.get("LastBoot")
+    assert {key: boot[key] for key in ("mode", "wanted", "source", "kind", "result", "reason",
+                                       "time", "confirmed", "unconfirmed")} == {
+        "mode": "host", "wanted": "plain", "source": "command-line", "kind": "expired",
+        "result": "none", "reason": "GRUB named it", "time": 1767225600, "confirmed": False,
+        "unconfirmed": 0}
+    assert (boot["previous-mode"], boot["previous-kind"], boot["previous-confirmed"]) == (
+        "plain", "trial", True)
+
+
+def test_describe_is_json_with_a_schema(rig):
+    description = json.loads(rig.call("Describe")[0])
+    assert description["schema"] == 1
+    assert description["mode"] == "host"
+
+
+def test_devices(rig):
+    objects = rig.client().call(NAME, DEVICES, STANDARD + "ObjectManager", "GetManagedObjects")[0]
+    device = objects[GPU]["org.vfiomode1.Device"]
+    assert len(objects) == 2
+    assert device.pop("Name")
+    assert device == {"Address": "0000:01:00.0", "PciId": "10de:2484", "Class": "030000",
+                      "Driver": "nvidia", "DriverOverride": "", "WantedDriver": "",
+                      "IommuGroup": 1, "BootVga": True}
+
+
+def test_devices_come_and_go(rig):
+    listener = rig.listen()
+    rig.machine.accepted("[device nic]\naddress = 0000:05:00.0\n[mode x]\nvfio-devices = nic\n")
+    removed = {listener.next_signal("InterfacesRemoved").body[0] for _ in range(2)}
+    assert removed == {GPU, GPU[:-1] + "1"}
+    assert listener.next_signal("InterfacesAdded").body[0].endswith("_30000_3a05_3a00_2e0")
+
+
+def test_nothing_reads_config_space(rig):
+    config = rig.root / "sys/bus/pci/devices/0000:01:00.0/config"
+    os.mkfifo(config)  # whoever opens it hangs
+    assert rig.get("Driver", GPU, "org.vfiomode1.Device") == "nvidia"
+    rig.call("Describe")
+
+
+# --- signals ---
+
+def changed(signal):
+    return signal.body[1]
+
+
+def wait_for(listener, name, value):
+    """Until a property has been told to have the value."""
+    while True:
+        signal = listener.next_signal("PropertiesChanged")
+        assert signal, f"{name} was not told to be {value}"
+        if changed(signal).get(name) == value:
+            return
+
+
+def test_a_switch_made_by_the_unit_is_told(rig):
+    listener = rig.listen()
+    rig.machine.state("passthrough", "host", reason="its unit was started")
+    wait_for(listener, "CurrentMode", "passthrough")
+    assert listener.next_signal("ModeChanged").body == (
+        "host", "passthrough", "its unit was started")
+    rig.machine.state("host", "passthrough", "fallback", "the fallback mode was asked for")
+    told = ("passthrough", "host", "the fallback mode was asked for")
+    assert listener.next_signal("ModeChanged").body == told
+    assert listener.next_signal("FellBack").body == told
+
+
+def test_half_way_is_no_mode(rig):
+    listener = rig.listen()
+    rig.machine.state("passthrough", "host", name="undo")
+    wait_for(listener, "CurrentMode", "none")
+    assert listener.next_signal("ModeChanged").body[:2] == ("host", "none")
+    (rig.root / "run/vfio-mode/undo").unlink()
+    assert listener.next_signal("ModeChanged").body[:2] == ("none", "host")
+
+
+def test_while_a_switch_holds_the_lock_no_mode_is_told(rig):
+    lock = (rig.root / "run/vfio-mode/lock").open("w")
+    fcntl.lockf(lock, fcntl.LOCK_EX)
+    listener = rig.listen()
+    rig.machine.state("passthrough", "host", name="undo")
+    wait_for(listener, "State", "switching")
+    rig.machine.state("passthrough", "host")
+    (rig.root / "run/vfio-mode/undo").unlink()
+    lock.close()
+    wait_for(listener, "State", "idle")
+    assert listener.next_signal("ModeChanged").body[:2] == ("host", "passthrough")
+
+
+def test_a_changed_configuration_is_told(rig):
+    listener = rig.listen()
+    config = (rig.root / "etc/vfio-mode.ini").read_text()
+    rig.machine.config(config.replace("default-mode = host", "default-mode = passthrough"))
+    wait_for(listener, "DefaultMode", "passthrough")
+    rig.machine.write("etc/vfio-mode.ini.d/50-new.ini", "[mode third]\n")
+    while "third" not in changed(listener.next_signal("PropertiesChanged")).get("Modes", []):
+        pass
+
+
+def test_an_armed_block_is_told(rig):
+    listener = rig.listen()
+    rig.machine.write("boot/grub/vfio-mode/vfio-mode.env",
+                      rig.block(6, "passthrough", arguments="nosmt=force panic=10"))
+    wait_for(listener, "NextBootMode", "passthrough")
+    assert rig.get("NextBootKind") == "once"
+    assert rig.get("NextBootCommandLine") == "nosmt=force panic=10"
+    assert rig.get("NextBootTriesLeft") == 1
+
+
+def test_what_happened_meanwhile_is_told_at_the_start(bare):
+    listener = bare.listen()
+    bare.start()
+    assert bare.get("CurrentMode") == "host"
+    bare.kill()
+    bare.machine.state("passthrough", "host", reason="its unit was started")
+    bare.start()
+    assert listener.next_signal("ModeChanged").body == (
+        "host", "passthrough", "its unit was started")
+    bare.stop()
+    bare.start()
+    assert listener.next_signal("ModeChanged", 0.3) is None, "told twice"
+
+
+def test_the_mode_of_the_boot_is_no_news(bare):
+    listener = bare.listen()
+    bare.start()
+    assert listener.next_signal("ModeChanged", 0.3) is None
+
+
+def test_the_first_start_tells_of_a_switch_since_boot(bare):
+    bare.machine.state("passthrough", "host")
+    listener = bare.listen()
+    bare.start()
+    assert listener.next_signal("ModeChanged").body[:2] == ("host", "passthrough")
+
+
+def test_damaged_files_are_an_answer(rig):
+    for name in ("status", "undo", "result", "config"):
+        rig.machine.write(f"run/vfio-mode/{name}", "=\n\n\0")
+    rig.machine.config("[nonsense\n").write("boot/grub/vfio-mode/vfio-mode.env", "torn")
+    for path in ("run/vfio-moded/announced", "run/vfio-moded/job", "run/vfio-moded/trial"):
+        rig.machine.write(path, "?\n")
+    assert rig.get("CurrentMode") == "none"
+    rig.kill()
+    rig.start()
+    assert rig.get("NextBootKind") == "damaged"
+    rig.call("Describe")
+
+
+def test_names_from_the_kernel_may_be_anything(rig):
+    driver = rig.root / "sys/bus/pci/devices/0000:01:00.0/driver"
+    driver.unlink()
+    os.symlink(b"../../../../bus/pci/drivers/ev\xffil\x1b", os.fsencode(driver))
+    assert "\x1b" not in rig.get("Driver", GPU, "org.vfiomode1.Device")
+    rig.call("Describe")
+
+
+# --- LogControl1 ---
+
+def test_log_control(rig):
+    def call(member, signature, *body, client=None):
+        return (client or rig.client()).call(NAME, "/org/freedesktop/LogControl1", PROPERTIES,
+                                             member, signature, *body)
+
+    assert call("GetAll", "s", LOG_CONTROL)[0] == {
+        "LogLevel": "info", "LogTarget": "console", "SyslogIdentifier": "vfio-moded"}
+    call("Set", "ssv", LOG_CONTROL, "LogLevel", wire.Variant("s", "debug"))
+    assert call("Get", "ss", LOG_CONTROL, "LogLevel")[0] == "debug"
+    with pytest.raises(wire.Failed):
+        call("Set", "ssv", LOG_CONTROL, "LogLevel", wire.Variant("s", "loud"))
+    with pytest.raises(wire.Failed):
+        call("Set", "ssv", LOG_CONTROL, "LogLevel", wire.Variant("s", "err"), client=rig.nobody())
+    assert call("Get", "ss", LOG_CONTROL, "LogLevel")[0] == "debug"
+
+
+# --- going away ---
+
+def test_it_exits_when_idle(bare):
+    bare.start(idle=1000)
+    assert bare.process.wait(5) == 0
+    bare.process = None
+
+
+def test_a_call_keeps_it(bare):
+    bare.start(idle=1000)
+    for _ in range(8):
+        time.sleep(0.3)
+        bare.get("CurrentMode")
+    assert bare.process.poll() is None
+
+
+def test_nothing_under_way_is_left_behind(bare):
+    bare.systemd.held.add("vfio-mode-inspect@plain.service")
+    bare.start(idle=1000)
+    client = bare.connect()
+    serial = client.send(wire.Message(wire.CALL, 0, "s", ("plain",), destination=NAME, path=PATH,
+                                      interface=MANAGER, member="PlanSwitch"))
+    time.sleep(2)
+    assert bare.process.poll() is None
+    bare.systemd.finish("vfio-mode-inspect@plain.service")
+    assert len(client.wait(serial)[0]) == 1
+    assert bare.process.wait(5) == 0
+    bare.process = None
+
+
+def test_twenty_clients_across_idle_exits(bare):
+    """Rounds of calls, each about when it goes after the one before."""
+    bare.activate(100)
+    pids, errors, together = set(), [], threading.Barrier(20, timeout=60)
+
+    def client(number):
+        connection = bare.bus.connect()
+        try:
+            for i in range(8):
+                together.wait()
+                time.sleep(0.08 + i * 0.03 + number * 0.002)
+                if (i + number) % 3:
+                    assert bare.get("CurrentMode", client=connection) == "host"
+                else:
+                    json.loads(bare.call("Describe", client=connection)[0])
+                with contextlib.suppress(wire.Failed):  # gone already
+                    pids.add(connection.bus("GetConnectionUnixProcessID", "s", NAME)[0])
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert len(pids) > 1, "it did not go away in between"
+    until(lambda: not bare.client().bus("NameHasOwner", "s", NAME)[0], what="the end")
+
+
+def test_a_call_in_the_moment_of_leaving(bare):
+    """SIGTERM and a call at once, many times: an answer each time."""
+    bare.activate(0)
+    client = bare.connect()
+    for i in range(25):
+        assert bare.get("CurrentMode", client=client) == "host"
+        os.kill(bare.pid(), 15)
+        time.sleep(i / 5000)
+        assert bare.get("State", client=client) == "idle"
+    os.kill(bare.pid(), 15)
+    until(lambda: not bare.client().bus("NameHasOwner", "s", NAME)[0], what="the end")

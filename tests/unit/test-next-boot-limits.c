@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What protects the next boot, what carries it where GRUB cannot, and what is refused. */
+#undef NDEBUG
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "boot/efi-one-shot.h"
+#include "boot/env-file.h"
+#include "next-boot-words.h"
+
+/* --- protection --- */
+
+static void test_unknown_mode(void **state) {
+        BootMachine *m = *state;
+
+        assert_int_equal(once(m, "no-such"), REFUSAL_UNKNOWN_MODE);
+        assert_int_equal(for_good(m, "no-such"), REFUSAL_UNKNOWN_MODE);
+        assert_said(m->refusal.text, "'no-such'");
+}
+
+static void test_not_seen_yet(void **state) {
+        BootMachine *m = *state;
+
+        /* The first time makes the block, so that one reboot is enough. */
+        assert_int_equal(once(m, "passthrough"), REFUSAL_UNPROTECTED);
+        assert_said(m->refusal.text, "made anew just now in /" BLOCK ": reboot once");
+        assert_string_equal(boot_machine_block(m).mode, "");
+        assert_int_equal(for_good(m, "passthrough"), REFUSAL_UNPROTECTED);
+        assert_said(m->refusal.text, "GRUB has not been seen yet to read and write /" BLOCK);
+        assert_next(m, "host", "config");
+        ASSERT_DONE(once(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+}
+
+static void test_without_protection(void **state) {
+        BootMachine *m = *state;
+
+        ASSERT_DONE(once_with(m, "passthrough", &(NextBootOptions){ .without_protection = true }));
+        assert_said(m->answer.text, "without protection");
+        assert_int_equal(outlook(m).protection, NEXT_BOOT_PROTECTION_NONE);
+        ASSERT_BOOTS("passthrough");
+}
+
+static void test_no_script(void **state) {
+        BootMachine *m = *state;
+        NextBootOptions options = { .without_protection = true };
+
+        boot_machine_prove(m);
+        fake_host_write(m->fake, "boot/grub/grub.cfg", "set timeout=5\n");
+        assert_int_equal(once_with(m, "passthrough", &options), REFUSAL_UNPROTECTED);
+        assert_said(m->refusal.text, "run update-grub");
+        assert_int_equal(for_good_with(m, "passthrough", &options), REFUSAL_UNPROTECTED);
+        ASSERT_BOOTS("host");
+}
+
+static void test_unwritable(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(once(m, "passthrough"));
+        m->grub_is_readonly = true;
+        ASSERT_BOOTS("host");
+        assert_string_equal(outlook(m).kind, "unwritable");
+        assert_int_equal(once(m, "passthrough"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "GRUB could not write /" BLOCK);
+        assert_said(m->refusal.text, "press e");
+        ASSERT_BOOTS("host");
+        ASSERT_DONE(cancel(m));
+        ASSERT_BOOTS("host");
+}
+
+static void test_damaged(void **state) {
+        BootMachine *m = *state;
+        char bytes[ENV_BLOCK_SIZE];
+
+        boot_machine_prove(m);
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        (void)memset(bytes, 'x', sizeof(bytes));
+        fake_host_write_bytes(m->fake, BLOCK, bytes, sizeof(bytes));
+        assert_next(m, "host", "damaged");
+        assert_int_equal(once(m, "plain"), REFUSAL_UNPROTECTED);
+        assert_said(m->refusal.text, "made anew just now");
+        assert_string_equal(boot_machine_block(m).mode, "");
+        fake_host_write_bytes(m->fake, BLOCK, bytes, sizeof(bytes));
+        ASSERT_DONE(cancel(m));
+        assert_next(m, "passthrough", "config");
+}
+
+static void test_too_long(void **state) {
+        BootMachine *m = *state;
+        char cmdline[2048];
+
+        boot_machine_prove(m);
+        (void)memset(cmdline, 'x', sizeof(cmdline));
+        (void)snprintf(cmdline + 1850, sizeof(cmdline) - 1850, " vfio_mode.boot=idle.1.0\n");
+        boot_machine_cmdline(m, cmdline);
+        ASSERT_DONE(once(m, "passthrough"));
+        (void)snprintf(cmdline + 1940, sizeof(cmdline) - 1940, " vfio_mode.boot=idle.1.0\n");
+        cmdline[1850] = 'x';
+        (void)memset(cmdline + 1850, 'x', 90);
+        boot_machine_cmdline(m, cmdline);
+        assert_int_equal(for_good(m, "passthrough"), REFUSAL_CMDLINE_TOO_LONG);
+        assert_said(m->refusal.text, "the kernel takes 2047");
+        assert_string_equal(boot_machine_block(m).mode, "passthrough");
+        assert_int_equal(boot_machine_block(m).keep, BOOT_KEEP_NO);
+        /* The way back has no arguments. */
+        ASSERT_DONE(once(m, "host"));
+}
+
+/* --- without a place --- */
+
+static void without_a_place(BootMachine *m) {
+        boot_machine_mounts(m, "21 1 0:40 / / rw - btrfs x rw\n" MOUNT_EFIVARS);
+}
+
+static void carry_out(BootMachine *m) {
+        assert_true(m->answer.needs_efi_write);
+        if (strcmp(m->answer.efi_mode, "none") == 0)
+                assert_int_equal(efi_one_shot_delete(&m->root), 0);
+        else
+                assert_int_equal(efi_one_shot_write(&m->root, m->answer.efi_mode), 0);
+}
+
+static void test_efi(void **state) {
+        BootMachine *m = *state;
+
+        without_a_place(m);
+        ASSERT_DONE(once(m, "plain"));
+        assert_string_equal(m->answer.text,
+                            "The next boot goes to 'plain', by a one-shot EFI variable; after it, "
+                            "to 'host' again.");
+        carry_out(m);
+        assert_int_equal(outlook(m).protection, NEXT_BOOT_PROTECTION_EFI);
+        ASSERT_UNCHANGED(once(m, "plain"));
+        assert_false(m->answer.needs_efi_write);
+        assert_next(m, "plain", "efi");
+        assert_next(m, "host", "config");
+
+        ASSERT_DONE(once(m, "plain"));
+        carry_out(m);
+        ASSERT_DONE(cancel(m));
+        assert_string_equal(m->answer.efi_mode, "none");
+        carry_out(m);
+        ASSERT_DONE(once(m, "plain"));
+        carry_out(m);
+        ASSERT_DONE(once(m, "host"));
+        assert_string_equal(m->answer.efi_mode, "none");
+        assert_said(m->answer.text, "The next boot goes to 'host', as all do");
+        carry_out(m);
+        assert_next(m, "host", "config");
+}
+
+static void test_efi_and_default_mode(void **state) {
+        BootMachine *m = *state;
+
+        without_a_place(m);
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        ASSERT_DONE(once(m, "host"));
+        assert_string_equal(m->answer.efi_mode, "host");
+        carry_out(m);
+        assert_next(m, "host", "efi");
+        assert_next(m, "passthrough", "config");
+        assert_int_equal(for_good(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "default-mode = host");
+}
+
+static void test_nothing_carries(void **state) {
+        BootMachine *m = *state;
+        NextBootOptions options = { .without_protection = true };
+
+        without_a_place(m);
+        assert_int_equal(once_with(m, "passthrough", &options), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "/boot/grub is on btrfs");
+        assert_said(m->refusal.text, "By hand, for one boot: press e");
+        assert_int_equal(for_good_with(m, "plain", &options), REFUSAL_NOT_SUPPORTED);
+        ASSERT_UNCHANGED(once(m, "host"));
+        ASSERT_UNCHANGED(for_good(m, "host"));
+        boot_machine_mounts(m, "21 1 0:40 / / rw - btrfs x rw\n");
+        assert_int_equal(once(m, "plain"), REFUSAL_NOT_SUPPORTED);
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        assert_int_equal(once(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "set default-mode = host");
+}
+
+/* What GRUB names comes before the variable: it is not taken where GRUB has something to say. */
+static void test_efi_behind_a_block(void **state) {
+        BootMachine *m = *state;
+        char bytes[ENV_BLOCK_SIZE] = { 0 };
+
+        fake_host_write_bytes(m->fake, BLOCK, bytes, sizeof(bytes));
+        ASSERT_BOOTS("host");
+        assert_string_equal(outlook(m).kind, "damaged");
+        assert_int_equal(once_with(m, "sure", &(NextBootOptions){ 0 }), REFUSAL_UNPROTECTED);
+}
+
+static void test_efi_for_an_idle_block(void **state) {
+        BootMachine *m = *state;
+
+        assert_int_equal(env_file_create(&m->root, BLOCK), 1);
+        ASSERT_DONE(once(m, "plain"));
+        carry_out(m);
+        assert_next(m, "plain", "efi");
+        assert_int_equal(boot_machine_block(m).left, 0);
+}
+
+/* --- disarming --- */
+
+static void test_disarm(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        ASSERT_DONE(confirm(m));
+        assert_int_equal(efi_one_shot_write(&m->root, "plain"), 0);
+        assert_int_equal(next_boot_disarm(&m->root), 0);
+        assert_string_equal(outlook(m).kind, "expired");
+        assert_string_equal(m->now.efi_mode, "");
+        assert_next(m, "host", "expired");
+        assert_next(m, "host", "expired");
+        assert_int_equal(next_boot_disarm(&m->root), 0);
+        ASSERT_DONE(cancel(m));
+        assert_next(m, "host", "config");
+}
+
+static void test_disarm_default_mode(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        ASSERT_BOOTS("passthrough");
+        assert_int_equal(next_boot_disarm(&m->root), 0);
+        assert_next(m, "host", "skip");
+        assert_next(m, "host", "count");
+        without_a_place(m);
+        ASSERT_DONE(cancel(m));
+        assert_next(m, "passthrough", "config");
+        assert_int_equal(next_boot_disarm(&m->root), 0);
+        assert_next(m, "host", "count");
+}
+
+/* --- drift --- */
+
+static size_t drift(BootMachine *m, char lines[4][256]) {
+        next_boot_read(&m->root, &m->now);
+        return next_boot_drift(&m->root, &m->now, &m->config, lines, 4);
+}
+
+#define MENU(words) "linux /vmlinuz root=x ro quiet vfio_mode=" words " vfio_mode.boot=menu.0.0\n"
+#define MENU_OF_SAMPLE                                                          \
+        "### vfio-mode environment ###\n" MENU("fallback")                      \
+                MENU("passthrough nosmt=force panic=10") MENU("plain panic=10") \
+                        MENU("sure panic=10")
+
+static void test_drift_of_the_block(void **state) {
+        BootMachine *m = *state;
+        char lines[4][256];
+
+        boot_machine_prove(m);
+        assert_int_equal(drift(m, lines), 0);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        assert_int_equal(drift(m, lines), 0);
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        assert_int_equal(drift(m, lines), 1);
+        assert_said(lines[0], "The cmdline of 'passthrough' was changed after it was armed: run "
+                              "\"vfio-modectl set-default passthrough\".");
+        boot_machine_config(m, "[device gpu]\naddress = 0000:01:00.0\n"
+                               "[mode gaming]\nvfio-devices = gpu\n");
+        assert_int_equal(drift(m, lines), 1);
+        assert_said(lines[0], "run \"vfio-modectl set-default host\"");
+        assert_string_equal(outlook(m).mode, "host");
+        fake_host_write(m->fake, "boot/grub/grub.cfg", "set timeout=5\n");
+        assert_int_equal(drift(m, lines), 2);
+        assert_said(lines[0], "run \"update-grub\"");
+        next_boot_read(&m->root, &m->now);
+        assert_int_equal(next_boot_drift(&m->root, &m->now, &m->config, lines, 1), 1);
+        assert_int_equal(next_boot_drift(&m->root, &m->now, NULL, lines, 4), 0);
+}
+
+static void test_drift_of_default_mode(void **state) {
+        BootMachine *m = *state;
+        char lines[4][256];
+
+        boot_machine_prove(m);
+        boot_machine_config(m, "[general]\ndefault-mode = passthrough\n"
+                               "[device gpu]\naddress = 0000:01:00.0\n"
+                               "[mode passthrough]\nvfio-devices = gpu\ncmdline = nosmt=force\n");
+        assert_int_equal(drift(m, lines), 1);
+        assert_said(lines[0], "run \"vfio-modectl set-default passthrough\"");
+        ASSERT_DONE(for_good(m, "passthrough"));
+        assert_int_equal(drift(m, lines), 0);
+}
+
+static void test_drift_of_the_menu(void **state) {
+        static const char *const old[] = {
+                /* another cmdline, a mode that is missing, a mode that is gone */
+                "### vfio-mode environment ###\n" MENU("fallback") MENU("passthrough panic=10")
+                        MENU("plain panic=10") MENU("sure panic=10"),
+                "### vfio-mode environment ###\n" MENU("fallback")
+                        MENU("passthrough nosmt=force panic=10") MENU("plain panic=10"),
+                MENU_OF_SAMPLE MENU("gaming panic=10"),
+        };
+        BootMachine *m = *state;
+        char lines[4][256];
+
+        fake_host_write(m->fake, "boot/grub/grub.cfg", MENU_OF_SAMPLE);
+        assert_int_equal(drift(m, lines), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(old); i++) {
+                fake_host_write(m->fake, "boot/grub/grub.cfg", old[i]);
+                assert_int_equal(drift(m, lines), 1);
+                assert_said(lines[0], "The boot menu's entries are older");
+        }
+}
+
+/* --- reading --- */
+
+static void test_read(void **state) {
+        BootMachine *m = *state;
+
+        next_boot_read(&m->root, &m->now);
+        assert_int_equal(m->now.state_result, -ENOENT);
+        assert_true(m->now.record_is_current);
+        assert_int_equal(m->now.previous_result, -ENOENT);
+        assert_int_equal(m->now.marker.kind, BOOT_KIND_MISSING);
+        fake_host_write(m->fake, "proc/sys/kernel/random/boot_id",
+                        "99999999-9999-4999-8999-999999999999\n");
+        next_boot_read(&m->root, &m->now);
+        assert_false(m->now.record_is_current);
+        assert_int_equal(m->now.previous_result, 0);
+        assert_string_equal(m->now.previous.boot_id, m->now.record.boot_id);
+        fake_host_remove(m->fake, "proc");
+        fake_host_remove(m->fake, "sys");
+        fake_host_remove(m->fake, "boot");
+        next_boot_read(&m->root, &m->now);
+        assert_true(m->now.place_result < 0);
+        assert_int_equal(m->now.marker.kind, BOOT_KIND_NONE);
+}
+
+static void test_no_configuration(void **state) {
+        BootMachine *m = *state;
+        NextBootOutlook next;
+
+        boot_machine_prove(m);
+        next_boot_read(&m->root, &m->now);
+        next_boot_outlook(&m->now, NULL, &next);
+        assert_string_equal(next.mode, "host");
+        assert_string_equal(next.kind, "config");
+        assert_string_equal(next_boot_protection_name(next.protection), "none");
+        assert_string_equal(next_boot_protection_name(NEXT_BOOT_PROTECTION_GRUB), "grub");
+        assert_string_equal(next_boot_protection_name(NEXT_BOOT_PROTECTION_EFI), "efi");
+}
+
+/* GRUB reads such a block, but nothing may be written to it. */
+static void test_unfit_block(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(once(m, "passthrough"));
+        assert_int_equal(linkat(m->root.fd, BLOCK, m->root.fd, "boot/copy", 0), 0);
+        assert_string_equal(outlook(m).mode, "passthrough");
+        assert_int_equal(once(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "more than one name");
+        assert_int_equal(cancel(m), REFUSAL_NOT_SUPPORTED);
+        assert_int_equal(for_good(m, "plain"), REFUSAL_NOT_SUPPORTED);
+        assert_int_equal(next_boot_disarm(&m->root), -EOPNOTSUPP);
+}
+
+/* GRUB reads through a link and takes any size: nobody knows what it will find there. */
+static void test_unfit_blocks_of_other_shapes(void **state) {
+        BootMachine *m = *state;
+        char bytes[2 * ENV_BLOCK_SIZE] = { 0 };
+
+        boot_machine_prove(m);
+        fake_host_write_bytes(m->fake, BLOCK, bytes, sizeof(bytes));
+        assert_int_equal(cancel(m), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "has not the size of a boot environment");
+        assert_int_equal(next_boot_disarm(&m->root), -EOPNOTSUPP);
+
+        fake_host_remove(m->fake, BLOCK);
+        boot_machine_link(m, "elsewhere", BLOCK);
+        assert_int_equal(cancel(m), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "is a symbolic link");
+        assert_int_equal(once(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "is a symbolic link");
+        assert_int_equal(for_good(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_int_equal(next_boot_disarm(&m->root), -EOPNOTSUPP);
+}
+
+/* The way out that is named must be one. */
+static void test_default_by_the_configuration(void **state) {
+        BootMachine *m = *state;
+
+        without_a_place(m);
+        assert_int_equal(for_good(m, "plain"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "Set default-mode = plain");
+        assert_int_equal(for_good(m, "passthrough"), REFUSAL_NOT_SUPPORTED);
+        assert_null(strstr(m->refusal.text, "default-mode"));
+        assert_said(m->refusal.text, "By hand, for one boot: press e");
+}
+
+/* --- what cannot be written --- */
+
+static void limit_files(rlim_t size) {
+        struct rlimit limit;
+
+        (void)signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+        limit.rlim_cur = size;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Nothing can be written; then a power cut's half of it. */
+static void test_disk_full(void **state) {
+        BootMachine *m = *state;
+        RefusalKind kind;
+
+        boot_machine_prove(m);
+        limit_files(0);
+        kind = once(m, "passthrough");
+        limit_files(RLIM_INFINITY);
+        assert_int_equal(kind, REFUSAL_FAILED);
+        assert_said(m->refusal.text, "The boot environment /" BLOCK " cannot be written: File too");
+        assert_next(m, "host", "config");
+        limit_files(128);
+        kind = once(m, "passthrough");
+        limit_files(RLIM_INFINITY);
+        assert_int_equal(kind, REFUSAL_FAILED);
+        assert_said(m->refusal.text, "does not hold what was written to it");
+        ASSERT_BOOTS("host");
+        fake_host_remove(m->fake, BLOCK);
+        limit_files(0);
+        kind = once(m, "passthrough");
+        limit_files(RLIM_INFINITY);
+        assert_int_equal(kind, REFUSAL_FAILED);
+        assert_said(m->refusal.text, "cannot be made: File too large");
+        limit_files(0);
+        kind = (RefusalKind)next_boot_disarm(&m->root);
+        limit_files(RLIM_INFINITY);
+        assert_true((int)kind < 0);
+}
+
+static void test_record_unwritable(void **state) {
+        BootMachine *m = *state;
+        RefusalKind kind;
+
+        boot_machine_prove(m);
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        ASSERT_BOOTS("passthrough");
+        limit_files(0);
+        kind = cancel(m);
+        limit_files(RLIM_INFINITY);
+        assert_int_equal(kind, REFUSAL_FAILED);
+        assert_said(m->refusal.text, "The count of unconfirmed boots");
+        limit_files(0);
+        kind = confirm(m);
+        limit_files(RLIM_INFINITY);
+        assert_int_equal(kind, REFUSAL_FAILED);
+        assert_said(m->refusal.text, "The boot's record");
+        assert_int_equal(count_of(m), 1);
+}
+
+/* --- more sentences --- */
+
+static void test_sentences(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        ASSERT_DONE(once(m, "plain"));
+        assert_said(m->answer.text,
+                    "after it, to 'passthrough' if it was confirmed, else to 'host'");
+        ASSERT_DONE(for_good(m, "plain"));
+        ASSERT_BOOTS("plain");
+        ASSERT_DONE(confirm(m));
+        ASSERT_UNCHANGED(cancel(m));
+        assert_said(m->answer.text, "Nothing is armed for one boot. The default stays: 'plain'.");
+        ASSERT_DONE(once(m, "host"));
+        ASSERT_DONE(cancel(m));
+        assert_said(m->answer.text, "Taken back. The default stays: 'plain'.");
+        ASSERT_BOOTS("plain");
+        fake_host_write(m->fake, "boot/grub/grub.cfg", "set timeout=5\n");
+        assert_int_equal(confirm(m), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "has lost vfio-mode's script");
+}
+
+static void test_efi_to_an_unknown_mode(void **state) {
+        BootMachine *m = *state;
+
+        assert_int_equal(efi_one_shot_write(&m->root, "gaming"), 0);
+        assert_said(outlook(m).reason, "'gaming', which the configuration does not have");
+        assert_next(m, "host", "efi");
+}
+
+static void test_disarm_without_a_record(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        without_a_place(m);
+        fake_host_remove(m->fake, BOOT_RECORD_PATH);
+        assert_int_equal(next_boot_disarm(&m->root), 0);
+        assert_next(m, "host", "count");
+}
+
+#define ON_MACHINE(title, function) \
+        { (title), (function), boot_machine_set_up, boot_machine_tear_down, NULL }
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                ON_MACHINE("an unknown mode", test_unknown_mode),
+                ON_MACHINE("GRUB has not been seen yet", test_not_seen_yet),
+                ON_MACHINE("without protection", test_without_protection),
+                ON_MACHINE("grub.cfg without our script", test_no_script),
+                ON_MACHINE("GRUB cannot write", test_unwritable),
+                ON_MACHINE("a damaged block", test_damaged),
+                ON_MACHINE("a command line that would be cut", test_too_long),
+                ON_MACHINE("by the EFI variable", test_efi),
+                ON_MACHINE("by the EFI variable, away from default-mode",
+                           test_efi_and_default_mode),
+                ON_MACHINE("nothing carries a mode", test_nothing_carries),
+                ON_MACHINE("no EFI variable behind a damaged block", test_efi_behind_a_block),
+                ON_MACHINE("the EFI variable behind an idle block", test_efi_for_an_idle_block),
+                ON_MACHINE("disarmed", test_disarm),
+                ON_MACHINE("disarmed, and default-mode is another", test_disarm_default_mode),
+                ON_MACHINE("drift of what is armed", test_drift_of_the_block),
+                ON_MACHINE("drift of a default-mode with a cmdline", test_drift_of_default_mode),
+                ON_MACHINE("drift of the boot menu", test_drift_of_the_menu),
+                ON_MACHINE("reading what is not there", test_read),
+                ON_MACHINE("no configuration", test_no_configuration),
+                ON_MACHINE("a block that may not be written any more", test_unfit_block),
+                ON_MACHINE("a block of another shape", test_unfit_blocks_of_other_shapes),
+                ON_MACHINE("a default by the configuration", test_default_by_the_configuration),
+                ON_MACHINE("a disk that is full", test_disk_full),
+                ON_MACHINE("a record that cannot be written", test_record_unwritable),
+                ON_MACHINE("more sentences", test_sentences),
+                ON_MACHINE("an EFI variable with an unknown mode", test_efi_to_an_unknown_mode),
+                ON_MACHINE("disarmed without a record", test_disarm_without_a_record),
+        };
+
+        return cmocka_run_group_tests_name("next-boot-limits", tests, NULL, NULL);
+}

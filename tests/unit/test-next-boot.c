@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The next boot, boot by boot: armed, booted, confirmed, not confirmed, taken back, refused. */
+#undef NDEBUG
+#include <stdlib.h>
+#include <string.h>
+
+#include "next-boot-words.h"
+
+/* --- one boot --- */
+
+static void test_once(void **state) {
+        BootMachine *m = *state;
+        char *cmdline;
+
+        boot_machine_prove(m);
+        assert_int_equal(outlook(m).protection, NEXT_BOOT_PROTECTION_NONE);
+        ASSERT_DONE(once(m, "passthrough"));
+        assert_string_equal(m->answer.text,
+                            "The next boot goes to 'passthrough', protected by GRUB's boot "
+                            "environment; after it, to 'host' again.");
+        assert_false(m->answer.needs_efi_write);
+        assert_int_equal(outlook(m).protection, NEXT_BOOT_PROTECTION_GRUB);
+        assert_int_equal(outlook(m).tries_left, 1);
+        assert_string_equal(outlook(m).arguments, "nosmt=force panic=10");
+        ASSERT_UNCHANGED(once(m, "passthrough"));
+        assert_said(m->answer.text, "already");
+
+        assert_next(m, "passthrough", "once");
+        cmdline = fake_host_read(m->fake, "proc/cmdline");
+        assert_said(cmdline, " vfio_mode=passthrough nosmt=force panic=10 vfio_mode.boot=once.");
+        free(cmdline);
+        ASSERT_DONE(confirm(m));
+        assert_string_equal(m->answer.text, "The boot into 'passthrough' is confirmed.");
+        ASSERT_UNCHANGED(confirm(m));
+        assert_next(m, "host", "config");
+}
+
+static void test_once_not_confirmed(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(once(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        assert_next(m, "host", "expired");
+        assert_next(m, "host", "expired");
+        /* The boot into the fallback mode has nothing to confirm, and ends nothing. */
+        ASSERT_UNCHANGED(confirm(m));
+        assert_next(m, "host", "expired");
+        ASSERT_DONE(once(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+}
+
+static void test_tries(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(once_with(m, "passthrough", &(NextBootOptions){ .tries = 2 }));
+        assert_int_equal(boot_machine_block(m).left, 2);
+        ASSERT_DONE(once_with(m, "passthrough", &(NextBootOptions){ .tries = 99 }));
+        assert_int_equal(boot_machine_block(m).left, BOOT_TRIES_MAX);
+}
+
+static void test_cancel(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_UNCHANGED(cancel(m));
+        assert_said(m->answer.text, "Nothing was armed");
+        ASSERT_DONE(once(m, "passthrough"));
+        ASSERT_DONE(cancel(m));
+        assert_said(m->answer.text, "Taken back: default-mode decides");
+        assert_next(m, "host", "config");
+}
+
+/* --- a mode from now on --- */
+
+static void test_default(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        assert_said(m->answer.text, "on trial, protected by GRUB's boot environment");
+        assert_said(m->answer.text, "vfio-modectl confirm");
+        ASSERT_UNCHANGED(for_good(m, "passthrough"));
+        assert_next(m, "passthrough", "trial");
+        ASSERT_DONE(confirm(m));
+        assert_string_equal(
+                m->answer.text,
+                "The boot into 'passthrough' is confirmed: it is the default from now on.");
+        ASSERT_UNCHANGED(for_good(m, "passthrough"));
+        assert_said(m->answer.text, "From now on boots go to 'passthrough' already.");
+        /* Every boot is counted, and three in a row may fail. */
+        for (int i = 0; i < BOOT_LEFT_CONFIRMED; i++)
+                assert_next(m, "passthrough", "default");
+        assert_next(m, "host", "expired");
+        ASSERT_DONE(cancel(m));
+        assert_next(m, "host", "config");
+}
+
+static void test_default_that_fails(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        assert_next(m, "host", "expired");
+}
+
+static void test_host_once_behind_a_default(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        ASSERT_DONE(confirm(m));
+        ASSERT_DONE(once(m, "host"));
+        assert_string_equal(m->answer.text,
+                            "The next boot goes to 'host'; after it, to 'passthrough' again.");
+        ASSERT_UNCHANGED(once(m, "host"));
+        assert_next(m, "host", "skip");
+        ASSERT_UNCHANGED(confirm(m));
+        assert_next(m, "passthrough", "default");
+        ASSERT_DONE(confirm(m));
+        ASSERT_DONE(once(m, "host"));
+        ASSERT_DONE(once(m, "passthrough"));
+        assert_said(m->answer.text, "The next boot goes to 'passthrough', which is the default.");
+        assert_next(m, "passthrough", "default");
+}
+
+static void test_default_of_the_fallback_mode(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_UNCHANGED(for_good(m, "host"));
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        ASSERT_DONE(confirm(m));
+        ASSERT_DONE(for_good(m, "host"));
+        assert_string_equal(m->answer.text, "From now on boots go to 'host'.");
+        assert_next(m, "host", "config");
+}
+
+static void test_other_default(void **state) {
+        BootMachine *m = *state;
+        BootState before, after;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        before = boot_machine_block(m);
+        assert_int_equal(once(m, "plain"), REFUSAL_OTHER_DEFAULT);
+        assert_said(m->refusal.text, "passthrough");
+        after = boot_machine_block(m);
+        assert_true(boot_state_equal(&before, &after));
+        ASSERT_DONE(for_good(m, "plain"));
+        ASSERT_BOOTS("plain");
+}
+
+static void test_confirm_by_the_boot(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "sure"));
+        assert_said(m->answer.text, "(when the boot has completed)");
+}
+
+/* --- default-mode of the configuration --- */
+
+static void test_default_mode_counts(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        assert_next(m, "passthrough", "config");
+        assert_next(m, "passthrough", "config");
+        assert_int_equal(count_of(m), 2);
+        assert_next(m, "host", "count");
+        /* Being back is no reason to try again. */
+        ASSERT_UNCHANGED(confirm(m));
+        ASSERT_UNCHANGED(confirm_in(m, "passthrough")); /* switched to at run time */
+        assert_next(m, "host", "count");
+        ASSERT_DONE(cancel(m));
+        assert_int_equal(count_of(m), 0);
+        assert_next(m, "passthrough", "config");
+        ASSERT_DONE(confirm(m));
+        assert_said(m->answer.text, "The boot into 'passthrough' is confirmed.");
+        ASSERT_UNCHANGED(confirm(m));
+        assert_int_equal(count_of(m), 0);
+        assert_next(m, "passthrough", "config");
+        assert_int_equal(count_of(m), 1);
+}
+
+static void test_default_mode_and_next(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        ASSERT_BOOTS("passthrough");
+        ASSERT_DONE(once(m, "host"));
+        assert_said(m->answer.text, "after it, to 'passthrough' again");
+        assert_next(m, "host", "skip");
+        assert_int_equal(count_of(m), 1);
+        ASSERT_UNCHANGED(confirm(m)); /* counts on: that was no boot into default-mode */
+        ASSERT_BOOTS("passthrough");
+        assert_int_equal(count_of(m), 2);
+        ASSERT_DONE(for_good(m, "host"));
+        assert_int_equal(count_of(m), 0);
+        assert_next(m, "host", "default");
+        ASSERT_DONE(once(m, "plain") == REFUSAL_OTHER_DEFAULT ? for_good(m, "plain") : 0);
+        assert_said(m->answer.text, "on trial");
+        assert_next(m, "plain", "trial");
+        assert_next(m, "host", "expired");
+}
+
+static void test_default_mode_without_a_count(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        fake_host_write(m->fake, BOOT_RECORD_PATH, "damaged");
+        assert_string_equal(outlook(m).kind, "count");
+        assert_string_equal(outlook(m).mode, "host");
+        fake_host_remove(m->fake, "var/lib");
+        assert_string_equal(outlook(m).kind, "count");
+}
+
+/* --- what is not confirmed --- */
+
+static void test_kexec(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        assert_string_equal(boot_machine_kexec(m), "passthrough");
+        assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
+        assert_said(m->refusal.text, "kexec");
+        assert_next(m, "host", "expired");
+}
+
+/* The record could not be written: the one of the boot before tells. */
+static void test_kexec_without_a_record(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        fake_host_write(m->fake, "proc/sys/kernel/random/boot_id",
+                        "99999999-9999-4999-8999-999999999999\n");
+        assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
+}
+
+/* Hibernated while armed: GRUB took one, and then the old kernel went on. */
+static void test_hibernation(void **state) {
+        BootMachine *m = *state;
+        char *cmdline;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good_with(m, "passthrough", &(NextBootOptions){ .tries = 3 }));
+        ASSERT_BOOTS("passthrough");
+        cmdline = fake_host_read(m->fake, "proc/cmdline");
+        ASSERT_BOOTS("passthrough");
+        boot_machine_cmdline(m, cmdline);
+        free(cmdline);
+        assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
+}
+
+static void test_menu(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        boot_machine_cmdline(m, "quiet vfio_mode=passthrough vfio_mode.boot=menu.0.0\n");
+        assert_string_equal(boot_machine_kexec(m), "passthrough");
+        assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
+        assert_said(m->refusal.text, "menu");
+}
+
+static void test_other_mode_in_force(void **state) {
+        BootMachine *m = *state;
+        BootState before, after;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        before = boot_machine_block(m);
+        assert_int_equal(confirm_in(m, "host"), REFUSAL_OTHER_BOOT);
+        assert_said(m->refusal.text, "This boot went to 'passthrough', and the mode now is 'host'");
+        after = boot_machine_block(m);
+        assert_true(boot_state_equal(&before, &after));
+}
+
+static void test_block_gone(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        fake_host_remove(m->fake, BLOCK);
+        assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
+        assert_said(m->refusal.text, "gone or damaged");
+}
+
+static void test_armed_anew(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        ASSERT_DONE(for_good(m, "passthrough"));
+        assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
+}
+
+/* Whoever confirmed was killed after the block was written, before the record was. */
+static void test_confirm_was_killed(void **state) {
+        static const bool kinds[] = { false, true };
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+                BootRecord record;
+
+                ASSERT_DONE(kinds[i] ? for_good(m, "passthrough") : once(m, "passthrough"));
+                ASSERT_BOOTS("passthrough");
+                assert_int_equal(boot_record_read(&m->root, BOOT_RECORD_PATH, &record), 0);
+                ASSERT_DONE(confirm(m));
+                assert_int_equal(boot_record_write(&m->root, &record), 0);
+                ASSERT_DONE(confirm(m));
+                ASSERT_UNCHANGED(confirm(m));
+                assert_next(m, kinds[i] ? "passthrough" : "host", kinds[i] ? "default" : "config");
+        }
+}
+
+#define ON_MACHINE(title, function) \
+        { (title), (function), boot_machine_set_up, boot_machine_tear_down, NULL }
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                ON_MACHINE("one boot, confirmed", test_once),
+                ON_MACHINE("one boot, not confirmed", test_once_not_confirmed),
+                ON_MACHINE("boots that a trial may take", test_tries),
+                ON_MACHINE("taken back", test_cancel),
+                ON_MACHINE("a default, by a trial that is confirmed", test_default),
+                ON_MACHINE("a default, by a trial that is not", test_default_that_fails),
+                ON_MACHINE("host once, with a default behind it", test_host_once_behind_a_default),
+                ON_MACHINE("the fallback mode from now on", test_default_of_the_fallback_mode),
+                ON_MACHINE("one boot beside another default", test_other_default),
+                ON_MACHINE("a default that confirms itself", test_confirm_by_the_boot),
+                ON_MACHINE("boots into default-mode are counted", test_default_mode_counts),
+                ON_MACHINE("default-mode, host once, host from now on", test_default_mode_and_next),
+                ON_MACHINE("default-mode without a count", test_default_mode_without_a_count),
+                ON_MACHINE("kexec is not confirmed", test_kexec),
+                ON_MACHINE("kexec, and no record of it", test_kexec_without_a_record),
+                ON_MACHINE("a kernel that was hibernated is not confirmed", test_hibernation),
+                ON_MACHINE("a menu entry is not confirmed", test_menu),
+                ON_MACHINE("another mode than the booted one", test_other_mode_in_force),
+                ON_MACHINE("a block that is gone since", test_block_gone),
+                ON_MACHINE("armed anew since the boot", test_armed_anew),
+                ON_MACHINE("whoever confirmed was killed", test_confirm_was_killed),
+        };
+
+        return cmocka_run_group_tests_name("next-boot", tests, NULL, NULL);
+}

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs boot and confirm on a machine with GRUB: what a boot leaves for the boots after it. */
+#undef NDEBUG
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../fake/fake-host.h"
+#include "apply/verbs.h"
+#include "boot/boot-history.h"
+#include "boot/boot-loader.h"
+#include "boot/efi-one-shot.h"
+#include "boot/env-file.h"
+#include "host/state-files.h"
+#include "table.h"
+
+#define GPU "0000:01:00.0"
+#define BLOCK "boot/grub/vfio-mode/vfio-mode.env"
+#define EFI_VARIABLE EFI_VARIABLES_DIR "/" EFI_ONE_SHOT_NAME
+#define BOOT_ID_1 "11111111-1111-1111-1111-111111111111"
+#define BOOT_ID_2 "22222222-2222-2222-2222-222222222222"
+#define BOOT_ID_3 "33333333-3333-3333-3333-333333333333"
+
+typedef struct PC {
+        FakeHost *fake;
+        Root root;
+        BootRecord record;
+} PC;
+
+static void configure(PC *pc, const char *default_mode, const char *confirm) {
+        char text[512];
+
+        (void)snprintf(text, sizeof(text),
+                       "[general]\ndefault-mode = %s\n[device gpu]\naddress = " GPU "\n"
+                       "consent = boot-vga\n"
+                       "[mode passthrough]\nvfio-devices = gpu\ncmdline = nosmt\nconfirm = %s\n",
+                       default_mode, confirm);
+        fake_host_write(pc->fake, "etc/vfio-mode.ini", text);
+}
+
+static int set_up(void **state) {
+        PC *pc = calloc(1, sizeof(*pc));
+
+        pc->fake = fake_host_new();
+        fake_host_add_gpu(pc->fake, GPU, .group = 1, .driver = "nvidia", .boot_vga = true);
+        fake_host_write(pc->fake, "proc/self/mountinfo",
+                        "25 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n");
+        fake_host_write(pc->fake, "sys/devices/pci0000:00/block/sda/sda1/partition", "1\n");
+        fake_host_write(pc->fake, "sys/dev/block/README", "");
+        fake_host_write(pc->fake, "boot/grub/grub.cfg", GRUB_SCRIPT_MARK "\n");
+        fake_host_write(pc->fake, "var/lib/README", "");
+        configure(pc, "host", "boot");
+        assert_int_equal(root_open(fake_host_path(pc->fake), &pc->root), 0);
+        assert_int_equal(symlinkat("../../devices/pci0000:00/block/sda/sda1", pc->root.fd,
+                                   "sys/dev/block/8:1"),
+                         0);
+        *state = pc;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        PC *pc = *state;
+
+        root_close(&pc->root);
+        fake_host_freep(&pc->fake);
+        free(pc);
+        return 0;
+}
+
+/* The machine goes off and on again: what lies in /run and the cards' drivers are as new. */
+static RefusalKind boot(PC *pc, const char *boot_id, const char *cmdline) {
+        char text[64];
+
+        if (fake_host_exists(pc->fake, "run"))
+                fake_host_remove(pc->fake, "run");
+        fake_host_write(pc->fake, "run/README", "");
+        fake_host_set_driver(pc->fake, GPU, "");
+        fake_host_set_override(pc->fake, GPU, "");
+        (void)snprintf(text, sizeof(text), "%s\n", boot_id);
+        fake_host_write(pc->fake, "proc/sys/kernel/random/boot_id", text);
+        fake_host_write(pc->fake, "proc/cmdline", cmdline);
+        return apply_boot(&pc->root);
+}
+
+static const BootRecord *record(PC *pc) {
+        (void)memset(&pc->record, 0x5a, sizeof(pc->record));
+        assert_int_equal(boot_record_read(&pc->root, BOOT_RECORD_PATH, &pc->record), 0);
+        return &pc->record;
+}
+
+static void check_driver(PC *pc, const char *driver) {
+        _cleanup_free_ char *now = fake_host_driver(pc->fake, GPU);
+
+        assert_string_equal(now, driver);
+}
+
+static void arm(PC *pc, const BootState *state) {
+        EnvBlock block;
+
+        assert_int_equal(boot_state_format(state, &block), 0);
+        fake_host_write_bytes(pc->fake, BLOCK, block.bytes, sizeof(block.bytes));
+}
+
+static BootState read_block(PC *pc) {
+        BootState state;
+
+        assert_int_equal(env_file_read(&pc->root, BLOCK, &state), 0);
+        return state;
+}
+
+/* --- boot --- */
+
+static void test_record_of_a_boot(void **state) {
+        PC *pc = *state;
+
+        assert_int_equal(boot(pc, BOOT_ID_1, "vfio_mode=passthrough vfio_mode.boot=trial.7.0\n"),
+                         REFUSAL_NONE);
+        check_driver(pc, "vfio-pci");
+        assert_string_equal(record(pc)->boot_id, BOOT_ID_1);
+        assert_int_equal(pc->record.source, BOOT_SOURCE_CMDLINE);
+        assert_int_equal(pc->record.marker.kind, BOOT_KIND_TRIAL);
+        assert_string_equal(pc->record.wanted, "passthrough");
+        assert_string_equal(pc->record.mode, "passthrough");
+        assert_int_equal(pc->record.kind, REFUSAL_NONE);
+        assert_false(pc->record.confirmed);
+        assert_false(pc->record.repeated);
+
+        assert_int_equal(boot(pc, BOOT_ID_2, "vfio_mode=fallback vfio_mode.boot=expired.7.0\n"),
+                         REFUSAL_NONE);
+        assert_string_equal(record(pc)->mode, "host");
+        assert_non_null(strstr(pc->record.reason, "trial of 'passthrough' was not confirmed"));
+        assert_int_equal(boot_record_read(&pc->root, BOOT_RECORD_PREVIOUS_PATH, &pc->record), 0);
+        assert_string_equal(pc->record.boot_id, BOOT_ID_1);
+}
+
+static void test_kexec_is_a_repeated_boot(void **state) {
+        PC *pc = *state;
+        const char *cmdline = "vfio_mode=passthrough vfio_mode.boot=trial.7.0\n";
+
+        assert_int_equal(boot(pc, BOOT_ID_1, cmdline), REFUSAL_NONE);
+        assert_int_equal(boot(pc, BOOT_ID_2, cmdline), REFUSAL_NONE);
+        assert_true(record(pc)->repeated);
+}
+
+static void test_two_unconfirmed_boots(void **state) {
+        PC *pc = *state;
+
+        configure(pc, "passthrough", "manual");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
+        assert_int_equal(record(pc)->unconfirmed, 1);
+        check_driver(pc, "vfio-pci");
+        /* The unit runs a second time in the same boot: not counted again, nor taken back. */
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
+        assert_int_equal(record(pc)->unconfirmed, 1);
+        fake_host_remove(pc->fake, "sys/class/iommu");
+        fake_host_set_driver(pc->fake, GPU, "");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NO_IOMMU);
+        assert_int_equal(record(pc)->unconfirmed, 1);
+        fake_host_write(pc->fake, "sys/class/iommu/dmar0/intel-iommu/version", "1:0\n");
+        assert_int_equal(boot(pc, BOOT_ID_2, "ro\n"), REFUSAL_NONE);
+        assert_int_equal(record(pc)->unconfirmed, 2);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(boot(pc, i ? BOOT_ID_1 : BOOT_ID_3, "ro\n"), REFUSAL_NONE);
+                assert_string_equal(record(pc)->mode, "host");
+                assert_string_equal(pc->record.wanted, "passthrough");
+                assert_non_null(strstr(pc->record.reason, "not confirmed"));
+                check_driver(pc, "");
+        }
+}
+
+static void test_a_refused_boot_does_not_count(void **state) {
+        PC *pc = *state;
+
+        configure(pc, "passthrough", "manual");
+        fake_host_remove(pc->fake, "sys/class/iommu");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NO_IOMMU);
+        assert_string_equal(record(pc)->mode, "host");
+        assert_int_equal(pc->record.kind, REFUSAL_NO_IOMMU);
+        assert_int_equal(pc->record.unconfirmed, 0);
+}
+
+static void test_no_var_lib(void **state) {
+        PC *pc = *state;
+
+        configure(pc, "passthrough", "manual");
+        fake_host_remove(pc->fake, "var/lib");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_UNPROTECTED);
+        check_driver(pc, "");
+        assert_true(fake_host_exists(pc->fake, BOOT_RECORD_RUN_PATH));
+
+        /* Once it is there, the confirm unit brings the record over. */
+        fake_host_write(pc->fake, "var/lib/README", "");
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        assert_int_equal(record(pc)->kind, REFUSAL_UNPROTECTED);
+        assert_string_equal(pc->record.boot_id, BOOT_ID_1);
+        assert_non_null(strstr(pc->record.reason, "set-default"));
+        assert_false(fake_host_exists(pc->fake, BOOT_RECORD_RUN_PATH));
+}
+
+static void test_var_lib_that_cannot_be_written(void **state) {
+        PC *pc = *state;
+
+        configure(pc, "passthrough", "manual");
+        fake_host_write(pc->fake, STATE_DIR, "not a directory");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_UNPROTECTED);
+        check_driver(pc, "");
+        /* What the command line names needs no count. */
+        assert_int_equal(boot(pc, BOOT_ID_2, "vfio_mode=passthrough\n"), REFUSAL_NONE);
+        check_driver(pc, "vfio-pci");
+}
+
+static void test_a_damaged_record(void **state) {
+        PC *pc = *state;
+
+        configure(pc, "passthrough", "manual");
+        fake_host_write(pc->fake, BOOT_RECORD_PATH, "\x01\x02");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_UNPROTECTED);
+        assert_string_equal(record(pc)->mode, "host");
+        assert_int_equal(boot(pc, BOOT_ID_2, "ro\n"), REFUSAL_NONE);
+        assert_string_equal(record(pc)->mode, "passthrough");
+}
+
+static void write_variable(PC *pc, const char *mode) {
+        char bytes[64] = "\7\0\0";
+
+        (void)memcpy(bytes + 4, mode, strlen(mode));
+        fake_host_write_bytes(pc->fake, EFI_VARIABLE, bytes, 4 + strlen(mode));
+}
+
+static void test_one_shot(void **state) {
+        PC *pc = *state;
+
+        write_variable(pc, "passthrough");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
+        check_driver(pc, "vfio-pci");
+        assert_int_equal(record(pc)->source, BOOT_SOURCE_EFI);
+        assert_false(fake_host_exists(pc->fake, EFI_VARIABLE));
+
+        /* Deleted whatever decides, and also where there is no configuration that can be used. */
+        write_variable(pc, "passthrough");
+        assert_int_equal(boot(pc, BOOT_ID_2, "vfio_mode=host\n"), REFUSAL_NONE);
+        assert_false(fake_host_exists(pc->fake, EFI_VARIABLE));
+        write_variable(pc, "passthrough");
+        fake_host_write(pc->fake, "etc/vfio-mode.ini", "[no such section]\n");
+        assert_int_equal(boot(pc, BOOT_ID_3, "ro\n"), REFUSAL_CONFIG_INVALID);
+        assert_false(fake_host_exists(pc->fake, EFI_VARIABLE));
+        assert_int_equal(record(pc)->kind, REFUSAL_CONFIG_INVALID);
+        assert_string_equal(pc->record.mode, "");
+}
+
+/* "systemctl restart vfio-mode-boot", after the next boot was armed. */
+static void test_one_shot_and_a_second_run(void **state) {
+        PC *pc = *state;
+
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
+        write_variable(pc, "passthrough");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
+        check_driver(pc, "");
+        assert_true(fake_host_exists(pc->fake, EFI_VARIABLE));
+
+        assert_int_equal(boot(pc, BOOT_ID_2, "ro\n"), REFUSAL_NONE);
+        check_driver(pc, "vfio-pci");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
+        check_driver(pc, "vfio-pci");
+        assert_int_equal(record(pc)->source, BOOT_SOURCE_EFI);
+        assert_int_equal(boot(pc, BOOT_ID_3, "ro\n"), REFUSAL_NONE);
+        check_driver(pc, "");
+}
+
+static void test_one_shot_that_stays(void **state) {
+        PC *pc = *state;
+
+        /* A directory in its place can neither be read nor unlinked. */
+        fake_host_write(pc->fake, EFI_VARIABLE "/x", "");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NOT_SUPPORTED);
+        check_driver(pc, "");
+        assert_string_equal(record(pc)->mode, "host");
+}
+
+/* --- confirm --- */
+
+static const BootState trial = { .sequence = 7,
+                                 .mode = "passthrough",
+                                 .arguments = "nosmt panic=10",
+                                 .left = 0,
+                                 .keep = BOOT_KEEP_TRIAL };
+
+static void boot_trial(PC *pc) {
+        arm(pc, &trial);
+        assert_int_equal(boot(pc, BOOT_ID_1,
+                              "vfio_mode=passthrough nosmt panic=10 vfio_mode.boot=trial.7.0\n"),
+                         REFUSAL_NONE);
+}
+
+static void test_confirm_a_trial(void **state) {
+        PC *pc = *state;
+        BootState after;
+
+        boot_trial(pc);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+                after = read_block(pc);
+                assert_int_equal(after.keep, BOOT_KEEP_YES);
+                assert_int_equal(after.left, BOOT_LEFT_CONFIRMED);
+                assert_true(record(pc)->confirmed);
+        }
+}
+
+static void test_confirm_leaves_a_manual_trial(void **state) {
+        PC *pc = *state;
+        BootState after;
+
+        configure(pc, "host", "manual");
+        boot_trial(pc);
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        after = read_block(pc);
+        assert_true(boot_state_equal(&after, &trial));
+        assert_false(record(pc)->confirmed);
+}
+
+static void test_confirm_leaves_another_mode(void **state) {
+        PC *pc = *state;
+        BootState after;
+
+        boot_trial(pc);
+        assert_int_equal(apply_switch(&pc->root, "host", true), REFUSAL_NONE);
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        after = read_block(pc);
+        assert_true(boot_state_equal(&after, &trial));
+        assert_false(record(pc)->confirmed);
+}
+
+static void test_confirm_leaves_an_expired_trial(void **state) {
+        PC *pc = *state;
+        BootState after;
+
+        arm(pc, &trial);
+        assert_int_equal(boot(pc, BOOT_ID_2, "vfio_mode=fallback vfio_mode.boot=expired.7.0\n"),
+                         REFUSAL_NONE);
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        after = read_block(pc);
+        assert_true(boot_state_equal(&after, &trial));
+}
+
+static void test_confirm_the_fallback_mode_as_default(void **state) {
+        PC *pc = *state;
+        const BootState host = { .sequence = 9, .mode = "host", .left = 1, .keep = BOOT_KEEP_YES };
+        BootState after;
+
+        configure(pc, "passthrough", "manual");
+        arm(pc, &host);
+        assert_int_equal(boot(pc, BOOT_ID_1, "vfio_mode=host vfio_mode.boot=default.9.1\n"),
+                         REFUSAL_NONE);
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        after = read_block(pc);
+        assert_int_equal(after.left, BOOT_LEFT_CONFIRMED);
+}
+
+static void test_confirm_ends_the_count(void **state) {
+        PC *pc = *state;
+
+        configure(pc, "passthrough", "boot");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        assert_int_equal(record(pc)->unconfirmed, 0);
+        assert_true(pc->record.confirmed);
+}
+
+static void test_confirm_keeps_the_count_of_failed_boots(void **state) {
+        PC *pc = *state;
+
+        configure(pc, "passthrough", "manual");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
+        assert_int_equal(boot(pc, BOOT_ID_2, "ro\n"), REFUSAL_NONE);
+        assert_int_equal(boot(pc, BOOT_ID_3, "ro\n"), REFUSAL_NONE);
+        assert_string_equal(record(pc)->mode, "host");
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        assert_int_equal(record(pc)->unconfirmed, 2);
+}
+
+static void test_confirm_makes_the_block_anew(void **state) {
+        PC *pc = *state;
+        char bytes[ENV_BLOCK_SIZE];
+        BootState after;
+
+        assert_int_equal(boot(pc, BOOT_ID_1, "vfio_mode.boot=missing.0.0\n"), REFUSAL_NONE);
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        after = read_block(pc);
+        assert_string_equal(after.mode, "");
+        assert_int_equal(after.left, 1);
+
+        (void)memset(bytes, 'x', sizeof(bytes));
+        fake_host_write_bytes(pc->fake, BLOCK, bytes, sizeof(bytes));
+        assert_int_equal(boot(pc, BOOT_ID_2, "vfio_mode=fallback vfio_mode.boot=damaged.0.0\n"),
+                         REFUSAL_NONE);
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        after = read_block(pc);
+        assert_string_equal(after.mode, "");
+        assert_true(after.sequence != 0);
+}
+
+static void test_confirm_without_the_boot_unit(void **state) {
+        PC *pc = *state;
+
+        fake_host_write(pc->fake, "proc/sys/kernel/random/boot_id", BOOT_ID_1 "\n");
+        fake_host_write(pc->fake, "proc/cmdline", "ro\n");
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        assert_int_equal(record(pc)->source, BOOT_SOURCE_NONE);
+        assert_string_equal(pc->record.boot_id, BOOT_ID_1);
+}
+
+/* --- disarm --- */
+
+static void test_a_way_back_that_fails_disarms(void **state) {
+        PC *pc = *state;
+        const BootState armed = { .sequence = 9,
+                                  .mode = "passthrough",
+                                  .arguments = "nosmt panic=10",
+                                  .left = 3,
+                                  .keep = BOOT_KEEP_YES };
+        char mode[CONFIG_NAME_SIZE];
+        BootState after;
+
+        arm(pc, &armed);
+        assert_int_equal(boot(pc, BOOT_ID_1, "vfio_mode=passthrough\n"), REFUSAL_NONE);
+        check_driver(pc, "vfio-pci");
+        fake_host_set_faults(pc->fake, "bind * * * EIO\nprobe * * * EIO\n");
+        assert_int_equal(apply_fallback(&pc->root), REFUSAL_HALF_WAY);
+        after = read_block(pc);
+        (void)boot_state_boot(&after, true, mode, NULL);
+        assert_string_equal(mode, "fallback");
+}
+
+#define ON_PC(title, function) { (title), (function), set_up, tear_down, NULL }
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                ON_PC("what a boot leaves for the next one", test_record_of_a_boot),
+                ON_PC("kexec is a repeated boot", test_kexec_is_a_repeated_boot),
+                ON_PC("two unconfirmed boots into default-mode", test_two_unconfirmed_boots),
+                ON_PC("a refused boot does not count", test_a_refused_boot_does_not_count),
+                ON_PC("no /var/lib in early boot", test_no_var_lib),
+                ON_PC("a /var/lib that cannot be written", test_var_lib_that_cannot_be_written),
+                ON_PC("a damaged record", test_a_damaged_record),
+                ON_PC("the one-shot EFI variable", test_one_shot),
+                ON_PC("a one-shot EFI variable, and a second run", test_one_shot_and_a_second_run),
+                ON_PC("an EFI variable that cannot be deleted", test_one_shot_that_stays),
+                ON_PC("a trial is confirmed, once", test_confirm_a_trial),
+                ON_PC("a trial that somebody has to confirm", test_confirm_leaves_a_manual_trial),
+                ON_PC("another mode by now is not confirmed", test_confirm_leaves_another_mode),
+                ON_PC("an expired trial stays", test_confirm_leaves_an_expired_trial),
+                ON_PC("the fallback mode as default is confirmed by itself",
+                      test_confirm_the_fallback_mode_as_default),
+                ON_PC("a confirmed boot ends the count", test_confirm_ends_the_count),
+                ON_PC("a boot to the fallback mode does not",
+                      test_confirm_keeps_the_count_of_failed_boots),
+                ON_PC("a missing or damaged block is made anew", test_confirm_makes_the_block_anew),
+                ON_PC("the boot unit did not run", test_confirm_without_the_boot_unit),
+                ON_PC("a way back that fails disarms the next boot",
+                      test_a_way_back_that_fails_disarms),
+        };
+
+        return cmocka_run_group_tests_name("verbs-boot", tests, NULL, NULL);
+}

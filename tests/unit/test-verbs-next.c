@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs for the next boot (one-shot, grub-environment, grub-modes), inspect, and revert. */
+#undef NDEBUG
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "apply/verbs.h"
+#include "boot-machine.h"
+#include "boot/efi-one-shot.h"
+#include "boot/env-file.h"
+#include "host/state-files.h"
+#include "model/inspection.h"
+#include "table.h"
+
+#define GPU "0000:01:00.0"
+#define CONFIG                                                                                  \
+        "[general]\ndefault-mode = host\n[device gpu]\naddress = " GPU "\nconsent = boot-vga\n" \
+        "[mode passthrough]\nvfio-devices = gpu\n"                                              \
+        "[mode tuned]\nvfio-devices = gpu\ncmdline = nosmt=force panic=3\n"                     \
+        "[mode big]\nvfio-devices = gpu\ncmdline = nosmt\n"
+
+static int set_up(void **state) {
+        BootMachine *machine;
+
+        if (boot_machine_set_up(state) != 0)
+                return -1;
+        machine = *state;
+        fake_host_add_gpu(machine->fake, GPU, .group = 1, .driver = "nvidia", .boot_vga = true);
+        boot_machine_config(machine, CONFIG);
+        fake_host_write(machine->fake, "etc/vfio-mode.ini", CONFIG);
+        return 0;
+}
+
+/* What a verb prints on stdout, which is where cmocka prints, too. */
+static RefusalKind run(RefusalKind (*verb)(const Root *), BootMachine *machine, char *output,
+                       size_t size) {
+        _cleanup_close_ int saved = dup(STDOUT_FILENO), file = -1;
+        RefusalKind kind;
+        ssize_t n;
+
+        file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        assert_true(saved >= 0 && file >= 0);
+        (void)fflush(stdout);
+        assert_true(dup2(file, STDOUT_FILENO) >= 0);
+        kind = verb(&machine->root);
+        (void)fflush(stdout);
+        assert_true(dup2(saved, STDOUT_FILENO) >= 0);
+        n = pread(file, output, size - 1, 0);
+        assert_true(n >= 0);
+        output[n] = '\0';
+        return kind;
+}
+
+/* --- for GRUB's scripts --- */
+
+static void test_grub_environment(void **state) {
+        BootMachine *machine = *state;
+        char output[256];
+        BootState after;
+
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(run(apply_grub_environment, machine, output, sizeof(output)),
+                                 REFUSAL_NONE);
+                assert_string_equal(output, "prefix vfio-mode/vfio-mode.env\n");
+                assert_int_equal(env_file_read(&machine->root, BLOCK, &after), 0);
+                assert_string_equal(after.mode, "");
+        }
+}
+
+static void test_grub_environment_on_the_esp(void **state) {
+        BootMachine *machine = *state;
+        char output[256];
+        BootState after;
+
+        boot_machine_mounts(machine, "21 1 0:31 / / rw - btrfs /dev/sda2 rw\n" MOUNT_ESP);
+        fake_host_write(machine->fake, "run/udev/data/b8:1", "I:1\nE:ID_FS_UUID=4E2A-11F0\n");
+        assert_int_equal(run(apply_grub_environment, machine, output, sizeof(output)),
+                         REFUSAL_NONE);
+        assert_string_equal(output, "esp 4E2A-11F0 EFI/vfio-mode/vfio-mode.env\n");
+        assert_int_equal(env_file_read(&machine->root, ESP_BLOCK, &after), 0);
+}
+
+static void test_grub_environment_nowhere(void **state) {
+        BootMachine *machine = *state;
+        char output[256];
+
+        boot_machine_mounts(machine, "21 1 0:31 / / rw - btrfs /dev/sda2 rw\n");
+        assert_int_equal(run(apply_grub_environment, machine, output, sizeof(output)),
+                         REFUSAL_NOT_SUPPORTED);
+        assert_string_equal(output, "");
+        assert_int_equal(refusal_exit_code(REFUSAL_NOT_SUPPORTED), EXIT_CODE_NOT_VIABLE);
+}
+
+static void test_grub_modes(void **state) {
+        BootMachine *machine = *state;
+        char output[256];
+
+        assert_int_equal(run(apply_grub_modes, machine, output, sizeof(output)), REFUSAL_NONE);
+        assert_string_equal(output, "passthrough\tpanic=10\n"
+                                    "tuned\tnosmt=force panic=3\n"
+                                    "big\tnosmt panic=10\n");
+        fake_host_write(machine->fake, "etc/vfio-mode.ini", "[nonsense\n");
+        assert_int_equal(run(apply_grub_modes, machine, output, sizeof(output)),
+                         REFUSAL_CONFIG_INVALID);
+        assert_string_equal(output, "");
+        fake_host_remove(machine->fake, "etc/vfio-mode.ini");
+        assert_int_equal(run(apply_grub_modes, machine, output, sizeof(output)),
+                         REFUSAL_CONFIG_INVALID);
+        assert_string_equal(output, "");
+}
+
+/* --- one-shot --- */
+
+static void test_one_shot(void **state) {
+        BootMachine *machine = *state;
+        char mode[CONFIG_NAME_SIZE];
+
+        assert_int_equal(apply_one_shot(&machine->root, "none"), REFUSAL_NONE);
+        assert_int_equal(apply_one_shot(&machine->root, "passthrough"), REFUSAL_NONE);
+        assert_int_equal(efi_one_shot_read(&machine->root, mode), 1);
+        assert_string_equal(mode, "passthrough");
+        assert_int_equal(apply_one_shot(&machine->root, "no-such"), REFUSAL_UNKNOWN_MODE);
+        assert_int_equal(apply_one_shot(&machine->root, "../etc"), REFUSAL_UNKNOWN_MODE);
+        assert_int_equal(apply_one_shot(&machine->root, "tuned"), REFUSAL_NOT_SUPPORTED);
+        assert_int_equal(efi_one_shot_read(&machine->root, mode), 1);
+        assert_string_equal(mode, "passthrough");
+        assert_int_equal(apply_one_shot(&machine->root, "none"), REFUSAL_NONE);
+        assert_int_equal(efi_one_shot_read(&machine->root, mode), 0);
+}
+
+/* --- inspect --- */
+
+static void read_inspection(BootMachine *machine, const char *mode, Inspection *ret) {
+        _cleanup_free_ char *text = NULL;
+        char path[128];
+        struct stat status;
+
+        (void)snprintf(path, sizeof(path), INSPECT_DIR "/%s", mode);
+        text = fake_host_read(machine->fake, path);
+        assert_non_null(text);
+        assert_int_equal(inspection_parse(text, ret), 0);
+        assert_string_equal(ret->mode, mode);
+        assert_int_equal(fstatat(machine->root.fd, path, &status, 0), 0);
+        assert_int_equal(status.st_mode & 07777, 0600);
+        assert_int_equal(fstatat(machine->root.fd, INSPECT_DIR, &status, 0), 0);
+        assert_int_equal(status.st_mode & 07777, 0700);
+}
+
+static const Check *find_check(const Inspection *inspection, const char *id) {
+        for (size_t i = 0; i < inspection->n_checks; i++)
+                if (strcmp(inspection->checks[i].id, id) == 0)
+                        return &inspection->checks[i];
+        fail_msg("no check '%s'", id);
+        return NULL;
+}
+
+static void test_inspect(void **state) {
+        _cleanup_free_ Inspection *inspection = calloc(1, sizeof(*inspection));
+        BootMachine *machine = *state;
+        _cleanup_free_ char *before = fake_host_snapshot(machine->fake), *after = NULL;
+
+        boot_machine_prove(machine);
+        assert_int_equal(apply_inspect(&machine->root, "tuned"), REFUSAL_NONE);
+        read_inspection(machine, "tuned", inspection);
+        assert_int_equal(inspection->kind, REFUSAL_NONE);
+        assert_true(inspection->n_steps > 0);
+        assert_string_equal(inspection->steps[0].object, GPU);
+        assert_int_equal(find_check(inspection, "config")->result, CHECK_PASS);
+        assert_int_equal(find_check(inspection, "device-gpu")->result, CHECK_PASS);
+        assert_int_equal(find_check(inspection, "host-driver-gpu")->result, CHECK_PASS);
+        assert_int_equal(find_check(inspection, "iommu")->result, CHECK_PASS);
+        assert_int_equal(find_check(inspection, "switch")->result, CHECK_PASS);
+        assert_int_equal(find_check(inspection, "boot-place")->result, CHECK_PASS);
+        assert_int_equal(find_check(inspection, "boot-scripts")->result, CHECK_PASS);
+        assert_int_equal(find_check(inspection, "boot-protection")->result, CHECK_PASS);
+        assert_int_equal(find_check(inspection, "cmdline")->result, CHECK_PASS);
+        assert_int_equal(find_check(inspection, "boot-unit")->result, CHECK_WARN);
+        after = fake_host_snapshot(machine->fake);
+        assert_string_equal(after, before);
+}
+
+static void test_inspect_refused(void **state) {
+        _cleanup_free_ Inspection *inspection = calloc(1, sizeof(*inspection));
+        BootMachine *machine = *state;
+
+        fake_host_remove_function(machine->fake, GPU);
+        boot_machine_mounts(machine, "21 1 0:31 / / rw - btrfs /dev/sda2 rw\n");
+        assert_int_equal(apply_inspect(&machine->root, "passthrough"), REFUSAL_NONE);
+        read_inspection(machine, "passthrough", inspection);
+        assert_int_equal(inspection->kind, REFUSAL_NOT_FOUND);
+        assert_string_equal(inspection->text, inspection->public_text);
+        assert_int_equal(inspection->n_steps, 0);
+        assert_int_equal(find_check(inspection, "device-gpu")->result, CHECK_FAIL);
+        assert_int_equal(find_check(inspection, "switch")->result, CHECK_FAIL);
+        assert_int_equal(find_check(inspection, "boot-place")->result, CHECK_WARN);
+
+        assert_int_equal(apply_inspect(&machine->root, "no-such"), REFUSAL_NONE);
+        read_inspection(machine, "no-such", inspection);
+        assert_int_equal(inspection->kind, REFUSAL_UNKNOWN_MODE);
+        assert_int_equal(find_check(inspection, "config")->result, CHECK_FAIL);
+        assert_int_equal(apply_inspect(&machine->root, "../../x"), REFUSAL_UNKNOWN_MODE);
+}
+
+/* --- revert --- */
+
+static void switch_on_trial(BootMachine *machine, const char *trial) {
+        assert_int_equal(apply_switch(&machine->root, "passthrough", true), REFUSAL_NONE);
+        if (trial)
+                fake_host_write(machine->fake, TRIAL_PATH, trial);
+}
+
+static const char *mode_now(BootMachine *machine, RunState *buffer) {
+        assert_int_equal(state_read(&machine->root, buffer), 0);
+        return buffer->mode;
+}
+
+typedef struct Row {
+        const char *title;
+        const char *trial;
+        const char *mode; /**< the mode then */
+} Row;
+
+static const Row rows[] = {
+        { "an unconfirmed switch goes back", "mode=passthrough\nback=tuned\nuntil=1\n", "tuned" },
+        { "an unconfirmed switch without a mode before goes to the fallback mode",
+          "mode=passthrough\nback=\nuntil=1\n", "host" },
+        { "a way back that is refused: the fallback mode",
+          "mode=passthrough\nback=no-such\nuntil=1\n", "host" },
+        { "another mode by now stays", "mode=tuned\nback=host\nuntil=1\n", "passthrough" },
+        { "a confirmed switch stays", NULL, "passthrough" },
+        { "a damaged trial: the fallback mode", "mode=pass", "host" },
+};
+
+static void test_revert(void **state) {
+        const Row *row = *state;
+        BootMachine *machine;
+        RunState *buffer = calloc(1, sizeof(*buffer));
+        void *made = NULL;
+
+        assert_int_equal(set_up(&made), 0);
+        machine = made;
+        switch_on_trial(machine, row->trial);
+        assert_int_equal(apply_revert(&machine->root), REFUSAL_NONE);
+        assert_string_equal(mode_now(machine, buffer), row->mode);
+        assert_false(fake_host_exists(machine->fake, TRIAL_PATH));
+        free(buffer);
+        (void)boot_machine_tear_down(&made);
+}
+
+#define ON_MACHINE(title, function) { (title), (function), set_up, boot_machine_tear_down, NULL }
+
+int main(void) {
+        static const struct CMUnitTest on_machine[] = {
+                ON_MACHINE("grub-environment makes the block, once", test_grub_environment),
+                ON_MACHINE("grub-environment on the ESP", test_grub_environment_on_the_esp),
+                ON_MACHINE("grub-environment without a place", test_grub_environment_nowhere),
+                ON_MACHINE("grub-modes", test_grub_modes),
+                ON_MACHINE("one-shot", test_one_shot),
+                ON_MACHINE("inspect", test_inspect),
+                ON_MACHINE("inspect what is refused", test_inspect_refused),
+        };
+        Table table = { 0 };
+
+        for (size_t i = 0; i < ARRAY_SIZE(on_machine); i++)
+                table.tests[table.n_tests++] = on_machine[i];
+        TABLE_ROWS(&table, test_revert, rows);
+        return table_run("verbs-next", &table);
+}

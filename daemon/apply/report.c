@@ -5,6 +5,7 @@
 #include "report.h"
 #include "base/log.h"
 #include "disarm.h"
+#include "host/origin-file.h"
 #include "host/state-files.h"
 #include "host/units.h"
 #include "notify.h"
@@ -30,13 +31,22 @@ void report(const Root *root, const char *path, const RunResult *result) {
         keep(root, path, result);
 }
 
+/* Only queued: waiting for a start job from inside another deadlocks. */
+static void queue_start(const Root *root, const SwitchResult *result) {
+        /* Half-way the mode is the fallback mode, and nobody asked for that. */
+        if (result->run.kind == REFUSAL_HALF_WAY &&
+            origin_leave(root, APPLY_ORIGIN_PATH, result->start, "fallback", result->run.text) < 0)
+                log_warning("/" APPLY_ORIGIN_PATH " cannot be written.");
+        if (units_start(result->start, UNIT_START_QUEUE) < 0)
+                log_error("The unit of mode '%s' could not be queued.", result->start);
+}
+
 void report_switch(const Root *root, const SwitchResult *result) {
         say(&result->run);
         if (result->run.kind != REFUSAL_NONE || result->changed)
                 keep(root, RESULT_PATH, &result->run);
         if (result->is_stranded)
                 disarm_next_boot(root);
-        /* Only queued: waiting for a start job from inside another deadlocks. */
-        if (result->start[0] != '\0' && units_start(result->start, UNIT_START_QUEUE) < 0)
-                log_error("The unit of mode '%s' could not be queued.", result->start);
+        if (result->start[0] != '\0')
+                queue_start(root, result);
 }

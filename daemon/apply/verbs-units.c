@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "disarm.h"
+#include "host/origin-file.h"
 #include "host/state-files.h"
 #include "host/units.h"
 #include "lock.h"
@@ -16,6 +18,8 @@
 #include "verbs.h"
 
 #define FALLBACK_TRIES 3
+#define ASKED "the fallback mode was asked for"
+#define UNCONFIRMED "the switch was not confirmed in time"
 
 static bool is_being_restarted(const char *mode) {
         char job[16];
@@ -41,8 +45,21 @@ static RefusalKind go_without_units(const Root *root, const char *mode, const ch
 }
 
 /* Nothing can be asked of systemd, or it did not help: the card comes back all the same. */
-static RefusalKind fall_back_without_units(const Root *root, const char *mode) {
-        return go_without_units(root, mode, "fallback", "the fallback mode was asked for");
+static RefusalKind fall_back_without_units(const Root *root, const char *mode, const char *reason) {
+        return go_without_units(root, mode, "fallback", reason);
+}
+
+/* By the mode's unit, which is to say on whose behalf. */
+static int start_on_behalf(const Root *root, const char *mode, const char *source,
+                           const char *reason) {
+        int r;
+
+        r = origin_leave(root, APPLY_ORIGIN_PATH, mode, source, reason);
+        if (r < 0)
+                log_warning_errno(r, "/" APPLY_ORIGIN_PATH " cannot be written: %m");
+        r = units_start(mode, UNIT_REAPPLY_WAIT);
+        origin_drop(root, APPLY_ORIGIN_PATH);
+        return r;
 }
 
 /* Whether the machine is in the mode; false where that cannot be read. */
@@ -68,7 +85,7 @@ RefusalKind apply_leave(const Root *root, const char *mode) {
                 return REFUSAL_NONE;
         switch_fallback_mode(root, fallback);
         if (!root->is_live)
-                return fall_back_without_units(root, fallback);
+                return fall_back_without_units(root, fallback, ASKED);
         if (units_system_is_stopping() || is_being_restarted(mode))
                 return REFUSAL_NONE;
         if (strcmp(fallback, mode) == 0) {
@@ -93,20 +110,20 @@ static void wait_for_switch(const Root *root) {
 
 /* The last way: no unit got there. A guest that still holds the card is none of our failures, but
  * the next boot is to be without it all the same. */
-static RefusalKind fall_back_or_disarm(const Root *root, const char *mode) {
-        RefusalKind kind = fall_back_without_units(root, mode);
+static RefusalKind fall_back_or_disarm(const Root *root, const char *mode, const char *reason) {
+        RefusalKind kind = fall_back_without_units(root, mode, reason);
 
         if (kind != REFUSAL_NONE && kind != REFUSAL_FAILED && kind != REFUSAL_HALF_WAY)
                 disarm_next_boot(root);
         return kind;
 }
 
-RefusalKind apply_fallback(const Root *root) {
+static RefusalKind fall_back(const Root *root, const char *reason) {
         char mode[CONFIG_NAME_SIZE];
 
         if (!root->is_live) {
                 switch_fallback_mode(root, mode);
-                return fall_back_or_disarm(root, mode);
+                return fall_back_or_disarm(root, mode, reason);
         }
         if (units_system_is_stopping()) {
                 log_notice("The machine is going down; no device is moved any more.");
@@ -115,14 +132,18 @@ RefusalKind apply_fallback(const Root *root) {
         for (unsigned i = 0; i < FALLBACK_TRIES; i++) {
                 wait_for_switch(root);
                 switch_fallback_mode(root, mode);
-                if (units_start(mode, UNIT_REAPPLY_WAIT) >= 0)
+                if (start_on_behalf(root, mode, "fallback", reason) >= 0)
                         return REFUSAL_NONE;
                 if (units_system_is_stopping())
                         return REFUSAL_SHUTTING_DOWN;
         }
         log_warning("The unit of the fallback mode '%s' did not start; going there without it.",
                     mode);
-        return fall_back_or_disarm(root, mode);
+        return fall_back_or_disarm(root, mode, reason);
+}
+
+RefusalKind apply_fallback(const Root *root) {
+        return fall_back(root, ASKED);
 }
 
 /* --- revert --- */
@@ -131,39 +152,74 @@ static RefusalKind go_back(const Root *root, const SwitchTrial *trial) {
         log_notice("The switch to '%s' was not confirmed in time; going back to %s.", trial->mode,
                    trial->back[0] != '\0' ? trial->back : "the fallback mode");
         if (trial->back[0] == '\0')
-                return apply_fallback(root);
+                return fall_back(root, UNCONFIRMED);
         if (root->is_live
-                    ? units_start(trial->back, UNIT_REAPPLY_WAIT) >= 0
-                    : go_without_units(root, trial->back, "revert",
-                                       "the switch was not confirmed in time") == REFUSAL_NONE)
+                    ? start_on_behalf(root, trial->back, "revert", UNCONFIRMED) >= 0
+                    : go_without_units(root, trial->back, "revert", UNCONFIRMED) == REFUSAL_NONE)
                 return REFUSAL_NONE;
         log_error("Going back to '%s' was refused; going to the fallback mode.", trial->back);
-        return apply_fallback(root);
+        return fall_back(root, UNCONFIRMED);
 }
 
-RefusalKind apply_revert(const Root *root) {
+/* A clock of an earlier switch may have started us while the next one was on its way. */
+static bool is_due(const SwitchTrial *trial) {
+        struct timespec now = { 0 };
+
+        return clock_gettime(CLOCK_MONOTONIC, &now) < 0 ||
+               (uint64_t)now.tv_sec * UINT64_C(1000000) + (uint64_t)now.tv_nsec / 1000 >=
+                       trial->due;
+}
+
+typedef struct TrialFile {
+        const char *path;
+        int (*read)(const Root *root, SwitchTrial *ret);
+} TrialFile;
+
+/* Another switch may have put its own there meanwhile, which has a clock of its own. */
+static void forget_trial(const Root *root, const TrialFile *file, const SwitchTrial *trial) {
+        SwitchTrial now;
+
+        if (trial && file->read(root, &now) >= 0 &&
+            (now.due != trial->due || strcmp(now.mode, trial->mode) != 0))
+                return;
+        (void)unlinkat(root->fd, file->path, 0);
+}
+
+static RefusalKind revert_one(const Root *root, const TrialFile *file) {
         RefusalKind kind = REFUSAL_NONE;
         SwitchTrial trial;
         int r;
 
-        wait_for_switch(root);
-        r = trial_read(root, &trial);
-        if (r == -ENOENT) {
-                log_info("No switch waits to be confirmed.");
+        r = file->read(root, &trial);
+        if (r == -ENOENT)
                 return REFUSAL_NONE;
-        }
         if (root->is_live && units_system_is_stopping())
                 return REFUSAL_SHUTTING_DOWN;
         if (r < 0) {
-                log_warning_errno(r, "/" TRIAL_PATH " cannot be read, so the way back is the "
-                                     "fallback mode: %m");
-                kind = apply_fallback(root);
+                log_warning_errno(r, "/%s cannot be read, so the way back is the fallback mode: %m",
+                                  file->path);
+                kind = fall_back(root, UNCONFIRMED);
+        } else if (!is_due(&trial)) {
+                log_info("There is still time to confirm mode '%s'.", trial.mode);
+                return REFUSAL_NONE;
         } else if (is_in_mode(root, trial.mode)) {
                 kind = go_back(root, &trial);
         } else {
-                log_notice("The machine is not in mode '%s' any more; it stays where it is.",
+                log_notice("The machine is not in mode '%s' that waited to be confirmed; it stays "
+                           "where it is.",
                            trial.mode);
         }
-        (void)unlinkat(root->fd, TRIAL_PATH, 0);
+        forget_trial(root, file, r < 0 ? NULL : &trial);
+        return kind;
+}
+
+RefusalKind apply_revert(const Root *root) {
+        static const TrialFile files[] = { { TRIAL_NEXT_PATH, trial_next_read },
+                                           { TRIAL_PATH, trial_read } };
+        RefusalKind kind = REFUSAL_NONE;
+
+        wait_for_switch(root);
+        for (size_t i = 0; i < ARRAY_SIZE(files) && kind == REFUSAL_NONE; i++)
+                kind = revert_one(root, &files[i]);
         return kind;
 }

@@ -4,11 +4,13 @@
  */
 #include "verbs.h"
 #include "base/log.h"
+#include "host/origin-file.h"
 #include "report.h"
 #include "switch.h"
 
 RefusalKind apply_switch(const Root *root, const char *mode, bool without_units) {
-        const SwitchRequest request = {
+        SwitchOrigin origin = { 0 };
+        SwitchRequest request = {
                 .verb = "switch",
                 .mode = mode,
                 .source = without_units ? "command" : "unit",
@@ -18,6 +20,10 @@ RefusalKind apply_switch(const Root *root, const char *mode, bool without_units)
         };
         SwitchResult result;
 
+        if (!without_units && origin_take(root, mode, &origin)) {
+                request.source = origin.source;
+                request.reason = origin.reason;
+        }
         (void)switch_run(root, &request, &result);
         report_switch(root, &result);
         return result.run.kind;

@@ -98,14 +98,14 @@ int file_write_at(int dir_fd, const char *path, const char *text) {
         return (size_t)n == length ? 0 : -EIO;
 }
 
-static int write_new(int dir_fd, const char *path, const char *text, size_t length) {
+static int write_new(int dir_fd, const char *path, mode_t mode, const char *text, size_t length) {
         _cleanup_close_ int fd =
-                openat(dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+                openat(dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
 
         return fd < 0 ? -errno : write_all(fd, text, length);
 }
 
-int file_replace_at(int dir_fd, const char *path, const char *text, size_t length) {
+static int replace(int dir_fd, const char *path, mode_t mode, const char *text, size_t length) {
         char temporary[PATH_MAX];
         int r;
 
@@ -114,12 +114,20 @@ int file_replace_at(int dir_fd, const char *path, const char *text, size_t lengt
         if (r < 0 || (size_t)r >= sizeof(temporary))
                 return -ENAMETOOLONG;
 
-        r = write_new(dir_fd, temporary, text, length);
+        r = write_new(dir_fd, temporary, mode, text, length);
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, path) < 0)
                 r = -errno;
         if (r < 0)
                 (void)unlinkat(dir_fd, temporary, 0);
         return r;
+}
+
+int file_replace_at(int dir_fd, const char *path, const char *text, size_t length) {
+        return replace(dir_fd, path, 0644, text, length);
+}
+
+int file_replace_private_at(int dir_fd, const char *path, const char *text, size_t length) {
+        return replace(dir_fd, path, 0600, text, length);
 }
 
 ssize_t file_read_link_name_at(int dir_fd, const char *path, char *buffer, size_t size) {

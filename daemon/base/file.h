@@ -50,6 +50,10 @@ _must_check_ int file_write_at(int dir_fd, const char *path, const char *text);
  */
 _must_check_ int file_replace_at(int dir_fd, const char *path, const char *text, size_t length);
 
+/** As file_replace_at(), readable to the owner only. */
+_must_check_ int file_replace_private_at(int dir_fd, const char *path, const char *text,
+                                         size_t length);
+
 /**
  * Reads the last path component of a symbolic link's target, which is how sysfs names a device's
  * driver or IOMMU group.

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "host/origin-file.h"
 #include "host/state-files.h"
 #include "host/units.h"
 #include "idle.h"
@@ -27,6 +28,7 @@ struct SwitchJob {
         char unit[UNIT_NAME_SIZE];
         char end[32]; /* systemd's word for how the unit's job ended */
         bool done;    /* by that word */
+        Refusal outcome;
         TrialArming arming;
         sd_bus_slot *slot;
 };
@@ -53,6 +55,7 @@ static void forget(SwitchJob *job) {
         Service *service = job->service;
         const JobRecord none = { .number = service->last_job };
 
+        origin_drop(&service->root, SERVICE_ORIGIN_PATH);
         remember(service, &none);
         jobs_free(service);
         idle_touch(service);
@@ -105,24 +108,12 @@ static void judge(const SwitchJob *job, const char *invocation, Refusal *ret) {
                                                               : refusal_sentence(result.kind));
 }
 
-/* A way back that was asked for counts from now; without one, an older one is none any more. */
-static void settle_trial(const SwitchJob *job, RefusalKind kind) {
-        bool is_trial = job->record.confirm_within > 0;
-
-        if (is_trial && kind == REFUSAL_NONE)
-                trial_restart(job->service, &job->record);
-        else if ((is_trial || kind == REFUSAL_NONE) && trial_exists(job->service))
-                (void)trial_end(job->service);
-}
-
-static void finish(SwitchJob *job, const char *invocation) {
+static void tell_end(SwitchJob *job) {
+        const Refusal outcome = job->outcome;
         _cleanup_free_ char *text = NULL;
         Service *service = job->service;
         char path[JOB_PATH_SIZE];
-        Refusal outcome;
 
-        judge(job, invocation, &outcome);
-        settle_trial(job, outcome.kind);
         text = text_clean(outcome.text);
         (void)job_path(job->record.number, path);
         forget(job);
@@ -130,6 +121,39 @@ static void finish(SwitchJob *job, const char *invocation) {
         (void)sd_bus_emit_signal(service->bus, BUS_PATH, BUS_MANAGER, "JobFinished", "oss", path,
                                  outcome.kind == REFUSAL_NONE ? "done" : refusal_name(outcome.kind),
                                  text);
+}
+
+static void on_kept(void *userdata, const char *error) {
+        SwitchJob *job = userdata;
+
+        trial_kept(&job->arming, &job->record, error);
+        tell_end(job);
+}
+
+static void drop_way_back(SwitchJob *job) {
+        if (job->record.confirm_within > 0)
+                trial_drop(job->service);
+}
+
+/* A way back that was asked for counts from now; without one, an older one is none any more. What
+ * did not succeed leaves an older one alone. */
+static void finish(SwitchJob *job, const char *invocation) {
+        int r = 0;
+
+        judge(job, invocation, &job->outcome);
+        if (job->outcome.kind != REFUSAL_NONE) {
+                drop_way_back(job);
+        } else if (job->record.confirm_within > 0) {
+                job->arming =
+                        (TrialArming){ .service = job->service, .armed = on_kept, .userdata = job };
+                r = trial_keep(&job->arming, &job->record);
+                if (r >= 0)
+                        return;
+                trial_kept(&job->arming, &job->record, strerror(-r));
+        } else if (trial_exists(job->service)) {
+                (void)trial_end(job->service);
+        }
+        tell_end(job);
 }
 
 static int on_invocation(sd_bus_message *answer, void *userdata, _unused_ sd_bus_error *ret_error) {
@@ -158,8 +182,7 @@ static void on_refused(SwitchJob *job, const UnitJobEnd *end) {
         bool goes_down =
                 strstr(end->name, "TransactionIsDestructive") || strstr(end->name, "ShuttingDown");
 
-        if (job->record.confirm_within > 0)
-                (void)trial_end(job->service);
+        drop_way_back(job);
         forget(job);
         request_refuse(request, goes_down ? REFUSAL_SHUTTING_DOWN : REFUSAL_FAILED,
                        goes_down ? "" : end->text);
@@ -202,17 +225,34 @@ static void abandon(SwitchJob *job, RefusalKind kind, const char *text) {
         request_refuse(request, kind, text);
 }
 
+/* A start job carries no words. */
+static void leave_origin(const SwitchJob *job) {
+        char reason[64] = "asked for over D-Bus";
+        sd_bus_creds *creds = NULL;
+        uid_t uid;
+        int r;
+
+        if (sd_bus_query_sender_creds(job->request->call, SD_BUS_CREDS_EUID, &creds) >= 0 &&
+            sd_bus_creds_get_euid(creds, &uid) >= 0)
+                (void)snprintf(reason, sizeof(reason), "asked for over D-Bus by user %lu",
+                               (unsigned long)uid);
+        (void)sd_bus_creds_unref(creds);
+        r = origin_leave(&job->service->root, SERVICE_ORIGIN_PATH, job->record.mode, "bus", reason);
+        if (r < 0)
+                log_debug("/" SERVICE_ORIGIN_PATH " cannot be written.");
+}
+
 static void start_unit(SwitchJob *job) {
         const UnitJobHandler handler = { .queued = on_queued, .ended = on_ended, .userdata = job };
         int r;
 
         job_mark_result(&job->service->root, &job->record);
         remember(job->service, &job->record);
+        leave_origin(job);
         r = unit_job_call(job->service, "ReloadOrRestartUnit", job->unit, &handler);
         if (r >= 0)
                 return;
-        if (job->record.confirm_within > 0)
-                (void)trial_end(job->service);
+        drop_way_back(job);
         abandon(job, REFUSAL_FAILED, "systemd cannot be asked.");
 }
 
@@ -226,6 +266,7 @@ static void on_armed(void *userdata, const char *error) {
         }
         (void)snprintf(text, sizeof(text),
                        "Nothing was switched, since the way back could not be set up: %s", error);
+        drop_way_back(job);
         abandon(job, REFUSAL_FAILED, text);
 }
 
@@ -242,15 +283,20 @@ static void begin(SwitchJob *job) {
                 on_armed(job, strerror(-r));
 }
 
-/* A mode that is only mended is no way back from itself: then that is the fallback mode. */
+/*
+ * Out of a mode that nobody has confirmed, the way back leads where that one's does. A mode is no
+ * way back from itself: then that is the fallback mode.
+ */
 static void fill_record(const Service *service, const Arguments *arguments, JobRecord *ret) {
         const Snapshot *now = &service->snapshot;
 
         *ret = (JobRecord){ .number = service->last_job,
                             .confirm_within = arguments->confirm_within };
         (void)snprintf(ret->mode, sizeof(ret->mode), "%s", arguments->mode);
-        if (snapshot_has_mode(now) && strcmp(now->current_mode, arguments->mode) != 0)
+        if (snapshot_has_mode(now) && !trial_back(service, now->current_mode, ret->back))
                 (void)snprintf(ret->back, sizeof(ret->back), "%s", now->current_mode);
+        if (strcmp(ret->back, ret->mode) == 0)
+                ret->back[0] = '\0';
 }
 
 void jobs_switch(Request *request) {
@@ -290,6 +336,8 @@ int jobs_resume(Service *service) {
         if (r < 0 && r != -ENOENT)
                 log_warning_errno(r, "/" JOB_FILE " cannot be read: %m");
         service->last_job = record.number;
+        if (record.mode[0] == '\0' || record.confirm_within == 0)
+                trial_drop_leftover(service);
         if (record.mode[0] == '\0')
                 return 0;
         job = calloc(1, sizeof(*job));

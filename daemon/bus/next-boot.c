@@ -83,6 +83,7 @@ static void answer_done(Request *request) {
 
 static void on_efi_written(void *userdata, const UnitJobEnd *end) {
         Request *request = userdata;
+        Service *service = request->service;
 
         if (end->done)
                 answer_done(request);
@@ -91,14 +92,18 @@ static void on_efi_written(void *userdata, const UnitJobEnd *end) {
                                end->refused ? end->text
                                             : "The EFI variable could not be written; see: "
                                               "systemctl status 'vfio-mode-one-shot@*'");
+        work_go_on(service);
 }
 
+/* Units run side by side: the last who asks is to be the last who writes. */
 static void write_efi(Request *request, const char *mode) {
         const UnitJobHandler handler = { .ended = on_efi_written, .userdata = request };
         char unit[128];
 
         (void)snprintf(unit, sizeof(unit), "vfio-mode-one-shot@%s.service", mode);
-        if (unit_job_call(request->service, "StartUnit", unit, &handler) < 0)
+        if (unit_job_call(request->service, "StartUnit", unit, &handler) >= 0)
+                work_hold(request->service);
+        else
                 request_refuse(request, REFUSAL_FAILED, "systemd cannot be asked.");
 }
 

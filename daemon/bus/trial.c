@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vfio-mode-revert.timer starts vfio-mode-revert.service, which reads the file and does nothing
- * where there is none or the machine is in another mode. So the file is written first and removed
- * first.
+ * A timer starts the service of its name, which reads both files and does nothing for one that is
+ * not due or whose mode the machine is not in. So a file is written before its clock is started,
+ * with a time that this clock cannot come before, and removed before the clock is stopped. And a
+ * clock is stopped only when another one runs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,38 +18,43 @@
 #include "unit-job.h"
 
 #define TIMER "vfio-mode-revert.timer"
+#define NEXT_TIMER "vfio-mode-revert-next.timer"
 #define ERROR_EXISTS "org.freedesktop.systemd1.UnitExists"
+#define SHUTDOWN "shutdown.target"
 #define RETRIES 40
 #define RETRY_USEC (50 * UINT64_C(1000))
 #define ACCURACY_USEC (UINT64_C(1000000))
 
-static int write_trial(const Service *service, const JobRecord *job) {
+static uint64_t due_in(uint64_t usec) {
+        struct timespec now = { 0 };
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * UINT64_C(1000000) + (uint64_t)now.tv_nsec / 1000 + usec;
+}
+
+static int write_trial(const Service *service, const char *path, const JobRecord *job,
+                       uint64_t due) {
         char text[SWITCH_TRIAL_SIZE_MAX];
-        SwitchTrial trial = { 0 };
+        SwitchTrial trial = { .due = due };
         int n;
 
         (void)snprintf(trial.mode, sizeof(trial.mode), "%s", job->mode);
         (void)snprintf(trial.back, sizeof(trial.back), "%s", job->back);
         trial.until = (uint64_t)time(NULL) + job->confirm_within / UINT64_C(1000000);
         n = switch_trial_format(&trial, text, sizeof(text));
-        return n < 0 ? n : file_replace_at(service->root.fd, TRIAL_PATH, text, (size_t)n);
+        return n < 0 ? n : file_replace_at(service->root.fd, path, text, (size_t)n);
 }
 
-/* --- starting the clock --- */
+/* --- starting a clock --- */
 
 static int start_timer(TrialArming *arming);
-
-static void fail(TrialArming *arming, const char *text) {
-        (void)unlinkat(arming->service->root.fd, TRIAL_PATH, 0);
-        arming->armed(arming->userdata, text);
-}
 
 static int on_retry(_unused_ sd_event_source *source, _unused_ uint64_t now, void *userdata) {
         TrialArming *arming = userdata;
         int r = start_timer(arming);
 
         if (r < 0)
-                fail(arming, strerror(-r));
+                arming->armed(arming->userdata, strerror(-r));
         return 0;
 }
 
@@ -70,9 +76,22 @@ static void on_started(void *userdata, const UnitJobEnd *end) {
         if (end->done)
                 arming->armed(arming->userdata, NULL);
         else if (!end->refused)
-                fail(arming, end->result);
+                arming->armed(arming->userdata, end->result);
         else if (strcmp(end->name, ERROR_EXISTS) != 0 || start_later(arming) < 0)
-                fail(arming, end->text);
+                arming->armed(arming->userdata, end->text);
+}
+
+/*
+ * Without the usual dependencies, which would have it stopped together with sysinit.target when
+ * somebody isolates emergency.target; but not beyond shutdown.
+ */
+static int append_properties(sd_bus_message *call, uint64_t usec) {
+        return sd_bus_message_append(
+                call, "a(sv)", 8, "Description", "s",
+                "Going back unless the switch is confirmed (vfio-mode)", "IgnoreOnIsolate", "b",
+                true, "DefaultDependencies", "b", false, "Conflicts", "as", 1, SHUTDOWN, "Before",
+                "as", 1, SHUTDOWN, "TimersMonotonic", "a(st)", 1, "OnActiveSec", usec,
+                "AccuracyUSec", "t", ACCURACY_USEC, "RemainAfterElapse", "b", false);
 }
 
 static int start_timer(TrialArming *arming) {
@@ -80,76 +99,127 @@ static int start_timer(TrialArming *arming) {
         sd_bus_message *call = NULL;
         int r;
 
+        arming->due = due_in(arming->usec);
         r = systemd_call_new(arming->service, "StartTransientUnit", &call);
         if (r >= 0)
-                r = sd_bus_message_append(call, "ssa(sv)a(sa(sv))", TIMER, "replace", 3,
-                                          "Description", "s",
-                                          "Going back unless the switch is confirmed (vfio-mode)",
-                                          "TimersMonotonic", "a(st)", 1, "OnActiveSec",
-                                          arming->usec, "AccuracyUSec", "t", ACCURACY_USEC, 0);
+                r = sd_bus_message_append(call, "ss", arming->timer, "replace");
         if (r >= 0)
-                r = unit_job_send(arming->service, call, TIMER, &handler);
+                r = append_properties(call, arming->usec);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "a(sa(sv))", 0);
+        if (r >= 0)
+                r = unit_job_send(arming->service, call, arming->timer, &handler);
         (void)sd_bus_message_unref(call);
         return r;
 }
 
-/* An older clock is stopped, or there was none. */
+/* An older clock of that name is stopped, or there was none. */
 static void on_stopped(void *userdata, _unused_ const UnitJobEnd *end) {
         TrialArming *arming = userdata;
         int r = start_timer(arming);
 
         if (r < 0)
-                fail(arming, strerror(-r));
+                arming->armed(arming->userdata, strerror(-r));
 }
 
-int trial_arm(TrialArming *arming, const JobRecord *job) {
+static int start_clock(TrialArming *arming, const char *timer, uint64_t usec) {
         const UnitJobHandler handler = { .ended = on_stopped, .userdata = arming };
-        int r;
 
-        arming->usec = job->confirm_within;
-        r = write_trial(arming->service, job);
-        if (r < 0)
-                return r;
-        r = unit_job_call(arming->service, "StopUnit", TIMER, &handler);
-        if (r < 0)
-                (void)unlinkat(arming->service->root.fd, TRIAL_PATH, 0);
-        return r;
+        arming->timer = timer;
+        arming->usec = usec;
+        arming->tries = 0;
+        return unit_job_call(arming->service, "StopUnit", timer, &handler);
 }
 
 void trial_arming_done(TrialArming *arming) {
         arming->retry = sd_event_source_disable_unref(arming->retry);
 }
 
-/* --- later --- */
+/* --- stopping one --- */
 
-static void on_changed(void *userdata, const UnitJobEnd *end) {
-        const char *what = userdata;
-
+static void on_clock_stopped(_unused_ void *userdata, const UnitJobEnd *end) {
         if (!end->done)
-                log_debug(TIMER " could not be %s: %s", what,
+                log_debug("A timer could not be stopped: %s",
                           end->refused ? end->text : end->result);
 }
 
-void trial_restart(Service *service, const JobRecord *job) {
-        const UnitJobHandler handler = { .ended = on_changed, .userdata = (void *)"restarted" };
+static int stop_clock(Service *service, const char *timer) {
+        const UnitJobHandler handler = { .ended = on_clock_stopped };
+
+        return unit_job_call(service, "StopUnit", timer, &handler);
+}
+
+static int end_one(Service *service, const char *path, const char *timer) {
+        if (unlinkat(service->root.fd, path, 0) < 0 && errno != ENOENT)
+                return -errno;
+        return stop_clock(service, timer);
+}
+
+/* --- a trial's life --- */
+
+int trial_arm(TrialArming *arming, const JobRecord *job) {
+        Service *service = arming->service;
         int r;
 
-        r = write_trial(service, job);
-        if (r >= 0)
-                r = unit_job_call(service, "RestartUnit", TIMER, &handler);
+        r = write_trial(service, TRIAL_NEXT_PATH, job, due_in(job->confirm_within));
         if (r < 0)
-                log_warning_errno(r, "The time until the switch is taken back counts from its "
-                                     "beginning: %m");
+                return r;
+        r = start_clock(arming, NEXT_TIMER, job->confirm_within);
+        if (r < 0)
+                (void)unlinkat(service->root.fd, TRIAL_NEXT_PATH, 0);
+        return r;
+}
+
+int trial_keep(TrialArming *arming, const JobRecord *job) {
+        SwitchTrial next = { 0 };
+        int r;
+
+        /* Due when the clock that runs says so, until another one does. */
+        if (trial_next_read(&arming->service->root, &next) < 0)
+                next.due = 0;
+        r = write_trial(arming->service, TRIAL_PATH, job, next.due);
+        return r < 0 ? r : start_clock(arming, TIMER, job->confirm_within);
+}
+
+void trial_kept(TrialArming *arming, const JobRecord *job, const char *error) {
+        if (error) {
+                log_warning("The time until the switch is taken back counts from its beginning: %s",
+                            error);
+                return;
+        }
+        if (write_trial(arming->service, TRIAL_PATH, job, arming->due) >= 0)
+                trial_drop(arming->service);
+}
+
+void trial_drop(Service *service) {
+        int r = end_one(service, TRIAL_NEXT_PATH, NEXT_TIMER);
+
+        if (r < 0)
+                log_warning_errno(r, "/" TRIAL_NEXT_PATH " cannot be dropped: %m");
+}
+
+void trial_drop_leftover(Service *service) {
+        if (faccessat(service->root.fd, TRIAL_NEXT_PATH, F_OK, 0) >= 0)
+                trial_drop(service);
+}
+
+bool trial_back(const Service *service, const char *mode, char ret[static CONFIG_NAME_SIZE]) {
+        SwitchTrial trial;
+
+        if (trial_read(&service->root, &trial) < 0 || strcmp(trial.mode, mode) != 0)
+                return false;
+        (void)snprintf(ret, CONFIG_NAME_SIZE, "%s", trial.back);
+        return true;
 }
 
 bool trial_exists(const Service *service) {
-        return faccessat(service->root.fd, TRIAL_PATH, F_OK, 0) >= 0;
+        return faccessat(service->root.fd, TRIAL_PATH, F_OK, 0) >= 0 ||
+               faccessat(service->root.fd, TRIAL_NEXT_PATH, F_OK, 0) >= 0;
 }
 
 int trial_end(Service *service) {
-        const UnitJobHandler handler = { .ended = on_changed, .userdata = (void *)"stopped" };
+        int next = end_one(service, TRIAL_NEXT_PATH, NEXT_TIMER);
+        int r = end_one(service, TRIAL_PATH, TIMER);
 
-        if (unlinkat(service->root.fd, TRIAL_PATH, 0) < 0 && errno != ENOENT)
-                return -errno;
-        return unit_job_call(service, "StopUnit", TIMER, &handler);
+        return r < 0 ? r : next;
 }

@@ -103,6 +103,13 @@ static int on_active_state(sd_bus_message *answer, void *userdata,
         return 0;
 }
 
+/* From now on its end is known by its signal. */
+static int follow(UnitJob *job, const char *path, const char *systemd) {
+        job->path = strdup(path);
+        job->systemd = systemd ? strdup(systemd) : NULL;
+        return job->path && job->systemd ? 0 : -ENOMEM;
+}
+
 static int on_job(sd_bus_message *answer, void *userdata, _unused_ sd_bus_error *ret_error) {
         UnitJob *job = userdata;
         const char *path;
@@ -112,6 +119,8 @@ static int on_job(sd_bus_message *answer, void *userdata, _unused_ sd_bus_error 
         r = sd_bus_message_is_method_error(answer, NULL)
                     ? -EIO
                     : sd_bus_message_read(answer, "v", "(uo)", &id, &path);
+        if (r >= 0 && id != 0 && !job->path)
+                r = follow(job, path, sd_bus_message_get_sender(answer));
         if (r < 0 || id != 0) {
                 look_later(job);
                 return 0;
@@ -148,11 +157,8 @@ static int on_answer(sd_bus_message *answer, void *userdata, _unused_ sd_bus_err
                 return 0;
         }
         r = error ? -ETIMEDOUT : sd_bus_message_read(answer, "o", &path);
-        if (r >= 0) {
-                job->path = strdup(path);
-                job->systemd = strdup(sd_bus_message_get_sender(answer));
-                r = job->path && job->systemd ? 0 : -ENOMEM;
-        }
+        if (r >= 0)
+                r = follow(job, path, sd_bus_message_get_sender(answer));
         if (r < 0)
                 log_warning_errno(r, "%s: systemd's answer cannot be used, looking: %m", job->unit);
         look_later(job);
@@ -213,20 +219,25 @@ static int job_new(Service *service, const char *unit, const UnitJobHandler *han
         return 0;
 }
 
+/* Each time: systemd forgets it when it is re-executed; being told twice costs nothing. */
+static void subscribe(Service *service) {
+        sd_bus_message *call = NULL;
+
+        if (systemd_call_new(service, "Subscribe", &call) >= 0 &&
+            sd_bus_message_set_expect_reply(call, false) >= 0)
+                (void)sd_bus_send(service->bus, call, NULL);
+        (void)sd_bus_message_unref(call);
+}
+
 int unit_job_send(Service *service, sd_bus_message *call, const char *unit,
                   const UnitJobHandler *handler) {
-        sd_bus_message *subscribe = NULL;
         UnitJob *job;
         int r;
 
         r = job_new(service, unit, handler, &job);
         if (r < 0)
                 return r;
-        /* Each time: systemd forgets it when it is re-executed; being told twice costs nothing. */
-        if (systemd_call_new(service, "Subscribe", &subscribe) >= 0 &&
-            sd_bus_message_set_expect_reply(subscribe, false) >= 0)
-                (void)sd_bus_send(service->bus, subscribe, NULL);
-        (void)sd_bus_message_unref(subscribe);
+        subscribe(service);
         r = sd_bus_call_async(service->bus, &job->slot, call, on_answer, job, 0);
         if (r < 0)
                 job_free(job);
@@ -254,6 +265,7 @@ int unit_job_resume(Service *service, const char *unit, const UnitJobHandler *ha
         r = job_new(service, unit, handler, &job);
         if (r < 0)
                 return r;
+        subscribe(service);
         return sd_event_source_set_time_relative(job->look, 0);
 }
 

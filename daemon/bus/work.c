@@ -51,8 +51,8 @@ static void end_first(Service *service) {
                 answer.kind = refusal_set(&answer.refusal, REFUSAL_FAILED,
                                           "The process that was to do it ended without a word.");
         drop_first(service);
-        start_first(service);
         order->done(request, &answer);
+        start_first(service);
         idle_touch(service);
 }
 
@@ -112,7 +112,7 @@ static int start(Service *service, Work *work) {
 }
 
 static void start_first(Service *service) {
-        while (service->work) {
+        while (service->work && !service->is_work_held) {
                 Request *request = service->work->request;
                 int r = start(service, service->work);
 
@@ -137,6 +137,16 @@ void work_begin(Request *request, const WorkOrder *order) {
         *last = work;
         if (request->service->work == work)
                 start_first(request->service);
+}
+
+void work_hold(Service *service) {
+        service->is_work_held = true;
+}
+
+void work_go_on(Service *service) {
+        service->is_work_held = false;
+        if (service->work && service->work->fd < 0)
+                start_first(service);
 }
 
 void work_free(Service *service) {

@@ -26,5 +26,10 @@ typedef struct WorkOrder {
 /** Has it done for a request, which is refused where that cannot be. */
 void work_begin(Request *request, const WorkOrder *order);
 
+/** Begins nothing more until work_go_on(): what was done still has a part to come, and what comes
+ * next has to find it done. */
+void work_hold(Service *service);
+void work_go_on(Service *service);
+
 /** Drops what is not done yet. A child that is at it ends by itself. */
 void work_free(Service *service);

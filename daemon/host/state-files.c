@@ -47,12 +47,20 @@ int boot_result_read(const Root *root, RunResult *ret) {
         return read_result(root, BOOT_PATH, ret);
 }
 
-int trial_read(const Root *root, SwitchTrial *ret) {
+static int read_trial(const Root *root, const char *path, SwitchTrial *ret) {
         char text[SWITCH_TRIAL_SIZE_MAX];
         ssize_t n;
 
-        n = file_read_at(root->fd, TRIAL_PATH, text, sizeof(text));
+        n = file_read_at(root->fd, path, text, sizeof(text));
         if (n < 0)
                 return (int)n;
         return switch_trial_parse(text, ret);
+}
+
+int trial_read(const Root *root, SwitchTrial *ret) {
+        return read_trial(root, TRIAL_PATH, ret);
+}
+
+int trial_next_read(const Root *root, SwitchTrial *ret) {
+        return read_trial(root, TRIAL_NEXT_PATH, ret);
 }

@@ -20,7 +20,8 @@
 #define BOOT_RECORD_RUN_PATH \
         RUN_DIR "/boot-record" /* of this boot, where /var/lib could not be written so early */
 #define TRIAL_PATH "run/vfio-moded/trial"
-#define VFIO_MARKS_DIR RUN_DIR "/vfio" /* a file for each address that is wanted on vfio-pci */
+#define TRIAL_NEXT_PATH TRIAL_PATH ".next" /* of a switch that is still to succeed */
+#define VFIO_MARKS_DIR RUN_DIR "/vfio"     /* a file for each address that is wanted on vfio-pci */
 
 /**
  * Reads the mode in force and what we moved.
@@ -42,3 +43,6 @@ _must_check_ int boot_result_read(const Root *root, RunResult *ret);
 /** Reads the switch that is to be confirmed. Returns 0; -ENOENT where there is none; -EBADMSG; else
  * the error of reading. */
 _must_check_ int trial_read(const Root *root, SwitchTrial *ret);
+
+/** Reads the same of a switch that is under way. Returns as trial_read(). */
+_must_check_ int trial_next_read(const Root *root, SwitchTrial *ret);

@@ -27,7 +27,7 @@ typedef struct HomeFunction {
 typedef struct RunState {
         char mode[CONFIG_NAME_SIZE];     /**< the mode in force, or the switch's target; "": none */
         char old_mode[CONFIG_NAME_SIZE]; /**< the mode before; "": none */
-        char source[32];                 /**< who asked: boot, unit, fallback, replug */
+        char source[32]; /**< who asked: boot, unit, bus, fallback, revert, replug */
         char reason[RUN_STATE_TEXT_SIZE];            /**< in words; one line */
         uint64_t since;                              /**< CLOCK_REALTIME, seconds */
         HomeFunction homes[RUN_STATE_FUNCTIONS_MAX]; /**< the functions that we moved, and not yet

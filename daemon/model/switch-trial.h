@@ -2,8 +2,8 @@
 /*
  * A switch that is to be confirmed (`confirm-within`): which mode it went to, and where it goes
  * back unless somebody who can still reach the machine confirms. vfio-moded writes it to
- * /run/vfio-moded/trial, vfio-mode-revert.service reads it: so the way back needs neither the
- * service nor the caller. Pure.
+ * /run/vfio-moded/trial, and to trial.next before the switch is made; vfio-mode-revert.service
+ * reads both: so the way back needs neither the service nor the caller. Pure.
  */
 #pragma once
 
@@ -18,7 +18,8 @@
 typedef struct SwitchTrial {
         char mode[CONFIG_NAME_SIZE]; /**< the mode that was switched to */
         char back[CONFIG_NAME_SIZE]; /**< the mode to go back to; "": the fallback mode */
-        uint64_t until;              /**< CLOCK_REALTIME, seconds */
+        uint64_t until;              /**< CLOCK_REALTIME, seconds: to be shown */
+        uint64_t due; /**< CLOCK_MONOTONIC, µs: nothing goes back earlier; 0: whenever asked */
 } SwitchTrial;
 
 /**

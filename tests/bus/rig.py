@@ -189,7 +189,7 @@ class Systemd(Fake):
     def __init__(self, bus):
         self.calls, self.runs, self.held, self.refused = [], {}, set(), {}
         self.jobs, self.job, self.states, self.silent = {}, 0, {}, False
-        self.invocations, self.timers = {}, {}
+        self.invocations, self.timers, self.asked = {}, {}, []
         super().__init__(bus, SYSTEMD)
 
     def Subscribe(self, call):
@@ -240,6 +240,7 @@ class Systemd(Fake):
         label = call.path.rsplit("/", 1)[1]
         unit = re.sub("_([0-9a-f]{2})", lambda m: chr(int(m[1], 16)), label)
         job = self.jobs.get(unit, 0)
+        self.asked.append((unit, call.body[1]))
         values = {
             "InvocationID": ("ay", self.invocations.get(unit, b"")),
             "Job": ("(uo)", (job, f"/org/freedesktop/systemd1/job/{job}" if job else "/")),

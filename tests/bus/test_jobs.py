@@ -3,14 +3,15 @@
 """Switches, inspections, the next boot, and switches that go back by themselves."""
 
 import os
+import re
 import time
 
 import pytest
 import wire
-from rig import ERROR, MANAGER, NAME, PATH, until
+from rig import CONFIG, ERROR, MANAGER, NAME, PATH, SOURCE, until
 
 PLAIN = "vfio-mode@plain.service"
-TIMER = "vfio-mode-revert.timer"
+TIMER, NEXT_TIMER = "vfio-mode-revert.timer", "vfio-mode-revert-next.timer"
 MINUTE = 60 * 1000 * 1000
 
 
@@ -41,6 +42,28 @@ def test_a_switch(rig):
     assert rig.get("CurrentMode") == "plain"
     assert rig.get("State") == "idle"
     assert rig.systemd.calls == [("ReloadOrRestartUnit", PLAIN)]
+
+
+def test_the_unit_is_told_who_asked(rig):
+    """By a file for root's eyes, which nobody finds later."""
+    path, seen = rig.root / "run/vfio-moded/request", []
+
+    def switch(unit):
+        seen.append((path.read_text(), path.stat().st_mode & 0o777))
+        return rig.switch(unit)
+
+    rig.systemd.runs["vfio-mode@"] = switch
+    listener = rig.listen()
+    rig.switch_mode("plain")
+    finished(listener)
+    (text, mode), = seen
+    word = dict(line.split("=") for line in text.splitlines())
+    age = time.monotonic_ns() // 1000 - int(word.pop("time"))
+    assert word == {"mode": "plain", "source": "bus",
+                    "reason": f"asked for over D-Bus by user {os.geteuid()}"}
+    assert 0 <= age < MINUTE
+    assert mode == 0o600
+    assert not path.exists()
 
 
 def test_jobs_have_numbers_of_their_own(rig):
@@ -265,17 +288,39 @@ def test_a_refusal_of_the_boot_environment(rig):
                    ).name == ERROR + "UnknownMode"
 
 
-def test_the_efi_variable_is_written_by_its_unit(rig):
+def boots_by_efi(rig):
     (rig.root / "boot/grub/grub.cfg").unlink()
     rig.machine.write("sys/firmware/efi/efivars/BootOrder", "")
     mounts = (rig.root / "proc/self/mountinfo").read_text()
     rig.machine.write("proc/self/mountinfo", mounts + "27 26 0:28 / /sys/firmware/efi/efivars "
                       "rw,nosuid shared:5 - efivarfs efivarfs rw\n")
+
+
+def test_the_efi_variable_is_written_by_its_unit(rig):
+    boots_by_efi(rig)
     rig.call("SetNextBoot", "sa{sv}", "plain", {})
     assert rig.systemd.calls == [("StartUnit", "vfio-mode-one-shot@plain.service")]
     rig.systemd.runs["vfio-mode-one-shot@"] = lambda unit: "failed"
     assert refused(lambda: rig.call("SetNextBoot", "sa{sv}", "plain", {})
                    ).name == ERROR + "Failed"
+
+
+def test_the_efi_variable_is_written_in_the_order_of_calls(rig):
+    """One run after the other, and what comes next waits for it."""
+    boots_by_efi(rig)
+    client, ran = rig.connect(), []
+    units = ["vfio-mode-one-shot@plain.service", "vfio-mode-one-shot@other.service"]
+    rig.machine.config(CONFIG + "[mode other]\nvfio-devices = gpu\n")
+    rig.systemd.runs["vfio-mode-one-shot@"] = lambda unit: ran.append(unit) or "done"
+    rig.systemd.held.add(units[0])
+    serials = [send(client, "SetNextBoot", "sa{sv}", mode, {}) for mode in ("plain", "other")]
+    until(lambda: rig.systemd.calls)
+    assert rig.get("State") == "idle"  # what came before has been taken in
+    assert rig.systemd.calls == [("StartUnit", units[0])]
+    rig.systemd.finish(units[0])
+    for serial in serials:
+        client.wait(serial)
+    assert ran == units
 
 
 def test_the_next_boot_is_changed_in_the_order_of_calls(rig):
@@ -293,31 +338,56 @@ def test_nothing_to_confirm(rig):
 
 # --- a switch that goes back by itself ---
 
-def trial(rig):
-    path = rig.root / "run/vfio-moded/trial"
+def trial(rig, name="trial"):
+    path = rig.root / "run/vfio-moded" / name
     return dict(line.split("=") for line in path.read_text().splitlines()) if path.exists() else None
+
+
+def under_way(rig):
+    """The way back of a switch that has not succeeded yet."""
+    return trial(rig, "trial.next")
+
+
+def switch_on_trial(rig, mode, usec=MINUTE):
+    listener = rig.listen()
+    rig.switch_mode(mode, confirm_within=usec)
+    assert finished(listener)[1] == "done"
+    until(lambda: NEXT_TIMER not in rig.systemd.timers)
+    assert under_way(rig) is None
 
 
 def test_the_way_back_is_there_before_the_switch(rig):
     seen = []
 
     def switch(unit):
-        seen.append((trial(rig), dict(rig.systemd.timers)))
+        seen.append((under_way(rig), dict(rig.systemd.timers)))
         return rig.switch(unit)
 
     rig.systemd.runs["vfio-mode@"] = switch
-    listener = rig.listen()
-    rig.switch_mode("plain", confirm_within=5 * MINUTE)
-    assert finished(listener)[1] == "done"
+    switch_on_trial(rig, "plain", 5 * MINUTE)
     (found, timers), = seen
     assert (found["mode"], found["back"]) == ("plain", "host")
-    assert timers[TIMER]["TimersMonotonic"] == [("OnActiveSec", 5 * MINUTE)]
-    until(lambda: ("RestartUnit", TIMER) in rig.systemd.calls, what="the clock's new start")
-    assert abs(int(trial(rig)["until"]) - time.time() - 300) < 20
+    assert timers[NEXT_TIMER]["TimersMonotonic"] == [("OnActiveSec", 5 * MINUTE)]
+
+    # From then on it counts anew.
+    assert rig.systemd.timers[TIMER]["TimersMonotonic"] == [("OnActiveSec", 5 * MINUTE)]
+    assert (trial(rig)["mode"], trial(rig)["back"]) == ("plain", "host")
+    assert int(found["due"]) < int(trial(rig)["due"]) <= time.monotonic_ns() // 1000 + 5 * MINUTE
+    assert abs(int(trial(rig)["until"]) - time.time() - 300) < 60
 
     rig.call("Confirm")
     assert trial(rig) is None
     until(lambda: not rig.systemd.timers)
+
+
+def test_the_clock_is_stopped_by_shutdown_only(rig):
+    """Not by isolating a target, nor by the end of sysinit.target that emergency.target means."""
+    switch_on_trial(rig, "plain")
+    timer = rig.systemd.timers[TIMER]
+    assert timer["IgnoreOnIsolate"] is True
+    assert timer["DefaultDependencies"] is False
+    assert timer["Conflicts"] == timer["Before"] == ["shutdown.target"]
+    assert timer["RemainAfterElapse"] is False
 
 
 def test_a_refused_switch_has_no_way_back(rig):
@@ -325,33 +395,104 @@ def test_a_refused_switch_has_no_way_back(rig):
     listener = rig.listen()
     rig.switch_mode("plain", confirm_within=MINUTE)
     assert finished(listener)[1] == "busy"
-    assert trial(rig) is None
+    assert trial(rig) is None and under_way(rig) is None
     until(lambda: not rig.systemd.timers)
 
 
 def test_a_switch_that_systemd_refuses_has_none_either(rig):
     rig.systemd.refused[PLAIN] = "org.freedesktop.systemd1.UnitMasked"
     refused(lambda: rig.switch_mode("plain", confirm_within=MINUTE))
-    assert trial(rig) is None
+    assert trial(rig) is None and under_way(rig) is None
     until(lambda: not rig.systemd.timers)
 
 
 def test_without_a_way_back_nothing_is_switched(rig):
-    rig.systemd.refused[TIMER] = "org.freedesktop.DBus.Error.AccessDenied"
+    rig.systemd.refused[NEXT_TIMER] = "org.freedesktop.DBus.Error.AccessDenied"
     assert refused(lambda: rig.switch_mode("plain", confirm_within=MINUTE)).name == ERROR + "Failed"
-    assert trial(rig) is None
+    assert trial(rig) is None and under_way(rig) is None
     assert ("ReloadOrRestartUnit", PLAIN) not in rig.systemd.calls
     rig.switch_mode("plain")
 
 
-def test_a_second_trial_takes_the_place_of_the_first(rig):
+def test_without_a_new_clock_the_first_one_goes_on(rig):
+    rig.systemd.refused[TIMER] = "org.freedesktop.DBus.Error.AccessDenied"
     listener = rig.listen()
     rig.switch_mode("plain", confirm_within=MINUTE)
-    finished(listener)
-    rig.switch_mode("passthrough", confirm_within=2 * MINUTE)
-    finished(listener)
-    assert trial(rig)["back"] == "plain"
+    assert finished(listener)[1] == "done"
+    assert NEXT_TIMER in rig.systemd.timers
+    assert trial(rig)["due"] == under_way(rig)["due"]
+
+
+def test_a_second_trial_takes_the_place_of_the_first(rig):
+    """And leads back to where the first one came from, since nobody confirmed that."""
+    switch_on_trial(rig, "plain")
+    first = trial(rig)
+    switch_on_trial(rig, "passthrough", 2 * MINUTE)
+    assert (trial(rig)["mode"], trial(rig)["back"]) == ("passthrough", "host")
+    assert int(trial(rig)["due"]) > int(first["due"])
     assert rig.systemd.timers[TIMER]["TimersMonotonic"] == [("OnActiveSec", 2 * MINUTE)]
+
+
+def test_a_confirmed_mode_is_a_way_back(rig):
+    switch_on_trial(rig, "plain")
+    rig.call("Confirm")
+    switch_on_trial(rig, "passthrough")
+    assert trial(rig)["back"] == "plain"
+
+
+def test_no_mode_is_the_way_back_from_itself(rig):
+    switch_on_trial(rig, "plain")
+    switch_on_trial(rig, "plain")
+    assert trial(rig)["back"] == "host"
+    switch_on_trial(rig, "host")
+    assert trial(rig)["back"] == ""
+
+
+def busy(rig):
+    rig.systemd.runs["vfio-mode@"] = lambda unit: rig.switch(unit, "busy", "qemu uses it.")
+
+
+def masked(rig):
+    rig.systemd.refused["vfio-mode@passthrough.service"] = "org.freedesktop.systemd1.UnitMasked"
+
+
+def no_clock(rig):
+    rig.systemd.refused[NEXT_TIMER] = "org.freedesktop.DBus.Error.AccessDenied"
+
+
+@pytest.mark.parametrize("obstacle", [busy, masked, no_clock])
+def test_a_refused_second_trial_leaves_the_first_alone(rig, obstacle):
+    switch_on_trial(rig, "plain")
+    before, clock = trial(rig), rig.systemd.timers[TIMER]
+    calls = len(rig.systemd.calls)
+    obstacle(rig)
+    listener = rig.listen()
+    try:
+        rig.switch_mode("passthrough", confirm_within=2 * MINUTE)
+        assert finished(listener)[1] == "busy"
+    except wire.Failed:
+        assert obstacle is not busy
+    assert trial(rig) == before and under_way(rig) is None
+    until(lambda: NEXT_TIMER not in rig.systemd.timers)
+    assert rig.systemd.timers == {TIMER: clock}
+    assert not [call for call in rig.systemd.calls[calls:] if call[1] == TIMER]
+    rig.call("Confirm")
+    assert trial(rig) is None
+
+
+def test_killed_between_the_way_back_and_the_switch(rig):
+    """What a switch that never began has left is not taken for one."""
+    switch_on_trial(rig, "plain")
+    before = trial(rig)
+    rig.systemd.held.add(NEXT_TIMER)
+    send(rig.connect(), "SwitchMode", "sa{sv}", "passthrough",
+         {"confirm-within": wire.Variant("t", MINUTE)})
+    until(lambda: under_way(rig))
+    rig.kill()
+    rig.start()
+    assert under_way(rig) is None and trial(rig) == before
+    rig.call("Confirm")
+    assert trial(rig) is None
 
 
 def test_another_switch_ends_the_trial(rig):
@@ -367,9 +508,10 @@ def test_a_trial_is_not_confirmed_before_it_is_there(rig):
     rig.systemd.held.add(PLAIN)
     rig.switch_mode("plain", confirm_within=MINUTE)
     assert refused(lambda: rig.call("Confirm")).name == ERROR + "AlreadySwitching"
-    assert trial(rig)
+    assert under_way(rig)
     rig.systemd.finish(PLAIN)
     until(lambda: rig.get("State") == "idle")
+    assert trial(rig)
     rig.call("Confirm")
     assert trial(rig) is None
 
@@ -379,11 +521,43 @@ def test_a_trial_outlives_the_service(rig):
     listener = rig.listen()
     rig.switch_mode("plain", confirm_within=MINUTE)
     rig.kill()
-    assert trial(rig) and rig.systemd.timers
+    assert under_way(rig) and NEXT_TIMER in rig.systemd.timers
     rig.start()
+    until(lambda: (PLAIN, "Job") in rig.systemd.asked)
     rig.systemd.finish(PLAIN)
-    finished(listener, 15)
-    until(lambda: ("RestartUnit", TIMER) in rig.systemd.calls)
+    assert finished(listener, 15)[1] == "done"
+    assert trial(rig)["mode"] == "plain" and TIMER in rig.systemd.timers
+
+
+# --- while the service was away ---
+
+def test_the_end_of_a_job_is_a_signal_after_a_restart_too(rig):
+    rig.systemd.held.add(PLAIN)
+    listener = rig.listen()
+    job = rig.switch_mode("plain")
+    rig.kill()
+    rig.start()
+    until(lambda: (PLAIN, "Job") in rig.systemd.asked)
+    rig.systemd.finish(PLAIN)
+    assert finished(listener)[:2] == (job, "done")
+    assert (PLAIN, "ActiveState") not in rig.systemd.asked, "it was looked for"
+
+
+def test_a_refusal_meanwhile_is_told_at_the_start(rig):
+    rig.systemd.runs["vfio-mode@"] = lambda unit: rig.switch(unit, "busy", "qemu uses it.")
+    rig.systemd.held.add(PLAIN)
+    listener = rig.listen()
+    job = rig.switch_mode("plain")
+    rig.kill()
+    rig.systemd.finish(PLAIN)
+    until(lambda: PLAIN in rig.systemd.states)
+    rig.start()
+    assert finished(listener) == (job, "busy", "qemu uses it.")
+
+
+def test_what_a_refused_switch_writes_starts_the_service():
+    paths = re.findall("^PathChanged=/(.*)$", (SOURCE / "units/vfio-moded.path").read_text(), re.M)
+    assert {"run/vfio-mode/status", "run/vfio-mode/result", "var/lib/vfio-mode/boot"} <= set(paths)
 
 
 # --- killed at any moment ---

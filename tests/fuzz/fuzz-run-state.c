@@ -57,7 +57,7 @@ static void trial_round_trip(const char *text) {
         assert(switch_trial_format(&trial, printed, sizeof(printed)) > 0);
         assert(switch_trial_parse(printed, &again) == 0);
         assert(strcmp(again.mode, trial.mode) == 0 && strcmp(again.back, trial.back) == 0);
-        assert(again.until == trial.until);
+        assert(again.until == trial.until && again.due == trial.due);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

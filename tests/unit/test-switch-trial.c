@@ -12,9 +12,9 @@
 
 static void test_round_trip(void **state) {
         const SwitchTrial trials[] = {
-                { "passthrough", "host", 1800000000 },
-                { "passthrough", "", 1 },
-                { NAME_32, NAME_32, UINT64_MAX },
+                { "passthrough", "host", 1800000000, 0 },
+                { "passthrough", "", 1, 1 },
+                { NAME_32, NAME_32, UINT64_MAX, UINT64_MAX },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(trials); i++) {
@@ -28,6 +28,7 @@ static void test_round_trip(void **state) {
                 assert_string_equal(parsed.mode, trials[i].mode);
                 assert_string_equal(parsed.back, trials[i].back);
                 assert_true(parsed.until == trials[i].until);
+                assert_true(parsed.due == trials[i].due);
                 assert_int_equal(switch_trial_format(&trials[i], text, (size_t)n), -ENOSPC);
         }
 }
@@ -47,6 +48,7 @@ static const Row rows[] = {
         { "a trial without a mode's name", "mode=\nuntil=1\n" },
         { "a trial that goes back to what is no mode", "mode=a\nback=A B\nuntil=1\n" },
         { "a trial with an end that is no number", "mode=a\nuntil=soon\n" },
+        { "a trial that is due at no time", "mode=a\nuntil=1\ndue=now\n" },
         { "a trial with a name that does not fit", "mode=" NAME_32 "6\nuntil=1\n" },
 };
 
@@ -70,6 +72,10 @@ static void test_file(void **state) {
         fake_host_write(fake, TRIAL_PATH, "mode=passthrough\nback=host\nuntil=18\n");
         assert_int_equal(trial_read(&root, &trial), 0);
         assert_string_equal(trial.back, "host");
+        assert_int_equal(trial_next_read(&root, &trial), -ENOENT);
+        fake_host_write(fake, TRIAL_NEXT_PATH, "mode=passthrough\nback=host\nuntil=18\ndue=5\n");
+        assert_int_equal(trial_next_read(&root, &trial), 0);
+        assert_true(trial.due == 5);
         fake_host_write(fake, TRIAL_PATH, "mode=passthrough\n");
         assert_int_equal(trial_read(&root, &trial), -EBADMSG);
 }

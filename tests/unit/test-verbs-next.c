@@ -10,6 +10,7 @@
 #include "boot-machine.h"
 #include "boot/efi-one-shot.h"
 #include "boot/env-file.h"
+#include "host/origin-file.h"
 #include "host/state-files.h"
 #include "model/inspection.h"
 #include "table.h"
@@ -231,6 +232,8 @@ static const Row rows[] = {
         { "another mode by now stays", "mode=tuned\nback=host\nuntil=1\n", "passthrough" },
         { "a confirmed switch stays", NULL, "passthrough" },
         { "a damaged trial: the fallback mode", "mode=pass", "host" },
+        { "a switch that is due goes back", "mode=passthrough\nback=tuned\nuntil=1\ndue=1\n",
+          "tuned" },
 };
 
 static void test_revert(void **state) {
@@ -249,6 +252,46 @@ static void test_revert(void **state) {
         (void)boot_machine_tear_down(&made);
 }
 
+/* Each clock comes for its own switch; of two that are due the later one's way back counts. */
+static void test_revert_under_way(void **state) {
+        BootMachine *machine = *state;
+        RunState *buffer = calloc(1, sizeof(*buffer));
+
+        switch_on_trial(machine, "mode=tuned\nback=host\nuntil=1\ndue=1\n");
+        fake_host_write(machine->fake, TRIAL_NEXT_PATH,
+                        "mode=passthrough\nback=tuned\nuntil=1\ndue=18446744073709551615\n");
+        assert_int_equal(apply_revert(&machine->root), REFUSAL_NONE);
+        assert_string_equal(mode_now(machine, buffer), "passthrough");
+        assert_false(fake_host_exists(machine->fake, TRIAL_PATH));
+
+        fake_host_write(machine->fake, TRIAL_NEXT_PATH,
+                        "mode=passthrough\nback=tuned\nuntil=1\ndue=1\n");
+        assert_int_equal(apply_revert(&machine->root), REFUSAL_NONE);
+        assert_string_equal(mode_now(machine, buffer), "tuned");
+        assert_string_equal(buffer->source, "revert");
+        assert_false(fake_host_exists(machine->fake, TRIAL_NEXT_PATH));
+        free(buffer);
+}
+
+/* What fallback and revert leave for the unit that they have started. */
+static void test_switch_on_behalf(void **state) {
+        BootMachine *machine = *state;
+        RunState *buffer = calloc(1, sizeof(*buffer));
+
+        switch_on_trial(machine, NULL);
+        assert_int_equal(origin_leave(&machine->root, APPLY_ORIGIN_PATH, "host", "fallback", "why"),
+                         0);
+        assert_int_equal(apply_switch(&machine->root, "host", false), REFUSAL_NONE);
+        assert_string_equal(mode_now(machine, buffer), "host");
+        assert_string_equal(buffer->source, "fallback");
+        assert_string_equal(buffer->reason, "why");
+        assert_false(fake_host_exists(machine->fake, APPLY_ORIGIN_PATH));
+        assert_int_equal(apply_switch(&machine->root, "tuned", false), REFUSAL_NONE);
+        assert_string_equal(mode_now(machine, buffer), "tuned");
+        assert_string_equal(buffer->source, "unit");
+        free(buffer);
+}
+
 #define ON_MACHINE(title, function) { (title), (function), set_up, boot_machine_tear_down, NULL }
 
 int main(void) {
@@ -260,6 +303,8 @@ int main(void) {
                 ON_MACHINE("one-shot", test_one_shot),
                 ON_MACHINE("inspect", test_inspect),
                 ON_MACHINE("inspect what is refused", test_inspect_refused),
+                ON_MACHINE("revert while another switch is under way", test_revert_under_way),
+                ON_MACHINE("switch on somebody's behalf", test_switch_on_behalf),
         };
         Table table = { 0 };
 

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * model/switch-origin as a file, readable to root only: one for vfio-mode-apply, one for
+ * vfio-moded, which can write in its own directory only.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "model/switch-origin.h"
+#include "root.h"
+
+#define APPLY_ORIGIN_PATH "run/vfio-mode/request"
+#define SERVICE_ORIGIN_PATH "run/vfio-moded/request"
+
+/**
+ * Leaves word for the switch to @mode that is about to be asked for.
+ *
+ * @path: APPLY_ORIGIN_PATH or SERVICE_ORIGIN_PATH
+ *
+ * Returns 0 or a negative errno; on failure nothing is left there.
+ */
+_must_check_ int origin_leave(const Root *root, const char *path, const char *mode,
+                              const char *source, const char *reason);
+
+/** Takes it away again where nobody took it. */
+void origin_drop(const Root *root, const char *path);
+
+/**
+ * Takes the word left for the switch to @mode, and every other one that is too old; apply's own
+ * goes first.
+ *
+ * Returns whether there was any; @ret is untouched where not.
+ */
+bool origin_take(const Root *root, const char *mode, SwitchOrigin *ret);

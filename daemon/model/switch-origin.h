@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who asked for a switch, and why: whoever has a mode's unit started leaves it in a file, since a
+ * start job carries no words. The unit's program takes it if it names its mode and is seconds old.
+ * Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "config.h"
+
+#define SWITCH_ORIGIN_SIZE_MAX 1024
+#define SWITCH_ORIGIN_USEC_MAX (10 * UINT64_C(1000000))
+
+typedef struct SwitchOrigin {
+        char mode[CONFIG_NAME_SIZE]; /**< that the switch is to go to */
+        char source[32];             /**< as in the status: fallback, revert, bus */
+        char reason[512];            /**< in words; one line */
+        uint64_t time;               /**< CLOCK_MONOTONIC, µs */
+} SwitchOrigin;
+
+/**
+ * Parses what switch_origin_format() wrote.
+ *
+ * Returns 0; -EBADMSG where it is damaged or says less, with @ret untouched.
+ */
+_must_check_ int switch_origin_parse(const char *text, SwitchOrigin *ret);
+
+/** Writes it as lines into @buffer. Returns its length, or -ENOSPC. */
+_must_check_ int switch_origin_format(const SwitchOrigin *origin, char *buffer, size_t size);
+
+/** Whether it is of a switch to @mode that begins at @now (CLOCK_MONOTONIC, µs). */
+bool switch_origin_is_of(const SwitchOrigin *origin, const char *mode, uint64_t now);

@@ -9,6 +9,9 @@
     def test_boot(pc):                          a disk of its own, booted through OVMF and GRUB (30 s)
         assert pc.state == "running"
 
+    @pytest.mark.nextboot("grub")               as machine(), for chains of reboots: tests of one file may
+    def test_chain(pc):                         run on several workers, a minute each is no time to wait
+
 cold() also takes grub={variable: value} for GRUB's environment, and wait="up" (the default), "agent"
 (the first moment) or "nothing". Machines are in machines.py. Run with
 
@@ -31,7 +34,7 @@ from machines import MACHINES, Machine  # noqa: E402
 from pc import PC, artifacts  # noqa: E402
 from qemu import PCError  # noqa: E402
 
-_MARKERS = ("machine", "cold")
+_MARKERS = ("machine", "nextboot", "cold")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,6 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "machine(name): run on this machine, just booted")
+    config.addinivalue_line(
+        "markers", "nextboot(name): as machine(), and each test on whatever worker is free")
     config.addinivalue_line(
         "markers", "cold(name, extra='', files={}, grub={}, wait='up'): boot this machine first")
     config.addinivalue_line("markers", "long: only with --long")
@@ -123,7 +128,7 @@ def pc(request: pytest.FixtureRequest, fleet: Fleet):
     if mark is None:
         pytest.fail("a test that uses `pc` needs @pytest.mark.machine or @pytest.mark.cold")
     machine = MACHINES[mark.args[0]]
-    if mark.name == "machine":
+    if mark.name != "cold":
         yield fleet.restored(machine)
         return
     fleet.close()  # the restored machine would go on running beside this one

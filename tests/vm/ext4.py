@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-ROOT_OFFSET = 17 * 1024 * 1024  # of the root partition, see image.py
+ROOT_OFFSET = 98 * 1024 * 1024  # of the root file system, see image.py
 
 # What debugfs says when it is asked to remove what is not there or make what is.
 _HARMLESS = re.compile(r"debugfs \d|File not found by ext2_lookup|already exists|Allocated inode|^$")

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import cache
 import ext4
+import lvm
 import suites
 from suites import SUITES, Suite
 from tree import run_in, tree
@@ -37,6 +38,8 @@ PRODUCT = ("daemon", "units", "conf", "meson.build", "meson_options.txt", "meson
 
 _MIB = 1024 * 1024
 _ESP_OFFSET = _MIB
+# Between the two is room for what LVM writes at the start of a partition: see on_lvm().
+_ESP_END = ext4.ROOT_OFFSET - _MIB
 _ROOT_SIZE = 3 * 1024 * _MIB
 
 
@@ -95,6 +98,7 @@ def _disk(suite: Suite) -> Path:
     name = "disk-" + cache.key(
         packages.parent.name, cache.key_of_files(ours, HERE), suites.INITRD_MODULES,
         suites.INITRD_GPU_MODULES, suites.MASKED_UNITS, suites.NOT_ON_DISK, _ROOT_SIZE,
+        ext4.ROOT_OFFSET,
     )
 
     def build(partial: Path) -> None:
@@ -126,14 +130,19 @@ def _disk(suite: Suite) -> Path:
 def _make_gpt(disk: Path) -> None:
     with open(disk, "wb") as file:
         file.truncate(ext4.ROOT_OFFSET + _ROOT_SIZE + _MIB)
+    _partition(disk, ext4.ROOT_OFFSET, "8304")
+
+
+def _partition(disk: Path, root: int, typecode: str) -> None:
+    end = ext4.ROOT_OFFSET + _ROOT_SIZE
     _run("sgdisk", "--clear",
-         f"--new=1:{_ESP_OFFSET // 512}:{ext4.ROOT_OFFSET // 512 - 1}", "--typecode=1:ef00",
-         f"--new=2:{ext4.ROOT_OFFSET // 512}:+{_ROOT_SIZE // 1024}K", "--typecode=2:8304", str(disk))
+         f"--new=1:{_ESP_OFFSET // 512}:{_ESP_END // 512 - 1}", "--typecode=1:ef00",
+         f"--new=2:{root // 512}:{end // 512 - 1}", f"--typecode=2:{typecode}", str(disk))
 
 
 def _make_esp(disk: Path, loader: Path) -> None:
     esp = f"{disk}@@{_ESP_OFFSET}"
-    sectors = (ext4.ROOT_OFFSET - _ESP_OFFSET) // 512
+    sectors = (_ESP_END - _ESP_OFFSET) // 512
     _run("mformat", "-i", esp, "-T", str(sectors), "-h", "16", "-s", "63", "::")
     _run("mmd", "-i", esp, "::/EFI", "::/EFI/BOOT")
     _run("mcopy", "-i", esp, str(loader), "::/EFI/BOOT/BOOTX64.EFI")
@@ -152,7 +161,7 @@ meson setup "$@" --prefix=/usr --sysconfdir=/etc --localstatedir=/var \
     --buildtype=debugoptimized -Dtests=false /mnt/build /mnt/source
 meson compile -C /mnt/build
 meson install -C /mnt/build --no-rebuild --quiet
-for unit in /usr/lib/systemd/system/vfio-mode*.service /lib/systemd/system/vfio-mode*.service; do
+for unit in /usr/lib/systemd/system/vfio-mode* /lib/systemd/system/vfio-mode*; do
     case $unit in *'*'*|*@.service) continue;; esac
     if grep -q '^\\[Install\\]' "$unit"; then systemctl preset --quiet "${unit##*/}"; fi
 done
@@ -180,6 +189,26 @@ def build(suite_name: str = "trixie", source: Path | None = None) -> Image:
     directory = cache.once(cache.root() / suite.name / f"image-{key}", build_image)
     cache.prune(directory.parent, "image-*", keep=3)
     return Image(suite, key, directory / "disk.raw")
+
+
+def on_lvm(image: Image) -> Image:
+    """The same disk with root and /boot on a logical volume, beside the ESP: Proxmox VE's layout."""
+    def build_disk(partial: Path) -> None:
+        disk = partial / "disk.raw"
+        _run("cp", "--sparse=always", "--reflink=auto", str(image.disk), str(disk))
+        start = _ESP_END
+        _partition(disk, start, "8e00")
+        with open(disk, "r+b") as file:
+            file.seek(start)
+            file.write(lvm.header("pve", "root", ext4.ROOT_OFFSET - start, _ROOT_SIZE))
+        writer = ext4.Writer()
+        version = next(tree(image.suite).glob("boot/vmlinuz-*")).name.removeprefix("vmlinuz-")
+        for name in (f"initrd.img-{version}", "initrd.img"):
+            writer.symlink(f"/boot/{name}", "initrd-lvm.img")
+        writer.write(disk)
+
+    directory = cache.once(image.disk.parent / "lvm", build_disk)
+    return Image(image.suite, f"{image.key}-lvm", directory / "disk.raw")
 
 
 def _install(suite: Suite, source: Path, layer: Path) -> None:

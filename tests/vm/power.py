@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import cache
 import ext4
-from image import Image
+from image import Image, on_lvm
 from machines import Machine
 from pc import PC, SNAPSHOT, hardware
 from qemu import PCError
@@ -67,9 +67,13 @@ def cold(machine: Machine, image: Image, *, extra: str = "", files: dict[str, st
     """A machine that is off, with a fresh disk: boot() it."""
     directory = run_directory(machine.name)
     disk = directory / "disk.raw"
-    _copy(image.disk, disk)
+    _copy(_image(machine, image).disk, disk)
     ext4.write_files(disk, boot_files(machine, extra, files, grub))
     return PC(machine, directory, disk, "raw")
+
+
+def _image(machine: Machine, image: Image) -> Image:
+    return on_lvm(image) if machine.lvm else image
 
 
 def restored(machine: Machine, image: Image) -> PC:
@@ -90,17 +94,21 @@ def restored(machine: Machine, image: Image) -> PC:
     return pc
 
 
-
 def _snapshot(machine: Machine, image: Image) -> Path:
     """Boot this machine once per image and save it."""
-    key = cache.key(image.key, hardware(machine), boot_files(machine))
+    key = cache.key(image.key, hardware(machine), boot_files(machine), machine.prepare)
 
     def build(partial: Path) -> None:
         disk = partial / "disk.qcow2"
-        _overlay(image.disk, boot_files(machine), disk)
+        _overlay(_image(machine, image).disk, boot_files(machine), disk)
         pc = PC(machine, partial, disk, "qcow2")
         try:
-            if pc.boot() != "running":
+            pc.boot()
+            if machine.prepare:
+                with cache.timed(f"prepare {machine.name}"):
+                    pc.ok(machine.prepare)
+                    pc.reboot()
+            if pc.state != "running":
                 failed = pc.run("systemctl --failed --no-legend").out
                 print(f"vm: {machine.name} is {pc.state}: {failed}", file=sys.stderr)
             with cache.timed(f"savevm {machine.name}"):

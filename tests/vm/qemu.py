@@ -195,6 +195,15 @@ class Qemu:
     def kill(self) -> None:
         """A power cut."""
         self.process.kill()
+        self._gone()
+
+    def quit(self) -> None:
+        """An end in order: what the guest wrote is in the disks' files, flushed or not."""
+        with contextlib.suppress(PCError):  # it may be gone before it answers
+            self.qmp("quit")
+        self._gone()
+
+    def _gone(self) -> None:
         self.process.wait()
         for sock in self._sockets:
             sock.close()

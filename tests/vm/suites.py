@@ -57,7 +57,9 @@ MASKED_UNITS = """
     systemd-tpm2-setup.service systemd-random-seed.service systemd-pstore.service
     systemd-binfmt.service proc-sys-fs-binfmt_misc.automount sys-kernel-tracing.mount
     sys-fs-fuse-connections.mount dev-mqueue.mount modprobe@fuse.service modprobe@dm_mod.service
-    modprobe@loop.service
+    modprobe@loop.service lvm2-monitor.service lvm2-lvmpolld.socket dm-event.socket
+    blk-availability.service sys-kernel-debug.mount sys-kernel-config.mount run-lock.mount
+    systemd-journal-flush.service systemd-hostnamed.socket
 """.split()
 
 
@@ -76,8 +78,10 @@ class Suite:
 SUITES = {
     suite.name: suite
     for suite in (
-        # systemd.pc moved from systemd to systemd-dev between the two.
-        Suite("trixie", extra_packages=("systemd-dev",)),
+        # systemd.pc moved from systemd to systemd-dev between the two. The rest is for test_next_boot*.py:
+        # disks on LVM, file systems to record writes on, another boot loader.
+        Suite("trixie", extra_packages=(
+            "systemd-dev", "lvm2", "xfsprogs", "dosfstools", "systemd-boot-efi")),
         Suite("bookworm", extra_packages=()),
     )
 }

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a boot was, and what the next one is to be, as a test asks it: GRUB's block and marker, the kernel's
+command line, where the GPU is, what vfio-modectl says.
+
+    was = boot(pc)
+    assert was.went_to("passthrough", "once"), was
+"""
+
+import json
+import random
+import re
+from dataclasses import dataclass
+
+import cache
+from gpu import AUDIO, GPU
+from machines import GRUB_CMDLINE as ARGUMENTS
+from machines import ini
+from pc import PC
+
+INI = "/etc/vfio-mode.ini"
+PLACE = "/boot/grub/vfio-mode/vfio-mode.env"  # of the block, where GRUB can write beside its own files
+ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,:=/@+%~^!-"
+LONGEST = 640  # cmdline that a mode may have
+
+_BOOT = f"""
+# Queued since the first moment, and over before the GPU's driver could have been loaded.
+systemctl start vfio-mode-boot.service
+until [ -z "$(systemctl list-jobs --no-legend 'vfio-mode@*')" ]; do :; done
+udevadm settle --timeout=300
+cat /proc/cmdline
+for function in {GPU} {AUDIO}; do
+    driver=$(readlink /sys/bus/pci/devices/$function/driver)
+    echo "${{driver##*/}}"
+done
+systemctl list-units --plain --no-legend --state=active 'vfio-mode@*' | sed 's/@/ /; s/[.]service.*//' |
+    cut -d' ' -f2 | tr '\\n' ' '
+echo
+journalctl -b -k --no-pager -o cat | grep -c -E 'bochs|snd_hda' || true
+"""
+
+
+def drawn_arguments(rng: random.Random, length: int | None = None) -> str:
+    """Kernel arguments such as a configuration accepts, `length` bytes of them if that is said.
+
+    The kernel passes over names with a point in them.
+    """
+    left = length or rng.randint(20, LONGEST)
+    words = []
+    while left > 0:
+        word = rng.choice(["", *ALPHABET.replace("/", "").replace("!", "")]) + "test."
+        word += "".join(rng.choice(ALPHABET) for _ in range(rng.randint(1, 60)))
+        words.append(word[:left])
+        left -= len(word) + 1
+        if left <= len("-test."):  # no room for one more
+            words[-1] += "x" * (left + 1)
+            break
+    return " ".join(words)
+
+
+def config(*, default: str = "host", cmdline: str = ARGUMENTS, confirm: str = "") -> str:
+    """An ini whose mode `passthrough` has kernel arguments."""
+    text = ini(cmdline=cmdline).replace("default-mode = host", f"default-mode = {default}")
+    if confirm:
+        text += f"confirm = {confirm}\n"
+    return text
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One boot, seen from inside when its mode is on."""
+
+    cmdline: str
+    drivers: list[str]  # of the GPU's two functions
+    active: list[str]  # modes whose unit is active
+    host_driver_lines: int  # what the host's drivers said to the kernel's log
+
+    @property
+    def marker(self) -> tuple[str, int, int]:
+        """Kind, sequence and boots left; GRUB writes one."""
+        found = re.findall(r"vfio_mode\.boot=(\w+)\.(\d+)\.(\d+)(?= |$)", self.cmdline)
+        assert len(found) == 1, f"not one marker on the command line: {self.cmdline}"
+        return found[0][0], int(found[0][1]), int(found[0][2])
+
+    @property
+    def mode(self) -> str:
+        """The mode the machine is in, as sysfs and systemd see it; a word for anything between."""
+        drivers = {"bochs-drm snd_hda_intel": "host", "vfio-pci vfio-pci": "passthrough"}
+        mode = drivers.get(" ".join(self.drivers))
+        return mode if mode and self.active == [mode] else "no mode"
+
+    def went_to(self, mode: str, kind: str, arguments: str | None = None) -> bool:
+        """It went there, GRUB says why, and these arguments of the mode came along, byte for byte.
+
+        None: those of config(), where the mode has any and GRUB names it.
+        """
+        if arguments is None:
+            arguments = ARGUMENTS if mode == "passthrough" and kind != "idle" else ""
+        came = (f" vfio_mode={mode} {arguments} panic=10 vfio_mode.boot=" in self.cmdline if arguments
+                else "panic=" not in self.cmdline)
+        return self.mode == mode and self.marker[0] == kind and came
+
+
+def boot(pc: PC) -> Boot:
+    """What the running boot is, as soon as its mode is on."""
+    cmdline, gpu, audio, active, lines = pc.ok(_BOOT, timeout=400).split("\n")
+    return Boot(cmdline, [gpu, audio], active.split(), int(lines))
+
+
+def reset(pc: PC, *, whole: bool = False) -> Boot:
+    """The reset button, with everything written out before: a boot without the shutdown before it.
+
+    Waits until the mode of the boot is on; `whole`: until it has completed.
+    """
+    pc.run("sync")
+    with cache.timed("boot after a reset"):
+        pc.reset()
+        pc.wait_agent()
+        if whole:
+            pc.wait_up()
+        return boot(pc)
+
+
+_TRIAL = "trial"  # a snapshot of the machine in its trial boot
+
+
+def in_trial(pc: PC) -> None:
+    """The machine in the boot of a trial, with the configuration config(): the first that asks pays for
+    the boot.
+    """
+    if _TRIAL in pc.monitor("info snapshots"):
+        pc.power_cut()
+        pc.start(snapshot=_TRIAL)
+        return
+    pc.write(INI, config())
+    pc.ok("vfio-modectl set-default passthrough")
+    there = reset(pc)
+    assert there.went_to("passthrough", "trial"), there
+    pc.ok("systemctl start vfio-mode-confirm.service", timeout=300)
+    assert pc.monitor(f"savevm {_TRIAL}") == ""
+
+
+def block(pc: PC, path: str = PLACE) -> dict[str, str]:
+    """The block's variables by GRUB's own tool."""
+    lines = pc.ok(f"grub-editenv {path} list").splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def status(pc: PC) -> dict:
+    return json.loads(pc.ok("vfio-modectl status --json=short"))
+
+
+def call(pc: PC, method: str, *arguments: str) -> str:
+    """A method by busctl, as a script would call it."""
+    return pc.ok(f"busctl call org.vfiomode1 /org/vfiomode1 org.vfiomode1.Manager {method} "
+                 + " ".join(arguments))
+
+
+def refused(pc: PC, command: str, *words: str) -> str:
+    """The command fails with these words; returns what it said."""
+    result = pc.run(command)
+    assert result.rc != 0, f"not refused: {command}\n{result.out}"
+    for word in words:
+        assert word in result.out, f"{word!r} is not in what {command!r} said: {result.out}"
+    return result.out

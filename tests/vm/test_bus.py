@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""org.vfiomode1 on a real bus, with real units and polkit: who may, and what becomes of calls whose caller
+or whose service dies.
+"""
+
+import json
+import random
+
+import pytest
+
+from gpu import HOST, PASSTHROUGH, look
+from nextboot import INI, PLACE, block, config, status
+from pc import PC
+
+pytestmark = pytest.mark.machine("grub")
+
+CALL = "busctl call org.vfiomode1 /org/vfiomode1 org.vfiomode1.Manager"
+GET = "busctl get-property org.vfiomode1 /org/vfiomode1 org.vfiomode1.Manager"
+NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups "
+
+CHANGES = {  # methods that change something, with arguments that would work
+    "SwitchMode": "'sa{sv}' passthrough 0",
+    "SetNextBoot": "'sa{sv}' passthrough 0",
+    "SetDefault": "'sa{sv}' passthrough 0",
+    "CancelNextBoot": "",
+    "Confirm": "",
+}
+
+# Signals into a file until killed; returns when the listener has heard one.
+LISTEN = """
+busctl monitor --json=short --match "type='signal',path_namespace='/org/vfiomode1'" > /run/signals 2>&1 &
+until grep -q Listening /run/signals; do
+    busctl emit /org/vfiomode1/test org.vfiomode1.Test Listening; sleep 0.1
+done
+"""
+
+
+def signals(pc: PC, member: str) -> list[list]:
+    """What signals of this name carried, as far as they have come."""
+    messages = [json.loads(line) for line in pc.read("/run/signals").splitlines() if line.startswith("{")]
+    return [message["payload"]["data"] for message in messages if message.get("member") == member]
+
+
+def wait_for(pc: PC, condition: str, seconds: int = 60) -> None:
+    """Wait until a shell condition is true."""
+    pc.ok(f"for i in $(seq {seconds * 5}); do if {condition}; then exit 0; fi; sleep 0.2; done; exit 1",
+          timeout=seconds * 4)
+
+
+def state(pc: PC) -> tuple[str, str]:
+    return pc.ok(f"sha256sum {PLACE}"), pc.ok("vfio-modectl status --mode")
+
+
+def test_nobody_reads_everything_and_changes_nothing(pc: PC) -> None:
+    pc.write(INI, config())
+    before = state(pc)
+    assert json.loads(pc.ok(f"{NOBODY} vfio-modectl status --json=short"))["mode"] == "host"
+    assert pc.ok(f"{NOBODY} {GET} CurrentMode") == 's "host"'
+    pc.ok(f"{NOBODY} {CALL} Describe; {NOBODY} {CALL} PlanSwitch s passthrough; "
+          f"{NOBODY} {CALL} CheckMode s passthrough")
+    for method, arguments in CHANGES.items():
+        result = pc.run(f"{NOBODY} {CALL} {method} {arguments}")
+        assert result.rc != 0, f"{method} is open to everybody"
+        assert "authentication is required" in result.out, f"{method}: {result.out}"
+    result = pc.run(f"{NOBODY} vfio-modectl next passthrough </dev/null")
+    assert result.rc == 8, result.out
+    assert state(pc) == before
+
+
+def test_an_administrator_is_asked_by_polkit(pc: PC) -> None:
+    """What polkit allows somebody is allowed, that action and no other."""
+    pc.write("/etc/polkit-1/rules.d/10-test.rules", """
+        polkit.addRule(function(action, subject) {
+            if (action.id == "org.vfiomode1.set-next-boot" && subject.user == "nobody")
+                return polkit.Result.YES;
+        });""")
+    pc.ok("systemctl try-restart polkit")
+    pc.write(INI, config())
+    pc.ok(f"{NOBODY} {CALL} SetNextBoot 'sa{{sv}}' passthrough 0")
+    assert block(pc)["vfio_mode"] == "passthrough"
+    assert pc.run(f"{NOBODY} {CALL} SwitchMode 'sa{{sv}}' passthrough 0").rc != 0
+    assert look(pc) == HOST
+
+
+def test_switch_by_the_bus_is_told(pc: PC) -> None:
+    pc.ok(LISTEN)
+    pc.ok(f"{CALL} SwitchMode 'sa{{sv}}' passthrough 0")
+    wait_for(pc, "grep -q JobFinished /run/signals")
+    assert look(pc) == PASSTHROUGH
+    assert [data[1] for data in signals(pc, "JobFinished")] == ["done"], signals(pc, "JobFinished")
+    wait_for(pc, "grep -q ModeChanged /run/signals")
+    assert signals(pc, "ModeChanged")[0][:2] == ["host", "passthrough"]
+
+
+def test_switch_by_the_unit_is_told(pc: PC) -> None:
+    """Also where the service was not running before: vfio-moded.path starts it."""
+    pc.ok("systemctl stop vfio-moded.service 2>&1")
+    pc.ok(LISTEN)
+    pc.ok("systemctl start vfio-mode@passthrough")
+    wait_for(pc, "grep -q ModeChanged /run/signals")
+    pc.ok("systemctl start vfio-mode@host")
+    wait_for(pc, "[ $(grep -c ModeChanged /run/signals) = 2 ]")
+    assert [data[:2] for data in signals(pc, "ModeChanged")] == [
+        ["host", "passthrough"], ["passthrough", "host"]]
+    modes = [data[1]["CurrentMode"]["data"] for data in signals(pc, "PropertiesChanged")
+             if "CurrentMode" in data[1]]
+    assert modes[-1] == "host", modes
+
+
+def test_caller_of_a_switch_killed(pc: PC) -> None:
+    """The switch still ends, and its result is told to who listens."""
+    pc.ok(LISTEN)
+    pc.ok("""
+        vfio-modectl switch passthrough >/dev/null 2>&1 &
+        until [ -n "$(systemctl list-jobs --no-legend 'vfio-mode@*')" ]; do :; done; kill -KILL $!""")
+    wait_for(pc, "grep -q JobFinished /run/signals")
+    assert [data[1] for data in signals(pc, "JobFinished")] == ["done"]
+    assert look(pc) == PASSTHROUGH
+
+
+def test_service_killed_during_a_switch(pc: PC) -> None:
+    """The unit goes on without it, and the service that comes next tells the result."""
+    pc.ok(LISTEN)
+    pc.ok(f"{CALL} SwitchMode 'sa{{sv}}' passthrough 0; pkill -KILL -x vfio-moded")
+    wait_for(pc, "systemctl is-active --quiet vfio-mode@passthrough")
+    assert look(pc) == PASSTHROUGH
+    pc.ok(f"{CALL} Describe")
+    wait_for(pc, "grep -q JobFinished /run/signals")
+
+
+def test_service_killed_during_any_method(pc: PC, rng: random.Random) -> None:
+    """Nothing is half-written, and the next call works."""
+    pc.write(INI, config())
+    methods = {"Describe": "", "PlanSwitch": "s passthrough", "CheckMode": "s passthrough", **CHANGES}
+    for method, arguments in methods.items():
+        delay = rng.uniform(0, 0.6)
+        where = f"{method} killed after {delay:.3f} s"
+        # It runs already, so that the delay is one into the method.
+        pc.ok(f"""
+            {GET} CurrentMode
+            {CALL} {method} {arguments} >/dev/null 2>&1 &
+            sleep {delay:.3f}; pkill -KILL -x vfio-moded; wait; true""")
+        there = block(pc)
+        assert there["vfio_seq"] == there["vfio_end"], f"{where}: {there}"
+        assert there["vfio_mode"] in ("", "passthrough"), f"{where}: {there}"
+        if method == "SwitchMode":
+            assert look(pc) in (HOST, PASSTHROUGH), where
+    pc.ok(f"{CALL} CancelNextBoot")
+    assert block(pc)["vfio_mode"] == ""
+
+
+def test_twenty_callers(pc: PC) -> None:
+    """At once, and across idle exits: everybody gets an answer."""
+    for _ in range(2):
+        out = pc.ok(f"""
+            systemctl stop vfio-moded.service
+            for i in $(seq 20); do {{ {GET} CurrentMode; }} & done; wait""", timeout=300)
+        assert out.splitlines() == ['s "host"'] * 20, out
+
+
+# ---- A switch that has to be confirmed ----
+
+
+def test_confirm_within_reverts_alone(pc: PC) -> None:
+    """With the service killed and the caller and its session gone, the machine goes back by itself."""
+    pc.ok("systemd-run --quiet --unit=session --wait vfio-modectl switch passthrough --confirm=10s")
+    assert look(pc) == PASSTHROUGH
+    pc.run("systemctl stop vfio-moded.service; pkill -KILL -x vfio-moded")
+    wait_for(pc, "systemctl is-active --quiet vfio-mode@host", 120)
+    assert look(pc) == HOST
+    said = pc.ok("vfio-modectl status; journalctl -b --no-pager -o cat -u vfio-mode-revert.service")
+    assert "confirm" in said, said
+
+
+def test_confirm_within_confirmed(pc: PC) -> None:
+    pc.ok("vfio-modectl switch passthrough --confirm=8s && vfio-modectl confirm")
+    assert status(pc)["timed_switch"] is None
+    assert pc.run("systemctl is-active vfio-mode-revert.timer vfio-mode-revert.service; ls /run/vfio-moded/trial"
+                  ).stdout == "inactive\ninactive\n"
+    assert look(pc) == PASSTHROUGH
+
+
+# ---- What is refused ----
+
+
+def test_refused(pc: PC) -> None:
+    """A call that cannot be is an error, and nothing else."""
+    before = state(pc)
+    for arguments in (
+        "SetNextBoot 'sa{sv}' nosuch 0",
+        "SetNextBoot 'sa{sv}' passthrough 1 tries u 4",
+        "SetNextBoot 'sa{sv}' passthrough 1 nosuch b true",
+        "SwitchMode 'sa{sv}' passthrough 1 holders s kill",
+        "SwitchMode 'sa{sv}' ../../etc 0",
+    ):
+        result = pc.run(f"{CALL} {arguments}")
+        assert result.rc != 0 and "Call failed" in result.out, f"{arguments}: {result.out}"
+        assert pc.run("systemctl is-active vfio-moded.service").stdout == "active\n", arguments
+    assert state(pc) == before

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The next boot, from the sentence to the boot and back, through the GRUB that the machine has.
+
+Each test is a chain of boots from one restored machine: a boot takes most of a minute, so each is asked
+several things.
+"""
+
+import contextlib
+import random
+import re
+
+import pytest
+
+import cache
+from nextboot import (ARGUMENTS, INI, LONGEST, PLACE, Boot, block, boot, call, config, drawn_arguments,
+                      refused, reset, status)
+from pc import PC
+from qemu import PCError
+
+
+@pytest.mark.nextboot("grub")
+def test_one_boot_by_the_bus_and_by_the_menu(pc: PC, rng: random.Random) -> None:
+    """SetNextBoot, reboot: the mode with its arguments from the start. Reboot again: the host.
+
+    And between the two one boot by the menu's entry, which is for that boot only as well.
+    """
+    before = boot(pc)
+    assert before.went_to("host", "idle"), before
+    assert block(pc)["vfio_left"] == "0", "GRUB has not written the idle block"
+    longest = drawn_arguments(rng, LONGEST)
+    pc.write(INI, config(cmdline=longest, confirm="boot"))
+    call(pc, "SetNextBoot", "'sa{sv}'", "passthrough", "0")
+    armed = block(pc)
+    assert (armed["vfio_mode"], armed["vfio_left"], armed["vfio_keep"]) == ("passthrough", "1", "0")
+    assert armed["vfio_args"] == f"{longest} panic=10"
+    assert status(pc)["next_boot"]["mode"] == "passthrough"
+    assert status(pc)["next_boot"]["protection"] == "grub"
+
+    pc.reboot()
+    assert pc.state == "running"
+    there = boot(pc)
+    assert there.went_to("passthrough", "once", longest), there
+    assert there.marker == ("once", int(armed["vfio_seq"]), 0)
+    assert there.host_driver_lines == 0, "the host's drivers were on the GPU in this boot"
+    said = status(pc)["last_boot"]
+    assert (said["mode"], said["kind"], said["confirmed"]) == ("passthrough", "once", True)
+    assert block(pc)["vfio_mode"] == "", "the boot was not confirmed by itself"
+
+    # The entry has the arguments that the mode had when update-grub ran.
+    picked = pick(pc, "passthrough mode")
+    assert picked.went_to("passthrough", "menu", ARGUMENTS), picked
+    refused(pc, "vfio-modectl confirm", "(other-boot)")
+
+    back = reset(pc)
+    assert back.went_to("host", "idle"), back
+    assert status(pc)["previous_boot"]["mode"] == "passthrough"
+
+
+_FIRST_ROW = 5  # of the screen, where GRUB's menu begins
+_DOWN, _UP = "\x0e", "\x10"  # Ctrl-N and Ctrl-P
+
+
+def press(pc: PC, key: str, answer: str) -> re.Match[str]:
+    """Press a key until it is heard: the firmware listens to the serial line as well, and takes some."""
+    for _ in range(20):
+        pc.serial.send(key)
+        with contextlib.suppress(PCError):
+            return pc.serial.expect(answer, timeout=5)
+    raise AssertionError(f"GRUB's menu does not hear {key!r}")
+
+
+def grubenv(pc: PC, change: str) -> None:
+    """Change GRUB's own environment so that GRUB sees it: it does not read the file system's journal."""
+    pc.ok(f"grub-editenv /boot/grub/grubenv {change} && sync && fsfreeze -f / && fsfreeze -u /")
+
+
+def pick(pc: PC, title: str) -> Boot:
+    """Boot a top-level entry of the menu, chosen from the keyboard at the serial line."""
+    titles = pc.ok("sed -n \"s/^\\(menuentry\\|submenu\\) '\\([^']*\\)'.*/\\2/p\" /boot/grub/grub.cfg")
+    number = next((n for n, line in enumerate(titles.splitlines()) if title in line), None)
+    assert number is not None, f"no entry {title!r} among:\n{titles}"
+    grubenv(pc, "set recordfail=1")
+    pc.reset()
+    pc.serial.expect("GNU GRUB")
+    pc.serial.expect("automatically in")
+    first = row = _FIRST_ROW
+    while row != first + number:
+        row = int(press(pc, _DOWN if row < first + number else _UP, r"\x1b\[7m\x1b\[(\d+);3H\*")[1])
+    press(pc, "\r", "Loading Linux")
+    pc.wait_agent()
+    there = boot(pc)
+    grubenv(pc, "unset recordfail")
+    return there
+
+
+@pytest.mark.nextboot("grub")
+def test_default_by_trial(pc: PC, rng: random.Random) -> None:
+    """A trial that nobody confirms is over, whatever default-mode says; a confirmed one stays, with one
+    boot in the host mode between; and a default that is the host mode comes before default-mode.
+    """
+    pc.write(INI, config(default="passthrough", cmdline=(drawn := drawn_arguments(rng))))
+    pc.ok("vfio-modectl set-default passthrough")
+    assert status(pc)["next_boot"]["mode"] == "passthrough"
+    trial = reset(pc)
+    assert trial.went_to("passthrough", "trial", drawn), trial
+    # The same kernel once more, without GRUB, proves nothing about a boot through it.
+    kexec(pc)
+    same = boot(pc)
+    assert same.marker == trial.marker, same
+    refused(pc, "vfio-modectl confirm", "(other-boot)")
+    assert block(pc)["vfio_keep"] == "1"
+
+    back = reset(pc)
+    assert back.went_to("host", "expired"), back
+    said = pc.ok("vfio-modectl status")
+    assert "not confirmed" in said, f"status does not say that the trial was not confirmed:\n{said}"
+
+    pc.write(INI, config(default="passthrough", cmdline=(drawn := drawn_arguments(rng))))
+    pc.ok("vfio-modectl set-default passthrough")
+    trial = reset(pc)
+    assert trial.went_to("passthrough", "trial", drawn), trial
+    pc.ok("vfio-modectl confirm")
+    now = block(pc)
+    assert (now["vfio_mode"], now["vfio_left"], now["vfio_keep"]) == ("passthrough", "3", "2")
+    assert status(pc)["last_boot"]["confirmed"] is True
+
+    pc.ok("vfio-modectl next host")
+    once = reset(pc)
+    assert once.went_to("host", "skipped"), once
+    again = reset(pc)
+    assert again.went_to("passthrough", "default", drawn), again
+    assert again.marker[2] == 2
+    pc.ok("vfio-modectl set-default host")
+    host = reset(pc)
+    assert host.went_to("host", "default"), host
+
+
+def kexec(pc: PC) -> None:
+    """Start the running kernel again with its own command line, without firmware and GRUB."""
+    pc.ok("""python3 -IS -c '
+import ctypes, os
+command = open("/proc/cmdline").read().strip().encode() + b"\\0"
+kernel, initrd = (os.open("/boot/" + name, os.O_RDONLY) for name in ("vmlinuz", "initrd.img"))
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.syscall(320, kernel, initrd, ctypes.c_ulong(len(command)), command, ctypes.c_ulong(0)):
+    raise OSError(ctypes.get_errno(), "kexec_file_load")
+'""")
+    # Without a shutdown before it.
+    pc.run("sync; python3 -IS -c 'import ctypes; ctypes.CDLL(None).reboot(0x45584543)' &")
+    with cache.timed("kexec"):
+        pc.wait_agent()
+
+
+# ---- default-mode = passthrough ----
+
+
+@pytest.mark.nextboot("grub")
+def test_passthrough_by_the_configuration(pc: PC) -> None:
+    """default-mode names the mode; two boots in a row without a word of confirmation are enough.
+
+    A recovery entry and a damaged block are the host mode all the same.
+    """
+    pc.write(INI, config(default="passthrough", cmdline=""))
+    first = reset(pc)
+    assert first.went_to("passthrough", "idle"), first
+
+    menu = pc.read("/boot/grub/grub.cfg")
+    submenu, entry = (re.search(f"'(gnulinux-{kind}-[^']*)'", menu) for kind in ("advanced", "[^']*-recovery"))
+    assert submenu and entry, menu
+    grubenv(pc, f"set 'next_entry={submenu[1]}>{entry[1]}'")
+    rescue = reset(pc)
+    assert "single" in rescue.cmdline.split(), rescue
+    assert rescue.mode == "host", rescue
+
+    second = reset(pc)
+    assert second.went_to("passthrough", "idle"), second
+    counted = reset(pc)
+    assert counted.went_to("host", "idle"), counted
+    said = pc.ok("vfio-modectl status")
+    assert "were not confirmed" in said, f"status does not say why this is the host mode:\n{said}"
+
+    # A person lets it be tried again.
+    pc.ok("vfio-modectl next --cancel")
+    assert status(pc)["next_boot"]["mode"] == "passthrough"
+    pc.ok(f"printf 'no block\\n' | dd of={PLACE} conv=notrunc,fsync status=none")
+    damaged = reset(pc, whole=True)
+    assert damaged.went_to("host", "damaged"), damaged
+    assert block(pc)["vfio_mode"] == "", "the damaged block was not made anew"
+
+
+# ---- What makes the menu ----
+
+
+@pytest.mark.nextboot("grub")
+def test_update_grub(pc: PC) -> None:
+    """Entries for each mode and kernel: a kernel that is installed appears, one that is gone disappears.
+
+    A broken configuration, and the package gone but for its scripts in /etc: still a grub.cfg.
+    """
+    version = pc.ok("uname -r")
+    other = "9.9.9-other"
+    pc.ok(f"cd /boot && ln vmlinuz-{version} vmlinuz-{other} && ln initrd.img-{version} initrd.img-{other}")
+    hook = "run-parts --report --exit-on-error --regex zz-update-grub$ --arg={} /etc/kernel/{}.d"
+    pc.ok(hook.format(other, "postinst"))
+    menu = pc.read("/boot/grub/grub.cfg")
+    assert re.search(rf"^\s*menuentry '[^']*{re.escape(other)}[^']*passthrough mode'", menu, re.M), menu
+
+    pc.ok(f"rm /boot/*-{other}; echo nonsense >> {INI}")
+    pc.ok(hook.format(other, "postrm") + " && grub-script-check /boot/grub/grub.cfg")
+    menu = pc.read("/boot/grub/grub.cfg")
+    assert other not in menu and "passthrough mode" not in menu, menu
+    assert "menuentry 'Debian GNU/Linux, host mode'" in menu, menu
+
+    pc.ok("mv /usr/libexec/vfio-mode /usr/libexec/gone; update-grub && grub-script-check /boot/grub/grub.cfg")
+    menu = pc.read("/boot/grub/grub.cfg")
+    assert "menuentry 'Debian GNU/Linux'" in menu and "host mode'" not in menu, menu
+
+
+@pytest.mark.nextboot("grub")
+def test_edited_after_arming(pc: PC) -> None:
+    """What is armed is not what the ini says now: a line of drift, with the command that mends it."""
+    pc.write(INI, config())
+    pc.ok("vfio-modectl next passthrough")
+    assert not [line for line in status(pc)["drift"] if "vfio-modectl next" in line]
+    pc.write(INI, config(cmdline="nosmt=force"))
+    drift = status(pc)["drift"]
+    assert [line for line in drift if "vfio-modectl next passthrough" in line], drift
+    assert [line for line in drift if "update-grub" in line], drift
+    pc.ok("vfio-modectl next passthrough")
+    drift = status(pc)["drift"]
+    assert not [line for line in drift if "vfio-modectl next" in line], drift
+    assert block(pc)["vfio_args"] == "nosmt=force panic=10"
+
+
+@pytest.mark.long
+@pytest.mark.nextboot("grub")
+def test_drawn_arguments(pc: PC, rng: random.Random) -> None:
+    """Twenty more accepted values through GRUB, byte for byte; the boots above carry others, up to the
+    longest. The kernel itself says its command line, long before there is a /proc.
+    """
+    for _ in range(20):
+        pc.restore()
+        # The line of the kernel's log that says it is cut off at a thousand characters.
+        drawn = drawn_arguments(rng, rng.randint(20, 120)) + " loglevel=6"
+        pc.write(INI, config(cmdline=drawn))
+        pc.ok("vfio-modectl next passthrough; sync")
+        pc.reset()
+        said = pc.serial.expect(r"Kernel command line: ([^\r\n]*)")[1]
+        assert f" vfio_mode=passthrough {drawn} panic=10 vfio_mode.boot=once." in said, drawn

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Power cuts and panics between the sentence and a good boot: the next boot is one that the crash table
+allows, never a third thing, and the block parses or was made anew.
+
+A cut is the end of the QEMU process: what the guest's disk was told and not flushed may be lost or not.
+Moments are drawn; pytest's header has the seed.
+"""
+
+import random
+import time
+from collections import Counter
+
+import pytest
+
+from nextboot import ARGUMENTS, INI, PLACE, block, boot, config, in_trial
+from pc import PC
+
+Outcome = tuple[str, str]  # mode and kind
+
+
+def sample(request: pytest.FixtureRequest, few: int, many: int) -> int:
+    return many if request.config.option.long else few
+
+
+def cut_and_boot(pc: PC) -> Outcome:
+    """Cut the power, switch on, and see where the machine is as soon as its mode is on."""
+    pc.power_cut()
+    pc.start()
+    pc.wait_agent()
+    there = boot(pc)
+    pc.ok("systemctl start vfio-mode-confirm.service || true", timeout=300)
+    whole = block(pc)
+    assert whole["vfio_seq"] == whole["vfio_end"], f"the block is torn: {whole}"
+    return there.mode, there.marker[0]
+
+
+def check_outcomes(moments: list[tuple[float, Outcome]], allowed: set[Outcome]) -> None:
+    """Every outcome is allowed; says all of them."""
+    print(Counter(outcome for _, outcome in moments), [round(moment, 3) for moment, _ in moments])
+    wrong = [(moment, outcome) for moment, outcome in moments if outcome not in allowed]
+    assert wrong == [], f"after a cut so many seconds on the machine went to {wrong}; allowed: {allowed}"
+
+
+def start(pc: PC, command: str) -> None:
+    """Start it and do not wait."""
+    pc.run(f"{command} >/dev/null 2>&1 &")
+
+
+def duration(pc: PC, command: str) -> float:
+    """How long it takes: what moments are to be drawn from."""
+    begin = time.monotonic()
+    pc.ok(command)
+    return time.monotonic() - begin
+
+
+@pytest.mark.nextboot("grub")
+def test_cut_while_arming(pc: PC, rng: random.Random, request: pytest.FixtureRequest) -> None:
+    """Not armed, or armed: with the reply not heard, both are right."""
+    pc.write(INI, config())
+    longest = duration(pc, "vfio-modectl next passthrough")
+    seen = []
+    for _ in range(sample(request, 2, 26)):
+        pc.restore()
+        pc.write(INI, config())
+        pc.ok("sync")
+        start(pc, "vfio-modectl next passthrough")
+        time.sleep(moment := rng.uniform(0, longest))
+        seen.append((moment, cut_and_boot(pc)))
+    check_outcomes(seen, {("host", "idle"), ("passthrough", "once")})
+
+
+@pytest.mark.nextboot("grub")
+@pytest.mark.parametrize("begin, longest", [("BdsDxe: starting", 0.5), ("Loading initial ramdisk", 30)],
+                         ids=["grub", "early-boot"])
+def test_cut_while_booting(pc: PC, rng: random.Random, request: pytest.FixtureRequest, begin: str,
+                           longest: float) -> None:
+    """The one boot that is left is used up, or still there; if it is used up, the host mode."""
+    seen = []
+    for _ in range(sample(request, 1, 14)):
+        pc.restore()
+        pc.write(INI, config())
+        pc.ok("vfio-modectl next passthrough; sync")
+        pc.reset()
+        pc.serial.expect(begin)
+        time.sleep(moment := rng.uniform(0, longest))
+        seen.append((moment, cut_and_boot(pc)))
+    check_outcomes(seen, {("host", "expired"), ("passthrough", "once")})
+
+
+@pytest.mark.nextboot("grub")
+def test_cut_while_confirming(pc: PC, rng: random.Random, request: pytest.FixtureRequest) -> None:
+    """A trial that was not confirmed is over; one that was is the default, with all its boots but one."""
+    in_trial(pc)
+    longest = duration(pc, "vfio-modectl confirm")
+    seen = []
+    for _ in range(sample(request, 2, 26)):
+        in_trial(pc)
+        start(pc, "vfio-modectl confirm")
+        time.sleep(moment := rng.uniform(0, longest))
+        seen.append((moment, cut_and_boot(pc)))
+    check_outcomes(seen, {("host", "expired"), ("passthrough", "default")})
+
+
+# ---- Panic ----
+
+# Without the initial ramdisk's programs there is no root file system. No mode may have this among its
+# arguments: so it is put where GRUB takes them from.
+_PANICS = "rdinit=/nonexistent"
+
+
+def reset_into_panics(pc: PC, number: int) -> None:
+    """Reset; so many boots panic and reboot by themselves, one after another, and one does not."""
+    pc.run("sync")
+    pc.reset()
+    for _ in range(number):
+        pc.hold_resets()
+        pc.serial.expect("Kernel panic - not syncing")
+        pc.after_reset()
+    pc.wait_agent()
+
+
+@pytest.mark.nextboot("grub")
+def test_panic(pc: PC) -> None:
+    """A kernel that panics in the mode comes back to the host mode by itself: after one boot of a trial,
+    after as many as were left of a default that was confirmed long ago.
+    """
+    in_trial(pc)
+    pc.ok(f"""
+        vfio-modectl confirm
+        grub-editenv {PLACE} set vfio_args='{ARGUMENTS} panic=1 {_PANICS}'""")
+    reset_into_panics(pc, 3)
+    back = boot(pc)
+    assert back.went_to("host", "expired"), back
+
+    pc.ok("vfio-modectl next --cancel && vfio-modectl next passthrough")
+    arguments = block(pc)["vfio_args"]
+    assert arguments == f"{ARGUMENTS} panic=10"  # what makes the kernel reboot is the product's
+    pc.ok(f"grub-editenv {PLACE} set vfio_args='{arguments} {_PANICS}'")
+    reset_into_panics(pc, 1)
+    back = boot(pc)
+    assert back.went_to("host", "expired"), back

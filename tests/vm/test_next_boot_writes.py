@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every write of the product's own operations on the boot environment, recorded, and the power cut after
+each: what is on the disk then is booted with real GRUB code, natively.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cache
+from nextboot import ARGUMENTS, PLACE, block, in_trial
+from pc import PC
+from recording import Recording, file_system
+
+REPLAY = Path(__file__).resolve().parent.parent / "grub" / "replay.py"
+SCRIPT = "set -a; . /etc/default/grub.d/vfio-mode.cfg; /etc/grub.d/09_vfio-mode"
+
+# The block of the running boot, with its sequence: what no other disk's can be confirmed without.
+OF_THIS_BOOT = f"cat {PLACE} > /run/block"
+PUT_IT = f"dd if=/run/block of={PLACE} conv=notrunc,fsync status=none"
+
+# What is new on an XFS is in its log alone, which GRUB does not read, until somebody unmounts it. So nothing
+# is armed before a boot has shown that GRUB finds the block.
+REBOOT = "systemctl stop vfio-moded.service 2>&1; umount /boot && mount /dev/vdb /boot"
+
+STEPS = [  # a script, and what the next boot may be from its first write to its last
+    ("/usr/libexec/vfio-mode/vfio-mode-apply grub-environment", "missing:", "idle:", "damaged:fallback"),
+    (REBOOT, "missing:", "idle:"),
+    ("vfio-modectl set-default passthrough", "idle:", "trial:passthrough", "damaged:fallback"),
+    (PUT_IT, "trial:passthrough", "expired:fallback", "damaged:fallback"),
+    ("vfio-modectl confirm", "expired:fallback", "default:passthrough", "damaged:fallback"),
+    ("vfio-modectl next host", "default:passthrough", "skipped:fallback"),
+    ("vfio-modectl next --cancel", "skipped:fallback", "default:passthrough"),
+    ("vfio-modectl set-default host", "default:passthrough", "idle:", "damaged:fallback"),
+    ("vfio-modectl next passthrough", "idle:", "once:passthrough", "damaged:fallback"),
+]
+
+
+def replay(disk: Path, log: Path, script: Path, first: int, last: int, *allowed: str) -> str:
+    """Boot after each of these writes; fails with what is not allowed."""
+    allow = [argument for outcome in allowed for argument in ("--allow", outcome)]
+    result = subprocess.run(
+        [sys.executable, str(REPLAY), str(log), str(disk), "--script", str(script), "--prefix", "(hd1)/grub",
+         "--from", str(first), "--to", str(last), *allow],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    text = f"writes {first} to {last}: {result.stdout}"
+    assert result.returncode == 0, text
+    return text
+
+
+def record(pc: PC, recording: Recording) -> Iterator[int]:
+    """Takes the steps on that disk as /boot; how many writes there were before and after each."""
+    pc.ok("mount /dev/vdb /boot; systemctl stop vfio-moded.service 2>&1")
+    yield recording.position()
+    for script, *_ in STEPS:
+        pc.ok(script)
+        if "set-default passthrough" in script:
+            assert block(pc)["vfio_args"] == f"{ARGUMENTS} panic=10"
+        if "confirm" in script:
+            assert block(pc)["vfio_keep"] == "2"
+        yield recording.position()
+
+
+@pytest.mark.nextboot("grub")
+def test_cut_after_each_write(pc: PC, tmp_path: Path) -> None:
+    """Creation, arming, confirming, skipping, cancelling: before or after, and never a third thing."""
+    if not shutil.which("grub-emu"):
+        pytest.skip("grub-emu is not installed")
+    script = tmp_path / "09_vfio-mode"
+    for kind in ("ext4", "xfs", "fat"):
+        in_trial(pc)  # each its own: a boot is confirmed once
+        pc.ok(OF_THIS_BOOT)
+        disk, log, base = (tmp_path / f"{kind}.{name}" for name in ("disk", "log", "base"))
+        # What GRUB's directory is recognised by, and no block yet.
+        files = {f"grub/{name}": pc.read(f"/boot/grub/{name}").encode() for name in ("grub.cfg", "grubenv")}
+        file_system(kind, disk, files)
+        subprocess.run(["cp", "--sparse=always", disk, base], check=True)
+        with cache.timed(f"record {kind}"):
+            recording = Recording(pc, disk, log)
+            marks = []
+            for mark in record(pc, recording):
+                marks.append(mark)
+                if len(marks) == 2:
+                    script.write_text(pc.ok(SCRIPT))
+        with cache.timed(f"replay {kind}, {marks} writes"):
+            for (_, *allowed), first, last in zip(STEPS, marks, marks[1:], strict=False):
+                print(kind, replay(base, log, script, first, last, *allowed))

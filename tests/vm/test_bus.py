@@ -9,7 +9,7 @@ import random
 import pytest
 
 from gpu import HOST, PASSTHROUGH, look
-from nextboot import INI, PLACE, block, config, status
+from nextboot import INI, PLACE, block, config, refused, status
 from pc import PC
 
 pytestmark = pytest.mark.machine("grub")
@@ -63,7 +63,7 @@ def test_nobody_reads_everything_and_changes_nothing(pc: PC) -> None:
         assert result.rc != 0, f"{method} is open to everybody"
         assert "authentication is required" in result.out, f"{method}: {result.out}"
     result = pc.run(f"{NOBODY} vfio-modectl next passthrough </dev/null")
-    assert result.rc == 8, result.out
+    assert result.rc == 8 and "(not-authorised)" in result.out, result.out
     assert state(pc) == before
 
 
@@ -197,3 +197,26 @@ def test_refused(pc: PC) -> None:
         assert result.rc != 0 and "Call failed" in result.out, f"{arguments}: {result.out}"
         assert pc.run("systemctl is-active vfio-moded.service").stdout == "active\n", arguments
     assert state(pc) == before
+
+
+def test_what_is_not_armed(pc: PC) -> None:
+    """Where GRUB could not carry it, or has another mode to carry, or was not seen to read it."""
+    pc.write(INI, config() + "\n[mode other]\nvfio-devices = gpu\n")
+    pc.ok("vfio-modectl set-default other")
+    refused(pc, "vfio-modectl next passthrough", "(other-default)", "set-default passthrough")
+    pc.ok("vfio-modectl next --cancel")
+    pc.ok("""
+        printf '%s x.long=%01500d\n' "$(cat /proc/cmdline)" 0 > /run/cmdline
+        mount --bind /run/cmdline /proc/cmdline; systemctl stop vfio-moded.service 2>&1""")
+    refused(pc, "vfio-modectl next passthrough", "(cmdline-too-long)")
+    pc.ok(f"umount /proc/cmdline; systemctl stop vfio-moded.service 2>&1; rm {PLACE}")
+    refused(pc, "vfio-modectl next passthrough", "(unprotected)", "reboot once")
+
+
+def test_switch_that_takes_too_long(pc: PC) -> None:
+    pc.ok("""
+        mkdir -p /run/systemd/system/vfio-mode@passthrough.service.d
+        printf '[Unit]\nJobRunningTimeoutSec=1s\n[Service]\nExecStartPre=sleep 20\n' \
+            > /run/systemd/system/vfio-mode@passthrough.service.d/slow.conf
+        systemctl daemon-reload""")
+    refused(pc, "vfio-modectl switch passthrough", "(timed-out)")

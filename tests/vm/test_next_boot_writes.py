@@ -87,5 +87,6 @@ def test_cut_after_each_write(pc: PC, tmp_path: Path) -> None:
                 if len(marks) == 2:
                     script.write_text(pc.ok(SCRIPT))
         with cache.timed(f"replay {kind}, {marks} writes"):
-            for (_, *allowed), first, last in zip(STEPS, marks, marks[1:], strict=False):
-                print(kind, replay(base, log, script, first, last, *allowed))
+            for (step, *allowed), first, last in zip(STEPS, marks, marks[1:], strict=False):
+                if step != REBOOT or last > first:  # a FAT has nothing left to write then
+                    print(kind, replay(base, log, script, first, last, *allowed))

@@ -247,18 +247,3 @@ def test_drawn_arguments(pc: PC, rng: random.Random) -> None:
         pc.reset()
         said = pc.serial.expect(r"Kernel command line: ([^\r\n]*)")[1]
         assert f" vfio_mode=passthrough {drawn} panic=10 vfio_mode.boot=once." in said, drawn
-
-
-@pytest.mark.machine("gpu")
-def test_refused_until_seen(pc: PC) -> None:
-    """GRUB has to have read and written the block once, and one block has room for one default."""
-    pc.write(INI, config() + "\n[mode gaming]\nvfio-devices = gpu\n")
-    refused(pc, "vfio-modectl set-default passthrough", "(unprotected)", "update-grub")
-    # What update-grub does; the service gets to see the directory when it starts.
-    pc.ok("echo '### vfio-mode environment ###' >> /boot/grub/grub.cfg; systemctl stop vfio-moded.service 2>&1;"
-          "/usr/libexec/vfio-mode/vfio-mode-apply grub-environment")
-    refused(pc, "vfio-modectl set-default passthrough", "(unprotected)", "reboot")
-    pc.ok("vfio-modectl set-default passthrough --without-protection")
-    refused(pc, "vfio-modectl next gaming --without-protection", "(other-default)", "passthrough")
-    assert status(pc)["next_boot"]["mode"] == "passthrough"
-    assert status(pc)["next_boot"]["protection"] == "none"

@@ -54,19 +54,28 @@ static void tell(const Service *service, const char *old) {
                                          old, now->current_mode, now->mode_reason);
 }
 
+/* What changed while the service was not running: there is no snapshot from before to compare. */
+static void tell_properties(const Service *service) {
+        (void)sd_bus_emit_properties_changed(service->bus, BUS_PATH, BUS_MANAGER, "CurrentMode",
+                                             "ModeReason", "Drift", NULL);
+}
+
 void announce(Service *service) {
         const Snapshot *now = &service->snapshot;
         char old[CONFIG_NAME_SIZE] = "";
-        bool is_known;
+        bool is_known, is_new;
 
         if (!service->is_named || snapshot_is_switching(now))
                 return;
         is_known = read_announced(service, old);
         if (!is_known)
                 (void)snprintf(old, sizeof(old), "%s", guess_announced(now));
-        if (strcmp(old, now->current_mode) != 0)
+        is_new = strcmp(old, now->current_mode) != 0;
+        if (is_new && !service->was_announced)
+                tell_properties(service);
+        if (is_new)
                 tell(service, old);
-        else if (is_known)
-                return;
-        write_announced(service);
+        service->was_announced = true;
+        if (is_new || !is_known)
+                write_announced(service);
 }

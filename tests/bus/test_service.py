@@ -192,6 +192,7 @@ def test_what_happened_meanwhile_is_told_at_the_start(bare):
     bare.kill()
     bare.machine.state("passthrough", "host", reason="its unit was started")
     bare.start()
+    assert listener.next_signal("PropertiesChanged").body[1]["CurrentMode"] == "passthrough"
     assert listener.next_signal("ModeChanged").body == (
         "host", "passthrough", "its unit was started")
     bare.stop()

@@ -175,8 +175,8 @@ def test_confirm_within_reverts_alone(pc: PC) -> None:
 def test_confirm_within_confirmed(pc: PC) -> None:
     pc.ok("vfio-modectl switch passthrough --confirm=8s && vfio-modectl confirm")
     assert status(pc)["timed_switch"] is None
-    assert pc.run("systemctl is-active vfio-mode-revert.timer vfio-mode-revert.service; ls /run/vfio-moded/trial"
-                  ).stdout == "inactive\ninactive\n"
+    left = pc.run("systemctl is-active vfio-mode-revert.{timer,service}; ls /run/vfio-moded/trial")
+    assert left.stdout == "inactive\ninactive\n", left.out
     assert look(pc) == PASSTHROUGH
 
 

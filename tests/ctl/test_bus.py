@@ -298,8 +298,10 @@ def test_switch_to_be_confirmed(service, ask, written, usec):
 
 def starting(service, bus, *arguments):
     """Runs a switch until the service has been called."""
+    # A shell's background job, which a whole test run may be, ignores SIGINT.
     process = subprocess.Popen([PROGRAM, *arguments], stdout=subprocess.PIPE, text=True,
-                               stderr=subprocess.PIPE, env={**sanitizers(), **bus})
+                               stderr=subprocess.PIPE, env={**sanitizers(), **bus},
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     deadline = time.monotonic() + 20
     while not service.calls("SwitchMode") and time.monotonic() < deadline:
         time.sleep(0.05)

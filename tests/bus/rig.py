@@ -324,6 +324,12 @@ class Rig:
         self.clients.append(connection)
         return connection
 
+    def leave(self, connection):
+        """Ends a caller, and returns when the service has been told: our question comes after that."""
+        connection.close()
+        until(lambda: not self.client().bus("NameHasOwner", "s", connection.name)[0])
+        self.get("State")
+
     def client(self):
         if not self.clients:
             self.connect()

@@ -126,8 +126,7 @@ def test_a_job_outlives_its_caller(rig):
     listener, caller = rig.listen(), rig.bus.connect()
     send(caller, "SwitchMode", "sa{sv}", "plain", {})
     until(lambda: rig.systemd.calls)
-    caller.close()
-    time.sleep(0.1)
+    rig.leave(caller)
     rig.systemd.finish(PLAIN)
     assert finished(listener)[1] == "done"
 
@@ -247,8 +246,8 @@ def test_calls_share_a_run_that_begins_after_them(rig):
     rig.systemd.held.add(unit)
     client = rig.connect()
     serials = [send(client, "PlanSwitch", "s", "plain") for _ in range(10)]
+    rig.get("State", client=client)  # answered after all ten were read
     until(lambda: rig.systemd.calls)
-    time.sleep(0.2)
     assert len(rig.systemd.calls) == 1
     rig.systemd.held.clear()
     rig.systemd.finish(unit)

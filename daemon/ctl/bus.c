@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "ctl/bus.h"
+#include "host/units.h"
 #include "view/words.h"
 
 #define SERVICE "org.vfiomode1"
@@ -25,6 +26,7 @@
 
 struct Bus {
         sd_bus *bus;
+        bool is_remote;
         char job[128]; /**< its object's path */
         BusJob answer;
         bool is_finished;
@@ -95,7 +97,7 @@ static bool means_not_authorised(const char *name) {
 }
 
 /* Returns @r. */
-static int explain(int r, const sd_bus_error *from, BusError *ret) {
+static int explain(int r, const sd_bus_error *from, bool is_remote, BusError *ret) {
         const char *name = from->name ? from->name : "System.Error.", *text = from->message;
 
         *ret = (BusError){ .exit_code = EXIT_CODE_FAILED };
@@ -109,6 +111,11 @@ static int explain(int r, const sd_bus_error *from, BusError *ret) {
                 ret->kind = REFUSAL_TIMED_OUT;
         else if (strcmp(name, SD_BUS_ERROR_INVALID_ARGS) == 0)
                 ret->exit_code = EXIT_CODE_USAGE;
+        /* The bus and the service end long before the last unit does. */
+        if (ret->is_unreachable && !is_remote && units_system_is_stopping()) {
+                ret->kind = REFUSAL_SHUTTING_DOWN;
+                text = refusal_sentence(ret->kind);
+        }
         if (ret->kind != REFUSAL_NONE)
                 ret->exit_code = (int)refusal_exit_code(ret->kind);
         (void)snprintf(ret->text, sizeof(ret->text), "%s",
@@ -122,9 +129,10 @@ int bus_open(const char *host, Bus **ret, BusError *error) {
         _cleanup_(bus_closep) Bus *bus = must_have(calloc(1, sizeof(*bus)));
         int r;
 
+        bus->is_remote = host;
         r = host ? sd_bus_open_system_remote(&bus->bus, host) : sd_bus_open_system(&bus->bus);
         if (r < 0)
-                return explain(r, &SD_BUS_ERROR_NULL, error);
+                return explain(r, &SD_BUS_ERROR_NULL, bus->is_remote, error);
         *ret = TAKE_PTR(bus);
         return 0;
 }
@@ -157,7 +165,7 @@ static int call(Bus *bus, int r, sd_bus_message *message, uint64_t timeout, sd_b
 
         if (r >= 0)
                 r = sd_bus_call(bus->bus, message, timeout, &failure, ret);
-        return r < 0 ? explain(r, &failure, error) : 0;
+        return r < 0 ? explain(r, &failure, bus->is_remote, error) : 0;
 }
 
 /* An answer that is not what the interface says. */
@@ -317,7 +325,7 @@ int bus_switch(Bus *bus, const char *mode, const BusOptions *options, BusError *
 
         r = subscribe(bus);
         if (r < 0)
-                return explain(r, &SD_BUS_ERROR_NULL, error);
+                return explain(r, &SD_BUS_ERROR_NULL, bus->is_remote, error);
         r = call_with_options(bus, "SwitchMode", mode, options, &reply, error);
         if (r < 0)
                 return r;

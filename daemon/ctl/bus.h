@@ -15,7 +15,7 @@ typedef struct Bus Bus;
 
 /** Why a call failed. */
 typedef struct BusError {
-        RefusalKind kind; /**< the service's refusal; REFUSAL_NONE: another failure */
+        RefusalKind kind; /**< the service's refusal, or ours; REFUSAL_NONE: another failure */
         int exit_code;
         bool is_unreachable; /**< there is no bus, or no service on it, or it went away */
         char text[REFUSAL_TEXT_SIZE];

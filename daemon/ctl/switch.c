@@ -279,7 +279,7 @@ static int switch_now(const Arguments *arguments) {
 
         if (bus_open(arguments->host, &bus, &error) < 0 || bus_describe(bus, &before, &error) < 0) {
                 r = refused_complain_of_call(&error, arguments->host);
-                if (error.is_unreachable && !arguments->host &&
+                if (error.is_unreachable && error.kind == REFUSAL_NONE && !arguments->host &&
                     config_name_is_valid(arguments->operands[0]))
                         complain("`systemctl start vfio-mode@%s` does it without the bus.",
                                  arguments->operands[0]);

@@ -14,6 +14,19 @@ SPARE_MAC = "52:54:00:00:00:02"
 _IOMMU = ("intel-iommu,intremap=on,caching-mode=on",)  # first of all devices, or it misses some
 
 
+# Modules that a boot would only spend its time with: some are a second of emulation each.
+_UNUSED_MODULES = """
+    kvm_amd kvm_intel ccp iTCO_wdt i2c_i801 lpc_ich psmouse serio_raw pcspkr ip_tables nfnetlink
+    crct10dif_pclmul crc32_pclmul ghash_clmulni_intel sha512_ssse3 sha256_ssse3 sha1_ssse3 aesni_intel
+    qemu_fw_cfg efi_pstore
+""".split()
+_QUICK = (
+    "intel_iommu=on nokaslr tsc=reliable init_on_alloc=0 audit=0 "
+    f"systemd.gpt_auto=no modprobe.blacklist={','.join(_UNUSED_MODULES)}")
+# Without what a power button and a login take.
+_QUICKEST = f"{_QUICK},evdev,button systemd.getty_auto=no"
+
+
 def _port(name: str, slot: int) -> str:
     """A PCIe root port in slot 2 and up of the root bus; the first one's bus is number 1."""
     return f"pcie-root-port,id={name},bus=pcie.0,addr={slot:#x},chassis={slot},slot={slot}"
@@ -45,7 +58,7 @@ class Machine:
     gpus: tuple[str, ...]  # PCI addresses of display functions
     nic: str | None = None
     suite: str = "trixie"
-    kernel_args: str = "intel_iommu=on"
+    kernel_args: str = _QUICK
     initrd: str | None = None  # GRUB's path; None for the normal one
     lvm: bool = False  # root and /boot on a logical volume
     prepare: str = ""  # a script for the first boot; the machine is what the boot after it is
@@ -73,15 +86,6 @@ def ini(gpu: str = "address = 0000:01:00.0\nid = 1234:1111", *, consent: str = "
 
 # A grub.cfg made in the guest by update-grub, on the serial line, with no time to wait in the menu:
 # `grub-editenv - set recordfail=1` gives a test that wants to pick an entry half a minute, once.
-# Modules that a boot would only spend its time with: some are a second of emulation each.
-_UNUSED_MODULES = """
-    kvm_amd kvm_intel ccp iTCO_wdt i2c_i801 lpc_ich psmouse serio_raw pcspkr ip_tables nfnetlink
-    crct10dif_pclmul crc32_pclmul ghash_clmulni_intel sha512_ssse3 sha256_ssse3 sha1_ssse3 aesni_intel
-    qemu_fw_cfg efi_pstore evdev button
-""".split()
-_QUICK = (
-    "intel_iommu=on nokaslr tsc=reliable init_on_alloc=0 audit=0 systemd.getty_auto=no "
-    f"systemd.gpt_auto=no modprobe.blacklist={','.join(_UNUSED_MODULES)}")
 _DEFAULT_GRUB = f"""
 GRUB_TIMEOUT=0
 GRUB_RECORDFAIL_TIMEOUT=60
@@ -91,7 +95,7 @@ GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
 GRUB_DISABLE_OS_PROBER=true
 GRUB_CMDLINE_LINUX_DEFAULT=quiet
 GRUB_CMDLINE_LINUX="mitigations=off no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1 console=tty0 \
-console=ttyS0 {_QUICK}"
+console=ttyS0 {_QUICKEST}"
 """
 # In menu entries, too: every character that a cmdline may have.
 GRUB_CMDLINE = (
@@ -122,7 +126,7 @@ MACHINES = {
             devices=_VGA_AND_NIC,
             ini=ini(cmdline=GRUB_CMDLINE),
             gpus=("0000:01:00.0",),
-            kernel_args=_QUICK,
+            kernel_args=_QUICKEST,
             files={"/etc/default/grub": _DEFAULT_GRUB},
             prepare=_UPDATE_GRUB,
         ),
@@ -133,7 +137,7 @@ MACHINES = {
             ini=ini(),
             gpus=("0000:01:00.0",),
             lvm=True,
-            kernel_args=f"{_QUICK} root=/dev/mapper/pve-root",
+            kernel_args=f"{_QUICKEST} root=/dev/mapper/pve-root",
             files={"/etc/default/grub": _DEFAULT_GRUB,
                    "/etc/fstab": "/dev/mapper/pve-root / ext4 errors=remount-ro 0 0\n"
                                  "/dev/vda1 /boot/efi vfat umask=0077 0 0\n"},

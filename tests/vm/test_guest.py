@@ -126,9 +126,13 @@ def test_reboot_leaves_the_card_with_the_guest(pc: PC) -> None:
     assert look(pc) == PASSTHROUGH
     pc.ok("journalctl --flush; logger -t marker before-the-reboot; journalctl --sync")
     boot = pc.boot_id.replace("-", "")
-    pc.reboot()
+    pc.hold_resets()
+    pc.run("systemctl reboot &")
     for function in (GPU, AUDIO):
         pc.serial.expect(f"last look: {function} vfio-pci end")
+    pc.after_reset()
+    pc.wait_agent()
+    pc.wait_up()
     log = pc.ok(f"journalctl --no-pager -o short-monotonic -b {boot}")
     after = log.partition("before-the-reboot")[2]
     assert "systemd-shutdown" in after or "reboot" in after.lower(), after

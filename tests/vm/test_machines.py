@@ -232,7 +232,7 @@ def test_boot_menu_on_the_serial_line(pc: PC) -> None:
 
 def test_every_machine_is_tested() -> None:
     """Here, or where its one condition is the scenario."""
-    marks = re.compile(r'pytest\.mark\.(?:machine|cold)\("([^"]+)"')
+    marks = re.compile(r'pytest\.mark\.(?:machine|nextboot|cold)\("([^"]+)"')
     tested = {name for path in Path(__file__).parent.glob("test_*.py")
               for name in marks.findall(path.read_text())}
     assert tested == set(MACHINES)

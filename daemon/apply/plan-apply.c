@@ -69,13 +69,47 @@ static int make_driver_available(const Run *run, const Step *step) {
         return r < 0 ? r : 0;
 }
 
+/*
+ * Ids that were given to vfio-pci (new_id, ids=) match in every mode: it takes the function again
+ * when it is probed, where it was registered first, or loaded by the host driver's softdep (kernel
+ * 6.1, 6.12); then also by an override that was still set. Returns whether the function is free of
+ * it now.
+ */
+static bool take_from_grabber(const Run *run, const Step *step) {
+        const Function *function = host_find(run->host, step->address);
+        char grabber[CONFIG_DRIVER_SIZE], address[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
+
+        if (!function || driver_name_is_vfio(step->driver) ||
+            sysfs_read_driver(run->root, step->address, grabber) < 0 ||
+            !driver_name_is_vfio(grabber))
+                return false;
+        (void)pci_address_format(step->address, address);
+        if (sysfs_remove_id(run->root, grabber, function->id) >= 0)
+                log_notice("%s took %s: it had been told to take every %s, and is not any more.",
+                           grabber, address, pci_id_format(function->id, id));
+        else
+                log_notice("%s was faster and took %s.", grabber, address);
+        return sysfs_unbind(run->root, step->address, grabber) >= 0;
+}
+
 static int bind(Run *run, const Step *step) {
         int r;
 
         r = make_driver_available(run, step);
         if (r >= 0)
                 r = sysfs_bind(run->root, step->address, step->driver);
+        if (r <= 0 && take_from_grabber(run, step))
+                r = sysfs_bind(run->root, step->address, step->driver);
         return r <= 0 ? fail_bind(run, step, step->driver, r) : 0;
+}
+
+static int probe_for_host(const Run *run, const Step *step) {
+        int r;
+
+        r = sysfs_probe(run->root, step->address);
+        if (r > 0 && take_from_grabber(run, step))
+                r = sysfs_probe(run->root, step->address);
+        return r;
 }
 
 /* A function for which the system has no driver at all was at home without one. */
@@ -87,7 +121,7 @@ static int probe(Run *run, const Step *step) {
         if (r < 0)
                 return fail_step(run, step, r);
         n_modules = module_load_for(run->root, modalias);
-        r = sysfs_probe(run->root, step->address);
+        r = probe_for_host(run, step);
         if (r < 0)
                 return fail_step(run, step, r);
         if (r == 0 && n_modules > 0)
@@ -115,7 +149,7 @@ static int take_step(Run *run, const Step *step) {
         case STEP_PROBE:
                 return probe(run, step);
         case STEP_COLDPLUG:
-                r = sysfs_probe(run->root, step->address);
+                r = probe_for_host(run, step);
                 break;
         }
         return r < 0 ? fail_step(run, step, r) : 0;

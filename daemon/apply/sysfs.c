@@ -12,6 +12,7 @@
 #include "sysfs.h"
 
 #define PATH_SIZE 192
+#define IDS_MAX 32 /* entries of one id */
 
 typedef char SysfsPath[PATH_SIZE];
 
@@ -100,6 +101,19 @@ int sysfs_probe(const Root *root, PciAddress address) {
                 return r;
         r = sysfs_read_driver(root, address, bound);
         return r < 0 ? r : bound[0] != '\0';
+}
+
+int sysfs_remove_id(const Root *root, const char *driver, PciId id) {
+        char text[PCI_ID_SIZE];
+        SysfsPath path;
+        int r, n = 0;
+
+        (void)snprintf(text, sizeof(text), "%04x %04x", id.vendor, id.device);
+        /* One write takes one of the entries that match. */
+        while ((r = file_write_at(root->fd, driver_path(driver, "remove_id", path), text)) >= 0 &&
+               n < IDS_MAX)
+                n++;
+        return n > 0 ? 0 : r;
 }
 
 int sysfs_read_modalias(const Root *root, PciAddress address, char *buffer, size_t size) {

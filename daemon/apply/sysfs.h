@@ -31,6 +31,14 @@ _must_check_ int sysfs_bind(const Root *root, PciAddress address, const char *dr
  * write(2)'s error. */
 _must_check_ int sysfs_probe(const Root *root, PciAddress address);
 
+/**
+ * Makes a driver forget an id that was added to it (new_id, or `ids=` of vfio-pci), with every
+ * subsystem. What is bound stays bound.
+ *
+ * Returns 0; -ENODEV where it has no such id, or another of write(2)'s errors.
+ */
+_must_check_ int sysfs_remove_id(const Root *root, const char *driver, PciId id);
+
 /** Reads the name of the bound driver. Returns 0, @ret being "" where none is; else readlink(2)'s
  * error. */
 _must_check_ int sysfs_read_driver(const Root *root, PciAddress address,

@@ -13,6 +13,10 @@ const Function *host_find(const Host *host, PciAddress address) {
         return NULL;
 }
 
+bool driver_name_is_vfio(const char *driver) {
+        return strstr(driver, "vfio") != NULL;
+}
+
 bool function_is_bridge(const Function *function) {
         return function->class_code >> 16 == PCI_CLASS_BASE_BRIDGE;
 }

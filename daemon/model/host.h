@@ -52,6 +52,9 @@ typedef struct Host {
 /** Finds a function by its address; NULL where the kernel has none, or it was not looked at. */
 const Function *host_find(const Host *host, PciAddress address);
 
+/** Whether a driver's name is that of vfio-pci or a variant of it: no home, whoever bound it. */
+bool driver_name_is_vfio(const char *driver);
+
 /** Whether the function is a PCI bridge, which vfio-pci cannot take and a group does without. */
 bool function_is_bridge(const Function *function);
 

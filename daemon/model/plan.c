@@ -117,12 +117,6 @@ static RefusalKind collect(Planner *planner) {
 
 /* --- where the host has it --- */
 
-/* A VFIO driver is no home, whoever bound it: what the mode wants on the host goes to a host
- * driver. */
-static bool is_vfio_name(const char *driver) {
-        return strstr(driver, "vfio") != NULL;
-}
-
 /* Whether it is where we put it, or where nobody but us should have: to be undone on the way back.
  */
 static bool is_ours(const Planner *planner, const Function *function) {
@@ -143,7 +137,7 @@ static const char *home_driver(const Planner *planner, const Want *want) {
         if (want->device && want->device->host_driver[0] != '\0' &&
             want->function->address.function == 0 && is_slot_of(want->device, want->function))
                 return want->device->host_driver;
-        return home && !is_vfio_name(home->driver) ? home->driver : "";
+        return home && !driver_name_is_vfio(home->driver) ? home->driver : "";
 }
 
 /* An override that would keep @driver off is not put back. */
@@ -151,7 +145,7 @@ static const char *home_override(const Planner *planner, const Function *functio
                                  const char *driver) {
         const HomeFunction *home = run_state_find_home(planner->input->state, function->address);
 
-        if (!home || is_vfio_name(home->driver_override) ||
+        if (!home || driver_name_is_vfio(home->driver_override) ||
             (driver[0] != '\0' && strcmp(home->driver_override, driver) != 0))
                 return "";
         return home->driver_override;

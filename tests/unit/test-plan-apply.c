@@ -305,6 +305,25 @@ static void test_way_back_is_best_effort(void **state) {
                 }
 }
 
+/* Told to take every such card, vfio-pci takes ours again when the kernel is asked for a driver. */
+static void test_ids_of_vfio_pci(void **state) {
+        Switch *s = switch_new();
+        char *left;
+
+        fake_host_add_driver(s->fake, "xe", "10de:2484\n"); /* asked after vfio-pci */
+        fake_host_set_driver(s->fake, DISPLAY, "");
+        fake_host_remove(s->fake, "sys/bus/pci/drivers/nvidia");
+        fake_host_write(s->fake, "sys/bus/pci/drivers/vfio-pci/.fake-dynids",
+                        "1af4:1050\n10de:2484\n");
+        fake_host_set_driver(s->fake, DISPLAY, "vfio-pci");
+        assert_int_equal(switch_to(s, "host", true), REFUSAL_NONE);
+        assert_driver(s, DISPLAY, "xe");
+        left = fake_host_read(s->fake, "sys/bus/pci/drivers/vfio-pci/.fake-dynids");
+        assert_string_equal(left, "1af4:1050\n");
+        free(left);
+        switch_free(s);
+}
+
 static void test_host_driver_is_gone(void **state) {
         Switch *s = switch_new();
 
@@ -559,6 +578,8 @@ int main(void) {
                   test_way_back_is_best_effort, NULL, NULL, NULL },
                 { "the way back: the host driver is gone", test_host_driver_is_gone, NULL, NULL,
                   NULL },
+                { "the way back: vfio-pci was told to take every such card", test_ids_of_vfio_pci,
+                  NULL, NULL, NULL },
                 { "undone: a function on vfio-pci without an override",
                   test_rollback_to_vfio_without_override, NULL, NULL, NULL },
                 { "undone: a function under an override that it does not match",
@@ -583,7 +604,7 @@ int main(void) {
                 { "from one mode to another: two writes are done and report EIO",
                   test_two_writes_fail, NULL, NULL, (void *)(uintptr_t)&rows[7] },
         };
-        size_t n = 18;
+        size_t n = 19;
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
                 tests[n++] = (struct CMUnitTest){ rows[i].title, test_each_write_fails, NULL, NULL,

@@ -12,10 +12,12 @@
 #include "base/file.h"
 #include "boot/next-boot.h"
 #include "host/config-load.h"
+#include "host/conflicts.h"
 #include "host/holders.h"
 #include "inspect.h"
 #include "model/device.h"
 #include "model/kernel-cmdline.h"
+#include "module-conflicts.h"
 #include "module.h"
 #include "situation.h"
 #include "sysfs.h"
@@ -182,6 +184,22 @@ static void check_devices(Inspect *i) {
                         check_device(i, &i->now.config.devices[n]);
 }
 
+static void check_owners(Inspect *i) {
+        _cleanup_free_ Conflicts *conflicts = calloc(1, sizeof(*conflicts));
+
+        /* Of a refused plan nothing is known, unless this is what it was refused for. */
+        if (!conflicts ||
+            (i->ret->kind != REFUSAL_NONE && i->ret->kind != REFUSAL_CONFLICTING_OWNER))
+                return;
+        conflicts_find(i->now.root, &i->now.host, i->plan.vfio, i->plan.n_vfio, conflicts);
+        module_conflicts_find(i->now.root, &i->now.host, i->plan.vfio, i->plan.n_vfio, conflicts);
+        for (size_t n = 0; n < conflicts->n_conflicts; n++)
+                check(i, conflicts->conflicts[n].breaks ? CHECK_FAIL : CHECK_WARN, "owner",
+                      conflicts->conflicts[n].advice, "%s", conflicts->conflicts[n].text);
+        if (conflicts->n_conflicts == 0 && i->plan.n_vfio > 0)
+                check(i, CHECK_PASS, "owner", "", "No other program is set to move them.");
+}
+
 static void check_switch(Inspect *i) {
         if (i->mode && i->mode->vfio_devices != 0)
                 check(i, i->now.host.iommu ? CHECK_PASS : CHECK_FAIL, "iommu",
@@ -289,6 +307,7 @@ int inspect(const Root *root, const char *mode, Inspection *ret) {
         next_boot_read(root, &i->next);
         check_config(i);
         check_devices(i);
+        check_owners(i);
         check_switch(i);
         check_place(i);
         check_protection(i);

@@ -23,6 +23,13 @@ typedef struct Kmod {
         __typeof__(kmod_module_apply_filter) *filter;
         __typeof__(kmod_module_unref) *module_unref;
         __typeof__(kmod_module_unref_list) *list_unref;
+        __typeof__(kmod_config_get_blacklists) *blacklists;
+        __typeof__(kmod_config_get_options) *options;
+        __typeof__(kmod_config_get_softdeps) *softdeps;
+        __typeof__(kmod_config_iter_next) *iterator_next;
+        __typeof__(kmod_config_iter_get_key) *iterator_key;
+        __typeof__(kmod_config_iter_get_value) *iterator_value;
+        __typeof__(kmod_config_iter_free_iter) *iterator_free;
 } Kmod;
 
 typedef struct Symbol {
@@ -41,6 +48,13 @@ static int find_symbols(Kmod *kmod) {
                 { "kmod_module_apply_filter", (void **)&kmod->filter },
                 { "kmod_module_unref", (void **)&kmod->module_unref },
                 { "kmod_module_unref_list", (void **)&kmod->list_unref },
+                { "kmod_config_get_blacklists", (void **)&kmod->blacklists },
+                { "kmod_config_get_options", (void **)&kmod->options },
+                { "kmod_config_get_softdeps", (void **)&kmod->softdeps },
+                { "kmod_config_iter_next", (void **)&kmod->iterator_next },
+                { "kmod_config_iter_get_key", (void **)&kmod->iterator_key },
+                { "kmod_config_iter_get_value", (void **)&kmod->iterator_value },
+                { "kmod_config_iter_free_iter", (void **)&kmod->iterator_free },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(symbols); i++) {
@@ -106,17 +120,58 @@ int module_load_for(const Root *root, const char *modalias) {
         return r;
 }
 
-bool module_exists_for(const Root *root, const char *modalias) {
+/* Modules for a device: all there are, and those that udev would load. */
+static void count_for(const Root *root, const char *modalias, bool *ret_any, bool *ret_allowed) {
         _cleanup_(kmod_close) Kmod kmod = { 0 };
         struct kmod_list *list = NULL, *allowed = NULL;
-        bool exists;
 
+        *ret_any = *ret_allowed = false;
         if (kmod_open(root, &kmod) < 0 || kmod.lookup(kmod.context, modalias, &list) < 0)
-                return false;
-        exists = kmod.filter(kmod.context, KMOD_FILTER_BLACKLIST, list, &allowed) >= 0 && allowed;
+                return;
+        *ret_any = list;
+        *ret_allowed =
+                kmod.filter(kmod.context, KMOD_FILTER_BLACKLIST, list, &allowed) >= 0 && allowed;
         (void)kmod.list_unref(allowed);
         (void)kmod.list_unref(list);
-        return exists;
+}
+
+bool module_exists_for(const Root *root, const char *modalias) {
+        bool any, allowed;
+
+        count_for(root, modalias, &any, &allowed);
+        return allowed;
+}
+
+bool module_is_blacklisted_for(const Root *root, const char *modalias) {
+        bool any, allowed;
+
+        count_for(root, modalias, &any, &allowed);
+        return any && !allowed;
+}
+
+int module_config_visit(const Root *root, ModuleConfigVisit visit, void *userdata) {
+        _cleanup_(kmod_close) Kmod kmod = { 0 };
+        int r;
+
+        r = kmod_open(root, &kmod);
+        if (r < 0)
+                return r;
+        for (ModuleConfig kind = 0; kind < _MODULE_CONFIG_MAX; kind++) {
+                struct kmod_config_iter *iterator =
+                        kind == MODULE_CONFIG_BLACKLIST ? kmod.blacklists(kmod.context)
+                        : kind == MODULE_CONFIG_OPTIONS ? kmod.options(kmod.context)
+                                                        : kmod.softdeps(kmod.context);
+
+                if (!iterator)
+                        return -ENOMEM;
+                while (kmod.iterator_next(iterator)) {
+                        const char *value = kmod.iterator_value(iterator);
+
+                        visit(kind, kmod.iterator_key(iterator), value ? value : "", userdata);
+                }
+                kmod.iterator_free(iterator);
+        }
+        return 0;
 }
 
 int module_load(const Root *root, const char *name) {

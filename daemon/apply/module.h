@@ -11,6 +11,18 @@
 #include "base/cleanup.h"
 #include "host/root.h"
 
+/** What modprobe.d(5) and the kernel command line say of modules. */
+typedef enum ModuleConfig {
+        MODULE_CONFIG_BLACKLIST, /**< no value */
+        MODULE_CONFIG_OPTIONS,   /**< the parameters of one line */
+        MODULE_CONFIG_SOFTDEP,   /**< "pre: A B post: C" */
+        _MODULE_CONFIG_MAX,
+} ModuleConfig;
+
+/** @module has `_` where a file may have `-`; @value is never NULL. */
+typedef void (*ModuleConfigVisit)(ModuleConfig kind, const char *module, const char *value,
+                                  void *userdata);
+
 /**
  * Loads the module @name (or the one that has it as an alias) with what it depends on, and waits
  * for it. A blacklist does not hold it back: it only means that nobody should load it by chance.
@@ -32,3 +44,16 @@ _must_check_ int module_load_for(const Root *root, const char *modalias);
  * blacklist holds back. False where that cannot be told.
  */
 bool module_exists_for(const Root *root, const char *modalias);
+
+/**
+ * Visits every line of the kinds above, as libkmod reads them: also `modprobe.blacklist=` and
+ * `vfio-pci.ids=` of the kernel command line.
+ *
+ * Returns 0; else as module_load().
+ */
+_must_check_ int module_config_visit(const Root *root, ModuleConfigVisit visit, void *userdata);
+
+/** Whether modules.alias has modules for a device's modalias and a blacklist holds back all of
+ * them.
+ */
+bool module_is_blacklisted_for(const Root *root, const char *modalias);

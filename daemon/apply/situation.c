@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "host/config-load.h"
+#include "host/conflicts.h"
 #include "host/host-scan.h"
 #include "host/state-files.h"
 #include "module.h"
@@ -143,5 +144,10 @@ RefusalKind situation_plan(const Situation *now, Plan *ret, Refusal *refusal) {
                 .early = now->early,
         };
 
-        return plan_make(&input, ret, refusal);
+        RefusalKind kind = plan_make(&input, ret, refusal);
+
+        /* What was taken is mended, whoever else wants it. */
+        return kind != REFUSAL_NONE || now->mend_only
+                       ? kind
+                       : conflicts_judge(now->root, &now->config, &now->host, ret, refusal);
 }

@@ -8,6 +8,7 @@
 
 #include "ctl/proposal.h"
 #include "ctl/text.h"
+#include "host/conflicts.h"
 #include "host/holders.h"
 #include "model/plan.h"
 
@@ -54,6 +55,7 @@ static RefusalKind make_plan(Machine *machine, const Config *config, const char 
                 .state = &machine->moved,
                 .mode = mode,
         };
+        RefusalKind kind;
         int r;
 
         r = machine_scan_for(machine, config);
@@ -63,7 +65,10 @@ static RefusalKind make_plan(Machine *machine, const Config *config, const char 
         if (r < 0)
                 return refusal_set(refusal, REFUSAL_FAILED, "The PCI devices cannot be read: %s.",
                                    strerror(-r));
-        return plan_make(&input, plan, refusal);
+        kind = plan_make(&input, plan, refusal);
+        return kind == REFUSAL_NONE
+                       ? conflicts_judge(&machine->root, config, &machine->host, plan, refusal)
+                       : kind;
 }
 
 /* --- filling --- */

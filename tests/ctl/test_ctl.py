@@ -440,6 +440,7 @@ REFUSALS = {
     "group-not-viable": (5, lambda m: m.add("0000:01:01.0", "8086:1533", "020000", group=1,
                                             driver="igb")),
     "drives-the-console": (6, lambda m: m.config(CONFIG.replace("consent = boot-vga\n", ""))),
+    "conflicting-owner": (5, lambda m: m.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n")),
 }
 
 

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ids match every card of a kind and know no mode; a switch moves ours all the same. What they do
+ * is said where somebody asks.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "module-conflicts.h"
+#include "module.h"
+#include "sysfs.h"
+
+#define VFIO_MODULE "vfio_pci"
+
+typedef struct Search {
+        const Root *root;
+        const Host *host;
+        const PciAddress *functions;
+        size_t n_functions;
+        Conflicts *conflicts;
+} Search;
+
+static bool is_same_module(const char *a, const char *b) {
+        for (; *a && *b; a++, b++)
+                if (*a != *b && !((*a == '-' || *a == '_') && (*b == '-' || *b == '_')))
+                        return false;
+        return *a == *b;
+}
+
+/* "ids=10de:2484,10de:228b:1043:87b8": numbers without 0x, of any length; what follows the device
+ * narrows it, which is not looked at. */
+static bool lists_id(const char *ids, PciId id) {
+        while (*ids) {
+                char *end;
+                unsigned long vendor = strtoul(ids, &end, 16), device;
+
+                if (*end != ':')
+                        return false;
+                device = strtoul(end + 1, &end, 16);
+                if (vendor == id.vendor && device == id.device)
+                        return true;
+                ids = end + strcspn(end, ",");
+                ids += *ids == ',';
+        }
+        return false;
+}
+
+static void look_at_options(const Search *search, const char *value) {
+        const char *ids = strstr(value, "ids=");
+        char address[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
+
+        for (size_t i = 0; ids && i < search->n_functions; i++) {
+                const Function *function = host_find(search->host, search->functions[i]);
+
+                if (!function || !lists_id(ids + strlen("ids="), function->id))
+                        continue;
+                conflicts_add(
+                        search->conflicts, false,
+                        "Take ids= of vfio-pci out of modprobe.d and the kernel command line.",
+                        "vfio-pci is told to take every %s, so also %s, in whatever mode.",
+                        pci_id_format(function->id, id),
+                        pci_address_format(function->address, address));
+                return;
+        }
+}
+
+/* A driver's name need not be its module's: bochs-drm is in bochs. */
+static bool is_in_module(const Search *search, const Function *function, const char *module) {
+        char path[128], driver_module[CONFIG_DRIVER_SIZE];
+
+        (void)snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/module", function->driver);
+        return file_read_link_name_at(search->root->fd, path, driver_module,
+                                      sizeof(driver_module)) >= 0 &&
+               is_same_module(module, driver_module);
+}
+
+static void look_at_softdep(const Search *search, const char *module, const char *value) {
+        char address[PCI_ADDRESS_SIZE];
+
+        if (!strstr(value, "vfio-pci") && !strstr(value, VFIO_MODULE))
+                return;
+        for (size_t i = 0; i < search->n_functions; i++) {
+                const Function *function = host_find(search->host, search->functions[i]);
+
+                if (!function || function->on_vfio || !is_in_module(search, function, module))
+                        continue;
+                conflicts_add(search->conflicts, false, "Take that softdep out of modprobe.d.",
+                              "modprobe.d loads vfio-pci before %s, the host driver of %s.", module,
+                              pci_address_format(function->address, address));
+                return;
+        }
+}
+
+static void visit(ModuleConfig kind, const char *module, const char *value, void *userdata) {
+        const Search *search = userdata;
+
+        if (kind == MODULE_CONFIG_OPTIONS && is_same_module(module, VFIO_MODULE))
+                look_at_options(search, value);
+        else if (kind == MODULE_CONFIG_SOFTDEP)
+                look_at_softdep(search, module, value);
+}
+
+static void find_blacklists(const Search *search) {
+        char modalias[128], address[PCI_ADDRESS_SIZE];
+
+        for (size_t i = 0; i < search->n_functions; i++) {
+                const Function *function = host_find(search->host, search->functions[i]);
+
+                if (!function ||
+                    sysfs_read_modalias(search->root, function->address, modalias,
+                                        sizeof(modalias)) < 0 ||
+                    !module_is_blacklisted_for(search->root, modalias))
+                        continue;
+                conflicts_add(
+                        search->conflicts, false, "Take the blacklist out of modprobe.d.",
+                        "Every host driver of %s is blacklisted: a switch brings it back all "
+                        "the same, but a boot in a mode that leaves it to the host loads none.",
+                        pci_address_format(function->address, address));
+        }
+}
+
+void module_conflicts_find(const Root *root, const Host *host, const PciAddress *functions,
+                           size_t n_functions, Conflicts *conflicts) {
+        Search search = { root, host, functions, n_functions, conflicts };
+
+        if (module_config_visit(root, visit, &search) >= 0)
+                find_blacklists(&search);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Other programs that think a device is theirs, by the files that they leave in the system. Looked
+ * at on the way to vfio-pci only: nobody's files keep a screen from coming back.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "model/plan.h"
+#include "root.h"
+
+#define CONFLICTS_MAX 16
+
+typedef struct Conflict {
+        bool breaks;      /**< it moves the device by itself: the two of us would undo each other */
+        char text[256];   /**< who it is, and what it does */
+        char advice[128]; /**< what to do */
+} Conflict;
+
+typedef struct Conflicts {
+        Conflict conflicts[CONFLICTS_MAX];
+        size_t n_conflicts; /**< those kept; more are not looked for */
+} Conflicts;
+
+/**
+ * Finds other owners of functions that a mode has on vfio-pci: driverctl(8), supergfxd,
+ * envycontrol, gpu-manager, optimus-manager and system76-power where they are enabled, and libvirt
+ * hooks that name one of the addresses.
+ *
+ * @functions: theirs; one that @host does not have is passed over
+ * @ret: filled in the order above, those of one owner by address. What cannot be read is no
+ * conflict.
+ */
+void conflicts_find(const Root *root, const Host *host, const PciAddress *functions,
+                    size_t n_functions, Conflicts *ret);
+
+/** Adds one; where there is no room it is left out. */
+void conflicts_add(Conflicts *conflicts, bool breaks, const char *advice, const char *format, ...)
+        _printf_(4, 5);
+
+/**
+ * Refuses a plan that takes a device which another program would move by itself. The way to the
+ * fallback mode is never refused, nor is a plan without steps.
+ *
+ * Returns REFUSAL_NONE, or conflicting-owner with @refusal filled.
+ */
+RefusalKind conflicts_judge(const Root *root, const Config *config, const Host *host,
+                            const Plan *plan, Refusal *refusal);

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Other owners of the card: refused where both would move it, said by `check` where not, and never an
+obstacle on the way back.
+"""
+
+import json
+
+import pytest
+
+from modes import active, check_refused, drivers
+from pc import PC
+
+GPU, AUDIO = "0000:01:00.0", "0000:01:00.1"
+DRIVERCTL = f"/etc/driverctl.d/pci-{GPU}"
+
+
+@pytest.mark.machine("gpu")
+def test_conflicting_owner(pc: PC) -> None:
+    """What driverctl pins is refused on the way in, and comes back all the same."""
+    pc.ok("systemctl start vfio-mode@passthrough; mkdir -p /etc/driverctl.d")
+    pc.write(DRIVERCTL, "vfio-pci\n")
+    pc.ok("systemctl start vfio-mode@host")
+    assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
+    check_refused(pc, "passthrough", "conflicting-owner", 5, GPU, DRIVERCTL, "driverctl unset-override")
+    pc.ok(f"rm {DRIVERCTL}; systemctl start vfio-mode@passthrough")
+    assert active(pc) == ["passthrough"]
+
+
+@pytest.mark.machine("gpu")
+def test_modprobe_configuration(pc: PC) -> None:
+    """ids, soft dependencies and blacklists are warnings; a blacklisted driver is loaded on the way back."""
+    pc.write("/etc/modprobe.d/people.conf",
+             "options vfio-pci ids=8086:0000,1234:1111 disable_vga=1\n"
+             "softdep bochs pre: vfio-pci\nblacklist bochs\n")
+    answer = json.loads(pc.ok("vfio-modectl check passthrough --json=short"))
+    said = [row for row in answer["checks"] if row["id"] == "owner"]
+    assert {row["result"] for row in said} == {"warn"}
+    text = " ".join(row["message"] for row in said)
+    assert "take every 1234:1111" in text
+    assert "loads vfio-pci before bochs" in text
+    assert f"Every host driver of {GPU} is blacklisted" in text
+    assert AUDIO not in text
+    pc.ok("systemctl start vfio-mode@passthrough; modprobe -r bochs; systemctl start vfio-mode@host")
+    assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
+    assert "bochs-drm" in pc.read("/proc/fb")
+
+
+@pytest.mark.machine("gpu")
+def test_ids_at_boot(pc: PC) -> None:
+    """A host that loads vfio-pci early and gives it every such card, as guides have people do, still has
+    its screen in host mode, and after passthrough.
+    """
+    pc.write("/etc/modprobe.d/vfio.conf", "options vfio-pci ids=1234:1111,8086:2668\n")
+    pc.write("/etc/modules-load.d/vfio.conf", "vfio-pci\n")
+    pc.reboot()
+    assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"], pc.ok("journalctl -b | grep vfio")
+    assert active(pc) == ["host"]
+    pc.ok("systemctl start vfio-mode@passthrough; systemctl start vfio-mode@host")
+    assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
+    assert "bochs-drm" in pc.read("/proc/fb")

@@ -97,7 +97,8 @@ class PC:
     def __init__(self, machine: Machine, directory: Path, disk: Path, disk_format: str) -> None:
         self.machine = machine
         self.directory = directory
-        self._disk = f"file={disk},format={disk_format}"
+        self.disk = disk
+        self._disk = f"file={disk},format={disk_format},cache=unsafe"
         self.variables = directory / "vars.qcow2"
         self.boot_id = ""
         self.state = ""  # systemd's verdict on the last boot
@@ -148,6 +149,19 @@ class PC:
     def reset(self) -> None:
         """The reset button; what the guest did not sync may be lost. Waits for nothing."""
         self.qemu.quit()
+        self.start()
+
+    def reset_recorded(self, base: Path, log: Path) -> None:
+        """The reset button; from now on QEMU's blklogwrites writes down what is written to the disk,
+        whose content before is copied to `base`, raw. restore() does not work after it.
+        """
+        self.qemu.quit()
+        subprocess.run(["qemu-img", "convert", "-O", "raw", self.disk, base], check=True)
+        log.write_bytes(b"")
+        # cache=unsafe would keep the guest's flushes from the log.
+        self._disk = (f"driver=blklogwrites,log-sector-size=512,log.driver=file,log.filename={log},"
+                      f"file.driver=qcow2,file.file.driver=file,file.file.filename={self.disk},"
+                      "cache=writeback")
         self.start()
 
     def hold_resets(self) -> None:
@@ -298,7 +312,7 @@ class PC:
     def _arguments(self) -> list[str]:
         return [*hardware(self.machine),
                 "-drive", f"if=pflash,format=qcow2,file={self.variables}",
-                "-drive", f"if=none,id=disk,{self._disk},cache=unsafe,discard=unmap"]
+                "-drive", f"if=none,id=disk,{self._disk},discard=unmap"]
 
     def _receive(self, wanted: Callable[[dict], bool], timeout: float, what: str) -> dict:
         """The next message of the agent that is `wanted`. Others are of an earlier time."""

@@ -13,6 +13,7 @@ from pc import PC
 sys.path.append(str(Path(__file__).resolve().parent.parent / "grub"))
 
 from emulator import make_image  # noqa: E402
+from replay import OURS, read_log  # noqa: E402, F401
 
 _SECTOR = 512
 _SUPER = struct.Struct("<QQQI")  # magic, version, entries, size of a sector

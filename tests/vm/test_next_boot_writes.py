@@ -3,6 +3,7 @@
 each: what is on the disk then is booted with real GRUB code, natively.
 """
 
+import itertools
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import cache
-from nextboot import ARGUMENTS, PLACE, block, in_trial
+from nextboot import ARGUMENTS, INI, PLACE, block, boot, config, in_trial
 from pc import PC
-from recording import Recording, file_system
+from recording import OURS, Recording, file_system, read_log
 
 REPLAY = Path(__file__).resolve().parent.parent / "grub" / "replay.py"
 SCRIPT = "set -a; . /etc/default/grub.d/vfio-mode.cfg; /etc/grub.d/09_vfio-mode"
@@ -40,11 +41,12 @@ STEPS = [  # a script, and what the next boot may be from its first write to its
 ]
 
 
-def replay(disk: Path, log: Path, script: Path, first: int, last: int, *allowed: str) -> str:
+def replay(disk: Path, log: Path, script: Path, first: int, last: int, *allowed: str,
+           prefix: str = "(hd1)/grub") -> str:
     """Boot after each of these writes; fails with what is not allowed."""
     allow = [argument for outcome in allowed for argument in ("--allow", outcome)]
     result = subprocess.run(
-        [sys.executable, str(REPLAY), str(log), str(disk), "--script", str(script), "--prefix", "(hd1)/grub",
+        [sys.executable, str(REPLAY), str(log), str(disk), "--script", str(script), "--prefix", prefix,
          "--from", str(first), "--to", str(last), *allow],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     text = f"writes {first} to {last}: {result.stdout}"
@@ -90,3 +92,26 @@ def test_cut_after_each_write(pc: PC, tmp_path: Path) -> None:
             for (step, *allowed), first, last in zip(STEPS, marks, marks[1:], strict=False):
                 if step != REBOOT or last > first:  # a FAT has nothing left to write then
                     print(kind, replay(base, log, script, first, last, *allowed))
+
+
+@pytest.mark.nextboot("grub")
+def test_cut_after_grubs_writes(pc: PC, tmp_path: Path) -> None:
+    """GRUB's own save_env on the real disk: the mode that was armed until it is written, not after it."""
+    if not shutil.which("grub-emu"):
+        pytest.skip("grub-emu is not installed")
+    script, log, base = (tmp_path / name for name in ("09_vfio-mode", "log", "base"))
+    pc.write(INI, config())
+    pc.ok("vfio-modectl next passthrough; sync")
+    script.write_text(pc.ok(SCRIPT))
+    pc.reset_recorded(base, log)
+    pc.wait_agent()
+    assert boot(pc).went_to("passthrough", "once")
+    pc.ok("sync")
+    pc.power_cut()
+    with open(log, "rb") as file:
+        grubs = list(itertools.takewhile(lambda write: OURS in write.data, read_log(file)))
+    assert grubs, "the log does not begin with GRUB's writes"
+    print(replay(base, log, script, 0, 0, "once:passthrough", prefix="(hd1,gpt2)/boot/grub"))
+    print(replay(base, log, script, len(grubs), len(grubs), "expired:fallback", prefix="(hd1,gpt2)/boot/grub"))
+    print(replay(base, log, script, 0, len(grubs), "once:passthrough", "expired:fallback",
+                 prefix="(hd1,gpt2)/boot/grub"))

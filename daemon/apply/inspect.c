@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "boot/next-boot.h"
 #include "host/config-load.h"
 #include "host/conflicts.h"
@@ -258,21 +257,16 @@ static void check_protection(Inspect *i) {
                               : "Nothing here can carry a mode to the next boot but default-mode.");
 }
 
-/* What is ours on the running command line goes, and the mode's arguments come. */
 static void check_cmdline(Inspect *i) {
-        char running[KERNEL_CMDLINE_MAX] = "";
         char arguments[BOOT_ARGUMENTS_SIZE];
         size_t length;
-        int n;
 
-        if (!i->mode || i->mode->cmdline[0] == '\0')
+        if (!i->mode || i->mode->cmdline[0] == '\0' ||
+            kernel_cmdline_arguments(i->mode->cmdline, arguments, sizeof(arguments)) < 0)
                 return;
-        n = kernel_cmdline_arguments(i->mode->cmdline, arguments, sizeof(arguments));
-        if (n < 0 ||
-            file_read_line_at(i->now.root->fd, "proc/cmdline", running, sizeof(running)) < 0)
+        length = next_boot_cmdline_length(i->now.root, &i->next, arguments);
+        if (length == 0)
                 return;
-        length = kernel_cmdline_foreign_length(running, i->next.state.arguments) + (size_t)n +
-                 KERNEL_CMDLINE_WORDS_MAX;
         check(i, length < KERNEL_CMDLINE_SIZE ? CHECK_PASS : CHECK_FAIL, "cmdline",
               "Take something off the mode's cmdline, or off GRUB's.",
               "A boot into it takes %zu of %d bytes of the kernel command line.", length,

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "model/kernel-cmdline.h"
 #include "next-boot-write.h"
 
@@ -109,17 +108,10 @@ static RefusalKind explain_unprotected(const Request *request, bool made, Refusa
                 now->place.path);
 }
 
-/* The kernel cuts off what is too long, without a word, and ours stands at the end. */
 static RefusalKind check_length(const Request *request, Refusal *refusal) {
-        char running[KERNEL_CMDLINE_MAX];
-        size_t length;
+        size_t length = next_boot_cmdline_length(request->root, &request->now, request->arguments);
 
-        if (request->is_fallback ||
-            file_read_line_at(request->root->fd, "proc/cmdline", running, sizeof(running)) < 0)
-                return REFUSAL_NONE;
-        length = kernel_cmdline_foreign_length(running, request->now.state.arguments) +
-                 strlen(request->arguments) + KERNEL_CMDLINE_WORDS_MAX;
-        if (length < KERNEL_CMDLINE_SIZE)
+        if (request->is_fallback || length < KERNEL_CMDLINE_SIZE)
                 return REFUSAL_NONE;
         return refusal_set(refusal, REFUSAL_CMDLINE_TOO_LONG,
                            "With the cmdline of '%s' the kernel's command line would be %zu bytes "

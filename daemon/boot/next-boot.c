@@ -65,6 +65,15 @@ void next_boot_read(const Root *root, NextBoot *ret) {
         read_records(root, ret);
 }
 
+size_t next_boot_cmdline_length(const Root *root, const NextBoot *now, const char *arguments) {
+        char running[KERNEL_CMDLINE_MAX];
+
+        if (file_read_line_at(root->fd, "proc/cmdline", running, sizeof(running)) < 0)
+                return 0;
+        return kernel_cmdline_foreign_length(running, now->state.arguments) + strlen(arguments) +
+               KERNEL_CMDLINE_WORDS_MAX;
+}
+
 /* --- the outlook --- */
 
 static void _printf_(4, 5)

@@ -69,6 +69,11 @@ void next_boot_read(const Root *root, NextBoot *ret);
  * name. */
 void next_boot_outlook(const NextBoot *now, const Config *config, NextBootOutlook *ret);
 
+/** How long the kernel's command line of a boot with these arguments is: what is ours on the
+ * running one goes, and they come. 0 where the running one cannot be read. The kernel cuts off what
+ * is not below KERNEL_CMDLINE_SIZE, without a word, and ours stands at the end. */
+size_t next_boot_cmdline_length(const Root *root, const NextBoot *now, const char *arguments);
+
 /**
  * Adds what differs between what is armed and the configuration, in words with the command to run:
  * a cmdline edited after arming, a mode that is gone, menu entries older than the configuration.

@@ -66,7 +66,7 @@ int boot_state_parse(const EnvBlock *block, BootState *ret) {
         unsigned keep, skip;
 
         if (env_block_check(block->bytes, sizeof(block->bytes)) < 0 ||
-            get_sequence(block, &state.sequence) < 0 ||
+            !env_block_is_writable(block) || get_sequence(block, &state.sequence) < 0 ||
             get_text(block, "vfio_mode", state.mode, sizeof(state.mode)) < 0 ||
             get_digit(block, "vfio_left", BOOT_LEFT_CONFIRMED, &state.left) < 0 ||
             get_digit(block, "vfio_keep", BOOT_KEEP_YES, &keep) < 0 ||

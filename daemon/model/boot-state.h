@@ -99,8 +99,8 @@ bool boot_marker_proves_grub(const BootMarker *marker);
  * Reads the block's variables: vfio_seq, vfio_mode, vfio_left, vfio_keep, vfio_skip, vfio_args,
  * vfio_end, in this order: what GRUB changes lies in the block's first sector.
  *
- * Returns 0; -EBADMSG where it is torn (vfio_seq and vfio_end differ), a value is none of ours, or
- * it is no block. @ret is untouched on failure.
+ * Returns 0; -EBADMSG where it is torn (vfio_seq and vfio_end differ), a value is none of ours,
+ * GRUB could not write it, or it is no block. @ret is untouched on failure.
  */
 _must_check_ int boot_state_parse(const EnvBlock *block, BootState *ret);
 

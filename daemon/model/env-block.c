@@ -115,6 +115,10 @@ static size_t find_space(const EnvBlock *block) {
         return block->bytes[space - 1] == '\n' ? space : 0;
 }
 
+bool env_block_is_writable(const EnvBlock *block) {
+        return find_space(block) > 0;
+}
+
 static bool needs_backslash(char c) {
         return c == '\\' || c == '\n';
 }
@@ -182,17 +186,4 @@ int env_block_set(EnvBlock *block, const char *name, const char *value) {
         }
         write_value(block, at, value);
         return 0;
-}
-
-void env_block_unset(EnvBlock *block, const char *name) {
-        size_t at = find_value(block, name, ENV_BLOCK_SIZE), begin, end;
-
-        if (at == 0)
-                return;
-        begin = at - strlen(name) - 1;
-        end = line_end(block, at) + 1;
-        if (end > ENV_BLOCK_SIZE)
-                return;
-        (void)memmove(block->bytes + begin, block->bytes + end, ENV_BLOCK_SIZE - end);
-        (void)memset(block->bytes + ENV_BLOCK_SIZE - (end - begin), '#', end - begin);
 }

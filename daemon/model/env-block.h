@@ -28,6 +28,10 @@ void env_block_init(EnvBlock *block);
  */
 _must_check_ int env_block_check(const char *bytes, size_t size);
 
+/** Whether GRUB can change a variable: the filling at the end follows a newline. Without it every
+ * save_env fails, and no tool of GRUB's mends that. */
+bool env_block_is_writable(const EnvBlock *block);
+
 /** A variable, by where it lies in the block. */
 typedef struct EnvVariable {
         const char *name; /**< not terminated; a NUL byte in it ends it all the same */
@@ -68,6 +72,3 @@ _must_check_ int env_block_get(const EnvBlock *block, const char *name, char *va
  * untouched; -EINVAL for a name that is empty or holds '=' or a newline.
  */
 _must_check_ int env_block_set(EnvBlock *block, const char *name, const char *value);
-
-/** Removes a variable as grub_envblk_delete() does. Does nothing where there is none. */
-void env_block_unset(EnvBlock *block, const char *name);

@@ -225,20 +225,6 @@ static bool batch_set(Batch *batch, EnvBlock *block) {
         return good;
 }
 
-static bool batch_unset(Batch *batch, EnvBlock *block) {
-        unsigned n = 1 + number(12);
-
-        batch_begin(batch, "unset");
-        for (unsigned i = 0; i < n; i++) {
-                const char *name = number(30) ? draw_name() : "";
-
-                (void)strcpy(batch->texts[i], name);
-                batch_add(batch);
-                env_block_unset(block, name);
-        }
-        return true;
-}
-
 static void compare_list(const EnvBlock *block) {
         char value[ENV_BLOCK_SIZE + 1], line[2 * ENV_BLOCK_SIZE], got[2 * ENV_BLOCK_SIZE];
         FILE *file = fopen(LIST_NAME, "re");
@@ -269,12 +255,8 @@ static void step(EnvBlock *block) {
         bool is_block = env_block_check(block->bytes, sizeof(block->bytes)) == 0;
         static Batch batch;
         EnvBlock expected = *block, written;
-        bool good = true;
+        bool good = batch_set(&batch, &expected);
 
-        if (number(4) == 0)
-                good = batch_unset(&batch, &expected);
-        else
-                good = batch_set(&batch, &expected);
         if (!is_block) {
                 good = false;
                 expected = *block;

@@ -256,6 +256,15 @@ def test_every_unit_is_documented() -> None:
         assert "man:vfio-mode@.service(8)" in path.read_text(encoding="utf-8")
 
 
+def test_the_boot_unit_waits_for_the_variable_by_its_name() -> None:
+    """Without a configuration it runs for the EFI variable alone, which the program then deletes."""
+    header = (SOURCE / "daemon/boot/efi-one-shot.h").read_text()
+    directory, name = (re.search(rf'{define} "(.*)"', header)[1]
+                       for define in ("EFI_VARIABLES_DIR", "EFI_ONE_SHOT_NAME"))
+    unit = (SOURCE / "units/vfio-mode-boot.service.in").read_text()
+    assert f"ConditionPathExists=|/{directory}/{name}\n" in unit
+
+
 def test_verbs_of_the_units_program_are_documented() -> None:
     usage = between(source("daemon/vfio-mode-apply.c"), "usage[]", ";\n\n")
     verbs_there = re.findall(r'^\s*"  ([a-z][a-z-]*) ', usage, re.M)

@@ -246,6 +246,11 @@ static void test_one_shot(void **state) {
         assert_false(fake_host_exists(pc->fake, EFI_VARIABLE));
         assert_int_equal(record(pc)->kind, REFUSAL_CONFIG_INVALID);
         assert_string_equal(pc->record.mode, "");
+        write_variable(pc, "passthrough");
+        fake_host_remove(pc->fake, "etc/vfio-mode.ini");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_CONFIG_INVALID);
+        check_driver(pc, "");
+        assert_false(fake_host_exists(pc->fake, EFI_VARIABLE));
 }
 
 /* "systemctl restart vfio-mode-boot", after the next boot was armed. */

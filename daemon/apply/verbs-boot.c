@@ -22,6 +22,8 @@
 #include "switch.h"
 #include "verbs.h"
 
+#define PANIC_PATH "proc/sys/kernel/panic"
+
 typedef struct Boot {
         const Root *root;
         Config config;
@@ -189,6 +191,24 @@ static void record_outcome(Boot *boot) {
 
 /* --- the switch --- */
 
+/*
+ * Without its screen a machine whose kernel panics would stand still unseen. What carries a mode
+ * with kernel arguments has panic= among them; an EFI variable and default-mode carry none. An
+ * administrator's own value comes later, by systemd-sysctl.
+ */
+static void reboot_after_panic(const Boot *boot) {
+        char seconds[16];
+        int r;
+
+        if (strcmp(boot->choice.mode, boot->config.fallback_mode) == 0 ||
+            file_read_line_at(boot->root->fd, PANIC_PATH, seconds, sizeof(seconds)) < 0 ||
+            strcmp(seconds, "0") != 0)
+                return;
+        r = file_write_at(boot->root->fd, PANIC_PATH, BOOT_PANIC_SECONDS);
+        if (r < 0)
+                log_warning_errno(r, "A kernel that panics will not reboot by itself: %m");
+}
+
 static RefusalKind switch_at_boot(const Root *root, const char *mode, const char *reason,
                                   RunResult *ret) {
         const SwitchRequest request = {
@@ -262,6 +282,7 @@ RefusalKind apply_boot(const Root *root) {
         choose(boot);
         log_line(boot->choice.fell_back ? LOG_WARNING : LOG_INFO, "Booting to mode '%s': %s.",
                  boot->choice.mode, boot->choice.reason);
+        reboot_after_panic(boot);
         go_to_mode(boot);
         record_outcome(boot);
         report(root, BOOT_PATH, &boot->result);

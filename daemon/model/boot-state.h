@@ -19,10 +19,11 @@
 
 #define BOOT_ARGUMENTS_SIZE (CONFIG_CMDLINE_SIZE + 16) /* the mode's cmdline, and panic= */
 #define BOOT_MARKER_SIZE 64
-#define BOOT_TRIES_MAX 3       /* of a trial */
-#define BOOT_LEFT_CONFIRMED 3  /* boots of a confirmed default that may end unconfirmed */
-#define BOOT_UNCONFIRMED_MAX 2 /* boots into default-mode in a row that may end unconfirmed */
-#define BOOT_PANIC_ARGUMENT "panic=10" /* seconds until a panicked kernel reboots by itself */
+#define BOOT_TRIES_MAX 3        /* of a trial */
+#define BOOT_LEFT_CONFIRMED 3   /* boots of a confirmed default that may end unconfirmed */
+#define BOOT_UNCONFIRMED_MAX 2  /* boots into default-mode in a row that may end unconfirmed */
+#define BOOT_PANIC_SECONDS "10" /* until a panicked kernel reboots by itself */
+#define BOOT_PANIC_ARGUMENT "panic=" BOOT_PANIC_SECONDS
 
 /** Whether the mode of the block stays after a confirmed boot. */
 typedef enum BootKeep {

@@ -7,6 +7,7 @@
 
 #include "../fake/fake-host.h"
 #include "apply/verbs.h"
+#include "base/file.h"
 #include "boot/boot-history.h"
 #include "boot/boot-loader.h"
 #include "boot/efi-one-shot.h"
@@ -16,6 +17,7 @@
 
 #define GPU "0000:01:00.0"
 #define BLOCK "boot/grub/vfio-mode/vfio-mode.env"
+#define PANIC "proc/sys/kernel/panic"
 #define EFI_VARIABLE EFI_VARIABLES_DIR "/" EFI_ONE_SHOT_NAME
 #define BOOT_ID_1 "11111111-1111-1111-1111-111111111111"
 #define BOOT_ID_2 "22222222-2222-2222-2222-222222222222"
@@ -282,6 +284,32 @@ static void test_one_shot_that_stays(void **state) {
         assert_string_equal(record(pc)->mode, "host");
 }
 
+/* --- a kernel that panics --- */
+
+static void check_panic(PC *pc, const char *expected) {
+        char text[16];
+
+        assert_true(file_read_line_at(pc->root.fd, PANIC, text, sizeof(text)) >= 0);
+        assert_string_equal(text, expected);
+}
+
+static void test_panic_reboots(void **state) {
+        PC *pc = *state;
+
+        fake_host_write(pc->fake, PANIC, "0\n");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
+        check_panic(pc, "0");
+        configure(pc, "passthrough", "manual");
+        assert_int_equal(boot(pc, BOOT_ID_2, "ro\n"), REFUSAL_NONE);
+        check_driver(pc, "vfio-pci");
+        check_panic(pc, "10");
+
+        /* What somebody has decided stays. */
+        fake_host_write(pc->fake, PANIC, "-1\n");
+        assert_int_equal(boot(pc, BOOT_ID_3, "vfio_mode=passthrough\n"), REFUSAL_NONE);
+        check_panic(pc, "-1");
+}
+
 /* --- confirm --- */
 
 static const BootState trial = { .sequence = 7,
@@ -450,6 +478,7 @@ int main(void) {
                 ON_PC("the one-shot EFI variable", test_one_shot),
                 ON_PC("a one-shot EFI variable, and a second run", test_one_shot_and_a_second_run),
                 ON_PC("an EFI variable that cannot be deleted", test_one_shot_that_stays),
+                ON_PC("a kernel that panics reboots by itself", test_panic_reboots),
                 ON_PC("a trial is confirmed, once", test_confirm_a_trial),
                 ON_PC("a trial that somebody has to confirm", test_confirm_leaves_a_manual_trial),
                 ON_PC("another mode by now is not confirmed", test_confirm_leaves_another_mode),

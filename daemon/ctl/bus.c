@@ -30,7 +30,7 @@ struct Bus {
         char job[128]; /**< its object's path */
         BusJob answer;
         bool is_finished;
-        bool is_gone;
+        bool is_another; /* service, or none */
 };
 
 #define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
@@ -299,8 +299,8 @@ static int on_owner_changed(sd_bus_message *message, void *userdata, sd_bus_erro
         Bus *bus = userdata;
 
         (void)error;
-        if (sd_bus_message_read(message, "sss", &name, &old, &new) >= 0 && new[0] == '\0')
-                bus->is_gone = true;
+        if (sd_bus_message_read(message, "sss", &name, &old, &new) >= 0)
+                bus->is_another = true;
         return 0;
 }
 
@@ -367,7 +367,7 @@ static int process(Bus *bus, int signal_fd, uint64_t until) {
 
                 if (bus->is_finished)
                         break;
-                if (r < 0 || bus->is_gone)
+                if (bus->is_another)
                         return 0;
                 if (r == 0)
                         r = wait_for_more(bus, signal_fd, until);
@@ -391,6 +391,7 @@ int bus_wait(Bus *bus, uint64_t usec, BusJob *ret) {
         signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
         if (signal_fd < 0)
                 return -errno;
+        bus->is_another = false;
         r = process(bus, signal_fd, until);
         if (r != -EINTR)
                 (void)sigprocmask(SIG_SETMASK, &before, NULL);

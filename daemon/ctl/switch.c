@@ -18,8 +18,8 @@
 
 #define SECOND UINT64_C(1000000)
 #define SWITCH_TIMEOUT (600 * SECOND)
-#define LOOK_INTERVAL (SECOND / 2) /* after the service went away */
-#define LOOKS_IN_VAIN 20           /* at a machine that does not answer, or does nothing */
+#define LOOK_INTERVAL (2 * SECOND) /* after the service went away, if it tells nothing */
+#define LOOKS_IN_VAIN 6            /* at a machine that does not answer, or does nothing */
 
 static json_object *new_answer(const char *mode, bool dry_run, bool changed) {
         json_object *answer = json_answer();
@@ -182,36 +182,36 @@ static json_object *look(const Arguments *arguments) {
 }
 
 /*
- * The service went away, and JobFinished with it. The unit goes on without, and what it leaves
- * behind tells how it went.
+ * The service went away; the next one knows the job, and tells its end. Where none comes, or it has
+ * told before we listened, what the unit leaves behind tells how it went.
  *
- * Returns whether that was found out.
+ * Returns 1; -EINTR; or -ETIMEDOUT.
  */
-static bool look_until_done(const Arguments *arguments, const json_object *before, BusJob *ret,
-                            json_object **ret_after) {
+static int wait_for_successor(const Arguments *arguments, Bus *bus, const json_object *before,
+                              BusJob *ret) {
         int in_vain = 0;
 
         for (uint64_t waited = 0; waited < SWITCH_TIMEOUT && in_vain < LOOKS_IN_VAIN;
              waited += LOOK_INTERVAL) {
-                _cleanup_json_ json_object *after = NULL;
-                const json_object *last;
+                _cleanup_json_ json_object *after = look(arguments);
+                const json_object *last = json_get(after, "last_switch");
+                int r;
 
-                if (waited > 0)
-                        (void)usleep(LOOK_INTERVAL);
-                after = look(arguments);
-                if (json_get_bool(after, "half_way"))
-                        continue;
-                if (!after || ended_at(after) == ended_at(before)) {
-                        in_vain++;
-                        continue;
+                if (after && !json_get_bool(after, "half_way") &&
+                    ended_at(after) != ended_at(before)) {
+                        *ret = (BusJob){ .kind = refusal_by_name(json_get_text(last, "result")) };
+                        (void)snprintf(ret->text, sizeof(ret->text), "%s",
+                                       json_get_text(last, "text"));
+                        return 1;
                 }
-                last = json_get(after, "last_switch");
-                *ret = (BusJob){ .kind = refusal_by_name(json_get_text(last, "result")) };
-                (void)snprintf(ret->text, sizeof(ret->text), "%s", json_get_text(last, "text"));
-                *ret_after = TAKE_PTR(after);
-                return true;
+                in_vain += !json_get_bool(after, "half_way");
+                r = bus_wait(bus, LOOK_INTERVAL, ret);
+                if (r > 0 || r == -EINTR)
+                        return r;
+                if (r < 0 && r != -ETIMEDOUT) /* the bus itself is gone */
+                        (void)usleep(LOOK_INTERVAL);
         }
-        return false;
+        return -ETIMEDOUT;
 }
 
 static int leave_it_going(void) {
@@ -224,31 +224,28 @@ static int leave_it_going(void) {
         return EXIT_CODE_FAILED; /* not reached: the signal was waiting */
 }
 
-static int print_what_became(const Arguments *arguments, const json_object *before) {
-        _cleanup_json_ json_object *after = NULL;
-        BusJob job;
-
-        warn("The service of vfio-mode went away; waiting for the result.");
-        if (look_until_done(arguments, before, &job, &after))
-                return print_result(arguments, &job, before, after);
-        complain("It cannot be told how the switch ended; see: vfio-modectl status");
-        return EXIT_CODE_FAILED;
-}
-
-static int wait_and_print(const Arguments *arguments, Bus *bus, json_object *before) {
+/* @is_told: the service has taken the switch on, and tells its end */
+static int wait_and_print(const Arguments *arguments, Bus *bus, json_object *before, bool is_told) {
         _cleanup_json_ json_object *after = NULL;
         BusJob job = { 0 };
         BusError error;
-        int r;
+        int r = 0;
 
-        r = bus_wait(bus, SWITCH_TIMEOUT, &job);
-        if (r == -EINTR)
-                return leave_it_going();
+        if (is_told)
+                r = bus_wait(bus, SWITCH_TIMEOUT, &job);
         if (r == -ETIMEDOUT)
                 return refused_complain(REFUSAL_TIMED_OUT,
                                         "The switch has not ended yet; see: vfio-modectl status");
-        if (r <= 0)
-                return print_what_became(arguments, before);
+        if (r <= 0 && r != -EINTR) {
+                warn("The service of vfio-mode went away; waiting for the result.");
+                r = wait_for_successor(arguments, bus, before, &job);
+        }
+        if (r == -EINTR)
+                return leave_it_going();
+        if (r < 0) {
+                complain("It cannot be told how the switch ended; see: vfio-modectl status");
+                return EXIT_CODE_FAILED;
+        }
         /* Where this fails only details are missing of what it did. */
         if (bus_describe(bus, &after, &error) < 0)
                 after = json_object_get(before);
@@ -288,10 +285,10 @@ static int switch_now(const Arguments *arguments) {
         show_plan(arguments, bus);
         polkit_agent_open(arguments, &agent);
         bus_allow_questions(bus);
-        if (bus_switch(bus, arguments->operands[0], &options, &error) < 0)
-                return error.is_unreachable ? print_what_became(arguments, before)
-                                            : print_refusal(arguments, &error);
-        return wait_and_print(arguments, bus, before);
+        r = bus_switch(bus, arguments->operands[0], &options, &error);
+        if (r < 0 && !error.is_unreachable)
+                return print_refusal(arguments, &error);
+        return wait_and_print(arguments, bus, before, r >= 0);
 }
 
 static int run(const Arguments *arguments) {

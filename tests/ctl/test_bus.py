@@ -320,6 +320,20 @@ def test_switch_whose_service_goes_away(service, bus):
     assert "went away" in err
 
 
+def test_switch_whose_end_the_next_service_tells(service, bus):
+    service.method("SwitchMode", "sa{sv}", "o", START)
+    process = starting(service, bus, "switch", "passthrough")
+    service.stop()
+    service.start()  # in the same mode, with nothing switched
+    finished = [dbus.ObjectPath(JOB), "busy", "The next one said so."]
+    while process.poll() is None:
+        service.mock.EmitSignal(INTERFACE, "JobFinished", "oss", finished)
+        time.sleep(0.1)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (4, "")
+    assert "went away" in err and "The next one said so. (busy)" in err
+
+
 def test_switch_whose_service_dies_in_the_call(service, ask):
     # Nobody comes after it, and nothing happened.
     service.method("SwitchMode", "sa{sv}", "o", "import os\nos._exit(1)")

@@ -51,6 +51,7 @@ class Machine:
                           source.read_text(encoding="utf-8"))
             where = "etc/grub.d" if name in SCRIPTS else "usr/libexec/vfio-mode"
             self.program(f"{where}/{name}", text, shebang="")
+        self.path("etc/vfio-mode.ini").touch()
         target = self.path("etc/default/grub.d/vfio-mode.cfg")
         target.parent.mkdir(parents=True)
         shutil.copy(CONF / "vfio-mode.cfg", target)

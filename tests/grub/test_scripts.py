@@ -175,6 +175,12 @@ def test_left_behind_by_a_removed_package(machine: Machine, script: str) -> None
 # ---- 11_vfio-mode ----
 
 
+def test_nothing_to_choose_from_without_a_configuration(quick: Machine) -> None:
+    quick.path("etc/vfio-mode.ini").unlink()
+    result = quick.run("11_vfio-mode")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
 def test_entries_of_each_mode_and_kernel(any_debian: Machine) -> None:
     newest = "6.13.0-3-amd64"
     any_debian.kernel(newest)

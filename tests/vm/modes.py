@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What scenarios ask again and again: where every PCI function is, which mode's unit is active, and
-whether a switch was refused as it should be.
+"""What scenarios ask again and again: where every PCI function is, which mode's unit is active, what a mode
+looks like, and whether a switch was refused as it should be.
+
+    assert look(pc) == HOST
+    pc.ok("systemctl start vfio-mode@passthrough")
+    assert look(pc) == PASSTHROUGH
+
+Where the machine is, sysfs, /dev, /proc/fb and systemd are asked, and not the product.
 """
 
 import json
@@ -8,6 +14,7 @@ from dataclasses import dataclass
 
 from pc import PC
 
+GPU, AUDIO, NIC = "0000:01:00.0", "0000:01:00.1", "0000:02:00.0"
 INI = "/etc/vfio-mode.ini"
 
 _PLACES = """
@@ -19,10 +26,10 @@ done
 """
 
 # A mode's unit that was stopped for a switch that then failed is queued to start, not waited for.
-_ACTIVE = """
+_SETTLE = """
 until [ -z "$(systemctl list-jobs --no-legend 'vfio-mode-*' 'vfio-mode@*')" ]; do :; done
-systemctl list-units --plain --no-legend --state=active 'vfio-mode@*'
 """
+_ACTIVE = _SETTLE + "systemctl list-units --plain --no-legend --state=active 'vfio-mode@*'\n"
 
 
 @dataclass(frozen=True)
@@ -71,10 +78,56 @@ def snapshot(pc: PC) -> Snapshot:
     return Snapshot(_parse_places(functions), _parse_active(units), screens)
 
 
+@dataclass(frozen=True)
+class Look:
+    """The two functions of the GPU, its group's node, the framebuffer, and is-active's words."""
+
+    gpu: str
+    audio: str
+    overrides: tuple[str, str]
+    node: bool  # /dev/vfio/N, N being the GPU's IOMMU group
+    screen: str  # who draws /dev/fb0
+    units: dict[str, str]
+
+
+HOST = Look("bochs-drm", "snd_hda_intel", ("", ""), False, "bochs-drmdrmfb",
+            {"host": "active", "passthrough": "inactive"})
+PASSTHROUGH = Look("vfio-pci", "vfio-pci", ("vfio-pci", "vfio-pci"), True, "",
+                   {"host": "inactive", "passthrough": "active"})
+
+_LOOK = f"""
+{_SETTLE}
+sed -n 's/^0 //p' /proc/fb; echo --
+group=$(readlink /sys/bus/pci/devices/{GPU}/iommu_group)
+test -c "/dev/vfio/${{group##*/}}" && echo node; echo --
+systemctl is-active vfio-mode@host vfio-mode@passthrough; echo --
+{_PLACES}"""
+
+
+def look(pc: PC) -> Look:
+    """The machine as it is now, when no switch is under way any more."""
+    screen, node, units, functions = pc.ok(_LOOK).split("--\n")
+    (gpu, gpu_override), (audio, audio_override) = (_parse_places(functions)[it] for it in (GPU, AUDIO))
+    return Look(gpu, audio, (gpu_override, audio_override), node != "", screen.rstrip("\n"),
+                dict(zip(("host", "passthrough"), units.split(), strict=True)))
+
+
+def bindings(pc: PC, *functions: str) -> list[str]:
+    """The driver links' inodes: the same as before only where the function never was unbound."""
+    return pc.ok("stat -c '%i %N' " + " ".join(
+        f"/sys/bus/pci/devices/{function}/driver" for function in functions)).splitlines()
+
+
 def properties(pc: PC, unit: str, *names: str) -> dict[str, str]:
     """Properties of a unit, by systemctl show."""
     text = pc.ok(f"systemctl show --property={','.join(names)} {unit}")
     return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def refused(pc: PC, mode: str) -> tuple[int, str]:
+    """What the last start of a mode's unit, which failed, left: exit status and sentence."""
+    left = properties(pc, f"vfio-mode@{mode}", "ExecMainStatus", "StatusText")
+    return int(left["ExecMainStatus"]), left["StatusText"]
 
 
 def check_words(said: str, words: tuple[str, ...]) -> None:

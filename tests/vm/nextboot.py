@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass
 
 import cache
-from gpu import AUDIO, GPU
 from machines import GRUB_CMDLINE as ARGUMENTS
 from machines import ini
+from modes import AUDIO, GPU, INI
 from pc import PC
 
 INI = "/etc/vfio-mode.ini"

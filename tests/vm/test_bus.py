@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from gpu import HOST, PASSTHROUGH, look
+from modes import HOST, PASSTHROUGH, look
 from nextboot import INI, PLACE, block, config, refused, status
 from pc import PC
 

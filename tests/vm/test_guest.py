@@ -4,7 +4,7 @@
 import pytest
 
 from machines import ini
-from gpu import AUDIO, GPU, HOST, NIC, PASSTHROUGH, bindings, look, refused
+from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, bindings, look, refused
 from pc import PC
 
 pytestmark = pytest.mark.machine("gpu")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import image
-from gpu import AUDIO, GPU, HOST, PASSTHROUGH, bindings, look, refused
+from modes import AUDIO, GPU, HOST, PASSTHROUGH, bindings, look, refused
 from pc import PC
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"

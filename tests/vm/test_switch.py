@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from gpu import AUDIO, GPU, HOST, PASSTHROUGH, look
+from modes import AUDIO, GPU, HOST, PASSTHROUGH, look
 from pc import PC
 
 pytestmark = pytest.mark.machine("gpu")

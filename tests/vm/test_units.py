@@ -4,7 +4,7 @@
 import pytest
 
 from machines import ini
-from gpu import AUDIO, GPU, HOST, NIC, PASSTHROUGH, Look, bindings, look, refused, unit
+from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, Look, bindings, look, properties, refused
 from pc import PC
 
 pytestmark = pytest.mark.machine("gpu")
@@ -26,10 +26,10 @@ def test_start_again(pc: PC) -> None:
     """An instance that is active stays as it is: no second run, no error."""
     for mode, there in (("host", HOST), ("passthrough", PASSTHROUGH)):
         go(pc, mode)
-        before = unit(pc, mode, "InvocationID")
+        before = properties(pc, f"vfio-mode@{mode}", "InvocationID")
         pc.ok(f"systemctl start vfio-mode@{mode}")
         assert look(pc) == there
-        assert unit(pc, mode, "InvocationID") == before
+        assert properties(pc, f"vfio-mode@{mode}", "InvocationID") == before
 
 
 def test_stop_leads_to_the_fallback_mode(pc: PC) -> None:

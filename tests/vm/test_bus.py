@@ -66,6 +66,19 @@ def test_nobody_reads_everything_and_changes_nothing(pc: PC) -> None:
     assert state(pc) == before
 
 
+def test_the_service_has_few_rights(pc: PC) -> None:
+    """No capability, and of the system nothing to write but what carries a mode to the next boot."""
+    pc.ok(f"{GET} CurrentMode")
+    writable = pc.ok(f"""
+        service=$(pidof vfio-moded)
+        grep -q '^CapEff:[[:space:]]*0*$' /proc/$service/status || echo capabilities
+        for path in /sys/bus/pci/drivers_probe /sys/bus/pci/devices/*/driver_override /proc/sys/kernel/panic \
+                /etc /usr /boot/grub/grubenv /boot/grub/grub.cfg /var/log /run/vfio-mode {PLACE}; do
+            nsenter --mount --target $service test ! -w $path || echo $path
+        done""")
+    assert writable.split() == [PLACE], writable
+
+
 def test_an_administrator_is_asked_by_polkit(pc: PC) -> None:
     """What polkit allows somebody is allowed, that action and no other."""
     pc.write("/etc/polkit-1/rules.d/10-test.rules", """
@@ -157,18 +170,71 @@ def test_twenty_callers(pc: PC) -> None:
         assert out.splitlines() == ['s "host"'] * 20, out
 
 
+def test_fallback_unit_is_told(pc: PC) -> None:
+    """FellBack beside ModeChanged, and what is remembered of it."""
+    pc.ok("vfio-modectl switch passthrough")
+    pc.ok(LISTEN)
+    pc.ok("systemctl start vfio-mode-fallback.service")
+    wait_for(pc, "grep -q FellBack /run/signals")
+    assert look(pc) == HOST
+    (told,) = signals(pc, "FellBack")
+    assert told == signals(pc, "ModeChanged")[0] and told[:2] == ["passthrough", "host"], told
+    there = status(pc)
+    assert (there["source"], there["reason"]) == ("fallback", told[2]), there
+
+
 # ---- A switch that has to be confirmed ----
 
 
+def wait_for_return(pc: PC) -> None:
+    """Wait until the machine is in the host mode again, and see that nothing more will go back."""
+    wait_for(pc, "systemctl is-active --quiet vfio-mode@host", 120)
+    assert look(pc) == HOST
+    wait_for(pc, "! systemctl is-active --quiet 'vfio-mode-revert*'")
+    assert status(pc)["timed_switch"] is None
+
+
 def test_confirm_within_reverts_alone(pc: PC) -> None:
-    """With the service killed and the caller and its session gone, the machine goes back by itself."""
+    """With the service killed and the caller and its session gone, the machine goes back by itself, and the
+    next service says so.
+    """
+    pc.ok(LISTEN)
     pc.ok("systemd-run --quiet --unit=session --wait vfio-modectl switch passthrough --confirm=10s")
     assert look(pc) == PASSTHROUGH
     pc.run("systemctl stop vfio-moded.service; pkill -KILL -x vfio-moded")
-    wait_for(pc, "systemctl is-active --quiet vfio-mode@host", 120)
-    assert look(pc) == HOST
+    wait_for_return(pc)
     said = pc.ok("vfio-modectl status; journalctl -b --no-pager -o cat -u vfio-mode-revert.service")
     assert "confirm" in said, said
+    wait_for(pc, "grep -q FellBack /run/signals")
+    (told,) = signals(pc, "FellBack")
+    assert told[:2] == ["passthrough", "host"] and "confirm" in told[2], told
+
+
+def test_confirm_within_and_isolate(pc: PC) -> None:
+    """No target that is isolated ends the clock."""
+    pc.ok("vfio-modectl switch passthrough --confirm=6s; systemctl isolate multi-user.target")
+    assert status(pc)["timed_switch"]["mode"] == "passthrough"
+    wait_for_return(pc)
+
+
+def test_confirm_within_twice(pc: PC) -> None:
+    """Out of a mode that was not confirmed: back to where its own way led, when the second time is over."""
+    pc.write(INI, config() + "\n[mode second]\nvfio-devices = gpu\n")
+    pc.ok("vfio-modectl switch passthrough --confirm=1h; vfio-modectl switch second --confirm=6s")
+    assert status(pc)["timed_switch"]["back"] == "host"
+    wait_for_return(pc)
+
+
+def test_confirm_within_less_than_the_switch_takes(pc: PC) -> None:
+    """The clock that runs out on the way does not leave the machine where it should not stay."""
+    pc.ok("""
+        systemd-run --quiet --unit=slow --service-type=oneshot --remain-after-exit \
+            --property=BindsTo=vfio-mode@host.service --property=After=vfio-mode@host.service \
+            --property='ExecStop=sleep 8' true""")
+    pc.ok("vfio-modectl switch passthrough --confirm=2s")
+    wait_for_return(pc)
+    log = pc.ok("journalctl -b --no-pager -o cat -u 'vfio-mode@passthrough' -u 'vfio-mode-revert*'")
+    assert "not confirmed in time" in log, log
 
 
 def test_confirm_within_confirmed(pc: PC) -> None:

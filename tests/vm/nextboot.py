@@ -17,7 +17,6 @@ from machines import ini
 from modes import AUDIO, GPU, INI
 from pc import PC
 
-INI = "/etc/vfio-mode.ini"
 PLACE = "/boot/grub/vfio-mode/vfio-mode.env"  # of the block, where GRUB can write beside its own files
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,:=/@+%~^!-"
 LONGEST = 640  # cmdline that a mode may have
@@ -89,7 +88,8 @@ class Boot:
         return mode if mode and self.active == [mode] else "no mode"
 
     def went_to(self, mode: str, kind: str, arguments: str | None = None) -> bool:
-        """It went there, GRUB says why, and these arguments of the mode came along, byte for byte.
+        """It went there, GRUB says why, and these arguments of the mode came along, byte for byte. And the
+        host's drivers had the GPU in the host mode only.
 
         None: those of config(), where the mode has any and GRUB names it.
         """
@@ -97,7 +97,9 @@ class Boot:
             arguments = ARGUMENTS if mode == "passthrough" and kind != "idle" else ""
         came = (f" vfio_mode={mode} {arguments} panic=10 vfio_mode.boot=" in self.cmdline if arguments
                 else "panic=" not in self.cmdline)
-        return self.mode == mode and self.marker[0] == kind and came
+        was_on_the_host = self.host_driver_lines > 0
+        return (self.mode == mode and self.marker[0] == kind and came
+                and was_on_the_host == (mode == "host"))
 
 
 def boot(pc: PC) -> Boot:
@@ -120,7 +122,53 @@ def reset(pc: PC, *, whole: bool = False) -> Boot:
         return boot(pc)
 
 
-_TRIAL = "trial"  # a snapshot of the machine in its trial boot
+# ---- A default, by a trial ----
+
+_TRIAL, _UNCONFIRMED = "trial", "unconfirmed"  # snapshots of the machine in its trial boot
+
+
+def go_back_to(pc: PC, snapshot: str) -> None:
+    pc.power_cut()
+    pc.start(snapshot=snapshot)
+
+
+def check_trial(pc: PC, default: str, arguments: str) -> Boot:
+    """Set it as default, and boot. The two checks that follow begin in this boot."""
+    pc.write(INI, config(default=default, cmdline=arguments))
+    pc.ok("vfio-modectl set-default passthrough")
+    assert status(pc)["next_boot"]["mode"] == "passthrough"
+    trial = reset(pc)
+    assert trial.went_to("passthrough", "trial", arguments), trial
+    assert pc.monitor(f"savevm {_UNCONFIRMED}") == ""
+    return trial
+
+
+def check_unconfirmed(pc: PC) -> None:
+    """The trial is over, whatever default-mode says, and a person is told."""
+    back = reset(pc)
+    assert back.went_to("host", "expired"), back
+    said = pc.ok("vfio-modectl status")
+    assert "not confirmed" in said, f"status does not say that the trial was not confirmed:\n{said}"
+
+
+def check_confirmed(pc: PC, default: str, arguments: str, place: str = PLACE) -> None:
+    """It stays, with one boot in the host mode between; and the host mode is as lasting a default."""
+    go_back_to(pc, _UNCONFIRMED)
+    pc.ok("vfio-modectl confirm")
+    now = block(pc, place)
+    assert (now["vfio_mode"], now["vfio_left"], now["vfio_keep"]) == ("passthrough", "3", "2")
+    assert status(pc)["last_boot"]["confirmed"] is True
+
+    pc.ok("vfio-modectl next host")
+    once = reset(pc)
+    assert once.went_to("host", "skipped"), once
+    assert status(pc)["next_boot"]["mode"] == "passthrough"
+    again = reset(pc)
+    assert again.went_to("passthrough", "default", arguments), again
+    assert again.marker[2] == 2
+    pc.ok("vfio-modectl set-default host")
+    host = reset(pc)
+    assert host.went_to("host", "idle" if default == "host" else "default"), host
 
 
 def in_trial(pc: PC) -> None:
@@ -128,15 +176,14 @@ def in_trial(pc: PC) -> None:
     the boot.
     """
     if _TRIAL in pc.monitor("info snapshots"):
-        pc.power_cut()
-        pc.start(snapshot=_TRIAL)
+        go_back_to(pc, _TRIAL)
         return
-    pc.write(INI, config())
-    pc.ok("vfio-modectl set-default passthrough")
-    there = reset(pc)
-    assert there.went_to("passthrough", "trial"), there
+    check_trial(pc, "host", ARGUMENTS)
     pc.ok("systemctl start vfio-mode-confirm.service", timeout=300)
     assert pc.monitor(f"savevm {_TRIAL}") == ""
+
+
+# ---- What it is asked ----
 
 
 def block(pc: PC, path: str = PLACE) -> dict[str, str]:

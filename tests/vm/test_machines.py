@@ -115,16 +115,6 @@ def test_no_iommu(pc: PC) -> None:
     assert pc.group(GPU) is None
 
 
-@pytest.mark.machine("gpu-initramfs")
-def test_gpu_initramfs(pc: PC) -> None:
-    check_gpu(pc, GPU, boot_vga="1", klass="0x030000")
-    check_screen_and_sound(pc)
-    # Bound before the initramfs handed over: its driver's words come before the root file system's.
-    kernel = pc.ok("journalctl -b -k --no-pager -o cat")
-    assert kernel.index("bochs-drm") < kernel.index("mounted filesystem")
-    assert pc.driver(NIC) == "e1000e"
-
-
 @pytest.mark.machine("gpu")
 def test_gpu_is_not_in_the_normal_initramfs(pc: PC) -> None:
     kernel = pc.ok("journalctl -b -k --no-pager -o cat")
@@ -193,41 +183,11 @@ def test_power_button_and_restore(pc: PC) -> None:
 
 
 @pytest.mark.machine("gpu")
-def test_reboot(pc: PC) -> None:
-    before = pc.boot_id
-    pc.ok("echo kept > /root/kept")
-    pc.reboot()
-    assert pc.boot_id != before
-    assert pc.read("/root/kept") == "kept\n"
-
-
-@pytest.mark.cold("gpu", extra="vfio_mode=host quiet", files={"/etc/new/dir/file": "injected\n"})
-def test_cold_boot(pc: PC) -> None:
-    assert "vfio_mode=host" in pc.read("/proc/cmdline")
-    assert pc.read("/etc/new/dir/file") == "injected\n"
-    assert pc.ok("stat -c '%U %a' /etc/new/dir /etc/new/dir/file") == "root 755\nroot 644"
-    check_gpu(pc, GPU, boot_vga="1", klass="0x030000")
-
-
-@pytest.mark.cold("gpu", extra="emergency", wait="agent")
-def test_agent_is_there_in_the_emergency_shell(pc: PC) -> None:
-    assert "emergency" in pc.read("/proc/cmdline")
-    assert pc.run("systemctl is-active sysinit.target").stdout.strip() == "inactive"
-
-
-@pytest.mark.machine("gpu")
 def test_a_panic_is_an_error_at_once_and_restore_ends_it(pc: PC) -> None:
     with pytest.raises(PCError, match="panicked"):
         pc.run("echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger")
     pc.restore()
     assert pc.ok("echo back") == "back"
-
-
-@pytest.mark.cold("gpu", grub={"timeout": "30"}, wait="nothing")
-def test_boot_menu_on_the_serial_line(pc: PC) -> None:
-    pc.serial.expect("will be executed automatically")
-    pc.serial.send("\r")
-    pc.wait_agent()
 
 
 def test_every_machine_is_tested() -> None:

@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from nextboot import INI, block, boot, config, drawn_arguments, refused, reset, status
+from nextboot import (INI, boot, check_confirmed, check_trial, check_unconfirmed, config, drawn_arguments,
+                      refused, reset, status)
 from machines import ini
 from pc import PC
 
@@ -14,20 +15,15 @@ ON_ESP = "/boot/efi/EFI/vfio-mode/vfio-mode.env"
 
 @pytest.mark.nextboot("lvm")
 def test_logical_volume_and_esp(pc: PC, rng: random.Random) -> None:
-    """Proxmox VE's layout: trial, confirm and next host work from the block on the ESP."""
+    """Proxmox VE's layout: trial, confirm and next host work from the block on the ESP.
+
+    With default-mode = host; test_next_boot.py does the same with passthrough.
+    """
     assert boot(pc).went_to("host", "idle"), boot(pc)
     assert pc.ok("findmnt -n -o SOURCE /") == "/dev/mapper/pve-root"
-    pc.write(INI, config(cmdline=(drawn := drawn_arguments(rng))))
-    pc.ok("vfio-modectl set-default passthrough")
-    there = reset(pc)
-    assert there.went_to("passthrough", "trial", drawn), there
-    pc.ok("vfio-modectl confirm; vfio-modectl next host")
-    once = reset(pc)
-    assert once.went_to("host", "skipped"), once
-    default = block(pc, ON_ESP)
-    assert (default["vfio_mode"], default["vfio_left"], default["vfio_keep"], default["vfio_skip"]) == (
-        "passthrough", "3", "2", "0")
-    assert status(pc)["next_boot"]["mode"] == "passthrough"
+    check_trial(pc, "host", drawn := drawn_arguments(rng))
+    check_unconfirmed(pc)
+    check_confirmed(pc, "host", drawn, ON_ESP)
 
 
 @pytest.mark.nextboot("lvm")
@@ -51,7 +47,7 @@ echo 'timeout 0' > /boot/efi/loader/loader.conf
     echo 'title Debian'
     echo 'linux /vmlinuz'
     echo 'initrd /initrd.img'
-    echo "options $(sed 's/^BOOT_IMAGE=[^ ]* //; s/vfio_mode[^ ]*//g' /proc/cmdline)"
+    echo "options $(sed 's/^BOOT_IMAGE=[^ ]* //; s/vfio_mode[^ ]*//g' /proc/cmdline) vfio_mode=nosuch"
 } > /boot/efi/loader/entries/debian.conf
 echo '/dev/vda1 /boot/efi vfat umask=0077 0 0' >> /etc/fstab
 rm -r /boot/grub /etc/grub.d /etc/default/grub.d
@@ -61,11 +57,20 @@ sync
 
 @pytest.mark.nextboot("grub")
 def test_systemd_boot(pc: PC) -> None:
-    """A mode without kernel arguments goes by the EFI variable, for one boot; one with is refused."""
+    """A mode without kernel arguments goes by the EFI variable, for one boot; one with is refused.
+
+    And a mode that an entry names, but nobody has configured, is the host mode, and is complained of.
+    """
     pc.ok(_SYSTEMD_BOOT)
-    pc.write(INI, ini())
+    pc.write(INI, ini().replace("default-mode = host", "default-mode = passthrough"))
     before = reset(pc)
-    assert "vfio_mode" not in before.cmdline and before.mode == "host", before
+    assert "vfio_mode=nosuch" in before.cmdline.split() and before.mode == "host", before
+    was = status(pc)["last_boot"]
+    assert (was["result"], was["mode"]) == ("unknown-mode", "host"), was
+    assert "vfio_mode=nosuch" in was["text"] and "vfio_mode=nosuch" in pc.ok("vfio-modectl status")
+    assert pc.run("systemctl is-failed vfio-mode-boot.service").stdout == "failed\n"
+    pc.write(INI, ini())
+    pc.ok("sed -i 's/ vfio_mode=nosuch//' /boot/efi/loader/entries/debian.conf")
     assert pc.run("ls /sys/firmware/efi/efivars/LoaderInfo-*").rc == 0
     said = pc.ok("vfio-modectl next passthrough")
     next_boot = status(pc)["next_boot"]

@@ -25,9 +25,9 @@ RefusalKind apply_disarm(const Root *root) {
         return REFUSAL_NONE;
 }
 
-void disarm_next_boot(const Root *root) {
-        if (root->is_live && units_start_service(DISARM_UNIT) >= 0)
-                log_notice("The next boot goes to the fallback mode (" DISARM_UNIT ").");
-        else
-                (void)apply_disarm(root);
+bool disarm_next_boot(const Root *root) {
+        if (!root->is_live || units_start_service(DISARM_UNIT) < 0)
+                return apply_disarm(root) == REFUSAL_NONE;
+        log_notice("The next boot goes to the fallback mode (" DISARM_UNIT ").");
+        return true;
 }

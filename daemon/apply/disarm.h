@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "host/root.h"
 
 #define DISARM_UNIT "vfio-mode-disarm.service"
@@ -13,5 +15,7 @@
  * Makes the next boot the fallback mode and says so. On the live machine by its own unit: a switch
  * must not depend on whether /boot and the ESP can be reached, as the sandbox of a unit that may
  * write them does. Where that unit cannot be started, here.
+ *
+ * Returns whether it is.
  */
-void disarm_next_boot(const Root *root);
+_must_check_ bool disarm_next_boot(const Root *root);

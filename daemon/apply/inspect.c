@@ -14,6 +14,7 @@
 #include "host/conflicts.h"
 #include "host/holders.h"
 #include "inspect.h"
+#include "lock.h"
 #include "model/device.h"
 #include "model/kernel-cmdline.h"
 #include "module-conflicts.h"
@@ -92,6 +93,13 @@ static RefusalKind plan(Inspect *i) {
         RefusalKind kind;
         int r;
 
+        /* Not beside a switch either: its writer may get stuck while the devices are looked at. */
+        kind = situation_check_writer(&i->now, false, &i->refusal);
+        if (kind != REFUSAL_NONE && lock_is_taken(i->now.root))
+                return refusal_set(&i->refusal, REFUSAL_ALREADY_SWITCHING,
+                                   "Another switch is under way.");
+        if (kind != REFUSAL_NONE)
+                return kind;
         kind = situation_load_config(&i->now, &i->refusal);
         if (kind != REFUSAL_NONE)
                 return kind;

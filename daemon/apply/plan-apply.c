@@ -9,12 +9,13 @@
 
 #include "base/log.h"
 #include "model/bind-error.h"
-#include "module.h"
 #include "plan-apply.h"
 #include "sysfs.h"
+#include "wedged.h"
 
 typedef struct Run {
         const Root *root;
+        Writer *writer;
         const Plan *plan;
         const Host *host;
         UndoLog *undo;
@@ -36,10 +37,24 @@ static int fail_bind(Run *run, const Step *step, const char *driver, int error) 
         return error < 0 ? error : -ENODEV;
 }
 
+static RunWrite describe_load(const Step *step, const char *module) {
+        RunWrite write = { .kind = RUN_WRITE_LOAD, .address = step->address };
+
+        (void)snprintf(write.driver, sizeof(write.driver), "%s", module);
+        return write;
+}
+
+static int load_for(const Run *run, const Step *step, const char *modalias) {
+        const RunWrite what = describe_load(step, "");
+
+        return writer_load_for(run->writer, &what, modalias);
+}
+
 static int load_module(Run *run, const Step *step) {
+        const RunWrite what = describe_load(step, step->driver);
         int r;
 
-        r = module_load(run->root, step->driver);
+        r = writer_load(run->writer, &what);
         if (r < 0) {
                 (void)refusal_set(
                         run->refusal, REFUSAL_MODULE_UNAVAILABLE,
@@ -55,16 +70,17 @@ static int load_module(Run *run, const Step *step) {
  * is no such module, the device's own modalias knows.
  */
 static int make_driver_available(const Run *run, const Step *step) {
+        const RunWrite what = describe_load(step, step->driver);
         char modalias[128];
         int r;
 
         if (sysfs_has_driver(run->root, step->driver))
                 return 0;
-        r = module_load(run->root, step->driver);
+        r = writer_load(run->writer, &what);
         if (r == -ENOENT) {
                 r = sysfs_read_modalias(run->root, step->address, modalias, sizeof(modalias));
                 if (r >= 0)
-                        r = module_load_for(run->root, modalias);
+                        r = load_for(run, step, modalias);
         }
         return r < 0 ? r : 0;
 }
@@ -89,7 +105,7 @@ static bool take_from_grabber(const Run *run, const Step *step) {
                            grabber, address, pci_id_format(function->id, id));
         else
                 log_notice("%s was faster and took %s.", grabber, address);
-        return sysfs_unbind(run->root, step->address, grabber) >= 0;
+        return sysfs_unbind(run->writer, step->address, grabber) >= 0;
 }
 
 static int bind(Run *run, const Step *step) {
@@ -97,18 +113,18 @@ static int bind(Run *run, const Step *step) {
 
         r = make_driver_available(run, step);
         if (r >= 0)
-                r = sysfs_bind(run->root, step->address, step->driver);
-        if (r <= 0 && take_from_grabber(run, step))
-                r = sysfs_bind(run->root, step->address, step->driver);
+                r = sysfs_bind(run->writer, step->address, step->driver);
+        if (r <= 0 && !run->writer->is_stuck && take_from_grabber(run, step))
+                r = sysfs_bind(run->writer, step->address, step->driver);
         return r <= 0 ? fail_bind(run, step, step->driver, r) : 0;
 }
 
 static int probe_for_host(const Run *run, const Step *step) {
         int r;
 
-        r = sysfs_probe(run->root, step->address);
+        r = sysfs_probe(run->writer, step->address);
         if (r > 0 && take_from_grabber(run, step))
-                r = sysfs_probe(run->root, step->address);
+                r = sysfs_probe(run->writer, step->address);
         return r;
 }
 
@@ -120,7 +136,7 @@ static int probe(Run *run, const Step *step) {
         r = sysfs_read_modalias(run->root, step->address, modalias, sizeof(modalias));
         if (r < 0)
                 return fail_step(run, step, r);
-        n_modules = module_load_for(run->root, modalias);
+        n_modules = load_for(run, step, modalias);
         r = probe_for_host(run, step);
         if (r < 0)
                 return fail_step(run, step, r);
@@ -139,10 +155,10 @@ static int take_step(Run *run, const Step *step) {
         case STEP_LOAD_MODULE:
                 return load_module(run, step);
         case STEP_SET_OVERRIDE:
-                r = sysfs_set_override(run->root, step->address, step->driver);
+                r = sysfs_set_override(run->writer, step->address, step->driver);
                 break;
         case STEP_UNBIND:
-                r = sysfs_unbind(run->root, step->address, step->driver);
+                r = sysfs_unbind(run->writer, step->address, step->driver);
                 break;
         case STEP_BIND:
                 return bind(run, step);
@@ -172,27 +188,27 @@ static int note_home(Run *run, const Step *step) {
  * Under an override that names it, any driver binds: also vfio-pci where somebody bound it by
  * new_id, and a driver that does not match the override it was found with.
  */
-static int rebind(const Root *root, const HomeFunction *home) {
+static int rebind(Writer *writer, const HomeFunction *home) {
         int r;
 
-        r = sysfs_set_override(root, home->address, home->driver);
+        r = sysfs_set_override(writer, home->address, home->driver);
         if (r >= 0)
-                r = sysfs_bind(root, home->address, home->driver);
+                r = sysfs_bind(writer, home->address, home->driver);
         return r == 0 ? -ENODEV : r;
 }
 
-static int put_back(const Root *root, const HomeFunction *home) {
+static int put_back(Writer *writer, const HomeFunction *home) {
         char bound[CONFIG_DRIVER_SIZE];
         int r, error;
 
-        r = sysfs_read_driver(root, home->address, bound);
+        r = sysfs_read_driver(writer->root, home->address, bound);
         if (r >= 0 && strcmp(bound, home->driver) != 0) {
                 if (bound[0] != '\0')
-                        r = sysfs_unbind(root, home->address, bound);
+                        r = sysfs_unbind(writer, home->address, bound);
                 if (r >= 0 && home->driver[0] != '\0')
-                        r = rebind(root, home);
+                        r = rebind(writer, home);
         }
-        error = sysfs_set_override(root, home->address, home->driver_override);
+        error = sysfs_set_override(writer, home->address, home->driver_override);
         return r < 0 ? r : error;
 }
 
@@ -203,7 +219,9 @@ static RefusalKind rollback(Run *run) {
 
         log_warning("%s Undoing what was done.", run->refusal->text);
         for (size_t i = undo->n_homes; i > 0; i--) {
-                r = put_back(run->root, &undo->homes[i - 1]);
+                r = put_back(run->writer, &undo->homes[i - 1]);
+                if (run->writer->is_stuck)
+                        return wedged_refuse(run->writer, run->refusal);
                 if (r < 0)
                         error = log_error_errno(
                                 r, "%s cannot be put back: %m",
@@ -240,6 +258,8 @@ static RefusalKind apply_best_effort(Run *run) {
                 (void)note_home(run, step);
                 if (take_step(run, step) >= 0)
                         continue;
+                if (run->writer->is_stuck)
+                        return wedged_refuse(run->writer, run->refusal);
                 log_error("%s", run->refusal->text);
                 if (step->kind != STEP_LOAD_MODULE)
                         failed[n_failed++] = step->address;
@@ -256,15 +276,18 @@ static RefusalKind apply_or_undo(Run *run) {
                 const Step *step = &run->plan->steps[i];
 
                 log_info("%s", step_format(step, text));
-                if (note_home(run, step) < 0 || take_step(run, step) < 0)
-                        return rollback(run);
+                if (note_home(run, step) >= 0 && take_step(run, step) >= 0)
+                        continue;
+                return run->writer->is_stuck ? wedged_refuse(run->writer, run->refusal)
+                                             : rollback(run);
         }
         return REFUSAL_NONE;
 }
 
-RefusalKind plan_apply(const Root *root, const Plan *plan, const Host *host, bool best_effort,
+RefusalKind plan_apply(Writer *writer, const Plan *plan, const Host *host, bool best_effort,
                        UndoLog *undo, Refusal *ret_refusal) {
-        Run run = { root, plan, host, undo, ret_refusal };
+        Run run = { writer->root, writer, plan, host, undo, ret_refusal };
 
+        writer->log = undo;
         return best_effort ? apply_best_effort(&run) : apply_or_undo(&run);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The journal, the service manager, the result file. None of them can make a run fail.
+ * The result file, the service manager, the journal. None of them can make a run fail. In that
+ * order: journald may be stuck with the device (kernel 6.1).
  */
 #include "report.h"
 #include "base/log.h"
@@ -10,13 +11,14 @@
 #include "host/units.h"
 #include "notify.h"
 #include "state-write.h"
+#include "wedged.h"
 
 static void say(const RunResult *result) {
+        notify_status(result->text);
         if (result->kind == REFUSAL_NONE)
                 log_info("%s", result->text);
         else
                 log_error("%s: %s", refusal_name(result->kind), result->text);
-        notify_status(result->text);
 }
 
 static void keep(const Root *root, const char *path, const RunResult *result) {
@@ -27,8 +29,8 @@ static void keep(const Root *root, const char *path, const RunResult *result) {
 }
 
 void report(const Root *root, const char *path, const RunResult *result) {
-        say(result);
         keep(root, path, result);
+        say(result);
 }
 
 /* Only queued: waiting for a start job from inside another deadlocks. */
@@ -41,12 +43,19 @@ static void queue_start(const Root *root, const SwitchResult *result) {
                 log_error("The unit of mode '%s' could not be queued.", result->start);
 }
 
+/* Never into a boot that might go the same way again. To everybody, by way of journald. */
+static void reset(const Root *root) {
+        log_line(LOG_EMERG, "The machine is reset now: a device is stuck in the kernel, and its "
+                            "mode has on-wedged = reboot.");
+        wedged_reset(root);
+}
+
 void report_switch(const Root *root, const SwitchResult *result) {
-        say(&result->run);
         if (result->run.kind != REFUSAL_NONE || result->changed)
                 keep(root, RESULT_PATH, &result->run);
-        if (result->is_stranded)
-                disarm_next_boot(root);
+        say(&result->run);
+        if (result->is_stranded && disarm_next_boot(root) && result->is_to_be_reset)
+                reset(root);
         if (result->start[0] != '\0')
                 queue_start(root, result);
 }

@@ -10,10 +10,12 @@
 #include "host/config-load.h"
 #include "host/conflicts.h"
 #include "host/host-scan.h"
+#include "host/process.h"
 #include "host/state-files.h"
 #include "module.h"
 #include "situation.h"
 #include "sysfs.h"
+#include "wedged.h"
 
 void situation_keep_home(RunState *state, const HomeFunction *home) {
         if (run_state_add_home(state, home) < 0)
@@ -46,12 +48,19 @@ int situation_read_state(Situation *now) {
                                      " cannot be read, going by what the kernel says: %m");
                 return 0;
         }
-        log_notice("A switch from '%s' to '%s' was cut short; going on from where it stopped.",
-                   undo->old_mode, undo->mode);
+        now->writer = undo->writer;
+        if (!process_is_there(now->root, now->writer.pid, now->writer.start))
+                log_notice("A switch from '%s' to '%s' was cut short; going on from where it "
+                           "stopped.",
+                           undo->old_mode, undo->mode);
         for (size_t i = 0; i < undo->n_homes; i++)
                 if (strcmp(undo->homes[i].driver_override, "vfio-pci") != 0)
                         situation_keep_home(&now->state, &undo->homes[i]);
         return 0;
+}
+
+RefusalKind situation_check_writer(Situation *now, bool wait, Refusal *refusal) {
+        return wedged_check(now->root, &now->writer, wait, refusal);
 }
 
 static RefusalKind refuse_config(const ConfigErrors *errors, Refusal *refusal) {

@@ -19,6 +19,7 @@ typedef struct Situation {
         bool is_fallback; /**< the target is the fallback mode; known once the configuration is
                              loaded */
         Config config;
+        RunWriter writer; /**< of a switch that was cut short: it may be in the kernel still */
         RunState state; /**< the mode before, and every function that is not at home */
         Host host;
 } Situation;
@@ -30,6 +31,12 @@ typedef struct Situation {
  * Returns 0 or -ENOMEM.
  */
 _must_check_ int situation_read_state(Situation *now);
+
+/**
+ * Whether a write of an earlier switch is stuck; needs the state, and comes before everything that
+ * looks at a device. As wedged_check().
+ */
+RefusalKind situation_check_writer(Situation *now, bool wait, Refusal *refusal);
 
 /**
  * Loads the configuration that counts for the target; needs the state. On the way to the fallback

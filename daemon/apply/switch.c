@@ -34,6 +34,7 @@ typedef struct Switch {
         int n_instances;
         int lock_fd;
         bool stopped_old;
+        bool got_stuck; /* now, and not in an earlier switch */
 } Switch;
 
 static void switch_free(Switch **s) {
@@ -142,6 +143,9 @@ static bool is_away(const Switch *s, PciAddress address, RefusalKind outcome) {
         for (size_t i = 0; i < s->plan.n_vfio; i++)
                 if (pci_address_compare(s->plan.vfio[i], address) == 0)
                         return true;
+        /* Of a device that is stuck nothing is asked. */
+        if (outcome == REFUSAL_WEDGED)
+                return true;
         /* Half-way: what is not on a host driver is still ours to bring home. */
         return outcome == REFUSAL_HALF_WAY &&
                host_scan_function(s->now.root, address, &function) >= 0 &&
@@ -168,7 +172,7 @@ static void record(Switch *s, const RunState *undo, RefusalKind outcome) {
         for (size_t i = 0; i < undo->n_homes; i++)
                 if (is_away(s, undo->homes[i].address, outcome))
                         situation_keep_home(next, &undo->homes[i]);
-        if (strcmp(next->mode, s->now.state.mode) == 0) {
+        if (outcome == REFUSAL_NONE && strcmp(next->mode, s->now.state.mode) == 0) {
                 /* Mended, not switched: since when, by whom and why stay as they were. */
                 (void)memcpy(next->source, s->now.state.source, sizeof(next->source));
                 (void)memcpy(next->reason, s->now.state.reason, sizeof(next->reason));
@@ -184,8 +188,19 @@ static void record(Switch *s, const RunState *undo, RefusalKind outcome) {
                 log_warning_errno(r, "/" RUN_DIR " cannot be written: %m");
 }
 
+/* Whether the mode on the way in, or the one on the way back from, has it so. At boot the count of
+ * unconfirmed boots is the remedy: a reset that early might be one after the other. */
+static bool is_to_be_reset(const Switch *s) {
+        const ConfigMode *to = config_find_mode(&s->now.config, s->now.mode);
+        const ConfigMode *from = config_find_mode(&s->now.config, s->now.state.mode);
+
+        return !s->request->early && ((to && to->on_wedged == CONFIG_ON_WEDGED_REBOOT) ||
+                                      (from && from->on_wedged == CONFIG_ON_WEDGED_REBOOT));
+}
+
 static RefusalKind take_steps(Switch *s) {
         _cleanup_(undo_log_close) UndoLog undo = UNDO_LOG_NULL;
+        _cleanup_(writer_close) Writer writer = writer_new(s->now.root, s->request->early);
         RefusalKind kind;
         int r;
 
@@ -194,10 +209,15 @@ static RefusalKind take_steps(Switch *s) {
                 return refusal_set(&s->refusal, REFUSAL_FAILED,
                                    "The undo log /" UNDO_PATH " cannot be written: %s.",
                                    strerror(-r));
-        kind = plan_apply(s->now.root, &s->plan, &s->now.host, s->now.is_fallback, &undo,
+        kind = plan_apply(&writer, &s->plan, &s->now.host, s->now.is_fallback, &undo,
                           &s->refusal);
-        if (kind == REFUSAL_NONE || kind == REFUSAL_HALF_WAY)
+        if (kind == REFUSAL_NONE || kind == REFUSAL_HALF_WAY || kind == REFUSAL_WEDGED)
                 record(s, &undo.state, kind);
+        if (kind == REFUSAL_WEDGED) {
+                /* The log stays: it says whose end to wait for. */
+                s->got_stuck = true;
+                return kind;
+        }
         r = undo_log_remove(&undo);
         if (r < 0)
                 log_warning_errno(r, "The undo log /" UNDO_PATH " cannot be removed: %m");
@@ -255,8 +275,11 @@ static RefusalKind go(Switch *s) {
         return kind;
 }
 
-/* Every failure leads to a mode: the old one where it could be undone, else the fallback mode. */
+/* Every failure leads to a mode: the old one where it could be undone, else the fallback mode.
+ * While a driver is stuck there is none. */
 static const char *mode_after_failure(const Switch *s, RefusalKind kind) {
+        if (kind == REFUSAL_WEDGED)
+                return "";
         if (kind != REFUSAL_HALF_WAY)
                 return s->stopped_old ? s->now.state.mode : "";
         return s->now.is_fallback || s->request->without_units ? "" : s->now.config.fallback_mode;
@@ -271,6 +294,9 @@ static RefusalKind run(Switch *s) {
                 return kind;
         if (situation_read_state(&s->now) < 0)
                 return refusal_set(&s->refusal, REFUSAL_FAILED, "Out of memory.");
+        kind = situation_check_writer(&s->now, !s->request->early, &s->refusal);
+        if (kind != REFUSAL_NONE)
+                return kind;
         if (s->request->mend_only) {
                 /* Only with the lock it is certain which mode is in force. */
                 (void)snprintf(s->mended_mode, sizeof(s->mended_mode), "%s", s->now.state.mode);
@@ -337,8 +363,10 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
                 (void)snprintf(result->text, sizeof(result->text), "%s", s->refusal.text);
                 (void)snprintf(ret->start, sizeof(ret->start), "%s",
                                mode_after_failure(s, result->kind));
-                ret->is_stranded = s->now.is_fallback && (result->kind == REFUSAL_FAILED ||
-                                                          result->kind == REFUSAL_HALF_WAY);
+                ret->is_stranded = s->got_stuck || request->is_last_way ||
+                                   (s->now.is_fallback && (result->kind == REFUSAL_FAILED ||
+                                                           result->kind == REFUSAL_HALF_WAY));
+                ret->is_to_be_reset = s->got_stuck && is_to_be_reset(s);
         }
         return result->kind;
 }

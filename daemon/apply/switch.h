@@ -18,13 +18,16 @@ typedef struct SwitchRequest {
         bool without_units; /**< leave the units of modes alone: early boot, or no service manager
                              */
         bool wait_for_lock; /**< until a switch under way has ended, instead of refusing */
+        bool is_last_way;   /**< nobody tries anything after it: whatever is refused, the next boot
+                               is to be without the card */
         bool mend_only;     /**< a replugged device: the mode in force again, as it was accepted */
 } SwitchRequest;
 
 typedef struct SwitchResult {
         RunResult run; /**< how it ended, with text for the user */
         bool changed; /**< something was done, be it only that the mode in force has another name */
-        bool is_stranded;             /**< the way back to the fallback mode did not succeed */
+        bool is_stranded;    /**< the card cannot be had back, but for the next boot */
+        bool is_to_be_reset; /**< by force: the mode has on-wedged = reboot */
         char start[CONFIG_NAME_SIZE]; /**< the mode whose unit is to be started after a failure; "":
                                          none */
 } SwitchResult;
@@ -33,7 +36,8 @@ typedef struct SwitchResult {
  * Lock, plan, stop the old mode's unit, steps, record.
  *
  * A refusal changes nothing and leaves the old mode's unit active. A failure is undone; but for the
- * way back to the fallback mode, which does what it can. Which unit is to be active after a failure
+ * way back to the fallback mode, which does what it can. Where a driver is stuck everything is left
+ * as it is, and no mode's unit is active. Which unit is to be active after a failure
  * is left to the caller to start: when the lock is free again, and the reason has been said.
  *
  * @ret: always filled

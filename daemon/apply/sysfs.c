@@ -48,23 +48,32 @@ bool sysfs_has_driver(const Root *root, const char *driver) {
         return faccessat(root->fd, driver_path(driver, "bind", path), F_OK, 0) == 0;
 }
 
-int sysfs_set_override(const Root *root, PciAddress address, const char *driver) {
+static RunWrite describe(RunWriteKind kind, PciAddress address, const char *driver) {
+        RunWrite write = { .kind = kind, .address = address };
+
+        (void)snprintf(write.driver, sizeof(write.driver), "%s", driver);
+        return write;
+}
+
+int sysfs_set_override(Writer *writer, PciAddress address, const char *driver) {
+        const RunWrite what = describe(RUN_WRITE_OVERRIDE, address, driver);
         char text[CONFIG_DRIVER_SIZE + 1];
         SysfsPath path;
 
         (void)snprintf(text, sizeof(text), "%s\n", driver);
-        return file_write_at(root->fd, device_path(address, "driver_override", path), text);
+        return writer_write(writer, &what, device_path(address, "driver_override", path), text);
 }
 
-int sysfs_unbind(const Root *root, PciAddress address, const char *driver) {
+int sysfs_unbind(Writer *writer, PciAddress address, const char *driver) {
+        const RunWrite what = describe(RUN_WRITE_UNBIND, address, driver);
         char text[PCI_ADDRESS_SIZE], bound[CONFIG_DRIVER_SIZE];
         SysfsPath path;
         int r;
 
-        r = file_write_at(root->fd, driver_path(driver, "unbind", path),
-                          pci_address_format(address, text));
+        r = writer_write(writer, &what, driver_path(driver, "unbind", path),
+                         pci_address_format(address, text));
         /* Somebody else may have been faster, by hand or by unloading the module. */
-        if ((r == -ENODEV || r == -ENOENT) && sysfs_read_driver(root, address, bound) >= 0 &&
+        if ((r == -ENODEV || r == -ENOENT) && sysfs_read_driver(writer->root, address, bound) >= 0 &&
             bound[0] == '\0')
                 return 0;
         return r;
@@ -78,28 +87,33 @@ static int is_bound_to(const Root *root, PciAddress address, const char *driver)
         return r < 0 ? r : strcmp(bound, driver) == 0;
 }
 
-int sysfs_bind(const Root *root, PciAddress address, const char *driver) {
+int sysfs_bind(Writer *writer, PciAddress address, const char *driver) {
+        const RunWrite what = describe(RUN_WRITE_BIND, address, driver);
         char text[PCI_ADDRESS_SIZE];
         SysfsPath path;
         int r, bound;
 
-        r = file_write_at(root->fd, driver_path(driver, "bind", path),
-                          pci_address_format(address, text));
-        bound = is_bound_to(root, address, driver);
+        r = writer_write(writer, &what, driver_path(driver, "bind", path),
+                         pci_address_format(address, text));
+        if (writer->is_stuck)
+                return r; /* the link is there before probe() is called */
+        bound = is_bound_to(writer->root, address, driver);
         if (bound != 0)
                 return bound; /* EBUSY, where loading the module has bound it: the link is the
                                  verdict */
         return r;
 }
 
-int sysfs_probe(const Root *root, PciAddress address) {
+int sysfs_probe(Writer *writer, PciAddress address) {
+        const RunWrite what = describe(RUN_WRITE_PROBE, address, "");
         char text[PCI_ADDRESS_SIZE], bound[CONFIG_DRIVER_SIZE];
         int r;
 
-        r = file_write_at(root->fd, "sys/bus/pci/drivers_probe", pci_address_format(address, text));
+        r = writer_write(writer, &what, "sys/bus/pci/drivers_probe",
+                         pci_address_format(address, text));
         if (r < 0)
                 return r;
-        r = sysfs_read_driver(root, address, bound);
+        r = sysfs_read_driver(writer->root, address, bound);
         return r < 0 ? r : bound[0] != '\0';
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The writes to a PCI function's sysfs attributes, each with its check.
+ * The writes to a PCI function's sysfs attributes, each with its check. Where one is stuck they
+ * return -ETIMEDOUT (writer.h), and nothing is read.
  * Kernel: Documentation/ABI/testing/sysfs-bus-pci.
  */
 #pragma once
@@ -11,13 +12,14 @@
 #include "host/root.h"
 #include "model/config.h"
 #include "model/pci-address.h"
+#include "writer.h"
 
 /** Sets driver_override; "" clears it. Returns 0 or write(2)'s error. */
-_must_check_ int sysfs_set_override(const Root *root, PciAddress address, const char *driver);
+_must_check_ int sysfs_set_override(Writer *writer, PciAddress address, const char *driver);
 
 /** Takes the function from @driver. Returns 0, also where nothing is bound; else write(2)'s error.
  */
-_must_check_ int sysfs_unbind(const Root *root, PciAddress address, const char *driver);
+_must_check_ int sysfs_unbind(Writer *writer, PciAddress address, const char *driver);
 
 /**
  * Binds the function to a registered driver, unless it is bound to it already.
@@ -25,15 +27,15 @@ _must_check_ int sysfs_unbind(const Root *root, PciAddress address, const char *
  * Returns 1 where it is bound to @driver now; 0 where the write succeeded and it is not; else
  * write(2)'s error, -ENOENT where the driver is not registered.
  */
-_must_check_ int sysfs_bind(const Root *root, PciAddress address, const char *driver);
+_must_check_ int sysfs_bind(Writer *writer, PciAddress address, const char *driver);
 
 /** Asks the kernel to find a driver. Returns 1 where one is bound now; 0 where none is; else
  * write(2)'s error. */
-_must_check_ int sysfs_probe(const Root *root, PciAddress address);
+_must_check_ int sysfs_probe(Writer *writer, PciAddress address);
 
 /**
  * Makes a driver forget an id that was added to it (new_id, or `ids=` of vfio-pci), with every
- * subsystem. What is bound stays bound.
+ * subsystem. What is bound stays bound, and no device is asked, so nothing can get stuck.
  *
  * Returns 0; -ENODEV where it has no such id, or another of write(2)'s errors.
  */

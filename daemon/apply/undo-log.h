@@ -23,6 +23,9 @@ _must_check_ int undo_log_open(const Root *root, const char *old_mode, const cha
 /** Notes a function's place, unless it is noted already. Returns 0 or a negative errno. */
 _must_check_ int undo_log_add(UndoLog *log, const HomeFunction *home);
 
+/** Appends a line about who writes (model/run-writer). Returns 0 or a negative errno. */
+_must_check_ int undo_log_append(UndoLog *log, const char *line, size_t length);
+
 /** Removes the log: the switch is done, or undone. Returns 0 or unlink(2)'s error. */
 _must_check_ int undo_log_remove(UndoLog *log);
 

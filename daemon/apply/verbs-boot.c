@@ -184,7 +184,7 @@ static void record_outcome(Boot *boot) {
          * run that says nothing, since the first one may have gone there. */
         if (!is_second_run(boot) && relies_on_the_count(boot) &&
             strcmp(result->mode, boot->choice.mode) != 0 && result->kind != REFUSAL_FAILED &&
-            result->kind != REFUSAL_HALF_WAY && record->unconfirmed > 0)
+            result->kind != REFUSAL_HALF_WAY && result->kind != REFUSAL_WEDGED && record->unconfirmed > 0)
                 record->unconfirmed--;
         write_record(boot);
 }
@@ -245,7 +245,7 @@ static void go_to_mode(Boot *boot) {
                   refusal_name(result->kind), result->text, fallback_mode);
         (void)switch_at_boot(boot->root, fallback_mode, result->text, &fallback);
         (void)snprintf(result->mode, sizeof(result->mode), "%s", fallback_mode);
-        if (fallback.kind == REFUSAL_HALF_WAY)
+        if (fallback.kind == REFUSAL_HALF_WAY || fallback.kind == REFUSAL_WEDGED)
                 result->kind = fallback.kind;
 }
 
@@ -286,6 +286,10 @@ RefusalKind apply_boot(const Root *root) {
         go_to_mode(boot);
         record_outcome(boot);
         report(root, BOOT_PATH, &boot->result);
+        /* While a driver is stuck the machine is in no mode; vfio-mode-confirm.service sees to the
+         * next boot, since nothing that has to do with it can be written so early. */
+        if (boot->result.kind == REFUSAL_WEDGED)
+                return boot->result.kind;
         if (root->is_live && units_start(boot->result.mode, UNIT_START_QUEUE) < 0)
                 log_warning("The unit of mode '%s' could not be queued.", boot->result.mode);
         return boot->result.kind;

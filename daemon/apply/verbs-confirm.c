@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "boot/next-boot-write.h"
+#include "disarm.h"
 #include "host/config-load.h"
 #include "host/state-files.h"
 #include "host/units.h"
@@ -201,6 +202,9 @@ RefusalKind apply_confirm(const Root *root) {
         next_boot_read(root, &c->now);
         write_missing_record(c);
         mend_block(c);
+        if (c->now.record_is_current && c->now.record.kind == REFUSAL_WEDGED &&
+            !disarm_next_boot(root))
+                kind = REFUSAL_FAILED;
         if (is_to_be_confirmed(c))
                 kind = confirm_boot(c);
         else

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "disarm.h"
 #include "host/origin-file.h"
 #include "host/state-files.h"
 #include "host/units.h"
@@ -28,7 +27,7 @@ static bool is_being_restarted(const char *mode) {
 }
 
 static RefusalKind go_without_units(const Root *root, const char *mode, const char *source,
-                                    const char *reason) {
+                                    const char *reason, bool is_last_way) {
         const SwitchRequest request = {
                 .verb = "switch",
                 .mode = mode,
@@ -36,6 +35,7 @@ static RefusalKind go_without_units(const Root *root, const char *mode, const ch
                 .reason = reason,
                 .without_units = true,
                 .wait_for_lock = true,
+                .is_last_way = is_last_way,
         };
         SwitchResult result;
 
@@ -44,9 +44,13 @@ static RefusalKind go_without_units(const Root *root, const char *mode, const ch
         return result.run.kind;
 }
 
-/* Nothing can be asked of systemd, or it did not help: the card comes back all the same. */
+/*
+ * Nothing can be asked of systemd, or it did not help: the card comes back all the same. Where it
+ * does not, the next boot is to be without it; also where a guest still holds it, which is none of
+ * our failures.
+ */
 static RefusalKind fall_back_without_units(const Root *root, const char *mode, const char *reason) {
-        return go_without_units(root, mode, "fallback", reason);
+        return go_without_units(root, mode, "fallback", reason, true);
 }
 
 /* By the mode's unit, which is to say on whose behalf. */
@@ -85,7 +89,7 @@ RefusalKind apply_leave(const Root *root, const char *mode) {
                 return REFUSAL_NONE;
         switch_fallback_mode(root, fallback);
         if (!root->is_live)
-                return fall_back_without_units(root, fallback, ASKED);
+                return go_without_units(root, fallback, "fallback", ASKED, false);
         if (units_system_is_stopping() || is_being_restarted(mode))
                 return REFUSAL_NONE;
         if (strcmp(fallback, mode) == 0) {
@@ -108,22 +112,12 @@ static void wait_for_switch(const Root *root) {
                 closep(&fd);
 }
 
-/* The last way: no unit got there. A guest that still holds the card is none of our failures, but
- * the next boot is to be without it all the same. */
-static RefusalKind fall_back_or_disarm(const Root *root, const char *mode, const char *reason) {
-        RefusalKind kind = fall_back_without_units(root, mode, reason);
-
-        if (kind != REFUSAL_NONE && kind != REFUSAL_FAILED && kind != REFUSAL_HALF_WAY)
-                disarm_next_boot(root);
-        return kind;
-}
-
 static RefusalKind fall_back(const Root *root, const char *reason) {
         char mode[CONFIG_NAME_SIZE];
 
         if (!root->is_live) {
                 switch_fallback_mode(root, mode);
-                return fall_back_or_disarm(root, mode, reason);
+                return fall_back_without_units(root, mode, reason);
         }
         if (units_system_is_stopping()) {
                 log_notice("The machine is going down; no device is moved any more.");
@@ -139,7 +133,7 @@ static RefusalKind fall_back(const Root *root, const char *reason) {
         }
         log_warning("The unit of the fallback mode '%s' did not start; going there without it.",
                     mode);
-        return fall_back_or_disarm(root, mode, reason);
+        return fall_back_without_units(root, mode, reason);
 }
 
 RefusalKind apply_fallback(const Root *root) {
@@ -155,7 +149,8 @@ static RefusalKind go_back(const Root *root, const SwitchTrial *trial) {
                 return fall_back(root, UNCONFIRMED);
         if (root->is_live
                     ? start_on_behalf(root, trial->back, "revert", UNCONFIRMED) >= 0
-                    : go_without_units(root, trial->back, "revert", UNCONFIRMED) == REFUSAL_NONE)
+                    : go_without_units(root, trial->back, "revert", UNCONFIRMED, false) ==
+                                 REFUSAL_NONE)
                 return REFUSAL_NONE;
         log_error("Going back to '%s' was refused; going to the fallback mode.", trial->back);
         return fall_back(root, UNCONFIRMED);

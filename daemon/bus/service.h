@@ -50,6 +50,8 @@ typedef struct Service {
 
         Snapshot snapshot; /**< what was last said of the machine */
         Watch watches[WATCHES_MAX];
+        sd_event_source *writer; /**< the end of a process that is stuck in the kernel */
+        int writer_pid;          /**< its; 0: none is waited for */
         sd_event_source *refresh_timer;
         sd_event_source *idle_timer;
 

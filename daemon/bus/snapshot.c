@@ -18,6 +18,7 @@
 
 #define STATE_IDLE "idle"
 #define STATE_SWITCHING "switching"
+#define STATE_WEDGED "wedged"
 
 /* Cleaned: what was read may not be what D-Bus calls a string. */
 static void copy(char *buffer, size_t size, const char *text) {
@@ -66,7 +67,12 @@ static void read_mode(const Root *root, const Machine *machine, Snapshot *ret) {
         const char *mode = machine_mode(machine);
         _cleanup_free_ char *why = NULL;
 
-        copy(ret->state, sizeof(ret->state), is_locked(root) ? STATE_SWITCHING : STATE_IDLE);
+        copy(ret->state, sizeof(ret->state),
+             machine_is_wedged(machine) ? STATE_WEDGED
+             : is_locked(root)          ? STATE_SWITCHING
+                                        : STATE_IDLE);
+        if (machine->is_written)
+                ret->writer = machine->undo.writer.pid;
         copy(ret->current_mode, sizeof(ret->current_mode), mode[0] != '\0' ? mode : NO_MODE);
         if (mode[0] == '\0')
                 why = machine_why_no_mode(machine);
@@ -154,13 +160,18 @@ static void read_device(const Machine *machine, const DeviceEntry *entry, PciNam
                         const Snapshot *before, SnapshotDevice *ret) {
         const char *wanted = machine_wanted_driver(machine, entry);
         const Function *function = entry->function;
+        const SnapshotDevice *known;
 
         (void)pci_address_format(function->address, ret->address);
         (void)pci_id_format(function->id, ret->id);
         (void)snprintf(ret->class_code, sizeof(ret->class_code), "%06x",
                        function->class_code & 0xffffffu);
         copy(ret->driver, sizeof(ret->driver), function->driver);
-        copy(ret->driver_override, sizeof(ret->driver_override), function->driver_override);
+        known = machine->host.without_overrides && before
+                        ? snapshot_find_device(before, ret->address)
+                        : NULL;
+        copy(ret->driver_override, sizeof(ret->driver_override),
+             known ? known->driver_override : function->driver_override);
         copy(ret->wanted_driver, sizeof(ret->wanted_driver), wanted ? wanted : "");
         ret->iommu_group = function->iommu_group;
         ret->boot_vga = function->boot_vga;

@@ -70,6 +70,7 @@ typedef struct Snapshot {
 
         char source[32];                 /**< of the mode in force; no property */
         char old_mode[CONFIG_NAME_SIZE]; /**< the mode before it; no property */
+        int writer; /**< the process that makes a switch's writes; 0: none; no property */
         char block_path[BOOT_PATH_SIZE]; /**< of the boot environment; "": none; no property */
 } Snapshot;
 

@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/syscall.h>
 
 #include "boot/boot-history.h"
 #include "host/config-load.h"
@@ -72,7 +74,43 @@ static void watch_begin(Service *service, Watch *watch) {
                 watch->source = NULL;
 }
 
+/* --- what is stuck in the kernel --- */
+
+static int on_writer_ended(sd_event_source *source, int fd, _unused_ uint32_t events,
+                           void *userdata) {
+        Service *service = userdata;
+
+        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        service_refresh_soon(service);
+        return 0;
+}
+
+/* Nothing is written when it ends, so that nobody else would tell. */
+static void watch_writer(Service *service) {
+        int pid = snapshot_is_switching(&service->snapshot) ? 0 : service->snapshot.writer, fd;
+
+        if (pid == service->writer_pid)
+                return;
+        service->writer = sd_event_source_disable_unref(service->writer);
+        service->writer_pid = 0;
+        if (pid == 0)
+                return;
+        fd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (fd < 0) {
+                service_refresh_soon(service); /* it has ended just now */
+                return;
+        }
+        if (sd_event_add_io(service->event, &service->writer, fd, EPOLLIN, on_writer_ended,
+                            service) < 0) {
+                closep(&fd);
+                return;
+        }
+        (void)sd_event_source_set_io_fd_own(service->writer, true);
+        service->writer_pid = pid;
+}
+
 void watch_update(Service *service) {
+        watch_writer(service);
         find_block(service);
         for (size_t i = 0; i < WATCHES_MAX; i++) {
                 Watch *watch = &service->watches[i];
@@ -89,4 +127,5 @@ void watch_update(Service *service) {
 void watch_free(Service *service) {
         for (size_t i = 0; i < WATCHES_MAX; i++)
                 watch_drop(&service->watches[i]);
+        service->writer = sd_event_source_disable_unref(service->writer);
 }

@@ -2,7 +2,7 @@
 /*
  * Reads sysfs. One read of `modalias` gives ids and class; `uevent`, which has them too, takes the
  * device lock and would hang with a stuck driver (kernel 6.1). driver_override does as well on
- * kernels before 6.12.80, which cannot be helped: the plan needs it.
+ * kernels before 6.12.80: the plan needs it, and others do without it while a switch is under way.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -122,14 +122,15 @@ static bool is_boot_vga(const Root *root, const Function *function) {
                strcmp(text, "1") == 0;
 }
 
-int host_scan_function(const Root *root, PciAddress address, Function *ret) {
+static int scan_function(const Root *root, PciAddress address, bool without_override,
+                         Function *ret) {
         Function function = { .address = address, .iommu_group = -1 };
         int r;
 
         r = read_modalias(root, &function);
         if (r >= 0)
                 r = read_links(root, &function);
-        if (r >= 0)
+        if (r >= 0 && !without_override)
                 r = read_override(root, &function);
         if (r < 0)
                 return r;
@@ -137,6 +138,10 @@ int host_scan_function(const Root *root, PciAddress address, Function *ret) {
         function.boot_vga = is_boot_vga(root, &function);
         *ret = function;
         return 0;
+}
+
+int host_scan_function(const Root *root, PciAddress address, Function *ret) {
+        return scan_function(root, address, false, ret);
 }
 
 /* --- the functions that matter --- */
@@ -164,7 +169,7 @@ static int add_function(const Root *root, PciAddress address, Host *host) {
 
         if (i < host->n_functions && pci_address_compare(host->functions[i].address, address) == 0)
                 return 0;
-        r = host_scan_function(root, address, &function);
+        r = scan_function(root, address, host->without_overrides, &function);
         if (r < 0)
                 return is_gone(r) ? 0 : r;
         if (host->n_functions == HOST_FUNCTIONS_MAX)
@@ -318,7 +323,7 @@ static void scan_machine(const Root *root, Host *host) {
         host->vfio_iommu_type1 = exists(root, VFIO_IOMMU_DIR);
 }
 
-int host_scan(const Root *root, const Config *config, const RunState *state, Host *ret) {
+static int scan(const Root *root, const Config *config, const RunState *state, Host *ret) {
         int r = 0;
 
         ret->n_functions = 0;
@@ -330,8 +335,28 @@ int host_scan(const Root *root, const Config *config, const RunState *state, Hos
         return r < 0 ? r : add_group_members(root, ret);
 }
 
-int host_scan_all(const Root *root, Host *ret) {
+int host_scan(const Root *root, const Config *config, const RunState *state, Host *ret) {
+        ret->without_overrides = false;
+        return scan(root, config, state, ret);
+}
+
+int host_scan_beside(const Root *root, const Config *config, const RunState *state, Host *ret) {
+        ret->without_overrides = true;
+        return scan(root, config, state, ret);
+}
+
+static int scan_all(const Root *root, Host *ret) {
         ret->n_functions = 0;
         scan_machine(root, ret);
         return for_each_address(root, PCI_DEVICES, visit_readable, ret);
+}
+
+int host_scan_all(const Root *root, Host *ret) {
+        ret->without_overrides = false;
+        return scan_all(root, ret);
+}
+
+int host_scan_all_beside(const Root *root, Host *ret) {
+        ret->without_overrides = true;
+        return scan_all(root, ret);
 }

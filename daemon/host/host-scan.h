@@ -23,11 +23,21 @@ _must_check_ int host_scan(const Root *root, const Config *config, const RunStat
                            Host *ret);
 
 /**
+ * The same beside a switch whose writer is in the kernel: no driver_override is read, which waits
+ * for a stuck driver (before kernel 6.12.80).
+ */
+_must_check_ int host_scan_beside(const Root *root, const Config *config, const RunState *state,
+                                  Host *ret);
+
+/**
  * Looks at every function of the machine (for a person's list).
  *
  * Returns as host_scan(); with -ENOSPC @ret holds as many as fit.
  */
 _must_check_ int host_scan_all(const Root *root, Host *ret);
+
+/** The same as host_scan_beside() does. */
+_must_check_ int host_scan_all_beside(const Root *root, Host *ret);
 
 /** Reads one function. Returns 0; -ENOENT where there is none; else the error of reading sysfs. */
 _must_check_ int host_scan_function(const Root *root, PciAddress address, Function *ret);

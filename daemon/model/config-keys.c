@@ -79,7 +79,7 @@ static const ConfigKey keys[] = {
                 MODE, "rescue", WORD,
                 "power-button where this mode takes the fallback mode's boot_vga device, else none",
                 "power-button none", false, "what brings the screen back"),
-        [CONFIG_KEY_ON_WEDGED] = KEY(MODE, "on-wedged", WORD, "stay", "stay reboot", false,
+        [CONFIG_KEY_ON_WEDGED] = KEY(MODE, "on-wedged", WORD, "stay", "stay reboot", true,
                                      "what follows when the device cannot be had back at run time"),
 };
 /* clang-format on */

@@ -273,6 +273,15 @@ static void set_confirm(Parser *p, const char *value) {
                 config_refuse(p, "confirm '%.64s' is unknown: there are boot and manual", value);
 }
 
+static void set_on_wedged(Parser *p, const char *value) {
+        if (strcmp(value, "stay") == 0)
+                mode_of(p)->on_wedged = CONFIG_ON_WEDGED_STAY;
+        else if (strcmp(value, "reboot") == 0)
+                mode_of(p)->on_wedged = CONFIG_ON_WEDGED_REBOOT;
+        else
+                config_refuse(p, "on-wedged '%.64s' is unknown: there are stay and reboot", value);
+}
+
 void config_value_set(Parser *p, const char *value) {
         static const Setter setters[CONFIG_KEY_COUNT] = {
                 [CONFIG_KEY_DEFAULT_MODE] = set_default_mode,
@@ -286,6 +295,7 @@ void config_value_set(Parser *p, const char *value) {
                 [CONFIG_KEY_VFIO_DEVICES] = set_vfio_devices,
                 [CONFIG_KEY_CMDLINE] = set_cmdline,
                 [CONFIG_KEY_CONFIRM] = set_confirm,
+                [CONFIG_KEY_ON_WEDGED] = set_on_wedged,
         };
 
         setters[p->key](p, value);

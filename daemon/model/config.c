@@ -108,6 +108,8 @@ static void append_mode(Output *output, const Config *config, const ConfigMode *
         append_cmdline(output, mode->cmdline);
         if (mode->confirm == CONFIG_CONFIRM_BOOT)
                 append(output, "confirm = boot\n");
+        if (mode->on_wedged == CONFIG_ON_WEDGED_REBOOT)
+                append(output, "on-wedged = reboot\n");
 }
 
 int config_format(const Config *config, char **ret) {

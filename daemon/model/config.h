@@ -50,11 +50,18 @@ typedef enum ConfigConfirm {
         CONFIG_CONFIRM_BOOT,   /**< when the boot has completed */
 } ConfigConfirm;
 
+/** What follows when a device cannot be had back at run time. */
+typedef enum ConfigOnWedged {
+        CONFIG_ON_WEDGED_STAY, /**< somebody has to reset the machine; what is not set means this */
+        CONFIG_ON_WEDGED_REBOOT,
+} ConfigOnWedged;
+
 typedef struct ConfigMode {
         char name[CONFIG_NAME_SIZE];
         char cmdline[CONFIG_CMDLINE_SIZE]; /**< kernel arguments, one blank between them */
         uint32_t vfio_devices; /**< bit n: Config.devices[n] is on vfio-pci in this mode */
         ConfigConfirm confirm;
+        ConfigOnWedged on_wedged;
 } ConfigMode;
 
 typedef struct Config {

@@ -65,6 +65,7 @@ static const RefusalRow refusal_table[_REFUSAL_MAX] = {
         [REFUSAL_NOT_AUTHORISED] = { "not-authorised", "The caller may not do that.",
                                      EXIT_CODE_NOT_AUTHORISED },
         [REFUSAL_TIMED_OUT] = { "timed-out", "That took too long.", EXIT_CODE_TIMED_OUT },
+        [REFUSAL_WEDGED] = { "wedged", "A driver is stuck in the kernel.", EXIT_CODE_WEDGED },
         [REFUSAL_FAILED] = { "failed", "The switch failed and was undone.", EXIT_CODE_FAILED },
         [REFUSAL_HALF_WAY] = { "half-way", "The switch failed and could not be undone whole.",
                                EXIT_CODE_FAILED },

@@ -51,6 +51,7 @@ typedef enum RefusalKind {
         REFUSAL_OTHER_BOOT,       /**< the boot to be confirmed is not this one */
         REFUSAL_NOT_AUTHORISED,
         REFUSAL_TIMED_OUT,
+        REFUSAL_WEDGED,   /**< a write does not come back from the kernel */
         REFUSAL_FAILED,   /**< tried, failed, undone */
         REFUSAL_HALF_WAY, /**< tried, failed, and not everything could be undone */
         _REFUSAL_MAX,

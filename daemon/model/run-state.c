@@ -49,6 +49,18 @@ int run_state_format_home(const HomeFunction *home, char *buffer, size_t size) {
         return (size_t)n < size ? n : -ENAMETOOLONG;
 }
 
+static void print_writer(const RunWriter *writer, FILE *file) {
+        char line[RUN_WRITER_LINE_SIZE];
+
+        if (writer->pid > 0 && run_writer_format(writer, line, sizeof(line)) > 0)
+                (void)fputs(line, file);
+        if (writer->write.kind != RUN_WRITE_NONE &&
+            run_writer_format_write(&writer->write, line, sizeof(line)) > 0)
+                (void)fputs(line, file);
+        if (writer->wedged > 0 && run_writer_format_wedged(writer, line, sizeof(line)) > 0)
+                (void)fputs(line, file);
+}
+
 int run_state_format(const RunState *state, char **ret) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
@@ -69,6 +81,7 @@ int run_state_format(const RunState *state, char **ret) {
                 if (run_state_format_home(&state->homes[i], line, sizeof(line)) > 0)
                         (void)fputs(line, file);
         }
+        print_writer(&state->writer, file);
         if (fclose(file) != 0 || size > RUN_STATE_SIZE_MAX)
                 return -ENOMEM;
         *ret = TAKE_PTR(text);
@@ -123,6 +136,8 @@ static int parse_home(const char *value, RunState *state) {
 }
 
 static int parse_line(const char *key, const char *value, RunState *state) {
+        int r;
+
         if (strcmp(key, "mode") == 0)
                 return parse_name(state->mode, value);
         if (strcmp(key, "old-mode") == 0)
@@ -135,7 +150,8 @@ static int parse_line(const char *key, const char *value, RunState *state) {
                 return parse_decimal(value, UINT64_MAX, &state->since) < 0 ? -EBADMSG : 0;
         if (strcmp(key, "function") == 0)
                 return parse_home(value, state);
-        return -EBADMSG;
+        r = run_writer_parse(key, value, &state->writer);
+        return r == 0 ? -EBADMSG : r;
 }
 
 int run_state_parse(const char *text, RunState *ret) {

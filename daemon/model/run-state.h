@@ -11,9 +11,10 @@
 #include "base/cleanup.h"
 #include "config.h"
 #include "pci-address.h"
+#include "run-writer.h"
 
 #define RUN_STATE_FUNCTIONS_MAX 64
-#define RUN_STATE_SIZE_MAX (32 * 1024)
+#define RUN_STATE_SIZE_MAX (128 * 1024)
 #define RUN_STATE_TEXT_SIZE 512
 
 /** Where a function was before we took it. */
@@ -33,6 +34,7 @@ typedef struct RunState {
         HomeFunction homes[RUN_STATE_FUNCTIONS_MAX]; /**< the functions that we moved, and not yet
                                                         back */
         size_t n_homes;
+        RunWriter writer; /**< of `undo`: who makes the switch's writes */
 } RunState;
 
 /**

@@ -32,6 +32,26 @@ static void add_mode(const Machine *machine, json_object *answer) {
         time_add(answer, "since", machine->state.since);
 }
 
+/* The write that is stuck in the kernel; null where none is. */
+static json_object *wedged_to_json(const Machine *machine) {
+        const RunWriter *writer = &machine->undo.writer;
+        char address[PCI_ADDRESS_SIZE];
+        json_object *object;
+
+        if (!machine_is_wedged(machine))
+                return NULL;
+        object = json_new();
+        json_add_string(object, "write", run_write_name(writer->write.kind));
+        json_add_string(object, "address",
+                        run_write_has_address(&writer->write)
+                                ? pci_address_format(writer->write.address, address)
+                                : NULL);
+        json_add_word(object, "driver", writer->write.driver);
+        json_add_integer(object, "process", writer->pid);
+        time_add(object, "since", writer->wedged);
+        return object;
+}
+
 static json_object *last_switch_to_json(const Machine *machine) {
         const RunResult *result = &machine->last_switch;
         int error = machine->last_switch_result;
@@ -165,6 +185,7 @@ int describe(const Root *root, char **ret_json) {
         boots = boots_read(machine);
         answer = json_answer();
         add_mode(machine, answer);
+        json_add(answer, "wedged", wedged_to_json(machine));
         json_add(answer, "config", config_to_json(machine));
         json_add_string(answer, "fallback_mode", config ? config->fallback_mode : NULL);
         boots_add(boots, machine, answer);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "host/host-scan.h"
+#include "host/process.h"
 #include "machine.h"
 
 void machine_freep(Machine **machine) {
@@ -28,6 +29,9 @@ static void read_state(Machine *machine) {
 
         machine->state_result = state_read(root, &machine->state);
         machine->undo_result = undo_read(root, &machine->undo);
+        machine->is_written =
+                machine->undo_result >= 0 &&
+                process_is_there(root, machine->undo.writer.pid, machine->undo.writer.start);
         machine->last_switch_result = result_read(root, &machine->last_switch);
         if (fstatat(root->fd, RESULT_PATH, &result, AT_SYMLINK_NOFOLLOW) >= 0)
                 machine->last_switch_time = (uint64_t)result.st_mtim.tv_sec * 1000000 +
@@ -50,14 +54,17 @@ static void read_state(Machine *machine) {
 }
 
 int machine_scan_for(Machine *machine, const Config *config) {
-        machine->host_result = host_scan(&machine->root, config, &machine->moved, &machine->host);
+        machine->host_result =
+                (machine->is_written ? host_scan_beside : host_scan)(
+                        &machine->root, config, &machine->moved, &machine->host);
         return machine->host_result;
 }
 
 static int scan_all(Machine *machine, const Config *config) {
         int r;
 
-        r = host_scan_all(&machine->root, &machine->host);
+        r = (machine->is_written ? host_scan_all_beside : host_scan_all)(&machine->root,
+                                                                         &machine->host);
         if (r != -ENOSPC)
                 return r;
         machine->scan_is_cut = true;
@@ -101,6 +108,10 @@ bool machine_is_half_way(const Machine *machine) {
         return machine->undo_result != -ENOENT;
 }
 
+bool machine_is_wedged(const Machine *machine) {
+        return machine->is_written && machine->undo.writer.wedged > 0;
+}
+
 const char *machine_mode(const Machine *machine) {
         if (machine_is_half_way(machine) || machine->state_result < 0)
                 return "";
@@ -136,7 +147,18 @@ static char *why_half_way(const Machine *machine) {
                            became);
 }
 
+static char *why_wedged(const Machine *machine) {
+        const RunWriter *writer = &machine->undo.writer;
+        char text[RUN_WRITE_TEXT_SIZE];
+
+        return text_format("stuck in the kernel: %s (process %d); nothing is switched until that "
+                           "comes back",
+                           run_write_say(&writer->write, text), writer->pid);
+}
+
 char *machine_why_no_mode(const Machine *machine) {
+        if (machine_is_wedged(machine))
+                return why_wedged(machine);
         if (machine_is_half_way(machine))
                 return why_half_way(machine);
         if (machine->state_result < 0 && machine->state_result != -ENOENT)

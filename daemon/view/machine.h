@@ -32,6 +32,8 @@ typedef struct Machine {
         int state_result; /**< of state_read() */
         RunState undo;
         int undo_result; /**< of undo_read() */
+        bool is_written; /**< the switch that it is of has a process that is writing; then no
+                            driver_override was read */
         RunState moved;  /**< the homes of both: every function that is not where it was */
         RunResult last_switch;
         int last_switch_result;
@@ -70,6 +72,9 @@ const char *machine_mode(const Machine *machine);
 
 /** Whether a switch is under way or was cut short. */
 bool machine_is_half_way(const Machine *machine);
+
+/** Whether a write of a switch is stuck in the kernel: `undo.writer` says which. */
+bool machine_is_wedged(const Machine *machine);
 
 /**
  * Why the machine is in no mode, in one sentence.

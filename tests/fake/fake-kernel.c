@@ -21,8 +21,9 @@
  *     lies        return success and do nothing
  *     fails:E…    do it, and fail with this errno all the same
  *     stall       never return, as a remove() that hangs; a signal still ends it
- *     kill        SIGKILL the process before it is done
- *     kill-after  SIGKILL the process when it has been done
+ *     kill        SIGKILL the process before it is done; with it its parent, where that runs the
+ *                 same program, which then has it write
+ *     kill-after  the same when it has been done
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -183,13 +184,31 @@ static void log_write(int root_fd, const FakeWrite *write, int r) {
 
 /* --- the write itself --- */
 
+static bool runs_the_same(pid_t pid) {
+        char path[64], own[PATH_MAX], other[PATH_MAX];
+        ssize_t n, m;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+        n = readlink("/proc/self/exe", own, sizeof(own));
+        m = readlink(path, other, sizeof(other));
+        return n > 0 && n == m && memcmp(own, other, (size_t)n) == 0;
+}
+
+static void kill_program(void) {
+        pid_t parent = getppid();
+
+        if (runs_the_same(parent))
+                (void)kill(parent, SIGKILL);
+        (void)kill(getpid(), SIGKILL);
+}
+
 static int write_with_faults(int root_fd, const FakeWrite *write) {
         char action[32];
         int r;
 
         find_fault(root_fd, write, action);
         if (strcmp(action, "kill") == 0)
-                (void)kill(getpid(), SIGKILL);
+                kill_program();
         if (strcmp(action, "stall") == 0) {
                 log_write(root_fd, write, -EINPROGRESS);
                 for (;;)
@@ -205,7 +224,7 @@ static int write_with_faults(int root_fd, const FakeWrite *write) {
                 r = -errno_by_name(action + 6);
         log_write(root_fd, write, r);
         if (strcmp(action, "kill-after") == 0)
-                (void)kill(getpid(), SIGKILL);
+                kill_program();
         return r;
 }
 

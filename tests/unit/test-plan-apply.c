@@ -47,6 +47,7 @@ typedef struct Switch {
         Host host;
         Plan plan;
         UndoLog undo;
+        Writer writer;
         Refusal refusal;
 } Switch;
 
@@ -65,6 +66,7 @@ static Switch *switch_new(void) {
                           .boot_vga = true);
         fake_host_add_nic(s->fake, NIC, 15);
         assert_int_equal(root_open(fake_host_path(s->fake), &s->root), 0);
+        s->writer = writer_new(&s->root, false);
         assert_int_equal(config_parse(&source, 1, &s->config, &errors), 0);
         assert_int_equal(lock_take(&s->root, false, &lock), 0);
         assert_int_equal(close(lock), 0);
@@ -73,6 +75,7 @@ static Switch *switch_new(void) {
 }
 
 static void switch_free(Switch *s) {
+        writer_close(&s->writer);
         undo_log_close(&s->undo);
         root_close(&s->root);
         fake_host_freep(&s->fake);
@@ -89,7 +92,7 @@ static RefusalKind switch_to(Switch *s, const char *mode, bool best_effort) {
         assert_int_equal(host_scan(&s->root, &s->config, &s->state, &s->host), 0);
         assert_int_equal(plan_make(&input, &s->plan, &s->refusal), REFUSAL_NONE);
         assert_int_equal(undo_log_open(&s->root, "", mode, &s->undo), 0);
-        return plan_apply(&s->root, &s->plan, &s->host, best_effort, &s->undo, &s->refusal);
+        return plan_apply(&s->writer, &s->plan, &s->host, best_effort, &s->undo, &s->refusal);
 }
 
 /* What a program keeps after a switch that was done: the homes of what is on vfio-pci. */
@@ -489,6 +492,7 @@ static void test_killed_at_each_write(void **state) {
                 child = fork();
                 assert_true(child >= 0);
                 if (child == 0) {
+                        s->writer = writer_new(&s->root, false); /* the other is our parent's */
                         (void)switch_to(s, "passthrough", false);
                         _exit(0);
                 }
@@ -509,24 +513,24 @@ static void test_sysfs(void **state) {
 
         assert_true(sysfs_has_driver(&s->root, "nvidia"));
         assert_false(sysfs_has_driver(&s->root, "nouveau"));
-        assert_int_equal(sysfs_set_override(&s->root, absent, "vfio-pci"), -ENOENT);
-        assert_int_equal(sysfs_unbind(&s->root, display, "vfio-pci"), -ENODEV);
-        assert_int_equal(sysfs_unbind(&s->root, display, "nouveau"), -ENOENT);
-        assert_int_equal(sysfs_bind(&s->root, display, "nvidia"), 1);
-        assert_int_equal(sysfs_bind(&s->root, display, "vfio-pci"), -ENODEV);
-        assert_int_equal(sysfs_unbind(&s->root, display, "nvidia"), 0);
-        assert_int_equal(sysfs_unbind(&s->root, display, "nvidia"), 0);
+        assert_int_equal(sysfs_set_override(&s->writer, absent, "vfio-pci"), -ENOENT);
+        assert_int_equal(sysfs_unbind(&s->writer, display, "vfio-pci"), -ENODEV);
+        assert_int_equal(sysfs_unbind(&s->writer, display, "nouveau"), -ENOENT);
+        assert_int_equal(sysfs_bind(&s->writer, display, "nvidia"), 1);
+        assert_int_equal(sysfs_bind(&s->writer, display, "vfio-pci"), -ENODEV);
+        assert_int_equal(sysfs_unbind(&s->writer, display, "nvidia"), 0);
+        assert_int_equal(sysfs_unbind(&s->writer, display, "nvidia"), 0);
         assert_int_equal(sysfs_read_driver(&s->root, display, driver), 0);
         assert_string_equal(driver, "");
-        assert_int_equal(sysfs_bind(&s->root, display, "nouveau"), -ENOENT);
-        assert_int_equal(sysfs_set_override(&s->root, display, "no-such-driver"), 0);
-        assert_int_equal(sysfs_probe(&s->root, display), 0);
-        assert_int_equal(sysfs_set_override(&s->root, display, ""), 0);
-        assert_int_equal(sysfs_probe(&s->root, display), 1);
-        assert_int_equal(sysfs_probe(&s->root, absent), -ENODEV);
+        assert_int_equal(sysfs_bind(&s->writer, display, "nouveau"), -ENOENT);
+        assert_int_equal(sysfs_set_override(&s->writer, display, "no-such-driver"), 0);
+        assert_int_equal(sysfs_probe(&s->writer, display), 0);
+        assert_int_equal(sysfs_set_override(&s->writer, display, ""), 0);
+        assert_int_equal(sysfs_probe(&s->writer, display), 1);
+        assert_int_equal(sysfs_probe(&s->writer, absent), -ENODEV);
         fake_host_set_faults(s->fake, "bind * * 1 lies\n");
-        assert_int_equal(sysfs_unbind(&s->root, display, "nvidia"), 0);
-        assert_int_equal(sysfs_bind(&s->root, display, "nvidia"), 0);
+        assert_int_equal(sysfs_unbind(&s->writer, display, "nvidia"), 0);
+        assert_int_equal(sysfs_bind(&s->writer, display, "nvidia"), 0);
         switch_free(s);
 }
 

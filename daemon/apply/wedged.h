@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A write that does not come back from the kernel: what is said of it, and that nothing is switched
+ * until it has.
+ */
+#pragma once
+
+#include "host/root.h"
+#include "model/refusal.h"
+#include "model/run-state.h"
+#include "writer.h"
+
+/** Says of a writer that was just given up which write it is at, and what helps. Returns
+ * REFUSAL_WEDGED. */
+RefusalKind wedged_refuse(const Writer *writer, Refusal *ret);
+
+/**
+ * Whether the writer of a switch that was cut short is still in the kernel. Reads nothing of the
+ * device: that would wait for the same lock.
+ *
+ * @wait: one that was not given up yet (its switch was killed) is waited for as long as its switch
+ * would have, and given up then; else it is taken for stuck at once
+ *
+ * Returns REFUSAL_NONE where there is none, or REFUSAL_WEDGED with @ret filled.
+ */
+RefusalKind wedged_check(const Root *root, RunWriter *writer, bool wait, Refusal *ret);
+
+/**
+ * Resets the machine by force, which is all that helps: shutting down waits for the driver as well.
+ * What can be saved is written to the disks first, as far as that takes seconds only.
+ *
+ * Comes back only where it fails, which was logged, or where @root is not the live machine.
+ */
+void wedged_reset(const Root *root);

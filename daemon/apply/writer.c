@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The child holds nothing of ours but the root directory and its end of the socket: the lock is a
+ * POSIX one and stays with us, and a journal, a bus or a log that it had open would stay open as
+ * long as it is stuck.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/time-span.h"
+#include "host/process.h"
+#include "module.h"
+#include "writer.h"
+
+#define NAME "vfio-mode-write" /* 15 bytes, for /proc/PID/comm */
+#define FIRST_FD 3
+#define DEADLINE_MAX 3600
+
+typedef enum Task {
+        TASK_WRITE,
+        TASK_LOAD,
+        TASK_LOAD_FOR,
+} Task;
+
+typedef struct Request {
+        Task task;
+        char path[192];
+        char text[192];
+} Request;
+
+/* --- the child --- */
+
+static int carry_out(const Root *root, const Request *request) {
+        switch (request->task) {
+        case TASK_WRITE:
+                return file_write_at(root->fd, request->path, request->text);
+        case TASK_LOAD:
+                return module_load(root, request->text);
+        case TASK_LOAD_FOR:
+                return module_load_for(root, request->text);
+        }
+        return -EINVAL;
+}
+
+static bool close_between(int first, int last) {
+        return first > last || close_range((unsigned)first, (unsigned)last, 0) >= 0;
+}
+
+/* Nothing that is printed (by libkmod, by a command of modprobe.d) goes anywhere. */
+static bool let_go(int root_fd, int fd) {
+        int low = root_fd < fd ? root_fd : fd, high = root_fd < fd ? fd : root_fd;
+        int null;
+
+        if (!close_between(FIRST_FD, low - 1) || !close_between(low + 1, high - 1) ||
+            close_range((unsigned)high + 1, ~0U, 0) < 0)
+                return false;
+        null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (null < 0)
+                return false;
+        for (int standard = STDIN_FILENO; standard <= STDERR_FILENO; standard++)
+                if (dup2(null, standard) < 0)
+                        return false;
+        return close(null) >= 0;
+}
+
+__attribute__((noreturn)) static void serve(const Root *root, int fd) {
+        Request request;
+        int r;
+
+        (void)prctl(PR_SET_NAME, NAME);
+        (void)unsetenv("NOTIFY_SOCKET");
+        if (!let_go(root->fd, fd))
+                _exit(1);
+        while (recv(fd, &request, sizeof(request), 0) == (ssize_t)sizeof(request)) {
+                r = carry_out(root, &request);
+                if (send(fd, &r, sizeof(r), MSG_NOSIGNAL) != (ssize_t)sizeof(r))
+                        break; /* nobody waits any more */
+        }
+        _exit(0);
+}
+
+/* --- the parent --- */
+
+Writer writer_new(const Root *root, bool early) {
+        const char *given = getenv(WRITER_DEADLINE_VARIABLE);
+        Writer writer = { .root = root,
+                          .deadline_usec = early ? WRITER_EARLY_USEC : 0,
+                          .fd = -1 };
+        uint64_t seconds;
+
+        if (given && time_span_parse(given, DEADLINE_MAX, &seconds) >= 0 && seconds > 0)
+                writer.deadline_usec = seconds * 1000000;
+        return writer;
+}
+
+uint64_t writer_deadline(const Writer *writer, RunWriteKind kind) {
+        if (writer->deadline_usec > 0)
+                return writer->deadline_usec;
+        return kind == RUN_WRITE_UNBIND || kind == RUN_WRITE_LOAD ? WRITER_UNBIND_USEC
+                                                                  : WRITER_OTHER_USEC;
+}
+
+static int make_child(Writer *writer) {
+        _cleanup_close_ int ours = -1, theirs = -1;
+        int fds[2], r;
+        pid_t pid;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+                return -errno;
+        ours = fds[0];
+        theirs = fds[1];
+        if (writer->root->fd < FIRST_FD || theirs < FIRST_FD)
+                return -EBADF;
+        pid = fork();
+        if (pid < 0)
+                return -errno;
+        if (pid == 0)
+                serve(writer->root, theirs);
+        writer->fd = TAKE_FD(ours);
+        writer->record = (RunWriter){ .pid = (int)pid };
+        /* Not of a test's tree, where it is not listed. */
+        r = process_start(writer->root, (int)pid, &writer->record.start);
+        return r == -ESRCH ? 0 : r;
+}
+
+static void note(const Writer *writer, const char *line, int length) {
+        /* Without its line it is written all the same. */
+        if (writer->log && length > 0 && undo_log_append(writer->log, line, (size_t)length) < 0)
+                return;
+}
+
+static void note_child(const Writer *writer) {
+        char line[RUN_WRITER_LINE_SIZE];
+
+        note(writer, line, run_writer_format(&writer->record, line, sizeof(line)));
+}
+
+static void note_write(const Writer *writer) {
+        char line[RUN_WRITER_LINE_SIZE];
+
+        note(writer, line,
+             run_writer_format_write(&writer->record.write, line, sizeof(line)));
+}
+
+static void reap(Writer *writer) {
+        int status;
+
+        closep(&writer->fd);
+        writer->fd = -1;
+        (void)waitpid(writer->record.pid, &status, 0);
+}
+
+static uint64_t now_usec(void) {
+        struct timespec now = { 0 };
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Returns 1 where there is an answer, 0 where the time is over. */
+static int await(int fd, uint64_t usec) {
+        const uint64_t end = now_usec() + usec;
+        struct pollfd wanted = { .fd = fd, .events = POLLIN };
+        int r;
+
+        do {
+                const uint64_t now = now_usec(), left = now < end ? end - now : 0;
+                const struct timespec timeout = { .tv_sec = (time_t)(left / 1000000),
+                                                  .tv_nsec = (long)(left % 1000000) * 1000 };
+
+                r = ppoll(&wanted, 1, &timeout, NULL);
+        } while (r < 0 && errno == EINTR);
+        return r < 0 ? -errno : r;
+}
+
+static int give_up(Writer *writer) {
+        char line[RUN_WRITER_LINE_SIZE];
+
+        writer->is_stuck = true;
+        writer->record.wedged = (uint64_t)time(NULL);
+        note(writer, line, run_writer_format_wedged(&writer->record, line, sizeof(line)));
+        return -ETIMEDOUT;
+}
+
+static int ask(Writer *writer, const RunWrite *what, const Request *request) {
+        int r, answer;
+
+        if (writer->is_stuck)
+                return -ETIMEDOUT;
+        if (writer->fd < 0) {
+                r = make_child(writer);
+                if (r < 0)
+                        return r;
+                note_child(writer);
+        }
+        writer->record.write = *what;
+        note_write(writer);
+        if (send(writer->fd, request, sizeof(*request), MSG_NOSIGNAL) == (ssize_t)sizeof(*request)) {
+                r = await(writer->fd, writer_deadline(writer, what->kind));
+                if (r == 0)
+                        return give_up(writer);
+                if (r > 0 && recv(writer->fd, &answer, sizeof(answer), 0) == (ssize_t)sizeof(answer))
+                        return answer;
+        }
+        /* Somebody killed it. The next write has another one. */
+        reap(writer);
+        return -EIO;
+}
+
+static int ask_with(Writer *writer, const RunWrite *what, Task task, const char *path,
+                    const char *text) {
+        Request request = { .task = task };
+
+        if (snprintf(request.path, sizeof(request.path), "%s", path) >= (int)sizeof(request.path) ||
+            snprintf(request.text, sizeof(request.text), "%s", text) >= (int)sizeof(request.text))
+                return -ENAMETOOLONG;
+        return ask(writer, what, &request);
+}
+
+int writer_write(Writer *writer, const RunWrite *what, const char *path, const char *text) {
+        return ask_with(writer, what, TASK_WRITE, path, text);
+}
+
+int writer_load(Writer *writer, const RunWrite *what) {
+        return ask_with(writer, what, TASK_LOAD, "", what->driver);
+}
+
+int writer_load_for(Writer *writer, const RunWrite *what, const char *modalias) {
+        return ask_with(writer, what, TASK_LOAD_FOR, "", modalias);
+}
+
+void writer_close(Writer *writer) {
+        if (writer->fd < 0)
+                return;
+        if (!writer->is_stuck) {
+                reap(writer);
+                return;
+        }
+        closep(&writer->fd);
+        writer->fd = -1;
+}

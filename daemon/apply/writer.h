@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The process that makes a switch's writes to sysfs and loads its modules. A driver's remove() or
+ * probe() may never return, and then nothing can end who called it; so that is a child of ours,
+ * which is told one write after the other and given up where it does not answer in time.
+ *
+ * One child for a whole switch: it costs one fork(2) where one for each write costs a dozen, and
+ * the parent waits no differently.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "host/root.h"
+#include "model/run-writer.h"
+#include "undo-log.h"
+
+/** A time span for every write, in the place of those below. */
+#define WRITER_DEADLINE_VARIABLE "VFIO_MODE_WRITE_DEADLINE"
+
+#define WRITER_UNBIND_USEC (10 * UINT64_C(1000000)) /* also the modules of a driver */
+#define WRITER_OTHER_USEC (5 * UINT64_C(1000000))
+#define WRITER_EARLY_USEC (2 * UINT64_C(1000000)) /* the boot is not held up for longer */
+
+typedef struct Writer {
+        const Root *root;       /**< borrowed */
+        UndoLog *log;           /**< borrowed: told what is written before it is; NULL: nobody */
+        uint64_t deadline_usec; /**< of every write; 0: by its kind */
+        RunWriter record;       /**< the child, and the write that it was given last */
+        int fd;                 /**< to the child; -1: there is none yet */
+        bool is_stuck;          /**< it was given up; nothing more is written */
+} Writer;
+
+/** Makes one without a child, which the first write makes; ends with writer_close(). */
+Writer writer_new(const Root *root, bool early);
+
+/**
+ * Writes @text to a sysfs attribute at @path.
+ *
+ * @what: the same in words that others read
+ *
+ * Returns 0 or what file_write_at() says; -EIO where the child was killed; -ETIMEDOUT with
+ * `is_stuck` where it did not come back.
+ */
+_must_check_ int writer_write(Writer *writer, const RunWrite *what, const char *path,
+                              const char *text);
+
+/** Loads the module @what.driver; returns as module_load() and writer_write(). */
+_must_check_ int writer_load(Writer *writer, const RunWrite *what);
+
+/** Loads the modules that are for a modalias; returns as module_load_for() and writer_write(). */
+_must_check_ int writer_load_for(Writer *writer, const RunWrite *what, const char *modalias);
+
+/** How long a write of this kind is waited for. */
+uint64_t writer_deadline(const Writer *writer, RunWriteKind kind);
+
+/** Lets the child go, and waits for its end unless it is stuck. For `_cleanup_(writer_close)`. */
+void writer_close(Writer *writer);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The process that makes a switch's writes, and the one it is at: what the undo log says of it, so
+ * that others know which device not to touch while it is in the kernel. Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "config.h"
+#include "pci-address.h"
+
+#define RUN_WRITE_TEXT_SIZE 192
+#define RUN_WRITER_LINE_SIZE 128
+
+typedef enum RunWriteKind {
+        RUN_WRITE_NONE,
+        RUN_WRITE_OVERRIDE, /**< driver_override becomes `driver` */
+        RUN_WRITE_UNBIND,   /**< from `driver` */
+        RUN_WRITE_BIND,     /**< to `driver` */
+        RUN_WRITE_PROBE,    /**< by whatever driver the kernel picks */
+        RUN_WRITE_LOAD,     /**< the module `driver`; "": what the modalias names */
+        _RUN_WRITE_MAX,
+} RunWriteKind;
+
+typedef struct RunWrite {
+        RunWriteKind kind;
+        PciAddress address;              /**< 0000:00:00.0: of none, a module's */
+        char driver[CONFIG_DRIVER_SIZE]; /**< "": none */
+} RunWrite;
+
+typedef struct RunWriter {
+        int pid;         /**< 0: none */
+        uint64_t start;  /**< clock ticks after the boot: with its pid, no other process's */
+        RunWrite write;  /**< the last that it was given */
+        uint64_t wedged; /**< CLOCK_REALTIME, seconds: it was given up then; 0: it was not */
+} RunWriter;
+
+/**
+ * Takes a line of the log, where it is one about the writer.
+ *
+ * Returns 1; 0 where it is about something else; -EBADMSG where it is damaged.
+ */
+_must_check_ int run_writer_parse(const char *key, const char *value, RunWriter *writer);
+
+/** Writes the line about who writes. Returns its length, or -ENAMETOOLONG. */
+_must_check_ int run_writer_format(const RunWriter *writer, char *buffer, size_t size);
+
+/** Writes the line about what is written. Returns as run_writer_format(). */
+_must_check_ int run_writer_format_write(const RunWrite *write, char *buffer, size_t size);
+
+/** Writes the line that says that it was given up. Returns as run_writer_format(). */
+_must_check_ int run_writer_format_wedged(const RunWriter *writer, char *buffer, size_t size);
+
+/** A write's name in JSON and in the log: override, unbind, bind, probe, load; "none". */
+const char *run_write_name(RunWriteKind kind);
+
+/** Whether the write is to one function, and not a module's that may serve many. */
+bool run_write_has_address(const RunWrite *write);
+
+/** Says in words what is being done, such as "unbinding 0000:01:00.0 from nvidia". Returns
+ * @buffer. */
+const char *run_write_say(const RunWrite *write, char buffer[static RUN_WRITE_TEXT_SIZE]);

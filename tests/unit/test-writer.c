@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes that do not come back. A FIFO plays the attribute: who opens it for writing waits in the
+ * kernel until somebody reads, which is when the test lets it go.
+ */
+#undef NDEBUG
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../fake/fake-host.h"
+#include "apply/inspect.h"
+#include "apply/lock.h"
+#include "apply/switch.h"
+#include "apply/writer.h"
+#include "base/log.h"
+#include "host/process.h"
+#include "host/state-files.h"
+
+#define DISPLAY "0000:01:00.0"
+#define AUDIO "0000:01:00.1"
+#define OVERRIDE "sys/bus/pci/devices/" DISPLAY "/driver_override"
+#define UNBIND "sys/bus/pci/drivers/nvidia/unbind"
+#define VFIO_UNBIND "sys/bus/pci/drivers/vfio-pci/unbind"
+
+#define CONFIG                                                       \
+        "[general]\ndefault-mode = host\nfallback-mode = host\n"     \
+        "[device gpu]\naddress = 0000:01:00.0\nconsent = boot-vga\n" \
+        "[mode passthrough]\nvfio-devices = gpu\n"
+
+typedef struct Machine {
+        FakeHost *fake;
+        Root root;
+        SwitchResult result;
+} Machine;
+
+/* The processes are the real ones, so that the writer is among them. */
+static Machine *machine_new(const char *config) {
+        Machine *m = calloc(1, sizeof(*m));
+        char path[512];
+
+        m->fake = fake_host_new();
+        fake_host_add_gpu(m->fake, DISPLAY, .group = 12, .driver = "nvidia", .audio = true,
+                          .boot_vga = true);
+        fake_host_write(m->fake, "etc/vfio-mode.ini", config);
+        fake_host_remove(m->fake, "proc");
+        (void)snprintf(path, sizeof(path), "%s/proc", fake_host_path(m->fake));
+        assert_int_equal(symlink("/proc", path), 0);
+        assert_int_equal(root_open(fake_host_path(m->fake), &m->root), 0);
+        assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1s", 1), 0);
+        log_set_max_level(LOG_EMERG - 1);
+        return m;
+}
+
+static void machine_free(Machine *m) {
+        char path[512];
+
+        (void)snprintf(path, sizeof(path), "%s/proc", fake_host_path(m->fake));
+        (void)unlink(path);
+        root_close(&m->root);
+        fake_host_freep(&m->fake);
+        free(m);
+}
+
+static RefusalKind switch_to(Machine *m, const char *mode) {
+        const SwitchRequest request = { .verb = "switch",
+                                        .mode = mode,
+                                        .source = "test",
+                                        .reason = "a test",
+                                        .without_units = true };
+
+        return switch_run(&m->root, &request, &m->result);
+}
+
+static void make_fifo(Machine *m, const char *path) {
+        if (fake_host_exists(m->fake, path))
+                fake_host_remove(m->fake, path);
+        assert_int_equal(mkfifoat(m->root.fd, path, 0600), 0);
+}
+
+/* Lets a writer go that waits in a FIFO, until it is done with it, and makes that a file again. */
+static void release_fifo(Machine *m, const char *path) {
+        char text[64];
+        int fd = openat(m->root.fd, path, O_RDONLY | O_CLOEXEC);
+
+        assert_true(fd >= 0);
+        while (read(fd, text, sizeof(text)) > 0)
+                ;
+        assert_int_equal(close(fd), 0);
+        assert_int_equal(unlinkat(m->root.fd, path, 0), 0);
+        fake_host_write(m->fake, path, "");
+}
+
+static RunWriter read_writer(Machine *m) {
+        RunState *undo = calloc(1, sizeof(*undo));
+        RunWriter writer;
+
+        assert_int_equal(undo_read(&m->root, undo), 0);
+        writer = undo->writer;
+        free(undo);
+        return writer;
+}
+
+/* It is a child of the test's, which ends when it has found that nobody waits for its answer. */
+static void wait_for_writer(const RunWriter *writer) {
+        assert_int_equal(waitpid(writer->pid, NULL, 0), writer->pid);
+}
+
+static uint64_t now_ms(void) {
+        struct timespec now;
+
+        assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+        return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static char *read_log(Machine *m) {
+        char *log = fake_host_read(m->fake, ".fake-log");
+
+        return log ? log : strdup("");
+}
+
+/* --- the child --- */
+
+static void test_one_child_for_all(void **state) {
+        Machine *m = machine_new(CONFIG);
+        const RunWrite what = { .kind = RUN_WRITE_OVERRIDE };
+        Writer writer = writer_new(&m->root, false);
+        int pid;
+
+        fake_host_write(m->fake, "one", "");
+        assert_int_equal(writer_write(&writer, &what, "one", "first"), 0);
+        pid = writer.record.pid;
+        assert_true(pid > 0 && pid != getpid());
+        assert_true(process_is_there(&m->root, pid, writer.record.start));
+        assert_int_equal(writer_write(&writer, &what, "two", "x"), -ENOENT);
+        assert_int_equal(writer_load(&writer, &what), -EOPNOTSUPP);
+        assert_int_equal(writer_load_for(&writer, &what, "pci:"), -EOPNOTSUPP);
+        assert_int_equal(writer.record.pid, pid);
+        writer_close(&writer);
+        writer_close(&writer);
+        assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
+        machine_free(m);
+}
+
+static void test_text_that_does_not_fit(void **state) {
+        Machine *m = machine_new(CONFIG);
+        const RunWrite what = { .kind = RUN_WRITE_OVERRIDE };
+        Writer writer = writer_new(&m->root, false);
+        char text[512];
+
+        (void)memset(text, 'x', sizeof(text) - 1);
+        text[sizeof(text) - 1] = '\0';
+        assert_int_equal(writer_write(&writer, &what, "one", text), -ENAMETOOLONG);
+        assert_int_equal(writer_write(&writer, &what, text, "one"), -ENAMETOOLONG);
+        assert_int_equal(writer.fd, -1);
+        machine_free(m);
+}
+
+/* An out-of-memory killer takes it: that write failed, and the next has another child. */
+static void test_killed_child(void **state) {
+        Machine *m = machine_new(CONFIG);
+        const RunWrite what = { .kind = RUN_WRITE_OVERRIDE };
+        Writer writer = writer_new(&m->root, false);
+        int pid;
+
+        fake_host_write(m->fake, "one", "");
+        assert_int_equal(writer_write(&writer, &what, "one", "first"), 0);
+        pid = writer.record.pid;
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(writer_write(&writer, &what, "one", "second"), -EIO);
+        assert_false(writer.is_stuck);
+        assert_int_equal(writer_write(&writer, &what, "one", "third"), 0);
+        assert_int_not_equal(writer.record.pid, pid);
+        writer_close(&writer);
+        machine_free(m);
+}
+
+/* Descriptors of ours: what it holds is its socket, the root and /dev/null. */
+static void test_nothing_is_inherited(void **state) {
+        Machine *m = machine_new(CONFIG);
+        const RunWrite what = { .kind = RUN_WRITE_UNBIND };
+        Writer writer = writer_new(&m->root, false);
+        char path[64], target[512];
+        int lock, n_others = 0;
+
+        assert_int_equal(lock_take(&m->root, false, &lock), 0);
+        make_fifo(m, "stalls");
+        assert_int_equal(writer_write(&writer, &what, "stalls", "x"), -ETIMEDOUT);
+        assert_true(writer.is_stuck);
+        for (int fd = 0; fd < 64; fd++) {
+                ssize_t length;
+
+                (void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", writer.record.pid, fd);
+                length = readlink(path, target, sizeof(target) - 1);
+                if (length < 0)
+                        continue;
+                target[length] = '\0';
+                if (fd <= 2)
+                        assert_string_equal(target, "/dev/null");
+                else if (strncmp(target, "socket:", 7) != 0)
+                        assert_string_equal(target, fake_host_path(m->fake));
+                n_others += fd > 2;
+        }
+        assert_int_equal(n_others, 2);
+        /* The lock is free for the next as soon as we let it go. */
+        assert_int_equal(close(lock), 0);
+        assert_false(lock_is_taken(&m->root));
+        writer_close(&writer);
+        release_fifo(m, "stalls");
+        wait_for_writer(&writer.record);
+        machine_free(m);
+}
+
+static void test_deadlines(void **state) {
+        Machine *m = machine_new(CONFIG);
+        Writer writer;
+
+        writer = writer_new(&m->root, true);
+        assert_int_equal(writer_deadline(&writer, RUN_WRITE_UNBIND), 1000000);
+        assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "soon", 1), 0);
+        writer = writer_new(&m->root, true);
+        assert_int_equal(writer_deadline(&writer, RUN_WRITE_UNBIND), WRITER_EARLY_USEC);
+        assert_int_equal(unsetenv(WRITER_DEADLINE_VARIABLE), 0);
+        writer = writer_new(&m->root, false);
+        assert_int_equal(writer_deadline(&writer, RUN_WRITE_UNBIND), WRITER_UNBIND_USEC);
+        assert_int_equal(writer_deadline(&writer, RUN_WRITE_LOAD), WRITER_UNBIND_USEC);
+        assert_int_equal(writer_deadline(&writer, RUN_WRITE_BIND), WRITER_OTHER_USEC);
+        machine_free(m);
+}
+
+/* --- a switch that gets stuck --- */
+
+static void assert_wedged(Machine *m, const char *write) {
+        assert_int_equal(m->result.run.kind, REFUSAL_WEDGED);
+        assert_non_null(strstr(m->result.run.text, write));
+        assert_non_null(strstr(m->result.run.text, "sysrq"));
+        assert_string_equal(m->result.start, "");
+}
+
+static void check_no_mode(Machine *m) {
+        RunState *now = calloc(1, sizeof(*now));
+
+        assert_int_equal(state_read(&m->root, now), 0);
+        assert_string_equal(now->mode, "");
+        assert_string_equal(now->reason, m->result.run.text);
+        free(now);
+}
+
+static void test_wedged(void **state) {
+        Machine *m = machine_new(CONFIG);
+        char *before, *after;
+        RunWriter writer;
+        uint64_t start;
+
+        make_fifo(m, UNBIND);
+        start = now_ms();
+        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_WEDGED);
+        assert_true(now_ms() - start >= 1000 && now_ms() - start < 5000);
+        assert_wedged(m, "unbinding " DISPLAY " from nvidia");
+        assert_non_null(strstr(m->result.run.text, "within 1 s"));
+        assert_true(m->result.is_stranded);
+        assert_false(m->result.is_to_be_reset);
+        check_no_mode(m);
+        writer = read_writer(m);
+        assert_int_equal(writer.write.kind, RUN_WRITE_UNBIND);
+        assert_string_equal(writer.write.driver, "nvidia");
+        assert_true(writer.wedged > 0);
+        assert_true(process_is_there(&m->root, writer.pid, writer.start));
+
+        /* What had gone stays gone, and nothing more is written, whoever asks for what. */
+        before = read_log(m);
+        assert_non_null(strstr(before, "bind " AUDIO " vfio-pci ok"));
+        for (unsigned i = 0; i < 2; i++) {
+                start = now_ms();
+                assert_int_equal(switch_to(m, i == 0 ? "host" : "passthrough"), REFUSAL_WEDGED);
+                assert_true(now_ms() - start < 500);
+                assert_wedged(m, "unbinding " DISPLAY " from nvidia");
+                assert_false(m->result.is_stranded);
+        }
+        after = read_log(m);
+        assert_string_equal(after, before);
+
+        release_fifo(m, UNBIND);
+        wait_for_writer(&writer);
+        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_NONE);
+        assert_false(fake_host_exists(m->fake, UNDO_PATH));
+        free(before);
+        free(after);
+        machine_free(m);
+}
+
+/* On the way back, which is best effort otherwise, the same: no other function is tried. */
+static void test_wedged_on_the_way_back(void **state) {
+        Machine *m = machine_new(CONFIG);
+        RunWriter writer;
+        char *log;
+
+        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_NONE);
+        fake_host_set_faults(m->fake, NULL);
+        make_fifo(m, VFIO_UNBIND);
+        assert_int_equal(switch_to(m, "host"), REFUSAL_WEDGED);
+        log = read_log(m);
+        assert_null(strstr(log, "unbind"));
+        assert_null(strstr(log, " bind"));
+        writer = read_writer(m);
+        release_fifo(m, VFIO_UNBIND);
+        wait_for_writer(&writer);
+        assert_int_equal(switch_to(m, "host"), REFUSAL_NONE);
+        free(log);
+        machine_free(m);
+}
+
+/* While a failure is undone. */
+static void test_wedged_while_undoing(void **state) {
+        Machine *m = machine_new(CONFIG);
+        RunWriter writer;
+
+        fake_host_set_faults(m->fake, "bind " DISPLAY " vfio-pci 1 EBUSY\n");
+        make_fifo(m, VFIO_UNBIND);
+        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_WEDGED);
+        assert_wedged(m, "unbinding " AUDIO " from vfio-pci");
+        writer = read_writer(m);
+        release_fifo(m, VFIO_UNBIND);
+        wait_for_writer(&writer);
+        machine_free(m);
+}
+
+/* Its switch was killed: the next one waits as long as that would have, and goes on where it ends
+ * in time. */
+static void test_killed_switch(void **state) {
+        for (unsigned ends = 0; ends < 2; ends++) {
+                Machine *m = machine_new(CONFIG);
+                RunWriter writer;
+                pid_t child;
+                char *log;
+
+                make_fifo(m, UNBIND);
+                assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1h", 1), 0);
+                child = fork();
+                assert_true(child >= 0);
+                if (child == 0) {
+                        (void)switch_to(m, "passthrough");
+                        _exit(1);
+                }
+                do { /* it is at the FIFO when the log says so */
+                        log = fake_host_read(m->fake, UNDO_PATH);
+                } while ((!log || !strstr(log, "write=unbind " DISPLAY)) && (free(log), true));
+                free(log);
+                assert_int_equal(kill(child, SIGKILL), 0);
+                assert_int_equal(waitpid(child, NULL, 0), child);
+                writer = read_writer(m);
+                assert_int_equal(writer.wedged, 0);
+                assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1s", 1), 0);
+                if (ends > 0)
+                        release_fifo(m, UNBIND);
+                assert_int_equal(switch_to(m, "host"), ends > 0 ? REFUSAL_NONE : REFUSAL_WEDGED);
+                if (ends == 0) {
+                        assert_true(read_writer(m).wedged > 0);
+                        assert_false(m->result.is_stranded);
+                        release_fifo(m, UNBIND);
+                }
+                machine_free(m);
+        }
+}
+
+static void test_inspect(void **state) {
+        Inspection *inspection = calloc(1, sizeof(*inspection));
+        Machine *m = machine_new(CONFIG);
+        RunWriter writer;
+
+        make_fifo(m, UNBIND);
+        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_WEDGED);
+        writer = read_writer(m);
+        /* Whoever opened the attribute would wait for ever. */
+        make_fifo(m, OVERRIDE);
+        assert_int_equal(inspect(&m->root, "host", inspection), 0);
+        assert_int_equal(inspection->kind, REFUSAL_WEDGED);
+        assert_non_null(strstr(inspection->text, DISPLAY));
+        fake_host_remove(m->fake, OVERRIDE);
+        fake_host_write(m->fake, OVERRIDE, "vfio-pci\n");
+        release_fifo(m, UNBIND);
+        wait_for_writer(&writer);
+        free(inspection);
+        machine_free(m);
+}
+
+/* --- the reset --- */
+
+static void test_on_wedged(void **state) {
+        static const struct {
+                const char *from, *to; /* the way that gets stuck */
+                const char *stuck;
+                const char *key;
+                bool resets;
+        } rows[] = {
+                { NULL, "passthrough", UNBIND, "on-wedged = reboot\n", true },
+                { NULL, "passthrough", UNBIND, "on-wedged = stay\n", false },
+                { "passthrough", "host", VFIO_UNBIND, "on-wedged = reboot\n", true },
+                { "passthrough", "host", VFIO_UNBIND, "[mode host]\non-wedged = reboot\n", true },
+                { "passthrough", "host", VFIO_UNBIND, "[mode other]\non-wedged = reboot\n", false },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                char config[512];
+                RunWriter writer;
+                Machine *m;
+
+                (void)snprintf(config, sizeof(config), "%s%s", CONFIG, rows[i].key);
+                m = machine_new(config);
+                if (rows[i].from)
+                        assert_int_equal(switch_to(m, rows[i].from), REFUSAL_NONE);
+                make_fifo(m, rows[i].stuck);
+                assert_int_equal(switch_to(m, rows[i].to), REFUSAL_WEDGED);
+                assert_int_equal(m->result.is_to_be_reset, rows[i].resets);
+                /* Once is enough: who asks again is told. */
+                assert_int_equal(switch_to(m, rows[i].to), REFUSAL_WEDGED);
+                assert_false(m->result.is_to_be_reset);
+                writer = read_writer(m);
+                release_fifo(m, rows[i].stuck);
+                wait_for_writer(&writer);
+                machine_free(m);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_one_child_for_all),
+                cmocka_unit_test(test_text_that_does_not_fit),
+                cmocka_unit_test(test_killed_child),
+                cmocka_unit_test(test_nothing_is_inherited),
+                cmocka_unit_test(test_deadlines),
+                cmocka_unit_test(test_wedged),
+                cmocka_unit_test(test_wedged_on_the_way_back),
+                cmocka_unit_test(test_wedged_while_undoing),
+                cmocka_unit_test(test_killed_switch),
+                cmocka_unit_test(test_inspect),
+                cmocka_unit_test(test_on_wedged),
+        };
+
+        return cmocka_run_group_tests_name("writer", tests, NULL, NULL);
+}

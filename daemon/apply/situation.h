@@ -20,7 +20,7 @@ typedef struct Situation {
                              loaded */
         Config config;
         RunWriter writer; /**< of a switch that was cut short: it may be in the kernel still */
-        RunState state; /**< the mode before, and every function that is not at home */
+        RunState state;   /**< the mode before, and every function that is not at home */
         Host host;
 } Situation;
 

@@ -209,8 +209,7 @@ static RefusalKind take_steps(Switch *s) {
                 return refusal_set(&s->refusal, REFUSAL_FAILED,
                                    "The undo log /" UNDO_PATH " cannot be written: %s.",
                                    strerror(-r));
-        kind = plan_apply(&writer, &s->plan, &s->now.host, s->now.is_fallback, &undo,
-                          &s->refusal);
+        kind = plan_apply(&writer, &s->plan, &s->now.host, s->now.is_fallback, &undo, &s->refusal);
         if (kind == REFUSAL_NONE || kind == REFUSAL_HALF_WAY || kind == REFUSAL_WEDGED)
                 record(s, &undo.state, kind);
         if (kind == REFUSAL_WEDGED) {

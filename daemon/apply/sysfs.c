@@ -73,8 +73,8 @@ int sysfs_unbind(Writer *writer, PciAddress address, const char *driver) {
         r = writer_write(writer, &what, driver_path(driver, "unbind", path),
                          pci_address_format(address, text));
         /* Somebody else may have been faster, by hand or by unloading the module. */
-        if ((r == -ENODEV || r == -ENOENT) && sysfs_read_driver(writer->root, address, bound) >= 0 &&
-            bound[0] == '\0')
+        if ((r == -ENODEV || r == -ENOENT) &&
+            sysfs_read_driver(writer->root, address, bound) >= 0 && bound[0] == '\0')
                 return 0;
         return r;
 }

@@ -184,7 +184,8 @@ static void record_outcome(Boot *boot) {
          * run that says nothing, since the first one may have gone there. */
         if (!is_second_run(boot) && relies_on_the_count(boot) &&
             strcmp(result->mode, boot->choice.mode) != 0 && result->kind != REFUSAL_FAILED &&
-            result->kind != REFUSAL_HALF_WAY && result->kind != REFUSAL_WEDGED && record->unconfirmed > 0)
+            result->kind != REFUSAL_HALF_WAY && result->kind != REFUSAL_WEDGED &&
+            record->unconfirmed > 0)
                 record->unconfirmed--;
         write_record(boot);
 }

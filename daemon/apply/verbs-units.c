@@ -147,10 +147,9 @@ static RefusalKind go_back(const Root *root, const SwitchTrial *trial) {
                    trial->back[0] != '\0' ? trial->back : "the fallback mode");
         if (trial->back[0] == '\0')
                 return fall_back(root, UNCONFIRMED);
-        if (root->is_live
-                    ? start_on_behalf(root, trial->back, "revert", UNCONFIRMED) >= 0
-                    : go_without_units(root, trial->back, "revert", UNCONFIRMED, false) ==
-                                 REFUSAL_NONE)
+        if (root->is_live ? start_on_behalf(root, trial->back, "revert", UNCONFIRMED) >= 0
+                          : go_without_units(root, trial->back, "revert", UNCONFIRMED, false) ==
+                                    REFUSAL_NONE)
                 return REFUSAL_NONE;
         log_error("Going back to '%s' was refused; going to the fallback mode.", trial->back);
         return fall_back(root, UNCONFIRMED);

@@ -31,12 +31,12 @@ RefusalKind wedged_refuse(const Writer *writer, Refusal *ret) {
         const RunWriter *record = &writer->record;
         char text[RUN_WRITE_TEXT_SIZE];
 
-        return refusal_set(ret, REFUSAL_WEDGED,
-                           "Stuck in the kernel: %s (process %d) did not come back within %llu s. "
-                           "Nothing more is touched until it does. " HELP,
-                           run_write_say(&record->write, text), record->pid,
-                           (unsigned long long)(writer_deadline(writer, record->write.kind) /
-                                                1000000));
+        return refusal_set(
+                ret, REFUSAL_WEDGED,
+                "Stuck in the kernel: %s (process %d) did not come back within %llu s. "
+                "Nothing more is touched until it does. " HELP,
+                run_write_say(&record->write, text), record->pid,
+                (unsigned long long)(writer_deadline(writer, record->write.kind) / 1000000));
 }
 
 /* --- an earlier one --- */

@@ -92,9 +92,7 @@ __attribute__((noreturn)) static void serve(const Root *root, int fd) {
 
 Writer writer_new(const Root *root, bool early) {
         const char *given = getenv(WRITER_DEADLINE_VARIABLE);
-        Writer writer = { .root = root,
-                          .deadline_usec = early ? WRITER_EARLY_USEC : 0,
-                          .fd = -1 };
+        Writer writer = { .root = root, .deadline_usec = early ? WRITER_EARLY_USEC : 0, .fd = -1 };
         uint64_t seconds;
 
         if (given && time_span_parse(given, DEADLINE_MAX, &seconds) >= 0 && seconds > 0)
@@ -147,8 +145,7 @@ static void note_child(const Writer *writer) {
 static void note_write(const Writer *writer) {
         char line[RUN_WRITER_LINE_SIZE];
 
-        note(writer, line,
-             run_writer_format_write(&writer->record.write, line, sizeof(line)));
+        note(writer, line, run_writer_format_write(&writer->record.write, line, sizeof(line)));
 }
 
 static void reap(Writer *writer) {
@@ -204,11 +201,13 @@ static int ask(Writer *writer, const RunWrite *what, const Request *request) {
         }
         writer->record.write = *what;
         note_write(writer);
-        if (send(writer->fd, request, sizeof(*request), MSG_NOSIGNAL) == (ssize_t)sizeof(*request)) {
+        if (send(writer->fd, request, sizeof(*request), MSG_NOSIGNAL) ==
+            (ssize_t)sizeof(*request)) {
                 r = await(writer->fd, writer_deadline(writer, what->kind));
                 if (r == 0)
                         return give_up(writer);
-                if (r > 0 && recv(writer->fd, &answer, sizeof(answer), 0) == (ssize_t)sizeof(answer))
+                if (r > 0 &&
+                    recv(writer->fd, &answer, sizeof(answer), 0) == (ssize_t)sizeof(answer))
                         return answer;
         }
         /* Somebody killed it. The next write has another one. */

@@ -45,9 +45,9 @@ typedef struct Host {
         Function functions[HOST_FUNCTIONS_MAX]; /**< ordered by address */
         size_t n_functions;
         bool without_overrides; /**< driver_override was not read */
-        bool iommu;            /**< /sys/class/iommu has an entry */
-        bool vfio_pci;         /**< the vfio-pci driver is registered */
-        bool vfio_iommu_type1; /**< the module without which no container gets an IOMMU is there */
+        bool iommu;             /**< /sys/class/iommu has an entry */
+        bool vfio_pci;          /**< the vfio-pci driver is registered */
+        bool vfio_iommu_type1;  /**< the module without which no container gets an IOMMU is there */
 } Host;
 
 /** Finds a function by its address; NULL where the kernel has none, or it was not looked at. */

@@ -14,9 +14,8 @@
 #define NOTHING "-"
 
 static const char *const names[_RUN_WRITE_MAX] = {
-        [RUN_WRITE_NONE] = "none",     [RUN_WRITE_OVERRIDE] = "override",
-        [RUN_WRITE_UNBIND] = "unbind", [RUN_WRITE_BIND] = "bind",
-        [RUN_WRITE_PROBE] = "probe",   [RUN_WRITE_LOAD] = "load",
+        [RUN_WRITE_NONE] = "none", [RUN_WRITE_OVERRIDE] = "override", [RUN_WRITE_UNBIND] = "unbind",
+        [RUN_WRITE_BIND] = "bind", [RUN_WRITE_PROBE] = "probe",       [RUN_WRITE_LOAD] = "load",
 };
 
 const char *run_write_name(RunWriteKind kind) {

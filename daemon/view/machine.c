@@ -54,9 +54,8 @@ static void read_state(Machine *machine) {
 }
 
 int machine_scan_for(Machine *machine, const Config *config) {
-        machine->host_result =
-                (machine->is_written ? host_scan_beside : host_scan)(
-                        &machine->root, config, &machine->moved, &machine->host);
+        machine->host_result = (machine->is_written ? host_scan_beside : host_scan)(
+                &machine->root, config, &machine->moved, &machine->host);
         return machine->host_result;
 }
 

@@ -7,9 +7,11 @@ import fcntl
 import json
 import os
 import re
+import subprocess
 import threading
 import time
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 import wire
@@ -17,6 +19,7 @@ from rig import DEVICES, MANAGER, NAME, PATH, PROPERTIES, SOURCE, until
 
 GPU = DEVICES + "/_30000_3a01_3a00_2e0"
 STANDARD = "org.freedesktop.DBus."
+DEVICE = NAME + ".Device"
 LOG_CONTROL = "org.freedesktop.LogControl1"
 
 
@@ -163,6 +166,27 @@ def test_while_a_switch_holds_the_lock_no_mode_is_told(rig):
     lock.close()
     wait_for(listener, "State", "idle")
     assert listener.next_signal("ModeChanged").body[:2] == ("host", "passthrough")
+
+
+def test_wedged_until_the_writer_has_ended(rig):
+    """Nothing is written when it comes back; that it has ended is seen all the same."""
+    listener = rig.listen()
+    with subprocess.Popen(["sleep", "infinity"]) as writer:
+        stat = Path(f"/proc/{writer.pid}/stat").read_text()
+        start = stat.rpartition(")")[2].split()[19]
+        rig.machine.write(f"proc/{writer.pid}/stat", stat)
+        rig.machine.state("passthrough", "host", name="undo.new")
+        with (rig.root / "run/vfio-mode/undo.new").open("a") as undo:
+            undo.write(f"writer={writer.pid} {start}\nwrite=unbind 0000:01:00.0 nvidia\nwedged=1\n")
+        override = rig.get("DriverOverride", GPU, DEVICE)
+        (rig.root / "run/vfio-mode/undo.new").rename(rig.root / "run/vfio-mode/undo")
+        wait_for(listener, "State", "wedged")
+        assert rig.get("DriverOverride", GPU, DEVICE) == override
+        assert "0000:01:00.0" in rig.get("ModeReason")
+        (rig.root / f"proc/{writer.pid}/stat").unlink()
+        writer.kill()
+        wait_for(listener, "State", "idle")
+    assert rig.get("CurrentMode") == "none"
 
 
 def test_a_changed_configuration_is_told(rig):

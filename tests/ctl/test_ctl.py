@@ -237,6 +237,61 @@ def test_status_half_way(machine):
     assert machine.json("status")["half_way"] is True
 
 
+STAT = "4711 (vfio-mode-write) {} 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 99 0 0\n"
+
+
+def stuck(machine):
+    """A switch whose write is in the kernel; whoever opens the override would wait for ever."""
+    machine.in_host_mode().state("passthrough", "host", name="undo",
+                                 homes=[f"{AUDIO} snd_hda_intel -", f"{GPU} nvidia -"])
+    with (machine.root / "run/vfio-mode/undo").open("a") as undo:
+        undo.write(f"writer=4711 99\nwrite=unbind {GPU} nvidia\n")
+    machine.write("proc/4711/stat", STAT.format("D"))
+    for address in (GPU, AUDIO):
+        override = machine.root / "sys/bus/pci/devices" / address / "driver_override"
+        override.unlink()
+        os.mkfifo(override)
+
+
+def test_status_beside_a_writer(machine):
+    """One that is not given up yet: no lock of the device is waited for."""
+    stuck(machine)
+    said = machine.json("status")
+    assert (said["mode"], said["half_way"], said["wedged"]) == ("none", True, None)
+    assert [device["driver_override"] for device in said["devices"]
+            if device["device"] == "gpu"] == [None, None]
+    machine.text("list-devices")
+    machine.text("list-devices", "--tree")
+
+
+def test_status_wedged(machine):
+    stuck(machine)
+    with (machine.root / "run/vfio-mode/undo").open("a") as undo:
+        undo.write("wedged=1767225600\n")
+    assert machine.json("status")["wedged"] == {
+        "write": "unbind", "address": GPU, "driver": "nvidia", "process": 4711,
+        "since": "2026-01-01T00:00:00Z"}
+    assert fields(machine.text("status"))["Mode"] == [
+        f"none: stuck in the kernel: unbinding {GPU} from nvidia (process 4711); nothing is switched "
+        "until that comes back"]
+
+
+@pytest.mark.parametrize("stat", [None, STAT.format("Z"), STAT.format("D").replace(" 99 ", " 98 ")])
+def test_status_after_a_late_return(machine, stat):
+    """Its process has ended, or the pid is another one's by now."""
+    stuck(machine)
+    with (machine.root / "run/vfio-mode/undo").open("a") as undo:
+        undo.write("wedged=1767225600\n")
+    for address in (GPU, AUDIO):
+        (machine.root / "sys/bus/pci/devices" / address / "driver_override").unlink()
+    (machine.root / "proc/4711/stat").unlink()
+    if stat:
+        machine.write("proc/4711/stat", stat)
+    assert machine.json("status")["wedged"] is None
+    assert fields(machine.text("status"))["Mode"] == [
+        "none: a switch from host to passthrough was cut short; the next switch mends that"]
+
+
 @pytest.mark.parametrize("damaged", ["status", "undo", "result", "boot", "config"])
 def test_status_with_a_damaged_file(machine, damaged):
     machine.in_host_mode().write(f"run/vfio-mode/{damaged}", "\0\033[31mnonsense")

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -108,6 +109,26 @@ static void test_absent(void **state) {
         Function function;
 
         assert_int_equal(host_scan_function(&scan->root, DISPLAY, &function), -ENOENT);
+}
+
+/* Whoever opens it waits for ever, as for the lock of a driver that is stuck. */
+static void test_beside_a_switch(void **state) {
+        static const char override[] = DEVICES "0000:01:00.0/driver_override";
+        Scan *scan = *state;
+
+        fake_host_add_gpu(scan->fake, "0000:01:00.0", .group = 12, .driver = "nvidia");
+        fake_host_remove(scan->fake, override);
+        assert_int_equal(mkfifoat(scan->root.fd, override, 0600), 0);
+        assert_int_equal(host_scan_all_beside(&scan->root, &scan->host), 0);
+        assert_int_equal(scan->host.n_functions, 1);
+        assert_string_equal(scan->host.functions[0].driver, "nvidia");
+        assert_string_equal(scan->host.functions[0].driver_override, "");
+        assert_true(scan->host.without_overrides);
+        fake_host_remove(scan->fake, override);
+        fake_host_write(scan->fake, override, "vfio-pci\n");
+        assert_int_equal(host_scan_all(&scan->root, &scan->host), 0);
+        assert_string_equal(scan->host.functions[0].driver_override, "vfio-pci");
+        assert_false(scan->host.without_overrides);
 }
 
 static void test_on_vfio(void **state) {
@@ -314,11 +335,12 @@ static void test_root(void **state) {
 #define ON_FAKE(title, function) { (title), (function), set_up, tear_down, NULL }
 
 int main(void) {
-        struct CMUnitTest tests[12 + ARRAY_SIZE(rows) + ARRAY_SIZE(damages)] = {
+        struct CMUnitTest tests[13 + ARRAY_SIZE(rows) + ARRAY_SIZE(damages)] = {
                 ON_FAKE("a graphics card with all its facts", test_facts),
                 ON_FAKE("a function of which nothing is known", test_nothing_known),
                 ON_FAKE("an address where nothing is", test_absent),
                 ON_FAKE("a function on vfio-pci", test_on_vfio),
+                ON_FAKE("no override is read beside a switch", test_beside_a_switch),
                 ON_FAKE("a function on a variant of vfio-pci", test_on_variant),
                 ON_FAKE("an override longer than any driver's name is cut",
                         test_override_that_is_long),

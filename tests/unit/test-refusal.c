@@ -41,6 +41,7 @@ static const Row rows[] = {
         { REFUSAL_OTHER_BOOT, "other-boot", 5 },
         { REFUSAL_NOT_AUTHORISED, "not-authorised", 8 },
         { REFUSAL_TIMED_OUT, "timed-out", 12 },
+        { REFUSAL_WEDGED, "wedged", 7 },
         { REFUSAL_FAILED, "failed", 1 },
         { REFUSAL_HALF_WAY, "half-way", 1 },
 };

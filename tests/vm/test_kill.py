@@ -24,11 +24,10 @@ def prepare(pc: PC, directory: Path) -> None:
 def count(pc: PC) -> dict[str, int]:
     """Points of each way: as strace saw them, and as many as kill-at finds."""
     lines = [line.split() for line in pc.ok("kill-sweep count", timeout=300).splitlines()]
-    strace = {way: (int(points), int(forked)) for what, way, points, forked in lines
-              if what == "strace"}
-    kill_at = {way: (int(points), 0) for what, way, _, points in lines if what == "kill-at"}
+    strace, kill_at = ({way: int(points) for what, way, _, points in lines if what == who}
+                       for who in ("strace", "kill-at"))
     assert strace == kill_at
-    return {way: points for way, (points, _) in strace.items()}
+    return strace
 
 
 @pytest.mark.machine("gpu")

@@ -9,18 +9,22 @@
  * COMMAND", the program is not killed but stopped, while a shell runs the command.
  *
  * The program replaces this process, and its child is the tracer: for systemd, it is the unit's
- * main process. What the program's own children do is not counted, only that they are made.
+ * main process. A child that it forks and that stays the same program (the one that makes its
+ * writes) counts as itself, and is killed with it. What it spawns is not counted, only that it is.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,6 +82,18 @@ static bool changes_something(const Call *call) {
         }
 }
 
+/* Where a child puts its standard descriptors. */
+static bool opens_null(pid_t pid, const Call *call) {
+        static const char null[] = "/dev/null";
+        char path[sizeof(null)] = "";
+        struct iovec local = { path, sizeof(path) };
+        struct iovec remote = { (void *)(uintptr_t)call->entry.args[1], sizeof(path) };
+
+        return call->entry.nr == SYS_openat &&
+               process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)sizeof(path) &&
+               memcmp(path, null, sizeof(null)) == 0;
+}
+
 /* Whether the program is at a call to be counted: on its way in, after its own exec. */
 static bool is_at_change(pid_t pid, int status, bool *is_running) {
         Call call;
@@ -86,7 +102,8 @@ static bool is_at_change(pid_t pid, int status, bool *is_running) {
                 *is_running = true;
         return *is_running && WSTOPSIG(status) == (SIGTRAP | 0x80) &&
                ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(call), &call) > 0 &&
-               call.op == PTRACE_SYSCALL_INFO_ENTRY && changes_something(&call);
+               call.op == PTRACE_SYSCALL_INFO_ENTRY && changes_something(&call) &&
+               !opens_null(pid, &call);
 }
 
 static long call_number(pid_t pid) {
@@ -103,13 +120,39 @@ static int signal_of(int status) {
         return status >> 16 != 0 || signal == SIGTRAP || signal == (SIGTRAP | 0x80) ? 0 : signal;
 }
 
-static void trace(pid_t pid, const char *order, FILE *seen) {
+static bool is_fork(int status) {
+        return status >> 8 == (SIGTRAP | (PTRACE_EVENT_FORK << 8));
+}
+
+static void kill_both(pid_t program, pid_t child) {
+        int status;
+
+        check(kill(program, SIGKILL) == 0, "kill");
+        if (child > 0)
+                (void)kill(child, SIGKILL);
+        (void)waitpid(program, &status, 0);
+        if (child > 0)
+                (void)waitpid(child, &status, 0);
+}
+
+static void trace(pid_t program, const char *order, FILE *seen) {
         bool is_running = false;
         char *command = NULL;
         long count = 0, n = strtol(order, &command, 10);
+        unsigned long child = 0;
         int status;
+        pid_t pid;
 
-        while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+        while ((pid = waitpid(-1, &status, __WALL)) > 0) {
+                if (!WIFSTOPPED(status)) {
+                        if (pid == program)
+                                break;
+                        child = (pid_t)child == pid ? 0 : child;
+                        continue;
+                }
+                if (is_fork(status))
+                        check(ptrace(PTRACE_GETEVENTMSG, pid, 0, &child) == 0,
+                              "PTRACE_GETEVENTMSG");
                 if (is_at_change(pid, status, &is_running) && ++count == n) {
                         if (*command == ' ') {
                                 check(system(command) == 0, command);
@@ -117,8 +160,7 @@ static void trace(pid_t pid, const char *order, FILE *seen) {
                                 continue;
                         }
                         (void)fprintf(seen, "killed %ld %ld\n", count, call_number(pid));
-                        check(kill(pid, SIGKILL) == 0, "kill");
-                        (void)waitpid(pid, &status, 0);
+                        kill_both(program, (pid_t)child);
                         return;
                 }
                 (void)ptrace(PTRACE_SYSCALL, pid, 0, (long)signal_of(status));
@@ -130,7 +172,8 @@ static void tracer(pid_t pid, const char *order, const char *path, int go) {
         FILE *seen = fopen(path, "w");
 
         check(seen, path);
-        check(ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC) == 0,
+        check(ptrace(PTRACE_SEIZE, pid, 0,
+                     PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK) == 0,
               "PTRACE_SEIZE");
         check(ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0, "PTRACE_INTERRUPT");
         check(write(go, "", 1) == 1, "write");

@@ -48,22 +48,14 @@ look() {
     systemctl list-units --plain --no-legend --state=active 'vfio-mode@*' | cut -d' ' -f1 | xargs
 }
 
-# ours FILE: strace's lines of apply itself, from its exec on, that change something.
+# ours FILE: strace's lines of apply itself, from its exec on, that change something; also of its children that
+# are no other program, but for what they make of their standard descriptors.
 ours() {
     awk -v apply="$apply" '
         !main && index($0, "execve(\"" apply "\"") { main = $1; next }
-        $1 != main || $2 ~ /^(<|execve|\+\+\+|---)/ { next }
-        $2 ~ /^(write|writev|pwrite64)\([12],$/ { next }
-        $2 ~ /^open(at)?\(/ && $0 !~ /O_WRONLY|O_RDWR|O_CREAT|O_TRUNC/ { next }
-        { print }' "$1"
-}
-
-# Children of apply that are no other program, but change something: the sweep would be missing them.
-forked() {
-    awk -v apply="$apply" '
-        !main && index($0, "execve(\"" apply "\"") { main = $1; next }
-        $2 ~ /^execve\(/ { other[$1] = 1; next }
-        $1 == main || other[$1] || $2 ~ /^(<|\+\+\+|---)/ || /"\/dev\/null"/ { next }
+        !main { next }
+        $2 ~ /^execve\(/ && $1 != main { other[$1] = 1; next }
+        other[$1] || $2 ~ /^(<|execve|\+\+\+|---)/ || /"\/dev\/null"/ { next }
         $2 ~ /^(write|writev|pwrite64)\([12],$/ { next }
         $2 ~ /^open(at)?\(/ && $0 !~ /O_WRONLY|O_RDWR|O_CREAT|O_TRUNC/ { next }
         { print }' "$1"
@@ -74,7 +66,7 @@ count() {
     forget_modules
     for mode in passthrough host; do
         trace $mode
-        echo "strace $mode $(ours "/run/trace-$mode" | wc -l) $(forked "/run/trace-$mode" | wc -l)"
+        echo "strace $mode - $(ours "/run/trace-$mode" | wc -l)"
     done
     # The same by the program that kills: what it counts is what strace counts.
     echo 1000000 >$point

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A driver that fails: its remove() or probe() stalls, or its probe() refuses.
+
+The driver is faulty/vfio_mode_faulty.c, built for the guest's kernel and bound to the three functions of a
+slot that is plugged in. A write is given up after 2 s here. Nothing that is read of a stuck function takes
+its device lock, neither by the product nor by the tests: on 6.1 that would be a process that never ends.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import cache
+import image
+from modes import active, check_tool_refused, overrides, snapshot
+from pc import PC
+
+HERE = Path(__file__).resolve().parent
+SLOT = [f"0000:03:00.{function}" for function in range(3)]
+DRIVER = "vfio-mode-faulty"
+PARAMETERS = "/sys/module/vfio_mode_faulty/parameters"
+DEADLINE = 2
+
+# With a mode for something else, so that functions go home on the way from one mode to another.
+CONFIG = f"""\
+[general]
+default-mode = faulty
+fallback-mode = host
+
+[device faulty]
+address = {SLOT[0]}
+host-driver = {DRIVER}
+
+[device nic]
+address = 0000:02:00.0
+
+[mode host]
+
+[mode faulty]
+vfio-devices = faulty
+
+[mode nic]
+vfio-devices = nic
+"""
+
+_BUILD = """
+cp /mnt/source/Makefile /mnt/source/vfio_mode_faulty.c /mnt/output
+make -s -C /usr/src/linux-headers-*-amd64 M=/mnt/output modules
+"""
+
+
+def module(suite: str) -> Path:
+    """The driver for a suite's kernel."""
+    source = HERE / "faulty"
+    key = cache.key(image.tree(image.SUITES[suite]).parent.name,
+                    cache.key_of_files(source.iterdir(), source), _BUILD)
+
+    def build(partial: Path) -> None:
+        (partial / "build").mkdir()
+        image.in_guest_tree(suite, _BUILD, source, partial / "build")
+        shutil.copy(partial / "build" / "vfio_mode_faulty.ko", partial)
+        cache.remove(partial / "build")
+
+    directory = cache.once(cache.root() / suite / f"faulty-{key}", build)
+    cache.prune(directory.parent, "faulty-*", keep=2)
+    return directory / "vfio_mode_faulty.ko"
+
+
+def plug_in(pc: PC, config: str = CONFIG) -> None:
+    """The three functions, on the driver, in host mode; and the short deadline."""
+    pc.push(module(pc.machine.suite), "/root/vfio_mode_faulty.ko")
+    pc.write("/etc/vfio-mode.ini", config)
+    pc.ok(f"""
+        mkdir -p /run/systemd/system/vfio-mode@.service.d
+        printf '[Service]\\nEnvironment=VFIO_MODE_WRITE_DEADLINE={DEADLINE}s\\n' \\
+            > /run/systemd/system/vfio-mode@.service.d/deadline.conf
+        systemctl daemon-reload
+        strip --strip-debug /root/vfio_mode_faulty.ko 2>/dev/null
+        insmod /root/vfio_mode_faulty.ko
+        modprobe vfio-pci
+    """)
+    for function in (2, 1, 0):  # the slot is seen when its function 0 is there
+        assert pc.monitor(f"device_add pci-testdev,id=faulty{function},bus=spare,addr=0.{function},"
+                          "multifunction=on") == ""
+    for address in SLOT:
+        pc.ok(f"udevadm wait --timeout=60 /sys/bus/pci/drivers/{DRIVER}/{address}")
+    assert places(pc) == [DRIVER] * 3
+
+
+@pytest.fixture(autouse=True)
+def unplugged(pc: PC) -> Iterator[None]:
+    """The snapshot is loaded by a process without the slot: QEMU would take it, and have both."""
+    yield
+    pc.power_cut()
+
+
+def places(pc: PC) -> list[str]:
+    """The drivers of the three functions, and nothing else of them."""
+    return pc.ok(f"for function in {' '.join(SLOT)}; do "
+                 "driver=$(readlink /sys/bus/pci/devices/$function/driver); echo \"${driver##*/}\"; "
+                 "done; true").split("\n")
+
+
+def tell(pc: PC, **parameters: object) -> None:
+    """What the driver is to do wrong."""
+    pc.ok("; ".join(f"echo {value} > {PARAMETERS}/{name}" for name, value in parameters.items()))
+
+
+def status(pc: PC) -> dict:
+    return json.loads(pc.ok("vfio-modectl status --json=short"))
+
+
+def wait_for_late_return(pc: PC) -> None:
+    """Until the service says by itself that it is over; no command of ours is a switch."""
+    pc.ok("until [ \"$(busctl get-property org.vfiomode1 /org/vfiomode1 org.vfiomode1.Manager State)\""
+          " = 's \"idle\"' ]; do :; done")
+
+
+# The longest of ten answers, in milliseconds.
+_SLOWEST = """
+slowest=0
+for ((i = 0; i < 10; i++)); do
+    start=${EPOCHREALTIME/./}
+    vfio-modectl status --json=short > /dev/null || exit 1
+    took=$((${EPOCHREALTIME/./} - start))
+    ((took > slowest)) && slowest=$took
+done
+echo $((slowest / 1000))
+"""
+
+
+def slowest_answer(pc: PC) -> int:
+    return int(pc.ok(_SLOWEST))
+
+
+def check_answers(pc: PC, before: int) -> None:
+    """A second on a real machine; a busy emulation needs more than that for one that is well."""
+    during = slowest_answer(pc)
+    print(f"status, slowest of ten: {before} ms before, {during} ms while a write is stuck")
+    assert during < max(1000, 2 * before)
+
+
+def check_wedged(pc: PC, *words: str) -> None:
+    """What is said of it, wherever it is asked."""
+    said = status(pc)
+    assert (said["mode"], said["half_way"]) == ("none", True)
+    assert said["wedged"] is not None
+    assert all(word in said["reason"] for word in words), said["reason"]
+    assert (said["last_switch"]["result"], said["drift"]) == ("wedged", [])
+    assert "sysrq" in said["last_switch"]["text"]
+    assert "wedged" in pc.ok("busctl get-property org.vfiomode1 /org/vfiomode1 "
+                             "org.vfiomode1.Manager State")
+    assert said["next_boot"]["mode"] == "host", said["next_boot"]
+    assert active(pc) == []
+
+
+def check_refused_at_once(pc: PC) -> None:
+    """Whatever is asked, in no time, and nothing moves."""
+    before = places(pc)
+    for mode in ("host", "faulty", "nic"):
+        pc.ok(f"start=${{EPOCHREALTIME/./}}; ! systemctl start vfio-mode@{mode} || exit 1; "
+              f"took=$((${{EPOCHREALTIME/./}} - start)); echo {mode}: $((took / 1000)) ms; "
+              f"[ $(systemctl show --value -p ExecMainStatus vfio-mode@{mode}) = 27 ]; "
+              f"systemctl show --value -p StatusText vfio-mode@{mode} | grep -q 'Still stuck'")
+    check_tool_refused(pc, "host", "wedged", 7, "Still stuck in the kernel")
+    assert pc.run("vfio-modectl switch nic --dry-run").rc == 7
+    assert pc.run("systemctl start vfio-mode-fallback.service").rc == 1
+    assert places(pc) == before
+
+
+def check_remove_stalls(pc: PC) -> None:
+    plug_in(pc)
+    assert status(pc)["next_boot"]["mode"] == "faulty"
+    before = slowest_answer(pc)
+    tell(pc, remove_at=SLOT[1], remove_stalls=1)
+    words = (SLOT[1], DRIVER, "unbinding")
+    check_tool_refused(pc, "faulty", "wedged", 7, *words, f"within {DEADLINE} s")
+    # Function 0 had gone before; function 2 was not touched after.
+    assert places(pc) == ["vfio-pci", "", DRIVER]
+    check_wedged(pc, *words)
+    check_answers(pc, before)
+    check_refused_at_once(pc)
+    check_answers(pc, before)
+    tell(pc, remove_stalls=0)
+    wait_for_late_return(pc)
+    assert status(pc)["wedged"] is None
+    pc.ok("vfio-modectl switch faulty")
+    assert places(pc) == ["vfio-pci"] * 3
+    assert active(pc) == ["faulty"]
+    pc.ok("vfio-modectl switch host")
+    assert places(pc) == [DRIVER] * 3
+    assert (overrides(pc), active(pc)) == ({}, ["host"])
+    pc.ok("systemctl --no-block poweroff")
+    pc.wait_poweroff(120)
+
+
+@pytest.mark.machine("gpu")
+def test_remove_stalls_and_returns(pc: PC) -> None:
+    """Given up at the deadline, refused at once from then on; a late return is noticed, and the next
+    switch works; so does switching off."""
+    check_remove_stalls(pc)
+
+
+@pytest.mark.machine("gpu-bookworm")
+def test_remove_stalls_and_returns_on_6_1(pc: PC) -> None:
+    """The same where the kernel has journald hang meanwhile, and whoever reads driver_override."""
+    check_remove_stalls(pc)
+
+
+@pytest.mark.machine("gpu")
+def test_remove_stalls_for_ever(pc: PC) -> None:
+    """With on-wedged = reboot the machine comes back in host mode by itself; what was written is there."""
+    plug_in(pc, CONFIG.replace("vfio-devices = faulty", "vfio-devices = faulty\non-wedged = reboot"))
+    tell(pc, remove_stalls=1)
+    pc.ok("echo saved > /root/file")
+    pc.hold_resets()
+    pc.run("vfio-modectl switch faulty >/dev/null 2>&1 &")
+    pc.after_reset()
+    pc.wait_agent()
+    pc.wait_up()
+    assert active(pc) == ["host"]
+    assert pc.read("/root/file") == "saved\n"
+    assert pc.ok("vfio-modectl status --mode") == "host"
+
+
+@pytest.mark.machine("gpu")
+def test_probe_stalls(pc: PC) -> None:
+    """On the way back. Here the function that is stuck has its driver's link already."""
+    plug_in(pc)
+    pc.ok("vfio-modectl switch faulty")
+    tell(pc, probe_at=SLOT[2], probe_stalls=1)
+    check_tool_refused(pc, "host", "wedged", 7, SLOT[2], f"binding {SLOT[2]} to {DRIVER}")
+    check_wedged(pc, SLOT[2], DRIVER)
+    check_tool_refused(pc, "faulty", "wedged", 7, "Still stuck", SLOT[2])
+    tell(pc, probe_stalls=0)
+    wait_for_late_return(pc)
+    pc.ok("vfio-modectl switch host")
+    assert places(pc) == [DRIVER] * 3
+    assert (overrides(pc), active(pc)) == ({}, ["host"])
+
+
+@pytest.mark.machine("gpu")
+def test_probe_fails(pc: PC) -> None:
+    """The second of three functions cannot go home: all are as before. On the way to the fallback mode
+    the other two are at home."""
+    plug_in(pc)
+    pc.ok("vfio-modectl switch faulty")
+    before = snapshot(pc)
+    for number, words in ((16, "busy"), (19, "No such device"), (12, "memory")):
+        tell(pc, probe_at=SLOT[1], probe_errno=number)
+        check_tool_refused(pc, "nic", "failed", 1, SLOT[1], DRIVER, words)
+        assert snapshot(pc) == before
+    check_tool_refused(pc, "host", "half-way", 1, SLOT[1], DRIVER)
+    assert places(pc) == [DRIVER, "", DRIVER]
+    assert (overrides(pc), active(pc)) == ({}, [])
+    tell(pc, probe_errno=0)
+    pc.ok("vfio-modectl switch host")
+    assert places(pc) == [DRIVER] * 3
+    assert active(pc) == ["host"]

@@ -18,12 +18,13 @@ RefusalKind wedged_refuse(const Writer *writer, Refusal *ret);
  * Whether the writer of a switch that was cut short is still in the kernel. Reads nothing of the
  * device: that would wait for the same lock.
  *
+ * @record: of its writer
  * @wait: one that was not given up yet (its switch was killed) is waited for as long as its switch
  * would have, and given up then; else it is taken for stuck at once
  *
  * Returns REFUSAL_NONE where there is none, or REFUSAL_WEDGED with @ret filled.
  */
-RefusalKind wedged_check(const Root *root, RunWriter *writer, bool wait, Refusal *ret);
+RefusalKind wedged_check(const Root *root, RunWriter *record, bool wait, Refusal *ret);
 
 /**
  * Resets the machine by force, which is all that helps: shutting down waits for the driver as well.

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "log.h"
 
@@ -40,6 +41,19 @@ static void blank_control_bytes(char *text) {
                         *text = ' ';
 }
 
+/*
+ * Nobody is left to be told of a log that cannot be written. journald is not waited for: with a
+ * device that is stuck it may be as well, and what is said of that must not wait in turn.
+ */
+static void write_line(const char *line, size_t length) {
+        if (log_to_journal &&
+            (send(STDERR_FILENO, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+             errno != ENOTSOCK))
+                return;
+        if (write(STDERR_FILENO, line, length) < 0)
+                return;
+}
+
 _printf_(2, 0) static void print_line(int level, const char *format, va_list arguments) {
         char line[1024];
         size_t length;
@@ -53,9 +67,7 @@ _printf_(2, 0) static void print_line(int level, const char *format, va_list arg
         length += strlen(line + length);
         line[length++] = '\n';
 
-        /* Nobody is left to be told of a log that cannot be written. */
-        if (write(STDERR_FILENO, line, length) < 0)
-                return;
+        write_line(line, length);
 }
 
 void log_line(int level, const char *format, ...) {

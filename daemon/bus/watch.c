@@ -76,7 +76,7 @@ static void watch_begin(Service *service, Watch *watch) {
 
 /* --- what is stuck in the kernel --- */
 
-static int on_writer_ended(sd_event_source *source, int fd, _unused_ uint32_t events,
+static int on_writer_ended(sd_event_source *source, _unused_ int fd, _unused_ uint32_t events,
                            void *userdata) {
         Service *service = userdata;
 

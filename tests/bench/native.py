@@ -71,15 +71,20 @@ class Machine:
         self._switch([], CASES[0])
 
     def instructions(self, case: Case) -> tuple[int, int]:
-        output = self._root / "callgrind.out"
-        self._switch(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={output}",
+        for old in self._root.glob("callgrind.out.*"):
+            old.unlink()
+        self._switch(["valgrind", "-q", "--tool=callgrind",
+                      f"--callgrind-out-file={self._root}/callgrind.out.%p",
                       "--compress-strings=no", "--compress-pos=no"], case)
-        return read_callgrind(output.read_text(encoding="utf-8"))
+        # The child that writes has a profile of its own, from the fork on.
+        counts = [read_callgrind(output.read_text(encoding="utf-8"))
+                  for output in self._root.glob("callgrind.out.*")]
+        return sum(total for total, _ in counts), sum(own for _, own in counts)
 
     def calls(self, case: Case) -> tuple[int, int]:
         output = self._root / "strace.out"
         # -k, for who is calling; that a stack is unwound does not change what is called.
-        self._switch(["strace", "-qq", "-k", "-o", str(output)], case)
+        self._switch(["strace", "-f", "-qq", "-k", "-o", str(output)], case)
         return read_strace(output.read_text(encoding="utf-8"))
 
     def _switch(self, counter: list[str], case: Case) -> None:
@@ -141,7 +146,8 @@ class _Call:
 def _traced(text: str) -> list[_Call]:
     calls: list[_Call] = []
     for line in text.splitlines():
-        if line.startswith((" > ", "+++", "---")):
+        line = re.sub(r"^\d+ +", "", line)  # whose it is
+        if line.startswith((" > ", "+++", "---", "<...")):
             if calls and Path(KERNEL).name in line:
                 calls[-1].by_fake = True
         else:

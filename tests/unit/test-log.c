@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "table.h"
@@ -138,6 +139,33 @@ static void test_closed_stderr(void **state) {
         close(pipe_fd);
 }
 
+/* With nobody who reads, a line is lost and not waited for. */
+static void test_stuck_journal(void **state) {
+        int pair[2], saved, lines = 0;
+        char text[4096];
+        ssize_t n;
+
+        (void)state;
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        saved = dup(STDERR_FILENO);
+        assert_true(saved >= 0);
+        assert_int_equal(dup2(pair[1], STDERR_FILENO), STDERR_FILENO);
+        setenv("JOURNAL_STREAM", "8:1234", 1);
+        log_open("test");
+        for (unsigned i = 0; i < 100000; i++)
+                log_error("a line");
+        unsetenv("JOURNAL_STREAM");
+        log_open("test");
+        assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+        close(saved);
+        close(pair[1]);
+        while ((n = read(pair[0], text, sizeof(text))) > 0)
+                for (ssize_t i = 0; i < n; i++)
+                        lines += text[i] == '\n';
+        close(pair[0]);
+        assert_in_range(lines, 1, 99999);
+}
+
 int main(void) {
         Table table = { 0 };
 
@@ -149,5 +177,7 @@ int main(void) {
         table_add(&table, "no message is more than one line", test_one_line, NULL);
         table_add(&table, "a long message is cut and still ends its line", test_long_line, NULL);
         table_add(&table, "a closed standard error does no harm", test_closed_stderr, NULL);
+        table_add(&table, "a journal that does not read is not waited for", test_stuck_journal,
+                  NULL);
         return table_run("log", &table);
 }

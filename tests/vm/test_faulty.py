@@ -20,7 +20,7 @@ from pc import PC
 
 HERE = Path(__file__).resolve().parent
 SLOT = [f"0000:03:00.{function}" for function in range(3)]
-DRIVER = "vfio-mode-faulty"
+DRIVER = "faulty-testdev"  # not vfio-SOMETHING, which is no host driver
 PARAMETERS = "/sys/module/vfio_mode_faulty/parameters"
 DEADLINE = 2
 
@@ -49,6 +49,7 @@ vfio-devices = nic
 _BUILD = """
 cp /mnt/source/Makefile /mnt/source/vfio_mode_faulty.c /mnt/output
 make -s -C /usr/src/linux-headers-*-amd64 M=/mnt/output modules
+strip --strip-debug /mnt/output/vfio_mode_faulty.ko
 """
 
 
@@ -78,7 +79,6 @@ def plug_in(pc: PC, config: str = CONFIG) -> None:
         printf '[Service]\\nEnvironment=VFIO_MODE_WRITE_DEADLINE={DEADLINE}s\\n' \\
             > /run/systemd/system/vfio-mode@.service.d/deadline.conf
         systemctl daemon-reload
-        strip --strip-debug /root/vfio_mode_faulty.ko 2>/dev/null
         insmod /root/vfio_mode_faulty.ko
         modprobe vfio-pci
     """)
@@ -140,7 +140,7 @@ def check_answers(pc: PC, before: int) -> None:
     """A second on a real machine; a busy emulation needs more than that for one that is well."""
     during = slowest_answer(pc)
     print(f"status, slowest of ten: {before} ms before, {during} ms while a write is stuck")
-    assert during < max(1000, 2 * before)
+    assert during < max(1000, 4 * before)
 
 
 def check_wedged(pc: PC, *words: str) -> None:

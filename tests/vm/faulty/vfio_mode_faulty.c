@@ -70,7 +70,7 @@ static const struct pci_device_id faulty_ids[] = {
 MODULE_DEVICE_TABLE(pci, faulty_ids);
 
 static struct pci_driver faulty_driver = {
-	.name = "vfio-mode-faulty",
+	.name = "faulty-testdev",
 	.id_table = faulty_ids,
 	.probe = faulty_probe,
 	.remove = faulty_remove,

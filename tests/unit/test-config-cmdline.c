@@ -2,6 +2,7 @@
 /*
  * The keys of a mode that are about booting into it: `cmdline`, whose value goes through boot
  * loaders to the kernel and must not be able to say anything else than arguments; and `confirm`.
+ * Also `on-wedged`, which decides about a boot.
  */
 #undef NDEBUG
 
@@ -76,6 +77,7 @@ static void assert_round_trip(const Config *config) {
         assert_int_equal(parse(text, &again, &errors), 0);
         assert_string_equal(game(&again)->cmdline, game(config)->cmdline);
         assert_int_equal(game(&again)->confirm, game(config)->confirm);
+        assert_int_equal(game(&again)->on_wedged, game(config)->on_wedged);
 }
 
 static void test_accepted(void **state) {
@@ -90,6 +92,20 @@ static void test_accepted(void **state) {
         assert_string_equal(game(&config)->cmdline, row->cmdline);
         assert_int_equal(game(&config)->confirm, row->confirm);
         assert_round_trip(&config);
+}
+
+static void test_on_wedged(void **state) {
+        ConfigErrors errors;
+        Config config;
+
+        (void)state;
+        assert_int_equal(parse(MODE, &config, &errors), 0);
+        assert_int_equal(game(&config)->on_wedged, CONFIG_ON_WEDGED_STAY);
+        assert_int_equal(parse(MODE "on-wedged = reboot\n", &config, &errors), 0);
+        assert_int_equal(game(&config)->on_wedged, CONFIG_ON_WEDGED_REBOOT);
+        assert_round_trip(&config);
+        assert_int_equal(parse(MODE "on-wedged = stay\n", &config, &errors), 0);
+        assert_int_equal(game(&config)->on_wedged, CONFIG_ON_WEDGED_STAY);
 }
 
 static void test_drop_in_replaces(void **state) {
@@ -166,6 +182,8 @@ static const struct Refused {
           MODE "cmdline = a\n[general]\nfallback-mode = game\n",
           "a.ini:2: the fallback mode 'game' takes no cmdline: what every boot needs belongs into "
           "the boot loader's configuration" },
+        { "stuck, and then something else", MODE "on-wedged = reset\n",
+          "a.ini:2: on-wedged 'reset' is unknown: there are stay and reboot" },
         { "confirmed by a virtual machine", MODE "confirm = vm\n",
           "a.ini:2: confirm 'vm' is not supported by this version" },
         { "confirmed by something else", MODE "confirm = yes\n",
@@ -355,6 +373,7 @@ int main(void) {
         TABLE_ROWS(&table, test_accepted, accepted);
         TABLE_ROWS(&table, test_refused, refused);
         table_add(&table, "a drop-in replaces both", test_drop_in_replaces, NULL);
+        table_add(&table, "what follows when a driver is stuck", test_on_wedged, NULL);
         table_add(&table, "640 bytes, and not one more", test_length, NULL);
         table_add(&table, "the longest argument", test_longest_argument, NULL);
         table_add(&table, "600 hostile values are refused", test_hostile, NULL);

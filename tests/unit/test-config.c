@@ -68,7 +68,6 @@ static void assert_same(const Config *a, const Config *b) {
                 assert_int_equal(a->modes[i].vfio_devices, b->modes[i].vfio_devices);
                 assert_string_equal(a->modes[i].cmdline, b->modes[i].cmdline);
                 assert_int_equal(a->modes[i].confirm, b->modes[i].confirm);
-                assert_int_equal(a->modes[i].on_wedged, b->modes[i].on_wedged);
         }
 }
 
@@ -443,9 +442,6 @@ static const struct Refused {
         { "a device twice in a list",
           { GPU "[mode a]\nvfio-devices = gpu\n  gpu\n" },
           "a.ini:6: vfio-devices names 'gpu' twice\n" },
-        { "what follows when a driver is stuck",
-          { "[mode a]\non-wedged = reset\n[mode b]\non-wedged = stay\n" },
-          "a.ini:2: on-wedged 'reset' is unknown: there are stay and reboot\n" },
         { "a bad value that a drop-in covers",
           { "[mode a]\nvfio-devices = x\n", "[mode a]\nvfio-devices =\n" },
           "a.ini:2: vfio-devices names 'x', and there is no [device x]\n" },
@@ -717,7 +713,6 @@ static void test_largest(void **state) {
                 config.modes[i].name[5] = (char)('0' + i / 16);
                 config.modes[i].vfio_devices = UINT32_MAX;
                 config.modes[i].confirm = CONFIG_CONFIRM_BOOT;
-                config.modes[i].on_wedged = CONFIG_ON_WEDGED_REBOOT;
                 sprintf(config.modes[i].cmdline, "%0190d %0190d %0190d %067d", 1, 2, 3, 4);
         }
         config.modes[31].cmdline[0] = '\0'; /* of the fallback mode */

@@ -96,10 +96,10 @@ static void watch_writer(Service *service) {
         if (pid == 0)
                 return;
         fd = (int)syscall(SYS_pidfd_open, pid, 0);
-        if (fd < 0) {
+        if (fd < 0 && errno == ESRCH)
                 service_refresh_soon(service); /* it has ended just now */
+        if (fd < 0)
                 return;
-        }
         if (sd_event_add_io(service->event, &service->writer, fd, EPOLLIN, on_writer_ended,
                             service) < 0) {
                 closep(&fd);

@@ -119,28 +119,27 @@ def wait_for_late_return(pc: PC) -> None:
           " = 's \"idle\"' ]; do :; done")
 
 
-# The longest of ten answers, in milliseconds.
-_SLOWEST = """
-slowest=0
+# How long each of ten answers takes, in milliseconds.
+_ANSWERS = """
 for ((i = 0; i < 10; i++)); do
     start=${EPOCHREALTIME/./}
     vfio-modectl status --json=short > /dev/null || exit 1
-    took=$((${EPOCHREALTIME/./} - start))
-    ((took > slowest)) && slowest=$took
+    echo $(((${EPOCHREALTIME/./} - start) / 1000))
 done
-echo $((slowest / 1000))
 """
 
 
-def slowest_answer(pc: PC) -> int:
-    return int(pc.ok(_SLOWEST))
+def answers(pc: PC) -> list[int]:
+    return sorted(int(line) for line in pc.ok(_ANSWERS).split())
 
 
-def check_answers(pc: PC, before: int) -> None:
-    """A second on a real machine; a busy emulation needs more than that for one that is well."""
-    during = slowest_answer(pc)
-    print(f"status, slowest of ten: {before} ms before, {during} ms while a write is stuck")
-    assert during < max(1000, 4 * before)
+def check_answers(pc: PC, before: list[int]) -> None:
+    """Within a second, or what a machine that is emulated beside others takes when it is well: the
+    shortest says what the answer costs, the longest what else was going on."""
+    during = answers(pc)
+    print(f"status, in ms: {before} before, {during} while a write is stuck")
+    assert during[0] < max(1000, 3 * before[0])
+    assert during[-1] < max(1000, 10 * before[-1])
 
 
 def check_wedged(pc: PC, *words: str) -> None:
@@ -174,7 +173,7 @@ def check_refused_at_once(pc: PC) -> None:
 def check_remove_stalls(pc: PC) -> None:
     plug_in(pc)
     assert status(pc)["next_boot"]["mode"] == "faulty"
-    before = slowest_answer(pc)
+    before = answers(pc)
     tell(pc, remove_at=SLOT[1], remove_stalls=1)
     words = (SLOT[1], DRIVER, "unbinding")
     check_tool_refused(pc, "faulty", "wedged", 7, *words, f"within {DEADLINE} s")

@@ -14,7 +14,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "boot/mount-info.h"
+#include "host/mount-info.h"
 #include "host/process.h"
 #include "host/state-files.h"
 #include "wedged.h"

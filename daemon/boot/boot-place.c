@@ -12,8 +12,8 @@
 #include "base/file.h"
 #include "block-device.h"
 #include "boot-loader.h"
+#include "host/mount-info.h"
 #include "model/env-block.h"
-#include "mount-info.h"
 
 #define FILE_NAME "vfio-mode/vfio-mode.env"
 #define ESP_FILE_NAME "EFI/" FILE_NAME

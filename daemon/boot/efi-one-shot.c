@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "efi-one-shot.h"
-#include "mount-info.h"
+#include "host/mount-info.h"
 
 #define PATH EFI_VARIABLES_DIR "/" EFI_ONE_SHOT_NAME
 #define ATTRIBUTES_SIZE 4

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "mount-info.h"
+#include "proc-tables.h"
 
 #define TABLE "proc/self/mountinfo"
 #define TABLE_MAX (1024 * 1024)
@@ -17,53 +18,31 @@ int mount_info_read(const Root *root, char **ret) {
         return n < 0 ? (int)n : 0;
 }
 
-/* The next field of a line, copied as far as it fits; false at the line's end. */
-static bool next_field(const char **cursor, char *buffer, size_t size) {
-        size_t length = strcspn(*cursor, " \n");
-        size_t n = 0;
-
-        if (length == 0)
-                return false;
-        for (size_t i = 0; i < length && n + 1 < size; i++) {
-                const char *c = &(*cursor)[i];
-
-                if (c[0] == '\\' && length - i >= 4) {
-                        buffer[n++] = (char)((c[1] & 7) << 6 | (c[2] & 7) << 3 | (c[3] & 7));
-                        i += 3;
-                } else {
-                        buffer[n++] = c[0];
-                }
-        }
-        buffer[n] = '\0';
-        *cursor += length;
-        if (**cursor == ' ')
-                (*cursor)++;
-        return true;
-}
-
 static bool parse_line(const char *line, MountInfo *ret) {
         char skipped[256];
 
         for (unsigned i = 0; i < 2; i++)
-                if (!next_field(&line, skipped, sizeof(skipped)))
+                if (!proc_field(&line, skipped, sizeof(skipped)))
                         return false;
-        if (!next_field(&line, ret->device, sizeof(ret->device)) ||
-            !next_field(&line, ret->root, sizeof(ret->root)) ||
-            !next_field(&line, ret->point, sizeof(ret->point)))
+        if (!proc_field(&line, ret->device, sizeof(ret->device)) ||
+            !proc_field(&line, ret->root, sizeof(ret->root)) ||
+            !proc_field(&line, ret->point, sizeof(ret->point)))
                 return false;
         do {
-                if (!next_field(&line, skipped, sizeof(skipped)))
+                if (!proc_field(&line, skipped, sizeof(skipped)))
                         return false;
         } while (strcmp(skipped, "-") != 0);
-        return next_field(&line, ret->type, sizeof(ret->type)) &&
-               next_field(&line, skipped, sizeof(skipped)) &&
-               next_field(&line, ret->options, sizeof(ret->options));
+        return proc_field(&line, ret->type, sizeof(ret->type)) &&
+               proc_field(&line, ret->source, sizeof(ret->source)) &&
+               proc_field(&line, ret->options, sizeof(ret->options));
 }
 
 /* The length of the mount point if @path lies in it; else 0. */
 static size_t covers(const MountInfo *mount, const char *path) {
         size_t length = strlen(mount->point);
 
+        if (length == 0)
+                return 0;
         if (strcmp(mount->point, "/") == 0)
                 return 1;
         if (strncmp(mount->point + 1, path, length - 1) != 0)
@@ -71,20 +50,29 @@ static size_t covers(const MountInfo *mount, const char *path) {
         return path[length - 1] == '\0' || path[length - 1] == '/' ? length : 0;
 }
 
+bool mount_info_next(const char **cursor, MountInfo *ret) {
+        while (**cursor) {
+                const char *line = *cursor;
+
+                proc_next_line(cursor);
+                if (parse_line(line, ret))
+                        return true;
+        }
+        return false;
+}
+
 bool mount_info_find(const char *table, const char *path, MountInfo *ret) {
+        MountInfo mount;
         size_t best = 0;
 
-        for (const char *line = table; *line;) {
-                MountInfo mount;
-                size_t length = parse_line(line, &mount) ? covers(&mount, path) : 0;
+        while (mount_info_next(&table, &mount)) {
+                size_t length = covers(&mount, path);
 
                 /* Of two at the same place the later one lies above. */
                 if (length > 0 && length >= best) {
                         best = length;
                         *ret = mount;
                 }
-                line += strcspn(line, "\n");
-                line += *line == '\n';
         }
         return best > 0;
 }

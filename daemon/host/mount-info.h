@@ -16,6 +16,7 @@ typedef struct MountInfo {
         char root[256];    /**< what of the file system is mounted there: "/" is all of it */
         char point[256];   /**< where: "/boot" */
         char type[32];     /**< "ext4" */
+        char source[256];  /**< what was mounted: "/dev/sda1", or any word */
         char options[512]; /**< of the super block, not of the mount: "rw,data=journal" */
 } MountInfo;
 
@@ -27,6 +28,9 @@ typedef struct MountInfo {
  * Returns 0 or a negative errno.
  */
 _must_check_ int mount_info_read(const Root *root, char **ret);
+
+/** Takes the next line that is a mount; @cursor is the table at first. Returns false at its end. */
+bool mount_info_next(const char **cursor, MountInfo *ret);
 
 /** Finds the mount that @path (absolute, but without the leading slash) lies in. Returns false
  * where there is none. */

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "host/config-load.h"
-#include "host/conflicts.h"
+#include "host/host-plan.h"
 #include "host/host-scan.h"
 #include "host/process.h"
 #include "host/state-files.h"
@@ -153,10 +153,5 @@ RefusalKind situation_plan(const Situation *now, Plan *ret, Refusal *refusal) {
                 .early = now->early,
         };
 
-        RefusalKind kind = plan_make(&input, ret, refusal);
-
-        /* What was taken is mended, whoever else wants it. */
-        return kind != REFUSAL_NONE || now->mend_only
-                       ? kind
-                       : conflicts_judge(now->root, &now->config, &now->host, ret, refusal);
+        return host_plan_make(now->root, &input, ret, refusal);
 }

@@ -47,8 +47,7 @@ RefusalKind situation_load_config(Situation *now, Refusal *refusal);
 /** Reads what the kernel says; needs the configuration and the state. */
 RefusalKind situation_scan(Situation *now, Refusal *refusal);
 
-/** Makes the plan for the target. Returns as plan_make(), or conflicting-owner where another
- * program would move a device that the plan takes. */
+/** Makes the plan for the target. Returns as host_plan_make(). */
 RefusalKind situation_plan(const Situation *now, Plan *ret, Refusal *refusal);
 
 /** Adds a home to a state; one that does not fit is said in the log. */

@@ -7,6 +7,7 @@
 
 #include "ctl/device-tree.h"
 #include "ctl/text.h"
+#include "host/host-plan.h"
 #include "model/plan.h"
 #include "view/devices.h"
 
@@ -48,7 +49,8 @@ static void make_plans(Tree *tree) {
                 };
 
                 plan->mode = &tree->config->modes[i];
-                plan->kind = plan_make(&input, &plan->plan, &plan->refusal);
+                plan->kind =
+                        host_plan_make(&tree->machine->root, &input, &plan->plan, &plan->refusal);
         }
 }
 

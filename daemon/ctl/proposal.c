@@ -8,8 +8,8 @@
 
 #include "ctl/proposal.h"
 #include "ctl/text.h"
-#include "host/conflicts.h"
 #include "host/holders.h"
+#include "host/host-plan.h"
 #include "model/plan.h"
 
 static RefusalKind refuse_config(const Machine *machine, Refusal *refusal) {
@@ -55,7 +55,6 @@ static RefusalKind make_plan(Machine *machine, const Config *config, const char 
                 .state = &machine->moved,
                 .mode = mode,
         };
-        RefusalKind kind;
         int r;
 
         r = machine_scan_for(machine, config);
@@ -65,10 +64,7 @@ static RefusalKind make_plan(Machine *machine, const Config *config, const char 
         if (r < 0)
                 return refusal_set(refusal, REFUSAL_FAILED, "The PCI devices cannot be read: %s.",
                                    strerror(-r));
-        kind = plan_make(&input, plan, refusal);
-        return kind == REFUSAL_NONE
-                       ? conflicts_judge(&machine->root, config, &machine->host, plan, refusal)
-                       : kind;
+        return host_plan_make(&machine->root, &input, plan, refusal);
 }
 
 /* --- filling --- */

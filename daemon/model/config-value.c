@@ -106,20 +106,32 @@ static void set_host_driver(Parser *p, const char *value) {
                               value);
 }
 
+static bool find_consent(const char *word, unsigned *ret) {
+        const char *name;
+
+        for (unsigned i = 0; (name = config_consent_name(i)); i++)
+                if (strcmp(word, name) == 0) {
+                        *ret = 1u << i;
+                        return true;
+                }
+        return false;
+}
+
 static void set_consent(Parser *p, const char *value) {
         ConfigDevice *device = device_of(p);
         char word[CONFIG_WORD_SIZE];
+        unsigned consent;
 
         if (!p->goes_on)
                 device->consent = 0;
         while (config_word(&value, word)) {
-                if (strcmp(word, "boot-vga") == 0)
-                        device->consent |= CONSENT_BOOT_VGA;
-                else if (strcmp(word, "network") == 0 || strcmp(word, "storage") == 0 ||
-                         strcmp(word, "input") == 0)
-                        config_refuse(p, "consent '%s' is not supported by this version", word);
+                if (find_consent(word, &consent))
+                        device->consent |= consent;
                 else
-                        config_refuse(p, "consent '%s' is unknown: there is boot-vga", word);
+                        config_refuse(p,
+                                      "consent '%s' is unknown: there are boot-vga, network, "
+                                      "storage and input",
+                                      word);
         }
 }
 

@@ -24,6 +24,12 @@ const ConfigMode *config_find_mode(const Config *config, const char *name) {
         return NULL;
 }
 
+const char *config_consent_name(unsigned index) {
+        static const char *const names[] = { "boot-vga", "network", "storage", "input" };
+
+        return index < ARRAY_SIZE(names) ? names[index] : NULL;
+}
+
 bool config_name_is_valid(const char *name) {
         size_t length = strspn(name, LOWER DIGITS "_-");
 
@@ -64,6 +70,18 @@ static void append_functions(Output *output, uint8_t functions) {
         append(output, "\n");
 }
 
+static void append_consent(Output *output, unsigned consent) {
+        const char *name;
+
+        if (consent == 0)
+                return;
+        append(output, "consent =");
+        for (unsigned i = 0; (name = config_consent_name(i)); i++)
+                if (consent & 1u << i)
+                        append(output, " %s", name);
+        append(output, "\n");
+}
+
 static void append_device(Output *output, const ConfigDevice *device) {
         char text[PCI_ADDRESS_SIZE];
 
@@ -75,8 +93,7 @@ static void append_device(Output *output, const ConfigDevice *device) {
         append_functions(output, device->functions);
         if (device->host_driver[0])
                 append(output, "host-driver = %s\n", device->host_driver);
-        if (device->consent & CONSENT_BOOT_VGA)
-                append(output, "consent = boot-vga\n");
+        append_consent(output, device->consent);
         if (device->n_also > 0)
                 append(output, "also =\n");
         for (size_t i = 0; i < device->n_also; i++)

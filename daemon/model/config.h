@@ -28,6 +28,9 @@
 /** Dangers that a device's `consent` accepts by name; bits of ConfigDevice.consent. */
 typedef enum Consent {
         CONSENT_BOOT_VGA = 1u << 0,
+        CONSENT_NETWORK = 1u << 1,
+        CONSENT_STORAGE = 1u << 2,
+        CONSENT_INPUT = 1u << 3,
 } Consent;
 
 typedef struct ConfigDevice {
@@ -123,6 +126,9 @@ _must_check_ int config_format(const Config *config, char **ret);
  * Returns @buffer.
  */
 const char *config_errors_format(const ConfigErrors *errors, char *buffer, size_t size);
+
+/** The name of the consent whose bit is @index, such as "boot-vga"; NULL behind the last one. */
+const char *config_consent_name(unsigned index);
 
 /** Finds a mode by name; NULL where there is none. */
 const ConfigMode *config_find_mode(const Config *config, const char *name);

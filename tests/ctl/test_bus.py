@@ -204,6 +204,7 @@ def test_a_description_that_is_none(service, ask, description):
 
 ERRORS = [(f"{ERROR}Busy", "busy", 4), (f"{ERROR}GroupNotViable", "group-not-viable", 5),
           (f"{ERROR}DrivesTheConsole", "drives-the-console", 6),
+          (f"{ERROR}WouldCutNetwork", "would-cut-network", 6),
           (f"{ERROR}UnknownMode", "unknown-mode", 3), (f"{ERROR}ShuttingDown", "shutting-down", 4),
           (f"{ERROR}Unprotected", "unprotected", 5), (f"{ERROR}NotSupported", "not-supported", 5),
           (f"{ERROR}OtherDefault", "other-default", 4), (f"{ERROR}OtherBoot", "other-boot", 5),

@@ -483,6 +483,33 @@ def no_iommu(machine):
         shutil.rmtree(machine.root / "sys" / group)
 
 
+def below_gpu(machine, kind, name):
+    """Hangs a device of a class below the GPU, which is as good as any other function."""
+    links = machine.root / "sys/class" / kind
+    links.mkdir(parents=True)
+    (links / name).symlink_to(f"../../devices/pci0000:00/{BRIDGE}/{GPU}/{kind}/{name}")
+    return machine
+
+
+def needs_route(machine):
+    below_gpu(machine, "net", "eth0").write(
+        "proc/net/route", "eth0 00000000 0102000A 0003 0 0 0 00000000 0 0 0\n")
+
+
+def needs_disk(machine):
+    below_gpu(machine, "block", "sda").write(
+        "proc/self/mountinfo", "21 1 8:0 / / rw - ext4 /dev/sda rw\n")
+    (machine.root / "sys/dev/block").mkdir(parents=True)
+    (machine.root / "sys/dev/block/8:0").symlink_to("../../devices/x/sda")
+
+
+def needs_keyboard(machine):
+    where = machine.root / f"sys/devices/pci0000:00/{BRIDGE}/{GPU}/input/input3/capabilities"
+    where.mkdir(parents=True)
+    (where / "key").write_text("7 fffffffffffffffe\n")
+    below_gpu(machine, "input", "input3")
+
+
 REFUSALS = {
     "unknown-mode": (3, lambda m: m.config(CONFIG.replace("passthrough", "other"))),
     "config-invalid": (3, lambda m: m.config("nonsense\n")),
@@ -495,6 +522,9 @@ REFUSALS = {
     "group-not-viable": (5, lambda m: m.add("0000:01:01.0", "8086:1533", "020000", group=1,
                                             driver="igb")),
     "drives-the-console": (6, lambda m: m.config(CONFIG.replace("consent = boot-vga\n", ""))),
+    "would-cut-network": (6, needs_route),
+    "would-cut-storage": (6, needs_disk),
+    "would-cut-input": (6, needs_keyboard),
     "conflicting-owner": (5, lambda m: m.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n")),
 }
 
@@ -510,6 +540,21 @@ def test_dry_run_refused(machine, name):
     refusal = machine.json("switch", "passthrough", "--dry-run", code=code)["refusal"]
     assert (refusal["name"], refusal["exit_code"]) == (name, code)
     assert refusal["text"] in answer.stderr
+
+
+@pytest.mark.parametrize("consent, need", [("network", needs_route), ("input", needs_keyboard)])
+def test_dry_run_with_consent(machine, consent, need):
+    machine.in_host_mode()
+    machine.config(CONFIG.replace("consent = boot-vga", f"consent = boot-vga {consent}"))
+    need(machine)
+    assert machine.json("switch", "passthrough", "--dry-run")["changed"] is True
+
+
+def test_tree_with_what_the_host_needs(machine):
+    machine.in_host_mode()
+    needs_route(machine)
+    text = machine.text("list", "--tree")
+    assert "Mode passthrough would be refused (would-cut-network): eth0, which carries" in text
 
 
 def test_dry_run_of_the_way_back_with_a_typo(machine):

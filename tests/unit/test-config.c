@@ -234,6 +234,9 @@ static const struct Accepted {
                 GENERAL GPU NIC "\n[mode a]\nvfio-devices =\n  nic\n"
                                 "\n[mode b]\nvfio-devices =\n" HOST,
         },
+        { "consent to every danger there is",
+          { GPU "consent = storage input\n  boot-vga network boot-vga\n" },
+          GENERAL GPU "consent = boot-vga network storage input\n" HOST },
         {
                 "a drop-in takes back consent and further members",
                 { GPU "consent = boot-vga\nalso = 0000:0b:00.4\n",
@@ -423,12 +426,9 @@ static const struct Refused {
           "a.ini:6: host-driver '.' is not a driver's name such as nvidia\n"
           "a.ini:8: host-driver 'a b' is not a driver's name such as nvidia\n"
           "a.ini:10: host-driver '" DRIVER_64 "' is not a driver's name such as nvidia\n" },
-        { "consent to what is not guarded yet",
-          { "[device a]\nconsent = boot-vga network storage\n  input fire\n" },
-          "a.ini:2: consent 'network' is not supported by this version\n"
-          "a.ini:2: consent 'storage' is not supported by this version\n"
-          "a.ini:3: consent 'input' is not supported by this version\n"
-          "a.ini:3: consent 'fire' is unknown: there is boot-vga\n" },
+        { "consent to no known danger",
+          { "[device a]\nconsent = boot-vga network\n  input fire\n" },
+          "a.ini:3: consent 'fire' is unknown: there are boot-vga, network, storage and input\n" },
         { "a further member twice",
           { "[device a]\nalso = 0000:01:00.0 0000:01:00.0\n" },
           "a.ini:2: also names 0000:01:00.0 twice\n" },
@@ -693,7 +693,7 @@ static void fill_device(ConfigDevice *device, unsigned i) {
         device->has_address = device->has_id = true;
         device->address = (PciAddress){ UINT32_MAX, (uint8_t)i, 0x1f, 0 };
         device->id = (PciId){ 0xffff, 0xffff };
-        device->consent = CONSENT_BOOT_VGA;
+        device->consent = CONSENT_BOOT_VGA | CONSENT_NETWORK | CONSENT_STORAGE | CONSENT_INPUT;
         device->functions = 0x7f;
         device->n_also = CONFIG_ALSO_MAX;
         for (uint8_t j = 0; j < CONFIG_ALSO_MAX; j++)

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A need is lost when any function on its way leaves the host: the controller itself, or whatever
+ * it hangs below.
+ */
+#include <string.h>
+
+#include "reachability.h"
+
+typedef struct Judge {
+        const PlanInput *input;
+        const Plan *plan;
+        const Needs *needs;
+        Refusal *refusal;
+} Judge;
+
+/* What made a need go away. */
+typedef struct Loss {
+        PciAddress address;
+        const ConfigDevice *device;
+} Loss;
+
+static bool leaves(const PlanInput *input, const Plan *plan, PciAddress address) {
+        const Function *function = host_find(input->host, address);
+
+        if (!function || function->on_vfio)
+                return false;
+        for (size_t i = 0; i < plan->n_vfio; i++)
+                if (pci_address_compare(plan->vfio[i], address) == 0)
+                        return true;
+        return false;
+}
+
+bool reachability_is_at_stake(const PlanInput *input, const Plan *plan) {
+        if (strcmp(input->mode, input->config->fallback_mode) == 0)
+                return false;
+        for (size_t i = 0; i < plan->n_vfio; i++)
+                if (leaves(input, plan, plan->vfio[i]))
+                        return true;
+        return false;
+}
+
+static bool consents(const ConfigDevice *device, NeedKind kind) {
+        static const Consent consent[] = {
+                [NEED_NETWORK] = CONSENT_NETWORK,
+                [NEED_STORAGE] = CONSENT_STORAGE,
+                [NEED_INPUT] = CONSENT_INPUT,
+        };
+
+        return device && device->consent & consent[kind];
+}
+
+/* Finds the first function on the way that leaves; one whose device does not consent goes before
+ * one whose device does. */
+static bool is_lost(const Judge *judge, const Need *need, Loss *ret) {
+        const PlanInput *input = judge->input;
+        bool lost = false;
+
+        for (size_t i = 0; i < need->n_path; i++) {
+                PciAddress address = need->path[i];
+                const ConfigDevice *device;
+
+                if (!leaves(input, judge->plan, address))
+                        continue;
+                device = config_device_of(input->config, input->host, address);
+                if (lost && consents(device, need->kind))
+                        continue;
+                *ret = (Loss){ address, device };
+                lost = true;
+                if (!consents(device, need->kind))
+                        break;
+        }
+        return lost;
+}
+
+static RefusalKind refuse(const Judge *judge, RefusalKind kind, const Need *need, const Loss *loss,
+                          const char *advice) {
+        bool is_function = need->is_function &&
+                           pci_address_compare(need->path[need->n_path - 1], loss->address) == 0;
+        char address[PCI_ADDRESS_SIZE];
+
+        return refusal_set(judge->refusal, kind, "%s %s %s of device '%s'%s", need->chain,
+                           is_function ? "is" : "hangs below",
+                           pci_address_format(loss->address, address),
+                           loss->device ? loss->device->name : "?", advice);
+}
+
+/* Said first, so that nobody consents to something else in vain. */
+static RefusalKind check_essential(const Judge *judge) {
+        for (size_t i = 0; i < judge->needs->n_needs; i++) {
+                const Need *need = &judge->needs->needs[i];
+                Loss loss;
+
+                if (need->is_essential && is_lost(judge, need, &loss))
+                        return refuse(judge, REFUSAL_WOULD_CUT_STORAGE, need, &loss,
+                                      ". The running system needs that disk, so no consent lets it "
+                                      "go: take the device out of the mode, or put the disk "
+                                      "elsewhere.");
+        }
+        return REFUSAL_NONE;
+}
+
+static RefusalKind check_kind(const Judge *judge, NeedKind wanted, RefusalKind kind,
+                              const char *advice) {
+        for (size_t i = 0; i < judge->needs->n_needs; i++) {
+                const Need *need = &judge->needs->needs[i];
+                Loss loss;
+
+                if (need->kind == wanted && is_lost(judge, need, &loss) &&
+                    !consents(loss.device, wanted))
+                        return refuse(judge, kind, need, &loss, advice);
+        }
+        return REFUSAL_NONE;
+}
+
+static bool keeps_a_keyboard(const Judge *judge) {
+        for (size_t i = 0; i < judge->needs->n_needs; i++) {
+                const Need *need = &judge->needs->needs[i];
+                Loss loss;
+
+                if (need->kind == NEED_INPUT && !is_lost(judge, need, &loss))
+                        return true;
+        }
+        return false;
+}
+
+RefusalKind reachability_check(const PlanInput *input, const Plan *plan, const Needs *needs,
+                               Refusal *ret_refusal) {
+        const Judge judge = { input, plan, needs, ret_refusal };
+        RefusalKind kind;
+
+        if (!reachability_is_at_stake(input, plan))
+                return REFUSAL_NONE;
+        kind = check_essential(&judge);
+        if (kind == REFUSAL_NONE)
+                kind = check_kind(&judge, NEED_STORAGE, REFUSAL_WOULD_CUT_STORAGE,
+                                  ". Take it out of use first (umount); or, if that is meant, add "
+                                  "'storage' to the device's consent.");
+        if (kind == REFUSAL_NONE)
+                kind = check_kind(&judge, NEED_NETWORK, REFUSAL_WOULD_CUT_NETWORK,
+                                  ". Give the default route to another interface; or, if that is "
+                                  "meant, add 'network' to the device's consent.");
+        if (kind == REFUSAL_NONE && !keeps_a_keyboard(&judge))
+                kind = check_kind(&judge, NEED_INPUT, REFUSAL_WOULD_CUT_INPUT,
+                                  ", and no other keyboard would be left. Plug one in elsewhere; "
+                                  "or, if that is meant, add 'input' to the device's consent.");
+        return kind;
+}

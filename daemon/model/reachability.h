@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whether a plan would cut the host off: from the network, from a disk it has in use, from its last
+ * keyboard. Pure; host/reachability-scan finds out what the host needs.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "plan.h"
+
+/** From what. */
+typedef enum NeedKind {
+        NEED_NETWORK, /**< an interface that carries a default route */
+        NEED_STORAGE, /**< a disk with a mounted file system or active swap */
+        NEED_INPUT,   /**< a keyboard; only the last one is missed */
+} NeedKind;
+
+#define NEED_CHAIN_SIZE 240
+#define NEED_PATH_MAX 32 /* docks in a chain have two bridges each */
+#define NEEDS_MAX 512
+
+/** One thing that the host needs, and the functions that it hangs below. */
+typedef struct Need {
+        NeedKind kind;
+        char chain[NEED_CHAIN_SIZE];    /**< how the host gets to it, the beginning of a sentence:
+                                           "eth0, which carries the default route through vmbr0," */
+        PciAddress path[NEED_PATH_MAX]; /**< from the root of the PCI tree on; all are needed */
+        size_t n_path;
+        bool is_essential; /**< of NEED_STORAGE: the running system ends without it */
+        bool is_function;  /**< it is itself the last function of the path, not something below */
+} Need;
+
+typedef struct Needs {
+        Need needs[NEEDS_MAX];
+        size_t n_needs;
+} Needs;
+
+/** Whether the plan is for another mode than the fallback mode and takes a function from the host.
+ */
+bool reachability_is_at_stake(const PlanInput *input, const Plan *plan);
+
+/**
+ * Judges a plan that plan_make() made of the same input. What is on a VFIO driver already is not
+ * lost by it. The way to the fallback mode is never refused.
+ *
+ * Returns REFUSAL_NONE; or would-cut-storage, would-cut-network or would-cut-input, for what the
+ * device does not consent to. No consent lets go of an essential disk.
+ */
+RefusalKind reachability_check(const PlanInput *input, const Plan *plan, const Needs *needs,
+                               Refusal *ret_refusal);

@@ -27,8 +27,8 @@ typedef enum CheckResult {
 typedef struct Check {
         char id[32]; /**< stable, such as "iommu" or "device-gpu" */
         CheckResult result;
-        char message[256]; /**< what was seen */
-        char advice[256];  /**< what to do; "": nothing */
+        char message[REFUSAL_TEXT_SIZE]; /**< what was seen, which may quote a refusal */
+        char advice[256];                /**< what to do; "": nothing */
 } Check;
 
 /** A step or a note of the plan. */

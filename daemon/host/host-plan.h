@@ -10,8 +10,8 @@
 #include "root.h"
 
 /**
- * Makes the plan. What the host needs is looked for only where a function would leave it, and never
- * on the way to the fallback mode.
+ * Makes the plan. What the host needs is looked for only where a function would leave it. On the
+ * way to the fallback mode it stays with the host, and a note says so.
  *
  * Returns as plan_make() or conflicts_judge(); or would-cut-storage, would-cut-network or
  * would-cut-input; or failed where that cannot be found out.

@@ -3,6 +3,7 @@
  * A need is lost when any function on its way leaves the host: the controller itself, or whatever
  * it hangs below.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "reachability.h"
@@ -12,6 +13,7 @@ typedef struct Judge {
         const Plan *plan;
         const Needs *needs;
         Refusal *refusal;
+        const ConfigDevice *device; /**< that was refused */
 } Judge;
 
 /* What made a need go away. */
@@ -32,8 +34,6 @@ static bool leaves(const PlanInput *input, const Plan *plan, PciAddress address)
 }
 
 bool reachability_is_at_stake(const PlanInput *input, const Plan *plan) {
-        if (strcmp(input->mode, input->config->fallback_mode) == 0)
-                return false;
         for (size_t i = 0; i < plan->n_vfio; i++)
                 if (leaves(input, plan, plan->vfio[i]))
                         return true;
@@ -73,12 +73,13 @@ static bool is_lost(const Judge *judge, const Need *need, Loss *ret) {
         return lost;
 }
 
-static RefusalKind refuse(const Judge *judge, RefusalKind kind, const Need *need, const Loss *loss,
+static RefusalKind refuse(Judge *judge, RefusalKind kind, const Need *need, const Loss *loss,
                           const char *advice) {
         bool is_function = need->is_function &&
                            pci_address_compare(need->path[need->n_path - 1], loss->address) == 0;
         char address[PCI_ADDRESS_SIZE];
 
+        judge->device = loss->device;
         return refusal_set(judge->refusal, kind, "%s %s %s of device '%s'%s", need->chain,
                            is_function ? "is" : "hangs below",
                            pci_address_format(loss->address, address),
@@ -86,7 +87,7 @@ static RefusalKind refuse(const Judge *judge, RefusalKind kind, const Need *need
 }
 
 /* Said first, so that nobody consents to something else in vain. */
-static RefusalKind check_essential(const Judge *judge) {
+static RefusalKind check_essential(Judge *judge) {
         for (size_t i = 0; i < judge->needs->n_needs; i++) {
                 const Need *need = &judge->needs->needs[i];
                 Loss loss;
@@ -100,8 +101,7 @@ static RefusalKind check_essential(const Judge *judge) {
         return REFUSAL_NONE;
 }
 
-static RefusalKind check_kind(const Judge *judge, NeedKind wanted, RefusalKind kind,
-                              const char *advice) {
+static RefusalKind check_kind(Judge *judge, NeedKind wanted, RefusalKind kind, const char *advice) {
         for (size_t i = 0; i < judge->needs->n_needs; i++) {
                 const Need *need = &judge->needs->needs[i];
                 Loss loss;
@@ -124,25 +124,58 @@ static bool keeps_a_keyboard(const Judge *judge) {
         return false;
 }
 
-RefusalKind reachability_check(const PlanInput *input, const Plan *plan, const Needs *needs,
-                               Refusal *ret_refusal) {
-        const Judge judge = { input, plan, needs, ret_refusal };
+static RefusalKind judge_plan(Judge *judge) {
         RefusalKind kind;
 
-        if (!reachability_is_at_stake(input, plan))
-                return REFUSAL_NONE;
-        kind = check_essential(&judge);
+        kind = check_essential(judge);
         if (kind == REFUSAL_NONE)
-                kind = check_kind(&judge, NEED_STORAGE, REFUSAL_WOULD_CUT_STORAGE,
+                kind = check_kind(judge, NEED_STORAGE, REFUSAL_WOULD_CUT_STORAGE,
                                   ". Take it out of use first (umount); or, if that is meant, add "
                                   "'storage' to the device's consent.");
         if (kind == REFUSAL_NONE)
-                kind = check_kind(&judge, NEED_NETWORK, REFUSAL_WOULD_CUT_NETWORK,
+                kind = check_kind(judge, NEED_NETWORK, REFUSAL_WOULD_CUT_NETWORK,
                                   ". Give the default route to another interface; or, if that is "
                                   "meant, add 'network' to the device's consent.");
-        if (kind == REFUSAL_NONE && !keeps_a_keyboard(&judge))
-                kind = check_kind(&judge, NEED_INPUT, REFUSAL_WOULD_CUT_INPUT,
+        if (kind == REFUSAL_NONE && !keeps_a_keyboard(judge))
+                kind = check_kind(judge, NEED_INPUT, REFUSAL_WOULD_CUT_INPUT,
                                   ", and no other keyboard would be left. Plug one in elsewhere; "
                                   "or, if that is meant, add 'input' to the device's consent.");
         return kind;
+}
+
+/* Takes what would leave of a device out of the plan. */
+static void keep_device(const PlanInput *input, Plan *plan, const ConfigDevice *device) {
+        size_t n_steps = 0, n_vfio = 0;
+
+        for (size_t i = 0; i < plan->n_steps; i++) {
+                const Step *step = &plan->steps[i];
+
+                if (step->kind == STEP_LOAD_MODULE || !leaves(input, plan, step->address) ||
+                    config_device_of(input->config, input->host, step->address) != device)
+                        plan->steps[n_steps++] = *step;
+        }
+        plan->n_steps = n_steps;
+        for (size_t i = 0; i < plan->n_vfio; i++) {
+                PciAddress address = plan->vfio[i];
+
+                if (host_find(input->host, address)->on_vfio ||
+                    config_device_of(input->config, input->host, address) != device)
+                        plan->vfio[n_vfio++] = address;
+        }
+        plan->n_vfio = n_vfio;
+}
+
+RefusalKind reachability_check(const PlanInput *input, Plan *plan, const Needs *needs,
+                               Refusal *ret_refusal) {
+        Judge judge = { .input = input, .plan = plan, .needs = needs, .refusal = ret_refusal };
+
+        if (strcmp(input->mode, input->config->fallback_mode) != 0)
+                return judge_plan(&judge);
+        while (judge_plan(&judge) != REFUSAL_NONE) {
+                if (plan->n_notes < PLAN_NOTES_MAX)
+                        (void)snprintf(plan->notes[plan->n_notes++], sizeof(plan->notes[0]), "%s",
+                                       ret_refusal->text);
+                keep_device(input, plan, judge.device);
+        }
+        return REFUSAL_NONE;
 }

@@ -37,16 +37,18 @@ typedef struct Needs {
         size_t n_needs;
 } Needs;
 
-/** Whether the plan is for another mode than the fallback mode and takes a function from the host.
- */
+/** Whether the plan takes a function from the host. */
 bool reachability_is_at_stake(const PlanInput *input, const Plan *plan);
 
 /**
  * Judges a plan that plan_make() made of the same input. What is on a VFIO driver already is not
- * lost by it. The way to the fallback mode is never refused.
+ * lost by it. No consent lets go of an essential disk.
+ *
+ * The way to the fallback mode is never refused: a device that the host needs is taken out of the
+ * plan, with a note.
  *
  * Returns REFUSAL_NONE; or would-cut-storage, would-cut-network or would-cut-input, for what the
- * device does not consent to. No consent lets go of an essential disk.
+ * device does not consent to.
  */
-RefusalKind reachability_check(const PlanInput *input, const Plan *plan, const Needs *needs,
+RefusalKind reachability_check(const PlanInput *input, Plan *plan, const Needs *needs,
                                Refusal *ret_refusal);

@@ -24,7 +24,9 @@ typedef struct Row {
         NeedWords needs[4];
         bool nic_is_away; /**< on vfio-pci already */
         RefusalKind refusal;
-        const char *says; /**< the whole sentence; NULL: any */
+        const char *says;  /**< the whole sentence; NULL: any */
+        const char *steps; /**< of the fallback mode */
+        const char *note;  /**< likewise, how it begins */
 } Row;
 
 #define GENERAL "[general]\ndefault-mode = host\nfallback-mode = host\n"
@@ -91,9 +93,17 @@ static const Row rows[] = {
           .needs = { ETH0 } },
         { "a mode that leaves the device with the host", .config = NIC("") USB("") MODE("usb"),
           .needs = { ETH0 } },
-        { "the way to the fallback mode is never refused",
-          .config = NIC("") "[mode host]\nvfio-devices = nic\n", .mode = "host",
-          .needs = { ETH0, ROOT_DISK("0000:05:00.0") } },
+        { "the way to the fallback mode leaves what is needed with the host, and does the rest",
+          .config = NIC("consent = storage\n") USB("") "[mode host]\nvfio-devices = nic usb\n",
+          .mode = "host", .needs = { ROOT_DISK("0000:05:00.0") },
+          .steps = "set-override 0000:06:00.0 vfio-pci\nunbind 0000:06:00.0 some\n"
+                   "bind 0000:06:00.0 vfio-pci\n",
+          .note = "sda2, which holds / through luks, hangs below 0000:05:00.0 of device 'nic'." },
+        { "the way to the fallback mode with consent",
+          .config = NIC("consent = network\n") "[mode host]\nvfio-devices = nic\n", .mode = "host",
+          .needs = { ETH0 },
+          .steps = "set-override 0000:05:00.0 vfio-pci\nunbind 0000:05:00.0 some\n"
+                   "bind 0000:05:00.0 vfio-pci\n" },
         { "what is away already is not lost", .config = NIC("") USB("") MODE("nic usb"),
           .needs = { ETH0 }, .nic_is_away = true },
 
@@ -173,7 +183,7 @@ static void test_row(void **state) {
         Refusal refusal = { 0 };
         PlanInput input = { &machine.config, &machine.host, &machine.state,
                             row->mode ? row->mode : "away", false };
-        char config[1024];
+        char config[1024], text[1024];
 
         machine_init(&machine);
         (void)snprintf(config, sizeof(config), GENERAL "%s", row->config);
@@ -193,6 +203,11 @@ static void test_row(void **state) {
         assert_int_equal(reachability_check(&input, &plan, &needs, &refusal), row->refusal);
         if (row->says)
                 assert_string_equal(refusal.text, row->says);
+        if (row->mode)
+                assert_string_equal(plan_text(&plan, text, sizeof(text)), row->steps);
+        if (row->note)
+                assert_int_equal(strncmp(plan.notes[0], row->note, strlen(row->note)), 0);
+        assert_int_equal(plan.n_notes, row->note ? 1 : 0);
 }
 
 /* Where nothing is at stake, nobody has to look for needs. */

@@ -25,13 +25,16 @@
 #include "apply/inspect.h"
 #include "apply/lock.h"
 #include "apply/switch.h"
+#include "apply/verbs.h"
 #include "apply/writer.h"
 #include "base/log.h"
+#include "boot/boot-history.h"
 #include "host/process.h"
 #include "host/state-files.h"
 
 #define DISPLAY "0000:01:00.0"
 #define AUDIO "0000:01:00.1"
+#define PIDS 20000 /* that others may use before ours is made */
 #define OVERRIDE "sys/bus/pci/devices/" DISPLAY "/driver_override"
 #define UNBIND "sys/bus/pci/drivers/nvidia/unbind"
 #define VFIO_UNBIND "sys/bus/pci/drivers/vfio-pci/unbind"
@@ -397,6 +400,54 @@ static void test_inspect(void **state) {
         machine_free(m);
 }
 
+/* --- at boot --- */
+
+/* A command line of the test's own, and the processes that are about to be. */
+static void make_proc(Machine *m) {
+        char name[64], target[64];
+
+        assert_int_equal(unlinkat(m->root.fd, "proc", 0), 0);
+        fake_host_write(m->fake, "proc/cmdline", "quiet\n");
+        fake_host_write(m->fake, "proc/sys/kernel/random/boot_id",
+                        "0b1c0b1c-0b1c-0b1c-0b1c-0b1c0b1c0b1c\n");
+        for (int pid = getpid() + 1; pid < getpid() + PIDS; pid++) {
+                (void)snprintf(name, sizeof(name), "proc/%d", pid);
+                (void)snprintf(target, sizeof(target), "/proc/%d", pid);
+                assert_int_equal(symlinkat(target, m->root.fd, name), 0);
+        }
+}
+
+/* Within the time that the boot unit has, and with the mode that it would go to instead. */
+static void test_boot(void **state) {
+        Machine *m = machine_new("[general]\ndefault-mode = passthrough\nfallback-mode = host\n"
+                                 "[device gpu]\naddress = 0000:01:00.0\nconsent = boot-vga\n"
+                                 "[mode passthrough]\nvfio-devices = gpu\non-wedged = reboot\n");
+        BootRecord record;
+        RunWriter writer;
+        RunResult result;
+        uint64_t start;
+
+        make_proc(m);
+        fake_host_write(m->fake, "var/lib/vfio-mode/.keep", "");
+        make_fifo(m, UNBIND);
+        start = now_ms();
+        assert_int_equal(apply_boot(&m->root), REFUSAL_WEDGED);
+        assert_true(now_ms() - start < 3000);
+        assert_int_equal(boot_result_read(&m->root, &result), 0);
+        assert_int_equal(result.kind, REFUSAL_WEDGED);
+        assert_string_equal(result.mode, "host");
+        assert_non_null(strstr(result.text, "unbinding " DISPLAY));
+        assert_int_equal(boot_record_read(&m->root, BOOT_RECORD_PATH, &record), 0);
+        assert_int_equal(record.kind, REFUSAL_WEDGED);
+        assert_int_equal(record.unconfirmed, 1);
+        writer = read_writer(m);
+        release_fifo(m, UNBIND);
+        wait_for_writer(&writer);
+        fake_host_remove(m->fake, "proc");
+        fake_host_write(m->fake, "proc/cmdline", "");
+        machine_free(m);
+}
+
 /* --- the reset --- */
 
 static void test_on_wedged(void **state) {
@@ -447,6 +498,7 @@ int main(void) {
                 cmocka_unit_test(test_wedged_while_undoing),
                 cmocka_unit_test(test_killed_switch),
                 cmocka_unit_test(test_inspect),
+                cmocka_unit_test(test_boot),
                 cmocka_unit_test(test_on_wedged),
         };
 

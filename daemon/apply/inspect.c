@@ -57,13 +57,10 @@ static void add_steps(Inspect *i) {
         for (size_t n = 0; n < i->plan.n_steps; n++) {
                 const Step *step = &i->plan.steps[n];
                 InspectionStep *to = &ret->steps[ret->n_steps++];
-                char text[PLAN_STEP_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
+                char text[PLAN_STEP_TEXT_SIZE], object[PLAN_STEP_OBJECT_SIZE];
 
                 (void)snprintf(to->step, sizeof(to->step), "%s", step_kind_name(step->kind));
-                (void)snprintf(to->object, sizeof(to->object), "%s",
-                               step->kind == STEP_LOAD_MODULE
-                                       ? step->driver
-                                       : pci_address_format(step->address, address));
+                (void)snprintf(to->object, sizeof(to->object), "%s", step_object(step, object));
                 (void)snprintf(to->note, sizeof(to->note), "%s", step_format(step, text));
         }
         for (size_t n = 0; n < i->plan.n_notes; n++) {
@@ -249,7 +246,7 @@ static void check_cmdline(Inspect *i) {
 
         if (!i->mode || i->mode->cmdline[0] == '\0')
                 return;
-        n = kernel_cmdline_arguments(i->mode->cmdline, arguments, sizeof(arguments));
+        n = kernel_cmdline_arguments(i->mode, arguments, sizeof(arguments));
         if (n < 0 ||
             file_read_line_at(i->now.root->fd, "proc/cmdline", running, sizeof(running)) < 0)
                 return;

@@ -4,10 +4,12 @@
  * functions already moved is rollback()'s.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "hugepages.h"
 #include "model/bind-error.h"
 #include "module.h"
 #include "plan-apply.h"
@@ -98,6 +100,49 @@ static int probe(Run *run, const Step *step) {
         return 0;
 }
 
+/* Fewer than wanted is said; fewer than needed is a refusal, and what was got is given back. */
+static int raise_pool(Run *run, const Step *step) {
+        const char *size = hugepage_name(step->size);
+        uint64_t got;
+        int r;
+
+        r = hugepages_raise(run->root, step->size, step->pages, run->plan->early, &got);
+        if (r < 0)
+                return fail_step(run, step, r);
+        if (got >= step->pages)
+                return 0;
+        if (got >= step->pages_min) {
+                log_warning("There are %" PRIu64 " hugepages of %s; %" PRIu64 " are wanted.", got,
+                            size, step->pages);
+                return 0;
+        }
+        (void)refusal_set(
+                run->refusal, REFUSAL_NO_MEMORY,
+                "Only %" PRIu64 " hugepages of %s could be had: %" PRIu64 " are wanted, at least "
+                "%" PRIu64 " are needed, and there were %" PRIu64 ". Memory is short or in pieces: "
+                "boot into the mode, where it is whole, or want fewer (hugepages-min=); dropping "
+                "caches does not always help.",
+                got, size, step->pages, step->pages_min, step->pages_before);
+        return -ENOMEM;
+}
+
+/* Memory that stays away is no reason to keep a screen away. */
+static void give_pages_back(const Root *root, HugepageSize size, uint64_t pages) {
+        int r;
+
+        r = hugepages_lower(root, size, pages);
+        if (r < 0)
+                log_warning_errno(r, "The hugepages of %s cannot be given back: %m",
+                                  hugepage_name(size));
+}
+
+static int set_pool(Run *run, const Step *step) {
+        if (step->pages > step->pages_before)
+                return raise_pool(run, step);
+        give_pages_back(run->root, step->size, step->pages);
+        return 0;
+}
+
 static int take_step(Run *run, const Step *step) {
         int r = 0;
 
@@ -117,6 +162,8 @@ static int take_step(Run *run, const Step *step) {
         case STEP_COLDPLUG:
                 r = sysfs_probe(run->root, step->address);
                 break;
+        case STEP_HUGEPAGES:
+                return set_pool(run, step);
         }
         return r < 0 ? fail_step(run, step, r) : 0;
 }
@@ -126,7 +173,11 @@ static int note_home(Run *run, const Step *step) {
         HomeFunction home = { .address = step->address };
         int r;
 
-        if (step->kind == STEP_LOAD_MODULE || !function)
+        if (step->kind == STEP_HUGEPAGES) {
+                r = undo_log_add_pool(run->undo, step->size, step->pages_before);
+                return r < 0 ? fail_step(run, step, r) : 0;
+        }
+        if (!step_has_address(step) || !function)
                 return 0;
         (void)memcpy(home.driver, function->driver, sizeof(home.driver));
         (void)memcpy(home.driver_override, function->driver_override, sizeof(home.driver_override));
@@ -175,6 +226,9 @@ static RefusalKind rollback(Run *run) {
                                 r, "%s cannot be put back: %m",
                                 pci_address_format(undo->homes[i - 1].address, address));
         }
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (undo->home_pools[size].is_known)
+                        give_pages_back(run->root, size, undo->home_pools[size].pages);
         if (error >= 0)
                 return run->refusal->kind;
         (void)memcpy(cause, run->refusal->text, sizeof(cause));
@@ -198,7 +252,7 @@ static RefusalKind apply_best_effort(Run *run) {
         for (size_t i = 0; i < run->plan->n_steps; i++) {
                 const Step *step = &run->plan->steps[i];
 
-                if (has_failed(failed, n_failed, step->address))
+                if (step_has_address(step) && has_failed(failed, n_failed, step->address))
                         continue;
                 log_info("%s", step_format(step, text));
                 /* Without its line in the log a step is taken all the same: the screen comes first.
@@ -207,7 +261,7 @@ static RefusalKind apply_best_effort(Run *run) {
                 if (take_step(run, step) >= 0)
                         continue;
                 log_error("%s", run->refusal->text);
-                if (step->kind != STEP_LOAD_MODULE)
+                if (step_has_address(step))
                         failed[n_failed++] = step->address;
         }
         if (n_failed > 0)

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "host/config-load.h"
 #include "host/host-scan.h"
 #include "host/state-files.h"
+#include "model/kernel-cmdline.h"
 #include "module.h"
 #include "situation.h"
 #include "sysfs.h"
@@ -50,6 +52,7 @@ int situation_read_state(Situation *now) {
         for (size_t i = 0; i < undo->n_homes; i++)
                 if (strcmp(undo->homes[i].driver_override, "vfio-pci") != 0)
                         situation_keep_home(&now->state, &undo->homes[i]);
+        run_state_add_pools(&now->state, undo);
         return 0;
 }
 
@@ -123,6 +126,21 @@ static void foresee_drivers(Situation *now) {
         }
 }
 
+/* Pages that the boot loader's line reserved for a mode were never there before that mode, also
+ * where the boot goes elsewhere after all. */
+static void claim_reserved_pages(Situation *now) {
+        HomePool *home = &now->state.home_pools[HUGEPAGE_1G];
+        uint64_t there = now->host.memory.pools[HUGEPAGE_1G].pages;
+        char cmdline[KERNEL_CMDLINE_MAX];
+
+        if (!now->early || there == 0 || home->is_known ||
+            file_read_line_at(now->root->fd, "proc/cmdline", cmdline, sizeof(cmdline)) < 0)
+                return;
+        for (size_t i = 0; i < now->config.n_modes; i++)
+                if (kernel_cmdline_reserves(cmdline, &now->config.modes[i]))
+                        *home = (HomePool){ .is_known = true };
+}
+
 RefusalKind situation_scan(Situation *now, Refusal *refusal) {
         int r;
 
@@ -131,6 +149,7 @@ RefusalKind situation_scan(Situation *now, Refusal *refusal) {
                 return refusal_set(refusal, REFUSAL_FAILED, "The PCI devices cannot be read: %s.",
                                    strerror(-r));
         foresee_drivers(now);
+        claim_reserved_pages(now);
         return REFUSAL_NONE;
 }
 

@@ -32,20 +32,40 @@ int undo_log_open(const Root *root, const char *old_mode, const char *mode, Undo
         return 0;
 }
 
+static int append(const UndoLog *log, const char *line, size_t length) {
+        ssize_t n;
+
+        n = write(log->fd, line, length);
+        if (n < 0)
+                return -errno;
+        return (size_t)n == length ? 0 : -EIO;
+}
+
 int undo_log_add(UndoLog *log, const HomeFunction *home) {
         char line[256];
-        ssize_t n;
         int r;
 
         if (run_state_find_home(&log->state, home->address))
                 return 0;
         r = run_state_format_home(home, line, sizeof(line));
-        if (r < 0)
-                return r;
-        n = write(log->fd, line, (size_t)r);
-        if (n != r)
-                return n < 0 ? -errno : -EIO;
-        return run_state_add_home(&log->state, home);
+        if (r >= 0)
+                r = append(log, line, (size_t)r);
+        return r < 0 ? r : run_state_add_home(&log->state, home);
+}
+
+int undo_log_add_pool(UndoLog *log, HugepageSize size, uint64_t pages) {
+        HomePool *home = &log->state.home_pools[size];
+        char line[64];
+        int r;
+
+        if (home->is_known)
+                return 0;
+        r = run_state_format_pool(size, pages, line, sizeof(line));
+        if (r >= 0)
+                r = append(log, line, (size_t)r);
+        if (r >= 0)
+                *home = (HomePool){ .is_known = true, .pages = pages };
+        return r;
 }
 
 int undo_log_remove(UndoLog *log) {

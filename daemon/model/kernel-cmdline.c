@@ -157,16 +157,51 @@ size_t kernel_cmdline_foreign_length(const char *cmdline, const char *arguments)
         return holds(cmdline, arguments) && total >= length ? total - length : total;
 }
 
-int kernel_cmdline_arguments(const char *cmdline, char *buffer, size_t size) {
-        const char *cursor = cmdline, *word;
-        bool has_panic = false;
+static bool has_argument(const char *cmdline, const char *name) {
+        const char *word;
         size_t length;
         Text value;
+
+        while ((word = kernel_cmdline_next(&cmdline, &length)))
+                if (value_of((Text){ word, length }, name, &value))
+                        return true;
+        return false;
+}
+
+/* Whether the pages are ours to ask the kernel for, and how many. */
+static unsigned pages_to_reserve(const ConfigMode *mode) {
+        if (has_argument(mode->cmdline, "hugepagesz") || has_argument(mode->cmdline, "hugepages"))
+                return 0;
+        return mode->hugepages.pages[HUGEPAGE_1G];
+}
+
+int kernel_cmdline_arguments(const ConfigMode *mode, char *buffer, size_t size) {
+        const char *panic = has_argument(mode->cmdline, "panic") ? "" : BOOT_PANIC_ARGUMENT;
+        unsigned pages = pages_to_reserve(mode);
+        char reserve[48] = "";
         int n;
 
-        while ((word = kernel_cmdline_next(&cursor, &length)))
-                has_panic |= value_of((Text){ word, length }, "panic", &value);
-        n = snprintf(buffer, size, "%s%s%s", cmdline, has_panic || cmdline[0] == '\0' ? "" : " ",
-                     has_panic ? "" : BOOT_PANIC_ARGUMENT);
+        if (pages > 0)
+                (void)snprintf(reserve, sizeof(reserve), "%shugepagesz=1G hugepages=%u",
+                               mode->cmdline[0] == '\0' ? "" : " ", pages);
+        n = snprintf(buffer, size, "%s%s%s%s", mode->cmdline, reserve,
+                     panic[0] == '\0' || (mode->cmdline[0] == '\0' && pages == 0) ? "" : " ",
+                     panic);
         return n < 0 || (size_t)n >= size ? -ENOSPC : n;
+}
+
+bool kernel_cmdline_reserves(const char *cmdline, const ConfigMode *mode) {
+        char arguments[BOOT_ARGUMENTS_SIZE];
+        const char *cursor = cmdline, *word;
+        unsigned sizes = 0;
+        size_t length;
+        Text value;
+
+        if (pages_to_reserve(mode) == 0 ||
+            kernel_cmdline_arguments(mode, arguments, sizeof(arguments)) < 0)
+                return false;
+        while ((word = kernel_cmdline_next(&cursor, &length)))
+                sizes += value_of((Text){ word, length }, "hugepagesz", &value) &&
+                         text_is(value, "1G");
+        return sizes == 1 && holds(cmdline, arguments);
 }

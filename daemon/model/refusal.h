@@ -40,6 +40,7 @@ typedef enum RefusalKind {
         REFUSAL_GROUP_NOT_VIABLE,
         REFUSAL_DRIVES_THE_CONSOLE,
         REFUSAL_BUSY,
+        REFUSAL_NO_MEMORY, /**< fewer hugepages than the mode needs */
         REFUSAL_MODULE_UNAVAILABLE,
         REFUSAL_ALREADY_SWITCHING,
         REFUSAL_SHUTTING_DOWN,

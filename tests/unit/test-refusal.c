@@ -31,6 +31,7 @@ static const Row rows[] = {
         { REFUSAL_GROUP_NOT_VIABLE, "group-not-viable", 5 },
         { REFUSAL_DRIVES_THE_CONSOLE, "drives-the-console", 6 },
         { REFUSAL_BUSY, "busy", 4 },
+        { REFUSAL_NO_MEMORY, "no-memory", 10 },
         { REFUSAL_MODULE_UNAVAILABLE, "module-unavailable", 5 },
         { REFUSAL_ALREADY_SWITCHING, "already-switching", 4 },
         { REFUSAL_SHUTTING_DOWN, "shutting-down", 4 },

@@ -12,7 +12,7 @@
 
 /* No more is looked for after this time. The boot unit has 3 s in all. */
 #define LIMIT_MS (60 * 1000)
-#define EARLY_LIMIT_MS 750
+#define EARLY_LIMIT_MS 1500
 
 /* Of one write: a page of 1 GiB, or as many small ones as are found in a moment. */
 #define CHUNK_KIB (128 * 1024)
@@ -22,6 +22,10 @@ static uint64_t now_ms(void) {
 
         (void)clock_gettime(CLOCK_MONOTONIC, &now);
         return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t hugepages_deadline(bool early) {
+        return now_ms() + (early ? EARLY_LIMIT_MS : LIMIT_MS);
 }
 
 static uint64_t least(uint64_t a, uint64_t b) {
@@ -43,10 +47,10 @@ static int write_pool(const Root *root, HugepageSize size, uint64_t pages) {
         return file_write_at(root->fd, path, text);
 }
 
-int hugepages_raise(const Root *root, HugepageSize size, uint64_t pages, bool early,
+int hugepages_raise(const Root *root, HugepageSize size, uint64_t pages, uint64_t deadline,
                     uint64_t *ret) {
-        uint64_t deadline = now_ms() + (early ? EARLY_LIMIT_MS : LIMIT_MS), asked;
         Memory memory;
+        uint64_t asked;
         int r = 0;
 
         memory_scan(root, &memory);

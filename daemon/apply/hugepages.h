@@ -12,17 +12,20 @@
 #include "host/root.h"
 #include "model/hugepages.h"
 
+/** Until when a switch that begins now may look for pages. @early: before udev's coldplug: the boot
+ * waits for it. */
+uint64_t hugepages_deadline(bool early);
+
 /**
  * Brings the pool up to @pages, as far as memory that can be spared goes and as far as the kernel
- * finds it in a bounded time.
+ * finds it before the deadline.
  *
- * @early: before udev's coldplug: the boot waits for this
  * @ret: how many there are now, also on failure
  *
  * Returns 0, also where it is fewer; else write(2)'s error.
  */
-_must_check_ int hugepages_raise(const Root *root, HugepageSize size, uint64_t pages, bool early,
-                                 uint64_t *ret);
+_must_check_ int hugepages_raise(const Root *root, HugepageSize size, uint64_t pages,
+                                 uint64_t deadline, uint64_t *ret);
 
 /**
  * Brings the pool down to @pages. Those that a process uses go when it ends.

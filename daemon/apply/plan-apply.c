@@ -21,6 +21,7 @@ typedef struct Run {
         const Host *host;
         UndoLog *undo;
         Refusal *refusal;
+        uint64_t pages_deadline;
 } Run;
 
 static int fail_step(Run *run, const Step *step, int error) {
@@ -106,7 +107,7 @@ static int raise_pool(Run *run, const Step *step) {
         uint64_t got;
         int r;
 
-        r = hugepages_raise(run->root, step->size, step->pages, run->plan->early, &got);
+        r = hugepages_raise(run->root, step->size, step->pages, run->pages_deadline, &got);
         if (r < 0)
                 return fail_step(run, step, r);
         if (got >= step->pages)
@@ -284,7 +285,7 @@ static RefusalKind apply_or_undo(Run *run) {
 
 RefusalKind plan_apply(const Root *root, const Plan *plan, const Host *host, bool best_effort,
                        UndoLog *undo, Refusal *ret_refusal) {
-        Run run = { root, plan, host, undo, ret_refusal };
+        Run run = { root, plan, host, undo, ret_refusal, hugepages_deadline(plan->early) };
 
         return best_effort ? apply_best_effort(&run) : apply_or_undo(&run);
 }

@@ -129,16 +129,16 @@ static void foresee_drivers(Situation *now) {
 /* Pages that the boot loader's line reserved for a mode were never there before that mode, also
  * where the boot goes elsewhere after all. */
 static void claim_reserved_pages(Situation *now) {
-        HomePool *home = &now->state.home_pools[HUGEPAGE_1G];
-        uint64_t there = now->host.memory.pools[HUGEPAGE_1G].pages;
         char cmdline[KERNEL_CMDLINE_MAX];
 
-        if (!now->early || there == 0 || home->is_known ||
+        if (!now->early ||
             file_read_line_at(now->root->fd, "proc/cmdline", cmdline, sizeof(cmdline)) < 0)
                 return;
         for (size_t i = 0; i < now->config.n_modes; i++)
-                if (kernel_cmdline_reserves(cmdline, &now->config.modes[i]))
-                        *home = (HomePool){ .is_known = true };
+                for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                        if (!now->state.home_pools[size].is_known &&
+                            kernel_cmdline_reserves(cmdline, &now->config.modes[i], size))
+                                now->state.home_pools[size] = (HomePool){ .is_known = true };
 }
 
 RefusalKind situation_scan(Situation *now, Refusal *refusal) {

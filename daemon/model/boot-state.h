@@ -18,7 +18,7 @@
 #include "refusal.h"
 
 #define BOOT_ARGUMENTS_SIZE \
-        (CONFIG_CMDLINE_SIZE + 48) /* the mode's cmdline, its pages of 1 GiB, and panic= */
+        (CONFIG_CMDLINE_SIZE + 96) /* the mode's cmdline, its hugepages, and panic= */
 #define BOOT_MARKER_SIZE 64
 #define BOOT_TRIES_MAX 3       /* of a trial */
 #define BOOT_LEFT_CONFIRMED 3  /* boots of a confirmed default that may end unconfirmed */

@@ -62,9 +62,9 @@ _must_check_ int kernel_cmdline_value(const char *cmdline, const char *name, cha
 size_t kernel_cmdline_foreign_length(const char *cmdline, const char *arguments);
 
 /**
- * Writes the kernel arguments of a mode: its `cmdline`, then its pages of 1 GiB, which only a boot
- * surely has, then panic=10, since a kernel that panics has to reboot by itself to come back. What
- * the `cmdline` itself says of hugepages or panic= stands as it is.
+ * Writes the kernel arguments of a mode: its `cmdline`, then its hugepages, which the kernel surely
+ * has while all memory is free, then panic=10, since a kernel that panics has to reboot by itself
+ * to come back. What the `cmdline` itself says of hugepages or panic= stands as it is.
  *
  * Returns the length, or -ENOSPC.
  */
@@ -72,6 +72,6 @@ _must_check_ int kernel_cmdline_arguments(const ConfigMode *mode, char *buffer, 
 
 /**
  * Whether the running kernel was told by our arguments for this mode, and by nothing else, how many
- * pages of 1 GiB to reserve: then they are the mode's, to be given back when it is left.
+ * pages of this size to reserve: then they are the mode's, to be given back when it is left.
  */
-bool kernel_cmdline_reserves(const char *cmdline, const ConfigMode *mode);
+bool kernel_cmdline_reserves(const char *cmdline, const ConfigMode *mode, HugepageSize size);

@@ -342,6 +342,19 @@ static void test_boot_reserved_them(void **state) {
         }
 }
 
+static void test_boot_reserved_small_ones(void **state) {
+        Pc *pc = pc_new(GUEST);
+
+        fake_host_write(pc->fake, "proc/cmdline",
+                        "ro vfio_mode=guest hugepagesz=2M hugepages=200 panic=10\n");
+        fake_host_set_pool(pc->fake, SMALL, 190, 190);
+        assert_int_equal(boot(pc, "guest"), REFUSAL_NONE);
+        assert_int_equal(pool(pc), 200);
+        assert_int_equal(go(pc, "host"), REFUSAL_NONE);
+        assert_int_equal(pool(pc), 0);
+        pc_free(pc);
+}
+
 static void test_boot_had_others(void **state) {
         Pc *pc = pc_new(RESERVED);
 
@@ -491,6 +504,8 @@ int main(void) {
                   test_second_size_is_short, NULL);
         table_add(&table, "what the boot loader's line reserved is the mode's",
                   test_boot_reserved_them, NULL);
+        table_add(&table, "what it reserved too few of is had at boot",
+                  test_boot_reserved_small_ones, NULL);
         table_add(&table, "what another's line reserved is not", test_boot_had_others, NULL);
         table_add(&table, "memory and pools are read", test_scan, NULL);
         table_add(&table, "each write fails with EIO", test_each_write_fails, "EIO");

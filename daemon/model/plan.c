@@ -455,23 +455,6 @@ const char *step_kind_name(StepKind kind) {
         return names[kind];
 }
 
-bool step_has_address(const Step *step) {
-        return step->kind != STEP_LOAD_MODULE && step->kind != STEP_HUGEPAGES;
-}
-
-const char *step_object(const Step *step, char buffer[static PLAN_STEP_OBJECT_SIZE]) {
-        char address[PCI_ADDRESS_SIZE];
-
-        if (step->kind == STEP_HUGEPAGES)
-                (void)snprintf(buffer, PLAN_STEP_OBJECT_SIZE, "hugepages-%s",
-                               hugepage_name(step->size));
-        else
-                (void)snprintf(buffer, PLAN_STEP_OBJECT_SIZE, "%s",
-                               step_has_address(step) ? pci_address_format(step->address, address)
-                                                      : step->driver);
-        return buffer;
-}
-
 const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE]) {
         char address[PCI_ADDRESS_SIZE];
         const char *driver = step->driver;

@@ -68,8 +68,6 @@ static void assert_same(const Config *a, const Config *b) {
                 assert_int_equal(a->modes[i].vfio_devices, b->modes[i].vfio_devices);
                 assert_string_equal(a->modes[i].cmdline, b->modes[i].cmdline);
                 assert_int_equal(a->modes[i].confirm, b->modes[i].confirm);
-                assert_memory_equal(&a->modes[i].hugepages, &b->modes[i].hugepages,
-                                    sizeof(a->modes[i].hugepages));
         }
 }
 
@@ -133,20 +131,6 @@ static const struct Accepted {
                 "\n[mode host]\nvfio-devices =\n  router-nic\n"
                 "\n[mode passthrough]\nvfio-devices =\n  gpu\n  router-nic\n",
         },
-        { "hugepages",
-          { "[mode a]\nhugepages-1G = 16384\nhugepages-2M = 8388608\nhugepages-min = 100%\n"
-            "hugepages-keep = yes\n" },
-          GENERAL "\n[mode a]\nvfio-devices =\nhugepages-1G = 16384\nhugepages-2M = 8388608\n"
-                  "hugepages-min = 100%\nhugepages-keep = yes\n" HOST },
-        { "hugepages of which all are enough",
-          { "[mode a]\nhugepages-1G = 3\nhugepages-min = 3\nhugepages-keep = no\n" },
-          GENERAL "\n[mode a]\nvfio-devices =\nhugepages-1G = 3\nhugepages-min = 3\n" HOST },
-        { "hugepages of which none are needed",
-          { "[mode a]\nhugepages-2M = 3\nhugepages-min = 0\n" },
-          GENERAL "\n[mode a]\nvfio-devices =\nhugepages-2M = 3\nhugepages-min = 0\n" HOST },
-        { "a drop-in that wants no hugepages",
-          { "[mode a]\nhugepages-2M = 3\nhugepages-min = 50%\n", "[mode a]\nhugepages-2M = 0\n" },
-          GENERAL "\n[mode a]\nvfio-devices =\nhugepages-min = 50%\n" HOST },
         { "an empty section defines a mode",
           { "[mode host]\n[mode other]" },
           GENERAL HOST "\n[mode other]\nvfio-devices =\n" },
@@ -473,38 +457,6 @@ static const struct Refused {
         { "a default mode of a drop-in",
           { "[mode a]\n[general]\ndefault-mode = a\n", "[general]\ndefault-mode = b\n" },
           "b.ini:2: default-mode names 'b', and there is no [mode b]\n" },
-        { "hugepages that are no number of pages",
-          { "[mode a]\nhugepages-1G = 20G\nhugepages-2M = -1\nhugepages-min = half\n"
-            "hugepages-keep = maybe\n" },
-          "a.ini:2: hugepages-1G '20G' is not a number of pages from 0 to 16384\n"
-          "a.ini:3: hugepages-2M '-1' is not a number of pages from 0 to 8388608\n"
-          "a.ini:4: hugepages-min 'half' is neither a number of pages nor a percentage from 0% to "
-          "100%\n"
-          "a.ini:5: hugepages-keep 'maybe' is neither yes nor no\n" },
-        { "hugepages beyond all bounds",
-          { "[mode a]\nhugepages-1G = 16385\nhugepages-2M = 8388609\nhugepages-min = 101%\n" },
-          "a.ini:2: hugepages-1G '16385' is not a number of pages from 0 to 16384\n"
-          "a.ini:3: hugepages-2M '8388609' is not a number of pages from 0 to 8388608\n"
-          "a.ini:4: hugepages-min '101%' is neither a number of pages nor a percentage from 0% to "
-          "100%\n" },
-        { "a per cent sign alone",
-          { "[mode a]\nhugepages-min = %\n" },
-          "a.ini:2: hugepages-min '%' is neither a number of pages nor a percentage from 0% to "
-          "100%\n" },
-        { "more hugepages needed than wanted",
-          { "[mode a]\nhugepages-2M = 5\n\nhugepages-min = 6\n" },
-          "a.ini:4: hugepages-min of mode 'a' is 6 pages, and only 5 are wanted\n" },
-        { "a number of hugepages of two sizes",
-          { "[mode a]\nhugepages-1G = 1\nhugepages-2M = 5\n[mode b]\n",
-            "[mode a]\nhugepages-min = 2" },
-          "b.ini:2: hugepages-min of mode 'a' is a number of pages, and it wants two sizes: give a "
-          "percentage\n" },
-        { "hugepages of the fallback mode",
-          { "[mode host]\nhugepages-2M = 5\nhugepages-1G = 1\n" },
-          "a.ini:2: the fallback mode 'host' takes no hugepages: those that are always wanted belong "
-          "into vm.nr_hugepages or the boot loader's configuration\n"
-          "a.ini:3: the fallback mode 'host' takes no hugepages: those that are always wanted belong "
-          "into vm.nr_hugepages or the boot loader's configuration\n" },
         { "a device without address and id",
           { "[mode host]\n\n[device gpu]\nconsent = boot-vga\n" },
           "a.ini:3: device 'gpu' needs an address or an id\n" },
@@ -761,13 +713,9 @@ static void test_largest(void **state) {
                 config.modes[i].name[5] = (char)('0' + i / 16);
                 config.modes[i].vfio_devices = UINT32_MAX;
                 config.modes[i].confirm = CONFIG_CONFIRM_BOOT;
-                config.modes[i].hugepages =
-                        (HugepagesWanted){ { 16384, 8388608 }, 100, true, true, true };
                 sprintf(config.modes[i].cmdline, "%0190d %0190d %0190d %067d", 1, 2, 3, 4);
         }
-        /* of the fallback mode */
-        config.modes[31].cmdline[0] = '\0';
-        config.modes[31].hugepages = (HugepagesWanted){ 0 };
+        config.modes[31].cmdline[0] = '\0'; /* of the fallback mode */
         strcpy(config.default_mode, config.modes[0].name);
         strcpy(config.fallback_mode, config.modes[31].name);
         text = round_trip(&config);

@@ -137,6 +137,18 @@ static void give_pages_back(const Root *root, HugepageSize size, uint64_t pages)
                                   hugepage_name(size));
 }
 
+/* One that another mode's pages were given back from already is filled again, as far as it goes. */
+static void put_pool_back(const Run *run, HugepageSize size, uint64_t pages) {
+        uint64_t got = 0;
+        int r;
+
+        give_pages_back(run->root, size, pages);
+        r = hugepages_raise(run->root, size, pages, run->pages_deadline, &got);
+        if (r < 0 || got < pages)
+                log_warning("There are %" PRIu64 " hugepages of %s; there were %" PRIu64 ".", got,
+                            hugepage_name(size), pages);
+}
+
 static int set_pool(Run *run, const Step *step) {
         if (step->pages > step->pages_before)
                 return raise_pool(run, step);
@@ -229,7 +241,7 @@ static RefusalKind rollback(Run *run) {
         }
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 if (undo->home_pools[size].is_known)
-                        give_pages_back(run->root, size, undo->home_pools[size].pages);
+                        put_pool_back(run, size, undo->home_pools[size].pages);
         if (error >= 0)
                 return run->refusal->kind;
         (void)memcpy(cause, run->refusal->text, sizeof(cause));

@@ -59,13 +59,10 @@ static void add_steps(Inspect *i) {
         for (size_t n = 0; n < i->plan.n_steps; n++) {
                 const Step *step = &i->plan.steps[n];
                 InspectionStep *to = &ret->steps[ret->n_steps++];
-                char text[PLAN_STEP_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
+                char text[PLAN_STEP_TEXT_SIZE], object[PLAN_STEP_OBJECT_SIZE];
 
                 (void)snprintf(to->step, sizeof(to->step), "%s", step_kind_name(step->kind));
-                (void)snprintf(to->object, sizeof(to->object), "%s",
-                               step->kind == STEP_LOAD_MODULE
-                                       ? step->driver
-                                       : pci_address_format(step->address, address));
+                (void)snprintf(to->object, sizeof(to->object), "%s", step_object(step, object));
                 (void)snprintf(to->note, sizeof(to->note), "%s", step_format(step, text));
         }
         for (size_t n = 0; n < i->plan.n_notes; n++) {
@@ -270,7 +267,7 @@ static void check_cmdline(Inspect *i) {
         size_t length;
 
         if (!i->mode || i->mode->cmdline[0] == '\0' ||
-            kernel_cmdline_arguments(i->mode->cmdline, arguments, sizeof(arguments)) < 0)
+            kernel_cmdline_arguments(i->mode, arguments, sizeof(arguments)) < 0)
                 return;
         length = next_boot_cmdline_length(i->now.root, &i->next, arguments);
         if (length == 0)

@@ -4,10 +4,12 @@
  * functions already moved is rollback()'s.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "hugepages.h"
 #include "model/bind-error.h"
 #include "plan-apply.h"
 #include "sysfs.h"
@@ -20,6 +22,7 @@ typedef struct Run {
         const Host *host;
         UndoLog *undo;
         Refusal *refusal;
+        uint64_t pages_deadline;
 } Run;
 
 static int fail_step(Run *run, const Step *step, int error) {
@@ -148,6 +151,61 @@ static int probe(Run *run, const Step *step) {
         return 0;
 }
 
+/* Fewer than wanted is said; fewer than needed is a refusal, and what was got is given back. */
+static int raise_pool(Run *run, const Step *step) {
+        const char *size = hugepage_name(step->size);
+        uint64_t got;
+        int r;
+
+        r = hugepages_raise(run->root, step->size, step->pages, run->pages_deadline, &got);
+        if (r < 0)
+                return fail_step(run, step, r);
+        if (got >= step->pages)
+                return 0;
+        if (got >= step->pages_min) {
+                log_warning("There are %" PRIu64 " hugepages of %s; %" PRIu64 " are wanted.", got,
+                            size, step->pages);
+                return 0;
+        }
+        (void)refusal_set(
+                run->refusal, REFUSAL_NO_MEMORY,
+                "Only %" PRIu64 " hugepages of %s could be had: %" PRIu64 " are wanted, at least "
+                "%" PRIu64 " are needed, and there were %" PRIu64 ". Memory is short or in pieces: "
+                "boot into the mode, where it is whole, or want fewer (hugepages-min=); dropping "
+                "caches does not always help.",
+                got, size, step->pages, step->pages_min, step->pages_before);
+        return -ENOMEM;
+}
+
+/* Memory that stays away is no reason to keep a screen away. */
+static void give_pages_back(const Root *root, HugepageSize size, uint64_t pages) {
+        int r;
+
+        r = hugepages_lower(root, size, pages);
+        if (r < 0)
+                log_warning_errno(r, "The hugepages of %s cannot be given back: %m",
+                                  hugepage_name(size));
+}
+
+/* One that another mode's pages were given back from already is filled again, as far as it goes. */
+static void put_pool_back(const Run *run, HugepageSize size, uint64_t pages) {
+        uint64_t got = 0;
+        int r;
+
+        give_pages_back(run->root, size, pages);
+        r = hugepages_raise(run->root, size, pages, run->pages_deadline, &got);
+        if (r < 0 || got < pages)
+                log_warning("There are %" PRIu64 " hugepages of %s; there were %" PRIu64 ".", got,
+                            hugepage_name(size), pages);
+}
+
+static int set_pool(Run *run, const Step *step) {
+        if (step->pages > step->pages_before)
+                return raise_pool(run, step);
+        give_pages_back(run->root, step->size, step->pages);
+        return 0;
+}
+
 static int take_step(Run *run, const Step *step) {
         int r = 0;
 
@@ -167,6 +225,8 @@ static int take_step(Run *run, const Step *step) {
         case STEP_COLDPLUG:
                 r = probe_for_host(run, step);
                 break;
+        case STEP_HUGEPAGES:
+                return set_pool(run, step);
         }
         return r < 0 ? fail_step(run, step, r) : 0;
 }
@@ -176,7 +236,11 @@ static int note_home(Run *run, const Step *step) {
         HomeFunction home = { .address = step->address };
         int r;
 
-        if (step->kind == STEP_LOAD_MODULE || !function)
+        if (step->kind == STEP_HUGEPAGES) {
+                r = undo_log_add_pool(run->undo, step->size, step->pages_before);
+                return r < 0 ? fail_step(run, step, r) : 0;
+        }
+        if (!step_has_address(step) || !function)
                 return 0;
         (void)memcpy(home.driver, function->driver, sizeof(home.driver));
         (void)memcpy(home.driver_override, function->driver_override, sizeof(home.driver_override));
@@ -227,6 +291,9 @@ static RefusalKind rollback(Run *run) {
                                 r, "%s cannot be put back: %m",
                                 pci_address_format(undo->homes[i - 1].address, address));
         }
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (undo->home_pools[size].is_known)
+                        put_pool_back(run, size, undo->home_pools[size].pages);
         if (error >= 0)
                 return run->refusal->kind;
         (void)memcpy(cause, run->refusal->text, sizeof(cause));
@@ -250,7 +317,7 @@ static RefusalKind apply_best_effort(Run *run) {
         for (size_t i = 0; i < run->plan->n_steps; i++) {
                 const Step *step = &run->plan->steps[i];
 
-                if (has_failed(failed, n_failed, step->address))
+                if (step_has_address(step) && has_failed(failed, n_failed, step->address))
                         continue;
                 log_info("%s", step_format(step, text));
                 /* Without its line in the log a step is taken all the same: the screen comes first.
@@ -261,7 +328,7 @@ static RefusalKind apply_best_effort(Run *run) {
                 if (run->writer->is_stuck)
                         return wedged_refuse(run->writer, run->refusal);
                 log_error("%s", run->refusal->text);
-                if (step->kind != STEP_LOAD_MODULE)
+                if (step_has_address(step))
                         failed[n_failed++] = step->address;
         }
         if (n_failed > 0)
@@ -286,7 +353,9 @@ static RefusalKind apply_or_undo(Run *run) {
 
 RefusalKind plan_apply(Writer *writer, const Plan *plan, const Host *host, bool best_effort,
                        UndoLog *undo, Refusal *ret_refusal) {
-        Run run = { writer->root, writer, plan, host, undo, ret_refusal };
+        Run run = {
+                writer->root, writer, plan, host, undo, ret_refusal, hugepages_deadline(plan->early)
+        };
 
         writer->log = undo;
         return best_effort ? apply_best_effort(&run) : apply_or_undo(&run);

@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "host/config-load.h"
 #include "host/host-plan.h"
 #include "host/host-scan.h"
 #include "host/process.h"
 #include "host/state-files.h"
+#include "model/kernel-cmdline.h"
 #include "module.h"
 #include "situation.h"
 #include "sysfs.h"
@@ -56,6 +58,7 @@ int situation_read_state(Situation *now) {
         for (size_t i = 0; i < undo->n_homes; i++)
                 if (strcmp(undo->homes[i].driver_override, "vfio-pci") != 0)
                         situation_keep_home(&now->state, &undo->homes[i]);
+        run_state_add_pools(&now->state, undo);
         return 0;
 }
 
@@ -133,6 +136,21 @@ static void foresee_drivers(Situation *now) {
         }
 }
 
+/* Pages that the boot loader's line reserved for a mode were never there before that mode, also
+ * where the boot goes elsewhere after all. */
+static void claim_reserved_pages(Situation *now) {
+        char cmdline[KERNEL_CMDLINE_MAX];
+
+        if (!now->early ||
+            file_read_line_at(now->root->fd, "proc/cmdline", cmdline, sizeof(cmdline)) < 0)
+                return;
+        for (size_t i = 0; i < now->config.n_modes; i++)
+                for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                        if (!now->state.home_pools[size].is_known &&
+                            kernel_cmdline_reserves(cmdline, &now->config.modes[i], size))
+                                now->state.home_pools[size] = (HomePool){ .is_known = true };
+}
+
 RefusalKind situation_scan(Situation *now, Refusal *refusal) {
         int r;
 
@@ -141,6 +159,7 @@ RefusalKind situation_scan(Situation *now, Refusal *refusal) {
                 return refusal_set(refusal, REFUSAL_FAILED, "The PCI devices cannot be read: %s.",
                                    strerror(-r));
         foresee_drivers(now);
+        claim_reserved_pages(now);
         return REFUSAL_NONE;
 }
 

@@ -16,6 +16,7 @@
 #include "host/config-load.h"
 #include "host/holders.h"
 #include "host/host-scan.h"
+#include "host/memory-scan.h"
 #include "host/state-files.h"
 #include "host/units.h"
 #include "lock.h"
@@ -152,6 +153,27 @@ static bool is_away(const Switch *s, PciAddress address, RefusalKind outcome) {
                (function.on_vfio || function.driver[0] == '\0');
 }
 
+/*
+ * What is to be given back when this mode is left; and what could not be given back by now. Nothing
+ * is where the mode keeps its pages: they are the machine's from then on.
+ */
+static void keep_pools(const Switch *s, const RunState *undo, RefusalKind outcome, RunState *next) {
+        const ConfigMode *mode = config_find_mode(&s->now.config, s->now.mode);
+        const HugepagesWanted *wanted =
+                outcome == REFUSAL_NONE && mode ? &mode->hugepages : &(HugepagesWanted){ 0 };
+        Memory memory;
+
+        if (wanted->keep)
+                return;
+        run_state_add_pools(next, &s->now.state);
+        run_state_add_pools(next, undo);
+        memory_scan(s->now.root, &memory);
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (wanted->pages[size] == 0 &&
+                    memory.pools[size].pages <= next->home_pools[size].pages)
+                        next->home_pools[size].is_known = false;
+}
+
 static void record(Switch *s, const RunState *undo, RefusalKind outcome) {
         _cleanup_free_ RunState *next = calloc(1, sizeof(*next));
         const SwitchRequest *request = s->request;
@@ -172,6 +194,7 @@ static void record(Switch *s, const RunState *undo, RefusalKind outcome) {
         for (size_t i = 0; i < undo->n_homes; i++)
                 if (is_away(s, undo->homes[i].address, outcome))
                         situation_keep_home(next, &undo->homes[i]);
+        keep_pools(s, undo, outcome, next);
         if (outcome == REFUSAL_NONE && strcmp(next->mode, s->now.state.mode) == 0) {
                 /* Mended, not switched: since when, by whom and why stay as they were. */
                 (void)memcpy(next->source, s->now.state.source, sizeof(next->source));

@@ -47,10 +47,24 @@ int undo_log_add(UndoLog *log, const HomeFunction *home) {
         if (run_state_find_home(&log->state, home->address))
                 return 0;
         r = run_state_format_home(home, line, sizeof(line));
-        if (r < 0)
-                return r;
-        r = undo_log_append(log, line, (size_t)r);
+        if (r >= 0)
+                r = undo_log_append(log, line, (size_t)r);
         return r < 0 ? r : run_state_add_home(&log->state, home);
+}
+
+int undo_log_add_pool(UndoLog *log, HugepageSize size, uint64_t pages) {
+        HomePool *home = &log->state.home_pools[size];
+        char line[64];
+        int r;
+
+        if (home->is_known)
+                return 0;
+        r = run_state_format_pool(size, pages, line, sizeof(line));
+        if (r >= 0)
+                r = undo_log_append(log, line, (size_t)r);
+        if (r >= 0)
+                *home = (HomePool){ .is_known = true, .pages = pages };
+        return r;
 }
 
 int undo_log_remove(UndoLog *log) {

@@ -23,6 +23,10 @@ _must_check_ int undo_log_open(const Root *root, const char *old_mode, const cha
 /** Notes a function's place, unless it is noted already. Returns 0 or a negative errno. */
 _must_check_ int undo_log_add(UndoLog *log, const HomeFunction *home);
 
+/** Notes how many hugepages of a size there are, unless it is noted already. Returns as
+ * undo_log_add(). */
+_must_check_ int undo_log_add_pool(UndoLog *log, HugepageSize size, uint64_t pages);
+
 /** Appends a line about who writes (model/run-writer). Returns 0 or a negative errno. */
 _must_check_ int undo_log_append(UndoLog *log, const char *line, size_t length);
 

@@ -140,7 +140,7 @@ RefusalKind apply_grub_modes(const Root *root) {
                 char arguments[BOOT_ARGUMENTS_SIZE];
 
                 if (strcmp(mode->name, config->fallback_mode) != 0 &&
-                    kernel_cmdline_arguments(mode->cmdline, arguments, sizeof(arguments)) >= 0)
+                    kernel_cmdline_arguments(mode, arguments, sizeof(arguments)) >= 0)
                         (void)printf("%s\t%s\n", mode->name, arguments);
         }
         return REFUSAL_NONE;

@@ -36,7 +36,7 @@ static RefusalKind begin(const Root *root, const Config *config, const char *mod
         ret->is_fallback = strcmp(mode, config->fallback_mode) == 0;
         ret->default_is_fallback = strcmp(config->default_mode, config->fallback_mode) == 0;
         if (!ret->is_fallback &&
-            kernel_cmdline_arguments(found->cmdline, ret->arguments, sizeof(ret->arguments)) < 0)
+            kernel_cmdline_arguments(found, ret->arguments, sizeof(ret->arguments)) < 0)
                 return refusal_set(refusal, REFUSAL_CMDLINE_TOO_LONG,
                                    "The cmdline of '%s' does not fit into the boot environment.",
                                    mode);

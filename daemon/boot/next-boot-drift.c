@@ -52,7 +52,7 @@ static void add_armed(const NextBoot *now, const Config *config, Lines *lines) {
                 return;
         }
         if (strcmp(mode->name, config->fallback_mode) != 0 &&
-            kernel_cmdline_arguments(mode->cmdline, arguments, sizeof(arguments)) < 0)
+            kernel_cmdline_arguments(mode, arguments, sizeof(arguments)) < 0)
                 return;
         if (strcmp(arguments, state->arguments) != 0)
                 add(lines,
@@ -79,7 +79,7 @@ static bool menu_has(const char *text, const ConfigMode *mode) {
         char arguments[BOOT_ARGUMENTS_SIZE];
         char entry[sizeof(arguments) + CONFIG_NAME_SIZE + 64];
 
-        if (kernel_cmdline_arguments(mode->cmdline, arguments, sizeof(arguments)) < 0)
+        if (kernel_cmdline_arguments(mode, arguments, sizeof(arguments)) < 0)
                 return true;
         (void)snprintf(entry, sizeof(entry), " vfio_mode=%s %s " MENU_MARK, mode->name, arguments);
         return strstr(text, entry);

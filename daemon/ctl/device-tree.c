@@ -58,7 +58,7 @@ static void make_plans(Tree *tree) {
 
 static bool plan_touches(const Plan *plan, PciAddress address) {
         for (size_t i = 0; i < plan->n_steps; i++)
-                if (plan->steps[i].kind != STEP_LOAD_MODULE &&
+                if (step_has_address(&plan->steps[i]) &&
                     pci_address_compare(plan->steps[i].address, address) == 0)
                         return true;
         return false;

@@ -85,12 +85,9 @@ static void add_step(Proposal *proposal, const char *step, const char *object, c
 static void add_plan(Proposal *proposal, const Plan *plan) {
         for (size_t i = 0; i < plan->n_steps; i++) {
                 const Step *step = &plan->steps[i];
-                char text[PLAN_STEP_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
+                char text[PLAN_STEP_TEXT_SIZE], object[PLAN_STEP_OBJECT_SIZE];
 
-                add_step(proposal, step_kind_name(step->kind),
-                         step->kind == STEP_LOAD_MODULE
-                                 ? step->driver
-                                 : pci_address_format(step->address, address),
+                add_step(proposal, step_kind_name(step->kind), step_object(step, object),
                          step_format(step, text));
         }
         for (size_t i = 0; i < plan->n_notes; i++)

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/parse.h"
 #include "host-scan.h"
+#include "memory-scan.h"
 
 #define PCI_DEVICES "sys/bus/pci/devices"
 #define VFIO_DRIVER_DIR "sys/bus/pci/drivers/vfio-pci"
@@ -323,11 +324,24 @@ static void scan_machine(const Root *root, Host *host) {
         host->vfio_iommu_type1 = exists(root, VFIO_IOMMU_DIR);
 }
 
+static bool needs_memory(const Config *config, const RunState *state) {
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (state->home_pools[size].is_known)
+                        return true;
+        for (size_t i = 0; config && i < config->n_modes; i++)
+                if (hugepages_are_wanted(&config->modes[i].hugepages))
+                        return true;
+        return false;
+}
+
 static int scan(const Root *root, const Config *config, const RunState *state, Host *ret) {
         int r = 0;
 
         ret->n_functions = 0;
         scan_machine(root, ret);
+        ret->memory = (Memory){ 0 };
+        if (needs_memory(config, state))
+                memory_scan(root, &ret->memory);
         if (config)
                 r = add_configured(root, config, ret);
         for (size_t i = 0; i < state->n_homes && r >= 0; i++)
@@ -348,6 +362,7 @@ int host_scan_beside(const Root *root, const Config *config, const RunState *sta
 static int scan_all(const Root *root, Host *ret) {
         ret->n_functions = 0;
         scan_machine(root, ret);
+        memory_scan(root, &ret->memory);
         return for_each_address(root, PCI_DEVICES, visit_readable, ret);
 }
 

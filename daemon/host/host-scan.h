@@ -12,8 +12,9 @@
 #include "root.h"
 
 /**
- * Looks at the configured slots, at what we moved, at every function whose id is configured without
- * an address, and at the other members of all their IOMMU groups.
+ * Reads memory and its pools where a mode wants hugepages or some are to be given back. Looks at
+ * the configured slots, at what we moved, at every function whose id is configured without an
+ * address, and at the other members of all their IOMMU groups.
  *
  * @config: may be NULL: then only what @state names
  *
@@ -30,7 +31,7 @@ _must_check_ int host_scan_beside(const Root *root, const Config *config, const 
                                   Host *ret);
 
 /**
- * Looks at every function of the machine (for a person's list).
+ * Looks at every function of the machine, and at its memory (for a person's list).
  *
  * Returns as host_scan(); with -ENOSPC @ret holds as many as fit.
  */

@@ -17,7 +17,8 @@
 #include "env-block.h"
 #include "refusal.h"
 
-#define BOOT_ARGUMENTS_SIZE (CONFIG_CMDLINE_SIZE + 16) /* the mode's cmdline, and panic= */
+#define BOOT_ARGUMENTS_SIZE \
+        (CONFIG_CMDLINE_SIZE + 96) /* the mode's cmdline, its hugepages, and panic= */
 #define BOOT_MARKER_SIZE 64
 #define BOOT_TRIES_MAX 3        /* of a trial */
 #define BOOT_LEFT_CONFIRMED 3   /* boots of a confirmed default that may end unconfirmed */

@@ -91,6 +91,50 @@ static void check_fallback_cmdline(Parser *p) {
                                  fallback->name);
 }
 
+/* Pages that are always wanted are no mode's, and the way back must not have to look for memory. */
+static void check_fallback_hugepages(Parser *p, const ConfigMode *mode, const Section *section) {
+        static const ConfigKeyId keys[] = { CONFIG_KEY_HUGEPAGES_1G, CONFIG_KEY_HUGEPAGES_2M };
+
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+                if (mode->hugepages.pages[i == 0 ? HUGEPAGE_1G : HUGEPAGE_2M] > 0)
+                        config_refuse_at(p, section->keys[keys[i]],
+                                         "the fallback mode '%s' takes no hugepages: those that "
+                                         "are always wanted belong into vm.nr_hugepages or the "
+                                         "boot loader's configuration",
+                                         mode->name);
+}
+
+/* A number of pages is one of which size? And nobody can get more than is asked for. */
+static void check_hugepages_min(Parser *p, const ConfigMode *mode, const Section *section) {
+        const HugepagesWanted *wanted = &mode->hugepages;
+        Origin origin = section->keys[CONFIG_KEY_HUGEPAGES_MIN];
+        uint32_t all = wanted->pages[HUGEPAGE_1G] + wanted->pages[HUGEPAGE_2M];
+
+        if (!wanted->has_min || wanted->min_is_percent)
+                return;
+        if (wanted->pages[HUGEPAGE_1G] > 0 && wanted->pages[HUGEPAGE_2M] > 0)
+                config_refuse_at(
+                        p, origin,
+                        "hugepages-min of mode '%s' is a number of pages, and it wants two "
+                        "sizes: give a percentage",
+                        mode->name);
+        else if (wanted->min > all)
+                config_refuse_at(p, origin,
+                                 "hugepages-min of mode '%s' is %u pages, and only %u are wanted",
+                                 mode->name, wanted->min, all);
+}
+
+static void check_hugepages(Parser *p) {
+        for (size_t i = 0; i < p->config.n_modes; i++) {
+                const ConfigMode *mode = &p->config.modes[i];
+                const Section *section = config_section_find(p, CONFIG_MODE, mode->name);
+
+                check_hugepages_min(p, mode, section);
+                if (strcmp(mode->name, p->config.fallback_mode) == 0)
+                        check_fallback_hugepages(p, mode, section);
+        }
+}
+
 static void check_modes(Parser *p) {
         static const Origin whole = { .source = 1 };
         const Section *general = config_section_find(p, CONFIG_GENERAL, "");
@@ -103,6 +147,7 @@ static void check_modes(Parser *p) {
                 config_refuse_at(p, whole, "no room for the fallback mode '%s' beside %d others",
                                  config->fallback_mode, CONFIG_MODES_MAX);
         check_fallback_cmdline(p);
+        check_hugepages(p);
 
         if (!config->default_mode[0])
                 (void)memcpy(config->default_mode, config->fallback_mode, CONFIG_NAME_SIZE);

@@ -46,14 +46,16 @@ static const ConfigKey keys[] = {
         [CONFIG_KEY_CMDLINE] =
                 KEY(MODE, "cmdline", ARGUMENTS, "", "kernel arguments", true,
                     "appended to the kernel command line when booting into this mode"),
-        [CONFIG_KEY_HUGEPAGES_1G] = KEY(MODE, "hugepages-1G", COUNT, "0", "a number of pages",
-                                        false, "pages of 1 GiB wanted while in this mode"),
-        [CONFIG_KEY_HUGEPAGES_2M] = KEY(MODE, "hugepages-2M", COUNT, "0", "a number of pages",
-                                        false, "pages of 2 MiB wanted while in this mode"),
+        [CONFIG_KEY_HUGEPAGES_1G] =
+                KEY(MODE, "hugepages-1G", COUNT, "0", "a number of pages up to 16384", true,
+                    "pages of 1 GiB wanted while in this mode"),
+        [CONFIG_KEY_HUGEPAGES_2M] =
+                KEY(MODE, "hugepages-2M", COUNT, "0", "a number of pages up to 8388608", true,
+                    "pages of 2 MiB wanted while in this mode"),
         [CONFIG_KEY_HUGEPAGES_MIN] = KEY(MODE, "hugepages-min", COUNT, "all of them",
-                                         "a percentage or a number of pages", false,
+                                         "a percentage or a number of pages", true,
                                          "fewer pages than this are a refusal"),
-        [CONFIG_KEY_HUGEPAGES_KEEP] = KEY(MODE, "hugepages-keep", BOOLEAN, "no", "yes no", false,
+        [CONFIG_KEY_HUGEPAGES_KEEP] = KEY(MODE, "hugepages-keep", BOOLEAN, "no", "yes no", true,
                                           "keep the pages when leaving"),
         [CONFIG_KEY_STOP_UNITS] = KEY(MODE, "stop-units", UNITS, "", "names of units", false,
                                       "stopped on the way in, started again on the way back"),

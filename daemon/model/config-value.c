@@ -3,6 +3,7 @@
  * What each key's text means: one setter a key. Knows nothing of lines and sections; whether a
  * value goes together with the others is config-check's.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -272,6 +273,55 @@ static void set_cmdline(Parser *p, const char *value) {
         }
 }
 
+/* ---- Hugepages ---- */
+
+static void set_pages(Parser *p, HugepageSize size, const char *value) {
+        uint64_t pages;
+
+        if (parse_decimal(value, hugepages_max(size), &pages) >= 0)
+                mode_of(p)->hugepages.pages[size] = (uint32_t)pages;
+        else
+                config_refuse(p, "%s '%.64s' is not a number of pages from 0 to %" PRIu64,
+                              config_key(p->key)->name, value, hugepages_max(size));
+}
+
+static void set_hugepages_1g(Parser *p, const char *value) {
+        set_pages(p, HUGEPAGE_1G, value);
+}
+
+static void set_hugepages_2m(Parser *p, const char *value) {
+        set_pages(p, HUGEPAGE_2M, value);
+}
+
+static void set_hugepages_min(Parser *p, const char *value) {
+        HugepagesWanted *wanted = &mode_of(p)->hugepages;
+        char number[CONFIG_WORD_SIZE];
+        size_t length = strlen(value);
+        bool is_percent = length > 0 && value[length - 1] == '%';
+        uint64_t min;
+
+        if (parse_copy(number, sizeof(number), value, length - is_percent) < 0 ||
+            parse_decimal(number, is_percent ? 100 : hugepages_max(HUGEPAGE_2M), &min) < 0) {
+                config_refuse(p,
+                              "hugepages-min '%.64s' is neither a number of pages nor a percentage "
+                              "from 0%% to 100%%",
+                              value);
+                return;
+        }
+        wanted->has_min = true;
+        wanted->min_is_percent = is_percent;
+        wanted->min = (uint32_t)min;
+}
+
+static void set_hugepages_keep(Parser *p, const char *value) {
+        bool yes = strcmp(value, "yes") == 0;
+
+        if (yes || strcmp(value, "no") == 0)
+                mode_of(p)->hugepages.keep = yes;
+        else
+                config_refuse(p, "hugepages-keep '%.64s' is neither yes nor no", value);
+}
+
 /* ---- */
 
 static void set_confirm(Parser *p, const char *value) {
@@ -306,6 +356,10 @@ void config_value_set(Parser *p, const char *value) {
                 [CONFIG_KEY_ALSO] = set_also,
                 [CONFIG_KEY_VFIO_DEVICES] = set_vfio_devices,
                 [CONFIG_KEY_CMDLINE] = set_cmdline,
+                [CONFIG_KEY_HUGEPAGES_1G] = set_hugepages_1g,
+                [CONFIG_KEY_HUGEPAGES_2M] = set_hugepages_2m,
+                [CONFIG_KEY_HUGEPAGES_MIN] = set_hugepages_min,
+                [CONFIG_KEY_HUGEPAGES_KEEP] = set_hugepages_keep,
                 [CONFIG_KEY_CONFIRM] = set_confirm,
                 [CONFIG_KEY_ON_WEDGED] = set_on_wedged,
         };

@@ -117,12 +117,25 @@ static void append_cmdline(Output *output, const char *cmdline) {
         append(output, "\n");
 }
 
+static void append_hugepages(Output *output, const HugepagesWanted *wanted) {
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (wanted->pages[size] > 0)
+                        append(output, "hugepages-%s = %u\n", hugepage_name(size),
+                               wanted->pages[size]);
+        if (wanted->has_min)
+                append(output, "hugepages-min = %u%s\n", wanted->min,
+                       wanted->min_is_percent ? "%" : "");
+        if (wanted->keep)
+                append(output, "hugepages-keep = yes\n");
+}
+
 static void append_mode(Output *output, const Config *config, const ConfigMode *mode) {
         append(output, "\n[mode %s]\nvfio-devices =\n", mode->name);
         for (size_t i = 0; i < config->n_devices; i++)
                 if (mode->vfio_devices & 1u << i)
                         append(output, "  %s\n", config->devices[i].name);
         append_cmdline(output, mode->cmdline);
+        append_hugepages(output, &mode->hugepages);
         if (mode->confirm == CONFIG_CONFIRM_BOOT)
                 append(output, "confirm = boot\n");
         if (mode->on_wedged == CONFIG_ON_WEDGED_REBOOT)

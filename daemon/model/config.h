@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "hugepages.h"
 #include "pci-address.h"
 
 #define CONFIG_NAME_SIZE (32 + 1)   /* [a-z0-9][a-z0-9_-]{0,31} */
@@ -63,6 +64,7 @@ typedef struct ConfigMode {
         char name[CONFIG_NAME_SIZE];
         char cmdline[CONFIG_CMDLINE_SIZE]; /**< kernel arguments, one blank between them */
         uint32_t vfio_devices; /**< bit n: Config.devices[n] is on vfio-pci in this mode */
+        HugepagesWanted hugepages;
         ConfigConfirm confirm;
         ConfigOnWedged on_wedged;
 } ConfigMode;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "hugepages.h"
 #include "pci-address.h"
 
 #define HOST_FUNCTIONS_MAX \
@@ -48,6 +49,7 @@ typedef struct Host {
         bool iommu;             /**< /sys/class/iommu has an entry */
         bool vfio_pci;          /**< the vfio-pci driver is registered */
         bool vfio_iommu_type1;  /**< the module without which no container gets an IOMMU is there */
+        Memory memory; /**< read where a mode wants hugepages, or some are to be given back */
 } Host;
 
 /** Finds a function by its address; NULL where the kernel has none, or it was not looked at. */

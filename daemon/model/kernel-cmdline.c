@@ -11,6 +11,8 @@
 #include "boot-state.h"
 #include "kernel-cmdline.h"
 
+#define RESERVE_SIZE 80 /* of hugepagesz= and hugepages= for both sizes */
+
 /* The kernel's isspace(): its table has Latin-1's no-break space among the blanks (lib/ctype.c). */
 static bool is_blank(char c) {
         return c == ' ' || (c >= '\t' && c <= '\r') || c == '\xa0';
@@ -157,16 +159,63 @@ size_t kernel_cmdline_foreign_length(const char *cmdline, const char *arguments)
         return holds(cmdline, arguments) && total >= length ? total - length : total;
 }
 
-int kernel_cmdline_arguments(const char *cmdline, char *buffer, size_t size) {
-        const char *cursor = cmdline, *word;
-        bool has_panic = false;
+static unsigned count_arguments(const char *cmdline, const char *name) {
+        const char *word;
+        unsigned n = 0;
         size_t length;
         Text value;
+
+        while ((word = kernel_cmdline_next(&cmdline, &length)))
+                n += value_of((Text){ word, length }, name, &value);
+        return n;
+}
+
+/* "hugepagesz=1G hugepages=20", of each size that is wanted; "" where the mode's own cmdline says
+ * something of them. */
+static void format_reserve(const ConfigMode *mode, char text[static RESERVE_SIZE]) {
+        size_t n = 0;
+
+        text[0] = '\0';
+        if (count_arguments(mode->cmdline, "hugepagesz") > 0 ||
+            count_arguments(mode->cmdline, "hugepages") > 0)
+                return;
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (mode->hugepages.pages[size] > 0)
+                        n += (size_t)snprintf(text + n, RESERVE_SIZE - n,
+                                              "%shugepagesz=%s hugepages=%u", n > 0 ? " " : "",
+                                              hugepage_name(size), mode->hugepages.pages[size]);
+}
+
+int kernel_cmdline_arguments(const ConfigMode *mode, char *buffer, size_t size) {
+        const char *panic = count_arguments(mode->cmdline, "panic") > 0 ? "" : BOOT_PANIC_ARGUMENT;
+        char reserve[RESERVE_SIZE];
         int n;
 
-        while ((word = kernel_cmdline_next(&cursor, &length)))
-                has_panic |= value_of((Text){ word, length }, "panic", &value);
-        n = snprintf(buffer, size, "%s%s%s", cmdline, has_panic || cmdline[0] == '\0' ? "" : " ",
-                     has_panic ? "" : BOOT_PANIC_ARGUMENT);
+        format_reserve(mode, reserve);
+        n = snprintf(buffer, size, "%s%s%s%s%s", mode->cmdline,
+                     mode->cmdline[0] != '\0' && reserve[0] != '\0' ? " " : "", reserve,
+                     panic[0] != '\0' && (mode->cmdline[0] != '\0' || reserve[0] != '\0') ? " "
+                                                                                          : "",
+                     panic);
         return n < 0 || (size_t)n >= size ? -ENOSPC : n;
+}
+
+/* The kernel takes the first word on a size and drops the others; a hugepages= without its
+ * hugepagesz= is about the default size, whichever that is. */
+bool kernel_cmdline_reserves(const char *cmdline, const ConfigMode *mode, HugepageSize size) {
+        char arguments[BOOT_ARGUMENTS_SIZE], reserve[RESERVE_SIZE];
+        const char *cursor = cmdline, *word;
+        unsigned of_this_size = 0;
+        size_t length;
+        Text value;
+
+        format_reserve(mode, reserve);
+        if (reserve[0] == '\0' || mode->hugepages.pages[size] == 0 ||
+            kernel_cmdline_arguments(mode, arguments, sizeof(arguments)) < 0)
+                return false;
+        while ((word = kernel_cmdline_next(&cursor, &length)))
+                of_this_size += value_of((Text){ word, length }, "hugepagesz", &value) &&
+                                text_is(value, hugepage_name(size));
+        return of_this_size == 1 && holds(cmdline, arguments) &&
+               count_arguments(cmdline, "hugepages") == count_arguments(cmdline, "hugepagesz");
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
+#include "config.h"
 
 #define KERNEL_CMDLINE_SIZE \
         2048 /* x86's COMMAND_LINE_SIZE, NUL included: GRUB drops what is more */
@@ -61,9 +62,16 @@ _must_check_ int kernel_cmdline_value(const char *cmdline, const char *name, cha
 size_t kernel_cmdline_foreign_length(const char *cmdline, const char *arguments);
 
 /**
- * Writes the kernel arguments of a mode from its `cmdline`: with panic=10 behind them, unless they
- * have a panic= of their own. A kernel that panics has to reboot by itself to come back.
+ * Writes the kernel arguments of a mode: its `cmdline`, then its hugepages, which the kernel surely
+ * has while all memory is free, then panic=10, since a kernel that panics has to reboot by itself
+ * to come back. What the `cmdline` itself says of hugepages or panic= stands as it is.
  *
  * Returns the length, or -ENOSPC.
  */
-_must_check_ int kernel_cmdline_arguments(const char *cmdline, char *buffer, size_t size);
+_must_check_ int kernel_cmdline_arguments(const ConfigMode *mode, char *buffer, size_t size);
+
+/**
+ * Whether the running kernel was told by our arguments for this mode, and by nothing else, how many
+ * pages of this size to reserve: then they are the mode's, to be given back when it is left.
+ */
+bool kernel_cmdline_reserves(const char *cmdline, const ConfigMode *mode, HugepageSize size);

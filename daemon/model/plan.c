@@ -4,10 +4,12 @@
  * Everything that can be refused is refused here, before the first write: a failed bind with the
  * IOMMU off still destroys the firmware console (kernel 6.1, 6.12).
  */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "plan-hugepages.h"
 #include "plan.h"
 
 #define VFIO_DRIVER "vfio-pci"
@@ -290,6 +292,13 @@ static RefusalKind check_holders(Planner *planner) {
         return REFUSAL_NONE;
 }
 
+/* The fallback mode wants none. */
+static RefusalKind check_hugepages(Planner *planner) {
+        if (planner->is_fallback)
+                return REFUSAL_NONE;
+        return plan_hugepages_check(planner->input, planner->mode, planner->refusal);
+}
+
 /* --- the steps --- */
 
 static void add_step(Planner *planner, StepKind kind, const Function *function,
@@ -367,6 +376,7 @@ static void add_steps(Planner *planner) {
         const Host *host = planner->input->host;
         bool takes = false;
 
+        plan_hugepages_raise(planner->input, planner->mode, planner->plan);
         for (size_t i = 0; i < planner->n_wants; i++)
                 takes |= planner->wants[i].vfio && !planner->wants[i].function->on_vfio;
         if (takes && !host->vfio_pci)
@@ -384,6 +394,7 @@ static void add_steps(Planner *planner) {
                         if (planner->wants[i].vfio &&
                             function_is_display(planner->wants[i].function) == display)
                                 add_take(planner, planner->wants[i].function);
+        plan_hugepages_give_back(planner->input, planner->mode, planner->plan);
 }
 
 static void list_vfio(Planner *planner) {
@@ -396,7 +407,7 @@ static void list_vfio(Planner *planner) {
 
 RefusalKind plan_make(const PlanInput *input, Plan *ret, Refusal *ret_refusal) {
         static RefusalKind (*const phases[])(Planner *) = { collect, check_fallback, check_takes,
-                                                            check_holders };
+                                                            check_holders, check_hugepages };
         Planner planner = {
                 .input = input,
                 .mode = config_find_mode(input->config, input->mode),
@@ -410,6 +421,7 @@ RefusalKind plan_make(const PlanInput *input, Plan *ret, Refusal *ret_refusal) {
                                    "The configuration has no mode '%s'.", input->mode);
         (void)memset(ret, 0, sizeof(*ret));
         (void)snprintf(ret->mode, sizeof(ret->mode), "%s", input->mode);
+        ret->early = input->early;
         for (size_t i = 0; i < ARRAY_SIZE(phases); i++) {
                 RefusalKind kind = phases[i](&planner);
 
@@ -431,6 +443,7 @@ const char *step_kind_name(StepKind kind) {
                 [STEP_BIND] = "bind",
                 [STEP_PROBE] = "probe",
                 [STEP_COLDPLUG] = "coldplug",
+                [STEP_HUGEPAGES] = "hugepages",
         };
 
         return names[kind];
@@ -466,6 +479,13 @@ const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE
         case STEP_COLDPLUG:
                 (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: let the kernel find its driver",
                                address);
+                break;
+        case STEP_HUGEPAGES:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE,
+                               "hugepages of %s: %s the pool from %" PRIu64 " to %" PRIu64,
+                               hugepage_name(step->size),
+                               step->pages > step->pages_before ? "raise" : "lower",
+                               step->pages_before, step->pages);
                 break;
         }
         return buffer;

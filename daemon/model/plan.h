@@ -17,6 +17,7 @@
 #define PLAN_STEPS_MAX (4 * RUN_STATE_FUNCTIONS_MAX + 8)
 #define PLAN_NOTES_MAX 16
 #define PLAN_STEP_TEXT_SIZE 160
+#define PLAN_STEP_OBJECT_SIZE 64
 
 typedef enum StepKind {
         STEP_LOAD_MODULE,  /**< load `driver` by name, in spite of a blacklist */
@@ -25,16 +26,22 @@ typedef enum StepKind {
         STEP_BIND,         /**< give `address` to `driver`; the link read back is the verdict */
         STEP_PROBE,    /**< let the kernel pick: load what the modalias names, then drivers_probe */
         STEP_COLDPLUG, /**< early boot: only drivers_probe; udev loads what is missing later */
+        STEP_HUGEPAGES, /**< the pool of `size` gets `pages`, of which `pages_min` are needed */
 } StepKind;
 
 typedef struct Step {
         StepKind kind;
-        PciAddress address;              /**< not of STEP_LOAD_MODULE */
-        char driver[CONFIG_DRIVER_SIZE]; /**< not of STEP_PROBE and STEP_COLDPLUG */
+        PciAddress address;              /**< where step_has_address() */
+        char driver[CONFIG_DRIVER_SIZE]; /**< not of STEP_PROBE, STEP_COLDPLUG and STEP_HUGEPAGES */
+        HugepageSize size;               /**< of STEP_HUGEPAGES, as are the rest */
+        uint64_t pages_before;
+        uint64_t pages;
+        uint64_t pages_min;
 } Step;
 
 typedef struct Plan {
         char mode[CONFIG_NAME_SIZE];
+        bool early; /**< as PlanInput.early: nothing may take long */
         Step steps[PLAN_STEPS_MAX];
         size_t n_steps;
         PciAddress vfio[RUN_STATE_FUNCTIONS_MAX]; /**< every function that is on vfio-pci when the
@@ -66,9 +73,17 @@ typedef struct PlanInput {
  */
 RefusalKind plan_make(const PlanInput *input, Plan *ret, Refusal *ret_refusal);
 
+/** Whether a step is about a PCI function. */
+bool step_has_address(const Step *step);
+
+/** Writes what a step is about: an address, a module, or a pool such as "hugepages-2M". Returns
+ * @buffer. */
+const char *step_object(const Step *step, char buffer[static PLAN_STEP_OBJECT_SIZE]);
+
 /** Writes a step as a person reads it, such as "0000:01:00.1: unbind from snd_hda_intel". Returns
  * @buffer. */
 const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE]);
 
-/** A step's name in JSON and on D-Bus: load-module, set-override, unbind, bind, probe, coldplug. */
+/** A step's name in JSON and on D-Bus: load-module, set-override, unbind, bind, probe, coldplug,
+ * hugepages. */
 const char *step_kind_name(StepKind kind);

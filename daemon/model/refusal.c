@@ -52,6 +52,8 @@ static const RefusalRow refusal_table[_REFUSAL_MAX] = {
                                         "Another program moves the device by itself.",
                                         EXIT_CODE_NOT_VIABLE },
         [REFUSAL_BUSY] = { "busy", "A process is using the device.", EXIT_CODE_BUSY },
+        [REFUSAL_NO_MEMORY] = { "no-memory", "The mode's hugepages cannot be had.",
+                                EXIT_CODE_NO_MEMORY },
         [REFUSAL_MODULE_UNAVAILABLE] = { "module-unavailable", "A needed driver cannot be loaded.",
                                          EXIT_CODE_NOT_VIABLE },
         [REFUSAL_ALREADY_SWITCHING] = { "already-switching", "Another switch is under way.",

@@ -4,6 +4,7 @@
  * killed program and an upgrade, so they carry a version and are checked when they are read.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +30,12 @@ int run_state_add_home(RunState *state, const HomeFunction *home) {
                 return -ENOSPC;
         state->homes[state->n_homes++] = *home;
         return 0;
+}
+
+void run_state_add_pools(RunState *state, const RunState *more) {
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (!state->home_pools[size].is_known)
+                        state->home_pools[size] = more->home_pools[size];
 }
 
 /* --- writing --- */
@@ -61,6 +68,13 @@ static void print_writer(const RunWriter *writer, FILE *file) {
                 (void)fputs(line, file);
 }
 
+int run_state_format_pool(HugepageSize size, uint64_t pages, char *buffer, size_t buffer_size) {
+        int n;
+
+        n = snprintf(buffer, buffer_size, "hugepages=%s %" PRIu64 "\n", hugepage_name(size), pages);
+        return (size_t)n < buffer_size ? n : -ENAMETOOLONG;
+}
+
 int run_state_format(const RunState *state, char **ret) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
@@ -79,6 +93,13 @@ int run_state_format(const RunState *state, char **ret) {
                 char line[256];
 
                 if (run_state_format_home(&state->homes[i], line, sizeof(line)) > 0)
+                        (void)fputs(line, file);
+        }
+        for (HugepageSize i = 0; i < _HUGEPAGE_SIZE_MAX; i++) {
+                char line[64];
+
+                if (state->home_pools[i].is_known &&
+                    run_state_format_pool(i, state->home_pools[i].pages, line, sizeof(line)) > 0)
                         (void)fputs(line, file);
         }
         print_writer(&state->writer, file);
@@ -135,6 +156,22 @@ static int parse_home(const char *value, RunState *state) {
         return run_state_add_home(state, &home) < 0 ? -EBADMSG : 0;
 }
 
+static int parse_pool(const char *value, RunState *state) {
+        char name[8];
+        HugepageSize size;
+        const char *word;
+        size_t length;
+        uint64_t pages;
+
+        word = parse_word(&value, &length);
+        if (!word || parse_copy(name, sizeof(name), word, length) < 0 ||
+            !hugepage_by_name(name, &size) || state->home_pools[size].is_known || *value != ' ' ||
+            parse_decimal(value + 1, UINT64_MAX, &pages) < 0)
+                return -EBADMSG;
+        state->home_pools[size] = (HomePool){ .is_known = true, .pages = pages };
+        return 0;
+}
+
 static int parse_line(const char *key, const char *value, RunState *state) {
         int r;
 
@@ -150,6 +187,8 @@ static int parse_line(const char *key, const char *value, RunState *state) {
                 return parse_decimal(value, UINT64_MAX, &state->since) < 0 ? -EBADMSG : 0;
         if (strcmp(key, "function") == 0)
                 return parse_home(value, state);
+        if (strcmp(key, "hugepages") == 0)
+                return parse_pool(value, state);
         r = run_writer_parse(key, value, &state->writer);
         return r == 0 ? -EBADMSG : r;
 }

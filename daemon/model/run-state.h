@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,12 @@ typedef struct HomeFunction {
         char driver_override[CONFIG_DRIVER_SIZE]; /**< "": unset */
 } HomeFunction;
 
+/** How many hugepages of a size there were before we asked for more. */
+typedef struct HomePool {
+        bool is_known; /**< false: we asked for none, or they are not to be given back */
+        uint64_t pages;
+} HomePool;
+
 /** `status`: the mode in force. `undo`: the switch in progress, from where to where. */
 typedef struct RunState {
         char mode[CONFIG_NAME_SIZE];     /**< the mode in force, or the switch's target; "": none */
@@ -34,6 +41,7 @@ typedef struct RunState {
         HomeFunction homes[RUN_STATE_FUNCTIONS_MAX]; /**< the functions that we moved, and not yet
                                                         back */
         size_t n_homes;
+        HomePool home_pools[_HUGEPAGE_SIZE_MAX];
         RunWriter writer; /**< of `undo`: who makes the switch's writes */
 } RunState;
 
@@ -58,8 +66,15 @@ _must_check_ int run_state_format(const RunState *state, char **ret);
  * -ENAMETOOLONG. */
 _must_check_ int run_state_format_home(const HomeFunction *home, char *buffer, size_t size);
 
+/** One `hugepages=` line with its newline, likewise. Returns its length, or -ENAMETOOLONG. */
+_must_check_ int run_state_format_pool(HugepageSize size, uint64_t pages, char *buffer,
+                                       size_t buffer_size);
+
 /** Finds a function among the homes; NULL where it is none. */
 const HomeFunction *run_state_find_home(const RunState *state, PciAddress address);
 
 /** Adds a home unless the function has one already. Returns 0, or -ENOSPC. */
 _must_check_ int run_state_add_home(RunState *state, const HomeFunction *home);
+
+/** Adds the pools that @more knows and @state does not: the older one counts. */
+void run_state_add_pools(RunState *state, const RunState *more);

@@ -4,6 +4,7 @@
  * steps nor notes. So there is no second opinion here of what a mode means, only words.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "devices.h"
@@ -36,6 +37,11 @@ static void add_function(const Machine *machine, const Plan *plan, const Functio
                                              "its host driver"));
 }
 
+static void add_pool(const Plan *plan, const Step *step, Lines *ret) {
+        lines_add(ret, "there are %" PRIu64 " hugepages of %s, mode '%s' has %" PRIu64,
+                  step->pages_before, hugepage_name(step->size), plan->mode, step->pages);
+}
+
 /* The steps of one function follow each other; one line is enough for them. */
 static void add_steps(const Machine *machine, const Plan *plan, Lines *ret) {
         const Step *last = NULL;
@@ -44,7 +50,9 @@ static void add_steps(const Machine *machine, const Plan *plan, Lines *ret) {
                 const Step *step = &plan->steps[i];
                 const Function *function;
 
-                if (step->kind == STEP_LOAD_MODULE)
+                if (step->kind == STEP_HUGEPAGES)
+                        add_pool(plan, step, ret);
+                if (!step_has_address(step))
                         continue;
                 if (last && pci_address_compare(last->address, step->address) == 0)
                         continue;

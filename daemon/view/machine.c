@@ -42,6 +42,8 @@ static void read_state(Machine *machine) {
                 machine->moved = machine->state;
         if (machine->undo_result >= 0)
                 n_homes = machine->undo.n_homes;
+        if (machine->undo_result >= 0)
+                run_state_add_pools(&machine->moved, &machine->undo);
         for (size_t i = 0; i < n_homes; i++) {
                 const HomeFunction *home = &machine->undo.homes[i];
 

@@ -8,7 +8,7 @@
  * ADDRESS is a function that nobody minds losing for a second: bound to its host driver, which must
  * match it by its id, without an override and in an IOMMU group; the vfio-pci module is loaded.
  * BRIDGE is a bridge that may lose its driver as well; without one, what concerns bridges is
- * skipped. Both are left as they were found.
+ * skipped. Both are left as they were found; the pool of hugepages of 2 MiB is left empty.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -414,6 +414,49 @@ static bool vfio_takes_no_bridge(const Subject *s) {
         return holds && is_on(&bridge, s->bridge_driver);
 }
 
+/* --- hugepages --- */
+
+#define POOL "sys/kernel/mm/hugepages/hugepages-2048kB"
+
+static int write_pool(const Subject *s, const char *text) {
+        return write_bytes(s, POOL "/nr_hugepages", text, strlen(text));
+}
+
+static long read_pool(const Subject *s, const char *attribute) {
+        char path[PATH_MAX], text[64] = "";
+        int fd;
+
+        fd = openat(s->root_fd, print(path, POOL "/%s", attribute), O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -1;
+        if (read(fd, text, sizeof(text) - 1) <= 0)
+                text[0] = '\0';
+        (void)close(fd);
+        return text[0] != '\0' ? atol(text) : -1;
+}
+
+static bool pool_is_raised(const Subject *s) {
+        return write_pool(s, "7\n") == 0 && read_pool(s, "nr_hugepages") == 7 &&
+               read_pool(s, "free_hugepages") == 7 && read_pool(s, "surplus_hugepages") == 0;
+}
+
+static bool pool_is_lowered(const Subject *s) {
+        return write_pool(s, "7") == 0 && write_pool(s, "3") == 0 &&
+               read_pool(s, "nr_hugepages") == 3 && read_pool(s, "free_hugepages") == 3;
+}
+
+static bool pool_takes_numbers_only(const Subject *s) {
+        return write_pool(s, "2") == 0 && write_pool(s, "many") == EINVAL &&
+               write_pool(s, "-1") == EINVAL && read_pool(s, "nr_hugepages") == 2;
+}
+
+/* What program and kernel need has to stay, so that it is never the whole. */
+static bool pool_gives_what_there_is(const Subject *s) {
+        return write_pool(s, "100000") == 0 && read_pool(s, "nr_hugepages") > 7 &&
+               read_pool(s, "nr_hugepages") < 100000 && write_pool(s, "0") == 0 &&
+               read_pool(s, "nr_hugepages") == 0;
+}
+
 /* --- the list --- */
 
 static const Behaviour of_bound[] = {
@@ -477,6 +520,14 @@ static const Behaviour of_vfio[] = {
         { "unbind takes link and vfio-dev away", unbind_takes_nodes_away },
 };
 
+static const Behaviour of_pools[] = {
+        { "a pool of hugepages has as many as were written", pool_is_raised },
+        { "a pool of hugepages gives back what nobody uses", pool_is_lowered },
+        { "what is no number of hugepages is EINVAL and leaves the pool", pool_takes_numbers_only },
+        { "a write for more hugepages than can be had succeeds and gives fewer",
+          pool_gives_what_there_is },
+};
+
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
 static unsigned run(const Subject *subject, const Behaviour *list, size_t n, unsigned number) {
@@ -496,6 +547,20 @@ static unsigned run(const Subject *subject, const Behaviour *list, size_t n, uns
                 failed += !holds;
         }
         go_home(subject, true);
+        return failed;
+}
+
+static unsigned run_pools(const Subject *subject, unsigned number) {
+        unsigned failed = 0;
+
+        for (size_t i = 0; i < COUNT(of_pools); i++) {
+                bool holds = write_pool(subject, "0") == 0 && of_pools[i].holds(subject);
+
+                (void)printf("%s %u - %s\n", holds ? "ok" : "not ok", number + (unsigned)i,
+                             of_pools[i].title);
+                failed += !holds;
+        }
+        (void)write_pool(subject, "0");
         return failed;
 }
 
@@ -571,13 +636,16 @@ int main(int argc, char **argv) {
         }
         if (!prepare(&subject))
                 return 1;
-        (void)printf("1..%zu\n", COUNT(of_bound) + COUNT(of_unbound) + COUNT(of_vfio) + 2);
+        (void)printf("1..%zu\n",
+                     COUNT(of_bound) + COUNT(of_unbound) + COUNT(of_vfio) + COUNT(of_pools) + 2);
         failed += run(&subject, of_bound, COUNT(of_bound), next);
         next += COUNT(of_bound);
         failed += run(&subject, of_unbound, COUNT(of_unbound), next);
         next += COUNT(of_unbound);
         failed += run(&subject, of_vfio, COUNT(of_vfio), next);
         next += COUNT(of_vfio);
+        failed += run_pools(&subject, next);
+        next += COUNT(of_pools);
         failed += run_bridge(&subject, next++);
         is_as_found = is_on(&subject, subject.host_driver) && override_reads(&subject, "(null)\n");
         (void)printf("%s %u - the function is as it was found\n", is_as_found ? "ok" : "not ok",

@@ -337,6 +337,7 @@ VALUES = {
     "functions": "0 1", "host-driver": "nvidia", "consent": "boot-vga network storage input", "also": "0000:02:00.0",
     "vfio-devices": "d", "cmdline": "nosmt=force", "confirm": "boot",
     "on-wedged": "reboot",
+    "hugepages-1G": "20", "hugepages-2M": "512", "hugepages-min": "50%",
 }
 
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fake-host.h"
+#include "fake-memory.h"
 #include "fake-pci.h"
 
 #define DEVICES "sys/bus/pci/devices"
@@ -307,6 +308,32 @@ void fake_host_add_nic(FakeHost *host, const char *address, int group) {
                                .driver = "e1000e", .group = group);
 }
 
+void fake_host_add_memory(FakeHost *host, unsigned mib) {
+        static const char *const pools[] = { "hugepages-2048kB", "hugepages-1048576kB" };
+
+        write_print(host, "proc/meminfo|MemTotal: %u kB\nMemFree: 1 kB\nMemAvailable: %u kB\n",
+                    mib * 1024, mib * 1024);
+        for (size_t i = 0; i < sizeof(pools) / sizeof(pools[0]); i++)
+                fake_host_set_pool(host, pools[i], 0, 0);
+}
+
+void fake_host_set_pool(FakeHost *host, const char *pool, unsigned pages, unsigned free) {
+        write_print(host, FAKE_POOLS "/%s/.fake-pages|%u\n", pool, pages);
+        write_print(host, FAKE_POOLS "/%s/nr_hugepages|%u\n", pool, pages);
+        write_print(host, FAKE_POOLS "/%s/free_hugepages|%u\n", pool, free);
+        write_print(host, FAKE_POOLS "/%s/surplus_hugepages|0\n", pool);
+}
+
+unsigned fake_host_pool(const FakeHost *host, const char *pool) {
+        char path[PATH_MAX], *text;
+        unsigned pages;
+
+        text = fake_host_read(host, print(path, FAKE_POOLS "/%s/nr_hugepages", pool));
+        CHECK(text && sscanf(text, "%u", &pages) == 1);
+        free(text);
+        return pages;
+}
+
 void fake_host_set_driver(FakeHost *host, const char *address, const char *driver) {
         FakeWrite write = { .verb = FAKE_UNBIND };
         char *old = fake_host_driver(host, address);
@@ -397,7 +424,9 @@ char *fake_host_snapshot(const FakeHost *host) {
                         fake_host_read(host, print(path, DEVICES "/%s/driver_override", address));
 
                 (void)fprintf(file, "%s %s %s", address, driver[0] != '\0' ? driver : "-",
-                              override ? override : "?\n");
+                              !override             ? "?\n"
+                              : override[0] == '\0' ? "(null)\n" /* opened by one that was killed */
+                                                    : override);
                 free(override);
                 free(driver);
                 free(devices[i]);

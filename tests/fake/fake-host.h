@@ -62,6 +62,15 @@ void fake_host_add_bridge(FakeHost *host, const char *address, int group);
 /** A network card 8086:10d3 on e1000e. */
 void fake_host_add_nic(FakeHost *host, const char *address, int group);
 
+/** Memory of which all is available, and empty pools of hugepages of 2 MiB and of 1 GiB. */
+void fake_host_add_memory(FakeHost *host, unsigned mib);
+
+/** Fills a pool, of which so many pages are free. @pool: as "hugepages-2048kB". */
+void fake_host_set_pool(FakeHost *host, const char *pool, unsigned pages, unsigned free);
+
+/** How many pages are in a pool, surplus ones too. */
+unsigned fake_host_pool(const FakeHost *host, const char *pool);
+
 /** Takes the function out of the machine, as if the card was pulled. */
 void fake_host_remove_function(FakeHost *host, const char *address);
 

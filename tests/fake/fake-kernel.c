@@ -13,9 +13,9 @@
  *
  *     VERB ADDRESS TARGET NTH ACTION      such as: bind 0000:01:00.1 vfio-pci 2 EBUSY
  *
- * VERB is override, bind, unbind, probe, new_id, remove_id; VERB, ADDRESS and TARGET may be "*".
- * NTH counts the writes that the line is about, over all processes, since the log began; "*": each
- * one. ACTION:
+ * VERB is override, bind, unbind, probe, new_id, remove_id, hugepages (ADDRESS is "-", and TARGET
+ * the pool's directory); VERB, ADDRESS and TARGET may be "*". NTH counts the writes that the line
+ * is about, over all processes, since the log began; "*": each one. ACTION:
  *
  *     E…          fail with this errno and do nothing
  *     lies        return success and do nothing
@@ -36,14 +36,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fake-memory.h"
 #include "fake-pci.h"
 
 #define LOG_MAX (256 * 1024)
 #define NOT_OURS (-4096) /* no errno */
 
 static const char *const verb_names[] = {
-        [FAKE_OVERRIDE] = "override", [FAKE_BIND] = "bind",     [FAKE_UNBIND] = "unbind",
-        [FAKE_PROBE] = "probe",       [FAKE_NEW_ID] = "new_id", [FAKE_REMOVE_ID] = "remove_id",
+        [FAKE_OVERRIDE] = "override",   [FAKE_BIND] = "bind",     [FAKE_UNBIND] = "unbind",
+        [FAKE_PROBE] = "probe",         [FAKE_NEW_ID] = "new_id", [FAKE_REMOVE_ID] = "remove_id",
+        [FAKE_HUGEPAGES] = "hugepages",
 };
 
 /* --- which attribute of which tree --- */
@@ -86,6 +88,13 @@ static bool parse_attribute(const char *path, FakeWrite *write) {
         }
         if (strcmp(path, "sys/bus/pci/drivers_probe") == 0) {
                 write->verb = FAKE_PROBE;
+                return true;
+        }
+        if (strncmp(path, FAKE_POOLS "/", sizeof(FAKE_POOLS)) == 0 &&
+            strcmp(name, "nr_hugepages") == 0 && parent) {
+                write->verb = FAKE_HUGEPAGES;
+                copy_word(write->driver, sizeof(write->driver), parent + 1,
+                          (size_t)(name - parent) - 2);
                 return true;
         }
         if (strncmp(path, "sys/bus/pci/drivers/", 20) != 0 || !parent)
@@ -202,10 +211,18 @@ static void kill_program(void) {
         (void)kill(getpid(), SIGKILL);
 }
 
+static int do_write(int root_fd, const FakeWrite *write) {
+        if (write->verb == FAKE_HUGEPAGES)
+                return fake_memory_write(root_fd, write->driver, write->text, write->length);
+        return fake_pci_write(root_fd, write);
+}
+
 static int write_with_faults(int root_fd, const FakeWrite *write) {
         char action[32];
         int r;
 
+        if (write->verb == FAKE_HUGEPAGES)
+                fake_memory_restore(root_fd, write->driver);
         find_fault(root_fd, write, action);
         if (strcmp(action, "kill") == 0)
                 kill_program();
@@ -219,7 +236,7 @@ static int write_with_faults(int root_fd, const FakeWrite *write) {
         else if (strcmp(action, "lies") == 0)
                 r = 0;
         else
-                r = fake_pci_write(root_fd, write);
+                r = do_write(root_fd, write);
         if (strncmp(action, "fails:", 6) == 0)
                 r = -errno_by_name(action + 6);
         log_write(root_fd, write, r);
@@ -244,7 +261,7 @@ static int fake_kernel_write(int fd, const char *text, size_t length) {
         if (root_fd < 0)
                 return NOT_OURS;
         if (parse_attribute(rest, &write)) {
-                if (write.verb != FAKE_OVERRIDE) {
+                if (write.verb != FAKE_OVERRIDE && write.verb != FAKE_HUGEPAGES) {
                         copy_word(write.address, sizeof(write.address), text,
                                   strnlen(text, length));
                         write.address[strcspn(write.address, "\n")] = '\0';

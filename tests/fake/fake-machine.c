@@ -46,6 +46,7 @@ int main(int argc, char **argv) {
         host = fake_host_new_at(argv[1]);
         fake_host_add_gpu(host, "0000:01:00.0", .group = 1, .driver = "nvidia", .audio = true,
                           .boot_vga = true);
+        fake_host_add_memory(host, 1024);
         fake_host_add_driver(host, "e1000e", "8086:10d3");
         for (unsigned i = 0; i < functions - 2; i++) {
                 char address[32];

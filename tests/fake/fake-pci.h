@@ -30,6 +30,7 @@ typedef enum FakeVerb {
         FAKE_PROBE,
         FAKE_NEW_ID,
         FAKE_REMOVE_ID,
+        FAKE_HUGEPAGES, /**< nr_hugepages; the pool's directory stands for the driver */
 } FakeVerb;
 
 /** One write, taken apart. */

@@ -121,6 +121,13 @@ static void check_cmdline(const char *cmdline) {
         assert(!request.mode[0] && !request.mode_is_too_long && !request.rescue[0]);
 }
 
+static void check_hugepages(const HugepagesWanted *wanted) {
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++) {
+                assert(wanted->pages[size] <= hugepages_max(size));
+                assert(hugepages_minimum(wanted, size) <= wanted->pages[size]);
+        }
+}
+
 static void check_config(const Config *config) {
         assert(config_find_mode(config, config->default_mode));
         assert(config_find_mode(config, config->fallback_mode));
@@ -137,8 +144,10 @@ static void check_config(const Config *config) {
                 assert(config_name_is_valid(config->modes[i].name));
                 assert((uint64_t)config->modes[i].vfio_devices >> config->n_devices == 0);
                 check_cmdline(config->modes[i].cmdline);
+                check_hugepages(&config->modes[i].hugepages);
         }
         assert(!config_find_mode(config, config->fallback_mode)->cmdline[0]);
+        assert(!hugepages_are_wanted(&config_find_mode(config, config->fallback_mode)->hugepages));
 }
 
 /* The text of what the sources say, or NULL where they are refused. The caller frees it. */

@@ -66,7 +66,7 @@ static void check_plan(const Input *input) {
                 const Step *step = &plan->steps[i];
 
                 assert(step_format(step, text) == text && step_kind_name(step->kind));
-                assert(step->kind == STEP_LOAD_MODULE || host_find(&input->host, step->address));
+                assert(!step_has_address(step) || host_find(&input->host, step->address));
         }
         for (size_t i = 0; i < plan->n_vfio; i++)
                 assert(!function_is_bridge(host_find(&input->host, plan->vfio[i])));

@@ -4,6 +4,7 @@
  */
 #undef NDEBUG
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -148,6 +149,10 @@ static bool take_step(Machine *machine, const Step *step) {
         for (size_t i = 0; i < machine->host.n_functions; i++)
                 if (pci_address_compare(machine->host.functions[i].address, step->address) == 0)
                         function = &machine->host.functions[i];
+        if (step->kind == STEP_HUGEPAGES) {
+                machine->host.memory.pools[step->size].pages = step->pages;
+                return true;
+        }
         if (step->kind == STEP_LOAD_MODULE) {
                 machine->host.vfio_pci |= strcmp(step->driver, "vfio-pci") == 0;
                 machine->host.vfio_iommu_type1 |= strcmp(step->driver, "vfio_iommu_type1") == 0;
@@ -168,6 +173,7 @@ static bool take_step(Machine *machine, const Step *step) {
         case STEP_COLDPLUG: /* the driver is not loaded yet */
                 return true;
         case STEP_LOAD_MODULE:
+        case STEP_HUGEPAGES:
         default:
                 return false;
         }
@@ -189,7 +195,7 @@ static void update_homes(Machine *machine, const Plan *plan, const Host *before)
                 const Function *function = host_find(before, step->address);
                 HomeFunction home = { .address = step->address };
 
-                if (step->kind == STEP_LOAD_MODULE)
+                if (!step_has_address(step))
                         continue;
                 COPY(home.driver, function->driver);
                 COPY(home.driver_override, function->driver_override);
@@ -221,7 +227,15 @@ const char *plan_text(const Plan *plan, char *buffer, size_t size) {
                 const Step *step = &plan->steps[i];
                 char address[PCI_ADDRESS_SIZE] = "";
 
-                if (step->kind != STEP_LOAD_MODULE)
+                if (step->kind == STEP_HUGEPAGES) {
+                        n += (size_t)snprintf(buffer + n, size - n,
+                                              "hugepages %s %" PRIu64 " %" PRIu64 " (%" PRIu64
+                                              ")\n",
+                                              hugepage_name(step->size), step->pages_before,
+                                              step->pages, step->pages_min);
+                        continue;
+                }
+                if (step_has_address(step))
                         (void)pci_address_format(step->address, address);
                 n += (size_t)snprintf(buffer + n, size - n, "%s%s%s%s%s\n",
                                       step_kind_name(step->kind), address[0] != '\0' ? " " : "",

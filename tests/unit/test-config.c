@@ -363,10 +363,10 @@ static const struct Refused {
           "a.ini:5: unknown key 'foo' in [general]\n"
           "a.ini:7: unknown key 'vfio-devices' in [device x]\n" },
         { "a key of a later version",
-          { "[mode passthrough]\nhugepages-1G = 20\nstop-units = a\n  b\nhugepages-1G = 20\n" },
-          "a.ini:2: key 'hugepages-1G' is not supported by this version\n"
+          { "[mode passthrough]\nexpect-vm = 20\nstop-units = a\n  b\nexpect-vm = 20\n" },
+          "a.ini:2: key 'expect-vm' is not supported by this version\n"
           "a.ini:3: key 'stop-units' is not supported by this version\n"
-          "a.ini:5: key 'hugepages-1G' is not supported by this version\n" },
+          "a.ini:5: key 'expect-vm' is not supported by this version\n" },
         { "a key in other letters",
           { "[mode passthrough]\nVFIO-devices =\n" },
           "a.ini:2: unknown key 'VFIO-devices' in [mode passthrough]\n" },

@@ -140,21 +140,75 @@ static void test_foreign_length(void **state) {
 
 static const struct Arguments {
         const char *title, *cmdline, *arguments;
+        unsigned pages; /* of 1 GiB */
+        unsigned small; /* pages of 2 MiB */
 } arguments_of[] = {
-        { "the arguments of a mode", "nosmt", "nosmt panic=10" },
-        { "the arguments of a mode without any", "", "panic=10" },
-        { "a panic= of the mode's own", "panic=0 nosmt", "panic=0 nosmt" },
-        { "a word that begins alike", "panic_on_oops=1", "panic_on_oops=1 panic=10" },
+        { "the arguments of a mode", "nosmt", "nosmt panic=10", 0, 0 },
+        { "the arguments of a mode without any", "", "panic=10", 0, 0 },
+        { "a panic= of the mode's own", "panic=0 nosmt", "panic=0 nosmt", 0, 0 },
+        { "a word that begins alike", "panic_on_oops=1", "panic_on_oops=1 panic=10", 0, 0 },
+        { "pages of 1 GiB", "nosmt", "nosmt hugepagesz=1G hugepages=20 panic=10", 20, 0 },
+        { "pages of 1 GiB alone", "", "hugepagesz=1G hugepages=1 panic=10", 1, 0 },
+        { "pages of 1 GiB and a panic= of its own", "panic=0", "panic=0 hugepagesz=1G hugepages=1",
+          1, 0 },
+        { "pages of both sizes", "nosmt",
+          "nosmt hugepagesz=1G hugepages=16384 hugepagesz=2M hugepages=8388608 panic=10", 16384,
+          8388608 },
+        { "pages of 2 MiB alone", "", "hugepagesz=2M hugepages=512 panic=10", 0, 512 },
+        { "pages that the mode's cmdline asks for itself", "hugepagesz=1G hugepages=3",
+          "hugepagesz=1G hugepages=3 panic=10", 20, 0 },
+        { "pages of a size that the mode's cmdline names", "hugepages=3", "hugepages=3 panic=10",
+          20, 0 },
+        { "a word that begins as hugepages", "hugepages_treat_as_movable",
+          "hugepages_treat_as_movable hugepagesz=1G hugepages=1 panic=10", 1, 0 },
 };
+
+static const struct Reserved {
+        const char *title, *text;
+        const char *cmdline;
+        unsigned pages;
+        bool ours;
+} reserved[] = {
+        { "pages that our arguments reserved",
+          "ro vfio_mode=a nosmt hugepagesz=1G hugepages=20 panic=10 vfio_mode.boot=once.7.0",
+          "nosmt", 20, true },
+        { "pages of another number", "ro nosmt hugepagesz=1G hugepages=21 panic=10", "nosmt", 20,
+          false },
+        { "pages that were not reserved", "ro nosmt panic=10", "nosmt", 20, false },
+        { "pages that somebody else reserved", "ro hugepagesz=1G hugepages=20", "nosmt", 20,
+          false },
+        { "pages that somebody else reserved before us",
+          "hugepagesz=1G hugepages=4 nosmt hugepagesz=1G hugepages=20 panic=10", "nosmt", 20,
+          false },
+        { "pages of another size beside ours",
+          "hugepagesz=2M hugepages=4 nosmt hugepagesz=1G hugepages=20 panic=10", "nosmt", 20,
+          true },
+        { "pages of the default size beside ours",
+          "hugepages=4 nosmt hugepagesz=1G hugepages=20 panic=10", "nosmt", 20, false },
+        { "a mode without pages", "ro nosmt panic=10", "nosmt", 0, false },
+        { "pages that the mode's cmdline reserved", "ro hugepagesz=1G hugepages=20 panic=10",
+          "hugepagesz=1G hugepages=20", 20, false },
+};
+
+static void test_reserved(void **state) {
+        const struct Reserved *row = *state;
+        ConfigMode mode = { .hugepages.pages[HUGEPAGE_1G] = row->pages };
+
+        (void)strcpy(mode.cmdline, row->cmdline);
+        assert_int_equal(kernel_cmdline_reserves(row->text, &mode, HUGEPAGE_1G), row->ours);
+        assert_false(kernel_cmdline_reserves(row->text, &mode, HUGEPAGE_2M));
+}
 
 static void test_arguments(void **state) {
         const struct Arguments *row = *state;
+        ConfigMode mode = { .hugepages.pages = { row->pages, row->small } };
         size_t length = strlen(row->arguments);
-        char buffer[64];
+        char buffer[128];
 
-        assert_int_equal(kernel_cmdline_arguments(row->cmdline, buffer, sizeof(buffer)), length);
+        (void)strcpy(mode.cmdline, row->cmdline);
+        assert_int_equal(kernel_cmdline_arguments(&mode, buffer, sizeof(buffer)), length);
         assert_string_equal(buffer, row->arguments);
-        assert_int_equal(kernel_cmdline_arguments(row->cmdline, buffer, length), -ENOSPC);
+        assert_int_equal(kernel_cmdline_arguments(&mode, buffer, length), -ENOSPC);
 }
 
 int main(void) {
@@ -164,5 +218,6 @@ int main(void) {
         TABLE_ROWS(&table, test_request, requests);
         TABLE_ROWS(&table, test_foreign_length, foreigns);
         TABLE_ROWS(&table, test_arguments, arguments_of);
+        TABLE_ROWS(&table, test_reserved, reserved);
         return table_run("kernel-cmdline", &table);
 }

@@ -212,7 +212,7 @@ static bool only_ours_move(Trial *trial, const Plan *plan) {
                 const Function *function = host_find(&trial->machine.host, step->address);
                 char text[PLAN_STEP_TEXT_SIZE];
 
-                if (step->kind == STEP_LOAD_MODULE)
+                if (!step_has_address(step))
                         continue;
                 (void)step_format(step, text);
                 if (!function)

@@ -659,18 +659,23 @@ static void test_steps_in_words(void **state) {
                 Step step;
                 const char *text;
         } steps[] = {
-                { { STEP_LOAD_MODULE, { 0 }, "vfio-pci" }, "load the module vfio-pci" },
-                { { STEP_SET_OVERRIDE, { 0, 1, 0, 0 }, "vfio-pci" },
+                { { .kind = STEP_LOAD_MODULE, .driver = "vfio-pci" }, "load the module vfio-pci" },
+                { { .kind = STEP_SET_OVERRIDE, .address = { 0, 1, 0, 0 }, .driver = "vfio-pci" },
                   "0000:01:00.0: set driver_override to vfio-pci" },
-                { { STEP_SET_OVERRIDE, { 0, 1, 0, 0 }, "" },
+                { { .kind = STEP_SET_OVERRIDE, .address = { 0, 1, 0, 0 }, .driver = "" },
                   "0000:01:00.0: clear driver_override" },
-                { { STEP_UNBIND, { 0, 1, 0, 1 }, "snd_hda_intel" },
+                { { .kind = STEP_UNBIND, .address = { 0, 1, 0, 1 }, .driver = "snd_hda_intel" },
                   "0000:01:00.1: unbind from snd_hda_intel" },
-                { { STEP_BIND, { 0, 1, 0, 0 }, "nvidia" }, "0000:01:00.0: bind to nvidia" },
-                { { STEP_PROBE, { 0, 1, 0, 0 }, "" },
+                { { .kind = STEP_BIND, .address = { 0, 1, 0, 0 }, .driver = "nvidia" },
+                  "0000:01:00.0: bind to nvidia" },
+                { { .kind = STEP_PROBE, .address = { 0, 1, 0, 0 }, .driver = "" },
                   "0000:01:00.0: bind to the driver that its modalias picks" },
-                { { STEP_COLDPLUG, { 0, 1, 0, 0 }, "" },
+                { { .kind = STEP_COLDPLUG, .address = { 0, 1, 0, 0 }, .driver = "" },
                   "0000:01:00.0: let the kernel find its driver" },
+                { { .kind = STEP_HUGEPAGES, .size = HUGEPAGE_1G, .pages_before = 3, .pages = 20 },
+                  "hugepages of 1G: raise the pool from 3 to 20" },
+                { { .kind = STEP_HUGEPAGES, .size = HUGEPAGE_2M, .pages_before = 512 },
+                  "hugepages of 2M: lower the pool from 512 to 0" },
         };
         char text[PLAN_STEP_TEXT_SIZE];
 

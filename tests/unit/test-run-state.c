@@ -47,6 +47,14 @@ static const Row rows[] = {
           -EBADMSG },
         { "a write with a word too many", HEADER "write=unbind 0000:01:00.0 a b\n", -EBADMSG },
         { "wedged at no time", HEADER "wedged=now\n", -EBADMSG },
+        { "pools of both sizes", HEADER "hugepages=2M 0\nhugepages=1G 18446744073709551615\n", 0 },
+        { "a pool of a size that there is not", HEADER "hugepages=4K 0\n", -EBADMSG },
+        { "a pool twice", HEADER "hugepages=2M 0\nhugepages=2M 0\n", -EBADMSG },
+        { "a pool without a number", HEADER "hugepages=2M\n", -EBADMSG },
+        { "a pool without anything", HEADER "hugepages=\n", -EBADMSG },
+        { "a pool with a word too many", HEADER "hugepages=2M 1 2\n", -EBADMSG },
+        { "a pool with a number that does not fit", HEADER "hugepages=2M 18446744073709551616\n",
+          -EBADMSG },
         { "nothing at all", "", -EBADMSG },
         { "no header", "mode=host\n", -EBADMSG },
         { "a header without newline", "vfio-mode-state=1", -EBADMSG },
@@ -173,6 +181,9 @@ static void random_state(uint64_t *random, RunState *ret) {
         random_word(random, "abcdef", sizeof(ret->source) - 1, ret->source);
         random_word(random, "a =\"\xc3\xa4.:", sizeof(ret->reason) - 1, ret->reason);
         ret->since = (uint64_t)next_random(random) << 33 | next_random(random);
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (next_random(random) % 2)
+                        ret->home_pools[size] = (HomePool){ true, next_random(random) };
         ret->n_homes = next_random(random) % (RUN_STATE_FUNCTIONS_MAX + 1);
         for (size_t i = 0; i < ret->n_homes; i++) {
                 ret->homes[i].address = (PciAddress){ next_random(random) % 2 ? 0 : 0xffffffff,
@@ -188,6 +199,10 @@ static void assert_same(const RunState *a, const RunState *b) {
         assert_string_equal(a->source, b->source);
         assert_string_equal(a->reason, b->reason);
         assert_true(a->since == b->since);
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++) {
+                assert_int_equal(a->home_pools[size].is_known, b->home_pools[size].is_known);
+                assert_int_equal(a->home_pools[size].pages, b->home_pools[size].pages);
+        }
         assert_int_equal(a->n_homes, b->n_homes);
         for (size_t i = 0; i < a->n_homes; i++) {
                 assert_int_equal(pci_address_compare(a->homes[i].address, b->homes[i].address), 0);

@@ -442,6 +442,31 @@ static void test_confirm_without_the_boot_unit(void **state) {
         assert_string_equal(pc->record.boot_id, BOOT_ID_1);
 }
 
+/* --- hugepages --- */
+
+/* A boot waits for no memory: what is not there means the fallback mode, and says why. */
+static void test_too_few_hugepages(void **state) {
+        PC *pc = *state;
+
+        fake_host_add_memory(pc->fake, 1024);
+        fake_host_write(pc->fake, "sys/kernel/mm/hugepages/hugepages-2048kB/.fake-found", "99\n");
+        fake_host_write(pc->fake, "etc/vfio-mode.ini",
+                        "[general]\ndefault-mode = passthrough\n[device gpu]\naddress = " GPU "\n"
+                        "consent = boot-vga\n"
+                        "[mode passthrough]\nvfio-devices = gpu\nhugepages-2M = 100\n");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NO_MEMORY);
+        check_driver(pc, "");
+        assert_int_equal(fake_host_pool(pc->fake, "hugepages-2048kB"), 0);
+        assert_string_equal(record(pc)->mode, "host");
+        assert_non_null(strstr(pc->record.reason, "Only 99 hugepages"));
+        assert_int_equal(pc->record.unconfirmed, 0);
+
+        fake_host_remove(pc->fake, "sys/kernel/mm/hugepages/hugepages-2048kB/.fake-found");
+        assert_int_equal(boot(pc, BOOT_ID_2, "ro\n"), REFUSAL_NONE);
+        check_driver(pc, "vfio-pci");
+        assert_int_equal(fake_host_pool(pc->fake, "hugepages-2048kB"), 100);
+}
+
 /* --- disarm --- */
 
 static void test_a_way_back_that_fails_disarms(void **state) {
@@ -490,6 +515,7 @@ int main(void) {
                       test_confirm_keeps_the_count_of_failed_boots),
                 ON_PC("a missing or damaged block is made anew", test_confirm_makes_the_block_anew),
                 ON_PC("the boot unit did not run", test_confirm_without_the_boot_unit),
+                ON_PC("too few hugepages at boot", test_too_few_hugepages),
                 ON_PC("a way back that fails disarms the next boot",
                       test_a_way_back_that_fails_disarms),
         };

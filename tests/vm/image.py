@@ -213,7 +213,9 @@ def on_lvm(image: Image) -> Image:
 
 def _install(suite: Suite, source: Path, layer: Path) -> None:
     packages = tree(suite)
-    objects = cache.root() / suite.name / f"objects-{packages.parent.name.removeprefix('tree-')}"
+    # ninja goes by time stamps, which tell nothing of the files of another checkout.
+    objects = cache.root() / suite.name / (
+        f"objects-{packages.parent.name.removeprefix('tree-')}-{cache.key(SOURCE)}")
     binds = {source: "/mnt/source", objects: "/mnt/build"}
     with cache.lock(objects):
         objects.mkdir(exist_ok=True)

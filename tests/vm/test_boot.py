@@ -15,6 +15,7 @@ from pc import PC
 
 GPU, AUDIO = "0000:01:00.0", "0000:01:00.1"
 BOOT = "vfio-mode-boot.service"
+HUGEPAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 
 TO_PASSTHROUGH = ini().replace("default-mode = host", "default-mode = passthrough")
 
@@ -82,14 +83,18 @@ def test_passthrough_twice(pc: PC) -> None:
         assert "vfio_mode=passthrough on the kernel command line" in journal(pc, "-u", BOOT)
 
 
-@pytest.mark.cold("gpu-initramfs", files={INI: TO_PASSTHROUGH})
+@pytest.mark.cold("gpu-initramfs", files={INI: f"{TO_PASSTHROUGH}hugepages-2M = 128\n"})
 def test_moved_off_the_driver_of_the_initramfs(pc: PC) -> None:
-    """What the initramfs bound is moved off, and the journal says so. By default-mode alone."""
+    """What the initramfs bound is moved off, and the journal says so. By default-mode alone.
+
+    The mode's hugepages are had so early, too, and given back.
+    """
     assert pc.state == "running"
     check_passthrough(pc)
     # Bound before the initramfs handed over: its driver's words come before the root file system's.
     kernel = journal(pc, "-k")
     assert kernel.index("bochs-drm") < kernel.index("mounted filesystem")
+    assert pc.read(HUGEPAGES) == "128\n"
     said = journal(pc, "-u", BOOT)
     assert f"{GPU}: unbind from bochs-drm" in said
     assert f"{AUDIO}: unbind from snd_hda_intel" in said
@@ -97,6 +102,7 @@ def test_moved_off_the_driver_of_the_initramfs(pc: PC) -> None:
     # And home again, though this boot's kernel never saw it leave an earlier one.
     pc.ok("systemctl start vfio-mode@host")
     check_host(pc)
+    assert pc.read(HUGEPAGES) == "0\n"
 
 
 # ---- To the fallback mode ----

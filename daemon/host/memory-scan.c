@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * /proc/meminfo knows the pool of the default size only; sysfs knows all of them. nr_hugepages
+ * counts surplus pages too, which go as soon as nobody uses them.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/parse.h"
+#include "memory-scan.h"
+
+#define MEMINFO_MAX (16 * 1024)
+
+/* Finds "NAME:   NUMBER kB"; 0 where there is no such line. */
+static uint64_t find_kib(const char *text, const char *name) {
+        size_t name_length = strlen(name), length;
+        char number[32];
+        uint64_t kib;
+
+        for (; text; text = strchr(text, '\n'), text += text != NULL) {
+                const char *cursor = text + name_length, *word;
+
+                if (strncmp(text, name, name_length) != 0)
+                        continue;
+                word = parse_word(&cursor, &length);
+                if (word && parse_copy(number, sizeof(number), word, length) >= 0 &&
+                    parse_decimal(number, UINT64_MAX / 1024, &kib) >= 0)
+                        return kib;
+        }
+        return 0;
+}
+
+static bool read_count(const Root *root, HugepageSize size, const char *attribute, uint64_t *ret) {
+        char path[128], text[32];
+
+        (void)snprintf(path, sizeof(path), HUGEPAGES_DIR "/hugepages-%" PRIu64 "kB/%s",
+                       hugepage_kib(size), attribute);
+        return file_read_line_at(root->fd, path, text, sizeof(text)) > 0 &&
+               parse_decimal(text, UINT32_MAX, ret) >= 0;
+}
+
+static void read_pool(const Root *root, HugepageSize size, HugepagePool *ret) {
+        uint64_t all, surplus = 0;
+
+        if (!read_count(root, size, "nr_hugepages", &all))
+                return;
+        (void)read_count(root, size, "surplus_hugepages", &surplus);
+        ret->is_there = true;
+        ret->pages = all > surplus ? all - surplus : 0;
+}
+
+void memory_scan(const Root *root, Memory *ret) {
+        char text[MEMINFO_MAX];
+
+        *ret = (Memory){ 0 };
+        if (file_read_at(root->fd, "proc/meminfo", text, sizeof(text)) > 0) {
+                ret->total_kib = find_kib(text, "MemTotal:");
+                ret->available_kib = find_kib(text, "MemAvailable:");
+        }
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                read_pool(root, size, &ret->pools[size]);
+}

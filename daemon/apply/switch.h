@@ -19,6 +19,8 @@ typedef struct SwitchRequest {
                              */
         bool wait_for_lock; /**< until a switch under way has ended, instead of refusing */
         bool mend_only;     /**< a replugged device: the mode in force again, as it was accepted */
+
+        const char *holders; /**< in place of the mode's own key, as there; NULL or "": as there */
 } SwitchRequest;
 
 typedef struct SwitchResult {

@@ -13,14 +13,22 @@
 #include "undo-log.h"
 
 int undo_log_open(const Root *root, const char *old_mode, const char *mode, UndoLog *ret) {
+        return undo_log_open_with(root, old_mode, mode, NULL, 0, ret);
+}
+
+int undo_log_open_with(const Root *root, const char *old_mode, const char *mode,
+                       const StoppedUnit *units, size_t n_units, UndoLog *ret) {
         _cleanup_free_ char *text = NULL;
-        int r;
+        int r = 0;
 
         *ret = UNDO_LOG_NULL;
         (void)memset(&ret->state, 0, sizeof(ret->state));
         (void)snprintf(ret->state.old_mode, sizeof(ret->state.old_mode), "%s", old_mode);
         (void)snprintf(ret->state.mode, sizeof(ret->state.mode), "%s", mode);
-        r = run_state_format(&ret->state, &text);
+        for (size_t i = 0; r >= 0 && i < n_units; i++)
+                r = run_state_add_unit(&ret->state, &units[i]);
+        if (r >= 0)
+                r = run_state_format(&ret->state, &text);
         if (r >= 0)
                 r = file_replace_at(root->fd, UNDO_PATH, text, (size_t)r);
         if (r < 0)
@@ -32,20 +40,35 @@ int undo_log_open(const Root *root, const char *old_mode, const char *mode, Undo
         return 0;
 }
 
+static int append(const UndoLog *log, const char *line, int length) {
+        ssize_t n;
+
+        if (length < 0)
+                return length;
+        n = write(log->fd, line, (size_t)length);
+        if (n != length)
+                return n < 0 ? -errno : -EIO;
+        return 0;
+}
+
+int undo_log_add_unit(UndoLog *log, const StoppedUnit *unit) {
+        char line[256];
+        int r;
+
+        if (run_state_find_unit(&log->state, unit->name))
+                return 0;
+        r = run_state_add_unit(&log->state, unit);
+        return r < 0 ? r : append(log, line, run_state_format_unit(unit, line, sizeof(line)));
+}
+
 int undo_log_add(UndoLog *log, const HomeFunction *home) {
         char line[256];
-        ssize_t n;
         int r;
 
         if (run_state_find_home(&log->state, home->address))
                 return 0;
-        r = run_state_format_home(home, line, sizeof(line));
-        if (r < 0)
-                return r;
-        n = write(log->fd, line, (size_t)r);
-        if (n != r)
-                return n < 0 ? -errno : -EIO;
-        return run_state_add_home(&log->state, home);
+        r = append(log, line, run_state_format_home(home, line, sizeof(line)));
+        return r < 0 ? r : run_state_add_home(&log->state, home);
 }
 
 int undo_log_remove(UndoLog *log) {

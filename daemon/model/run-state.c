@@ -31,6 +31,22 @@ int run_state_add_home(RunState *state, const HomeFunction *home) {
         return 0;
 }
 
+const StoppedUnit *run_state_find_unit(const RunState *state, const char *name) {
+        for (size_t i = 0; i < state->n_units; i++)
+                if (strcmp(state->units[i].name, name) == 0)
+                        return &state->units[i];
+        return NULL;
+}
+
+int run_state_add_unit(RunState *state, const StoppedUnit *unit) {
+        if (run_state_find_unit(state, unit->name))
+                return 0;
+        if (state->n_units == RUN_STATE_UNITS_MAX)
+                return -ENOSPC;
+        state->units[state->n_units++] = *unit;
+        return 0;
+}
+
 /* --- writing --- */
 
 /* One name with a blank in it must not spoil the whole file: that function goes home by its
@@ -46,6 +62,15 @@ int run_state_format_home(const HomeFunction *home, char *buffer, size_t size) {
         n = snprintf(buffer, size, "function=%s %s %s\n",
                      pci_address_format(home->address, address), word_or_nothing(home->driver),
                      word_or_nothing(home->driver_override));
+        return (size_t)n < size ? n : -ENAMETOOLONG;
+}
+
+int run_state_format_unit(const StoppedUnit *unit, char *buffer, size_t size) {
+        char address[PCI_ADDRESS_SIZE];
+        int n;
+
+        n = snprintf(buffer, size, "unit=%s %s\n", unit->name,
+                     unit->is_holder ? pci_address_format(unit->address, address) : NOTHING);
         return (size_t)n < size ? n : -ENAMETOOLONG;
 }
 
@@ -67,6 +92,12 @@ int run_state_format(const RunState *state, char **ret) {
                 char line[256];
 
                 if (run_state_format_home(&state->homes[i], line, sizeof(line)) > 0)
+                        (void)fputs(line, file);
+        }
+        for (size_t i = 0; i < state->n_units; i++) {
+                char line[256];
+
+                if (run_state_format_unit(&state->units[i], line, sizeof(line)) > 0)
                         (void)fputs(line, file);
         }
         if (fclose(file) != 0 || size > RUN_STATE_SIZE_MAX)
@@ -122,6 +153,26 @@ static int parse_home(const char *value, RunState *state) {
         return run_state_add_home(state, &home) < 0 ? -EBADMSG : 0;
 }
 
+static int parse_unit(const char *value, RunState *state) {
+        StoppedUnit unit = { 0 };
+        char address[PCI_ADDRESS_SIZE];
+        const char *word;
+        size_t length;
+
+        word = parse_word(&value, &length);
+        if (!word || parse_copy(unit.name, sizeof(unit.name), word, length) < 0 ||
+            !config_unit_is_valid(unit.name))
+                return -EBADMSG;
+        word = parse_word(&value, &length);
+        if (!word || parse_copy(address, sizeof(address), word, length) < 0 ||
+            parse_word(&value, &length))
+                return -EBADMSG;
+        unit.is_holder = strcmp(address, NOTHING) != 0;
+        if (unit.is_holder && pci_address_parse(address, &unit.address) < 0)
+                return -EBADMSG;
+        return run_state_add_unit(state, &unit) < 0 ? -EBADMSG : 0;
+}
+
 static int parse_line(const char *key, const char *value, RunState *state) {
         if (strcmp(key, "mode") == 0)
                 return parse_name(state->mode, value);
@@ -135,6 +186,8 @@ static int parse_line(const char *key, const char *value, RunState *state) {
                 return parse_decimal(value, UINT64_MAX, &state->since) < 0 ? -EBADMSG : 0;
         if (strcmp(key, "function") == 0)
                 return parse_home(value, state);
+        if (strcmp(key, "unit") == 0)
+                return parse_unit(value, state);
         return -EBADMSG;
 }
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,7 @@
 #include "pci-address.h"
 
 #define RUN_STATE_FUNCTIONS_MAX 64
+#define RUN_STATE_UNITS_MAX 48
 #define RUN_STATE_SIZE_MAX (32 * 1024)
 #define RUN_STATE_TEXT_SIZE 512
 
@@ -22,6 +24,14 @@ typedef struct HomeFunction {
         char driver[CONFIG_DRIVER_SIZE];          /**< "": none was bound */
         char driver_override[CONFIG_DRIVER_SIZE]; /**< "": unset */
 } HomeFunction;
+
+/** A unit that ran until we stopped it. */
+typedef struct StoppedUnit {
+        char name[CONFIG_UNIT_SIZE];
+        bool is_holder; /**< stopped since it used a function; else the mode's stop-units named it
+                         */
+        PciAddress address; /**< of that function */
+} StoppedUnit;
 
 /** `status`: the mode in force. `undo`: the switch in progress, from where to where. */
 typedef struct RunState {
@@ -33,6 +43,8 @@ typedef struct RunState {
         HomeFunction homes[RUN_STATE_FUNCTIONS_MAX]; /**< the functions that we moved, and not yet
                                                         back */
         size_t n_homes;
+        StoppedUnit units[RUN_STATE_UNITS_MAX]; /**< in the order in which they were stopped */
+        size_t n_units;
 } RunState;
 
 /**
@@ -61,3 +73,12 @@ const HomeFunction *run_state_find_home(const RunState *state, PciAddress addres
 
 /** Adds a home unless the function has one already. Returns 0, or -ENOSPC. */
 _must_check_ int run_state_add_home(RunState *state, const HomeFunction *home);
+
+/** As run_state_format_home(), for a `unit=` line. */
+_must_check_ int run_state_format_unit(const StoppedUnit *unit, char *buffer, size_t size);
+
+/** Finds a stopped unit by its name; NULL where it is none. */
+const StoppedUnit *run_state_find_unit(const RunState *state, const char *name);
+
+/** Adds a stopped unit unless it is there already. Returns 0, or -ENOSPC. */
+_must_check_ int run_state_add_unit(RunState *state, const StoppedUnit *unit);

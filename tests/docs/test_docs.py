@@ -327,6 +327,7 @@ VALUES = {
     "default-mode": "m", "fallback-mode": "m", "address": "0000:01:00.0", "id": "10de:2484",
     "functions": "0 1", "host-driver": "nvidia", "consent": "boot-vga", "also": "0000:02:00.0",
     "vfio-devices": "d", "cmdline": "nosmt=force", "confirm": "boot",
+    "stop-units": "gdm.service", "holders": "stop",
 }
 
 

@@ -14,6 +14,7 @@
 #include "host/conflicts.h"
 #include "host/holders.h"
 #include "inspect.h"
+#include "let-go.h"
 #include "lock.h"
 #include "model/device.h"
 #include "model/kernel-cmdline.h"
@@ -28,6 +29,7 @@
 typedef struct Inspect {
         Situation now;
         Plan plan;
+        LetGo let_go;
         Refusal refusal;
         NextBoot next;
         const ConfigMode *mode;
@@ -53,9 +55,27 @@ static void _printf_(5, 6) check(Inspect *i, CheckResult result, const char *id,
 
 /* --- the plan --- */
 
+static void add_stops(Inspect *i) {
+        Inspection *ret = i->ret;
+
+        for (size_t n = 0; n < i->plan.n_stops; n++) {
+                const PlanStop *stop = &i->plan.stops[n];
+                InspectionStep *to = &ret->steps[ret->n_steps++];
+                char text[PLAN_STOP_TEXT_SIZE];
+
+                (void)snprintf(to->step, sizeof(to->step), "%s", plan_stop_name(stop->kind));
+                if (stop->kind == PLAN_KILL_HOLDER)
+                        (void)snprintf(to->object, sizeof(to->object), "%d", stop->process.pid);
+                else
+                        (void)snprintf(to->object, sizeof(to->object), "%s", stop->unit);
+                (void)snprintf(to->note, sizeof(to->note), "%s", plan_stop_format(stop, text));
+        }
+}
+
 static void add_steps(Inspect *i) {
         Inspection *ret = i->ret;
 
+        add_stops(i);
         for (size_t n = 0; n < i->plan.n_steps; n++) {
                 const Step *step = &i->plan.steps[n];
                 InspectionStep *to = &ret->steps[ret->n_steps++];
@@ -81,9 +101,26 @@ static void refuse_in_public(Inspect *i) {
         for (size_t n = 0; n < i->now.host.n_functions; n++)
                 if (i->now.host.functions[n].holder.pid > 0)
                         i->now.host.functions[n].holder.pid = HOLDER_UNSEEN;
-        if (i->refusal.kind == REFUSAL_BUSY)
-                (void)situation_plan(&i->now, &i->plan, &refusal);
+        in_use_hide(&i->let_go.in_use);
+        if (i->refusal.kind == REFUSAL_BUSY &&
+            situation_plan(&i->now, &i->plan, &refusal) == REFUSAL_NONE)
+                (void)in_use_plan(&i->let_go.in_use, i->mode, i->mode->holders, i->now.is_fallback,
+                                  &i->plan, &refusal);
         (void)snprintf(i->ret->public_text, sizeof(i->ret->public_text), "%s", refusal.text);
+}
+
+/* As the switch would, which nobody told otherwise. */
+static RefusalKind plan_to_let_go(Inspect *i) {
+        UnitInstance instances[UNIT_INSTANCES_MAX];
+        int n;
+
+        if (!i->now.root->is_live ||
+            (i->plan.n_steps == 0 && strcmp(i->now.state.mode, i->now.mode) == 0))
+                return REFUSAL_NONE;
+        n = units_list_instances(instances, UNIT_INSTANCES_MAX);
+        i->let_go.now = &i->now;
+        i->let_go.how = i->mode->holders;
+        return let_go_plan(&i->let_go, instances, n, &i->plan, &i->refusal);
 }
 
 static RefusalKind plan(Inspect *i) {
@@ -108,7 +145,8 @@ static RefusalKind plan(Inspect *i) {
         if (r < 0)
                 return refusal_set(&i->refusal, REFUSAL_FAILED,
                                    "Processes using VFIO cannot be looked for: %s.", strerror(-r));
-        return situation_plan(&i->now, &i->plan, &i->refusal);
+        kind = situation_plan(&i->now, &i->plan, &i->refusal);
+        return kind == REFUSAL_NONE ? plan_to_let_go(i) : kind;
 }
 
 static void make_plan(Inspect *i) {
@@ -205,14 +243,16 @@ static void check_owners(Inspect *i) {
 }
 
 static void check_switch(Inspect *i) {
+        size_t n_steps = i->plan.n_stops + i->plan.n_steps;
+
         if (i->mode && i->mode->vfio_devices != 0)
                 check(i, i->now.host.iommu ? CHECK_PASS : CHECK_FAIL, "iommu",
                       "Switch it on in the firmware's setup (VT-d, AMD-Vi) and, for Intel, with "
                       "intel_iommu=on on the kernel command line.",
                       i->now.host.iommu ? "The IOMMU is on." : "There is no IOMMU.");
         if (i->ret->kind == REFUSAL_NONE)
-                check(i, CHECK_PASS, "switch", "", "A switch takes %zu step%s.", i->plan.n_steps,
-                      i->plan.n_steps == 1 ? "" : "s");
+                check(i, CHECK_PASS, "switch", "", "A switch takes %zu step%s.", n_steps,
+                      n_steps == 1 ? "" : "s");
         else
                 check(i, CHECK_FAIL, "switch", "", "A switch is refused (%s): %s",
                       refusal_name(i->ret->kind), i->ret->public_text);

@@ -20,6 +20,7 @@ typedef struct Run {
         Writer *writer;
         const Plan *plan;
         const Host *host;
+        const PlanGate *gate; /* NULL: none, or passed */
         UndoLog *undo;
         Refusal *refusal;
         uint64_t pages_deadline;
@@ -281,7 +282,8 @@ static RefusalKind rollback(Run *run) {
         char cause[REFUSAL_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
         int r, error = 0;
 
-        log_warning("%s Undoing what was done.", run->refusal->text);
+        if (run->undo->state.n_homes > 0)
+                log_warning("%s Undoing what was done.", run->refusal->text);
         for (size_t i = undo->n_homes; i > 0; i--) {
                 r = put_back(run->writer, &undo->homes[i - 1]);
                 if (run->writer->is_stuck)
@@ -301,6 +303,13 @@ static RefusalKind rollback(Run *run) {
                            "%.400s Not everything could be put back.", cause);
 }
 
+static RefusalKind pass_gate(Run *run) {
+        const PlanGate *gate = run->gate;
+
+        run->gate = NULL;
+        return gate ? gate->pass(gate->userdata, run->undo, run->refusal) : REFUSAL_NONE;
+}
+
 static bool has_failed(const PciAddress *failed, size_t n, PciAddress address) {
         for (size_t i = 0; i < n; i++)
                 if (pci_address_compare(failed[i], address) == 0)
@@ -314,6 +323,8 @@ static RefusalKind apply_best_effort(Run *run) {
         char text[PLAN_STEP_TEXT_SIZE];
         size_t n_failed = 0;
 
+        if (pass_gate(run) != REFUSAL_NONE)
+                log_warning("%s", run->refusal->text);
         for (size_t i = 0; i < run->plan->n_steps; i++) {
                 const Step *step = &run->plan->steps[i];
 
@@ -342,19 +353,28 @@ static RefusalKind apply_or_undo(Run *run) {
         for (size_t i = 0; i < run->plan->n_steps; i++) {
                 const Step *step = &run->plan->steps[i];
 
+                if (step->kind != STEP_HUGEPAGES && pass_gate(run) != REFUSAL_NONE)
+                        return rollback(run);
                 log_info("%s", step_format(step, text));
                 if (note_home(run, step) >= 0 && take_step(run, step) >= 0)
                         continue;
                 return run->writer->is_stuck ? wedged_refuse(run->writer, run->refusal)
                                              : rollback(run);
         }
-        return REFUSAL_NONE;
+        return pass_gate(run) == REFUSAL_NONE ? REFUSAL_NONE : rollback(run);
 }
 
 RefusalKind plan_apply(Writer *writer, const Plan *plan, const Host *host, bool best_effort,
-                       UndoLog *undo, Refusal *ret_refusal) {
+                       const PlanGate *gate, UndoLog *undo, Refusal *ret_refusal) {
         Run run = {
-                writer->root, writer, plan, host, undo, ret_refusal, hugepages_deadline(plan->early)
+                .root = writer->root,
+                .writer = writer,
+                .plan = plan,
+                .host = host,
+                .gate = gate,
+                .undo = undo,
+                .refusal = ret_refusal,
+                .pages_deadline = hugepages_deadline(plan->early),
         };
 
         writer->log = undo;

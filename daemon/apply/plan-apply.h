@@ -12,6 +12,16 @@
 #include "writer.h"
 
 /**
+ * Called once, when the mode has its hugepages and before the first function is touched: nobody is
+ * sent away for a switch that is refused for want of memory. What it stopped is its caller's to
+ * start again.
+ */
+typedef struct PlanGate {
+        RefusalKind (*pass)(void *userdata, UndoLog *undo, Refusal *refusal);
+        void *userdata;
+} PlanGate;
+
+/**
  * Takes the steps in order. The `driver` link read back is the verdict on a bind, not what write(2)
  * says: drivers_probe reports success even when nothing was bound.
  *
@@ -19,10 +29,11 @@
  *
  * @writer: makes the writes; the log is told of them from now on
  * @host: the facts that the plan was made from; where a function was, for the undo log
- * @best_effort: for the way back: a failed step ends that function's steps only, and nothing is
- * undone
- * @ret_refusal: filled where another kind than REFUSAL_NONE is returned: module-unavailable and
- * failed, all undone; half-way, where something could not be
+ * @gate: NULL: none
+ * @best_effort: for the way back: a failed step ends that function's steps only, nothing is undone,
+ * and what the gate says is only logged
+ * @ret_refusal: filled where another kind than REFUSAL_NONE is returned: the gate's,
+ * module-unavailable and failed, all undone; half-way, where something could not be
  */
 RefusalKind plan_apply(Writer *writer, const Plan *plan, const Host *host, bool best_effort,
-                       UndoLog *undo, Refusal *ret_refusal);
+                       const PlanGate *gate, UndoLog *undo, Refusal *ret_refusal);

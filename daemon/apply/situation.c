@@ -25,6 +25,12 @@ void situation_keep_home(RunState *state, const HomeFunction *home) {
                         "Too many functions were moved; some will be returned by their modalias.");
 }
 
+void situation_keep_unit(RunState *state, const StoppedUnit *unit) {
+        if (run_state_add_unit(state, unit) < 0)
+                log_warning("Too many units were stopped; %s will not be started again.",
+                            unit->name);
+}
+
 /*
  * What a killed apply moved belongs where its log says. It is not moved there first: the plan,
  * which is made from what is, goes from half-way to the target directly. Places on vfio-pci are
@@ -59,6 +65,8 @@ int situation_read_state(Situation *now) {
                 if (strcmp(undo->homes[i].driver_override, "vfio-pci") != 0)
                         situation_keep_home(&now->state, &undo->homes[i]);
         run_state_add_pools(&now->state, undo);
+        for (size_t i = 0; i < undo->n_units; i++)
+                situation_keep_unit(&now->state, &undo->units[i]);
         return 0;
 }
 

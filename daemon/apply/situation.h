@@ -52,3 +52,6 @@ RefusalKind situation_plan(const Situation *now, Plan *ret, Refusal *refusal);
 
 /** Adds a home to a state; one that does not fit is said in the log. */
 void situation_keep_home(RunState *state, const HomeFunction *home);
+
+/** The same for a unit that was stopped. */
+void situation_keep_unit(RunState *state, const StoppedUnit *unit);

@@ -19,6 +19,7 @@
 #include "host/memory-scan.h"
 #include "host/state-files.h"
 #include "host/units.h"
+#include "let-go.h"
 #include "lock.h"
 #include "plan-apply.h"
 #include "situation.h"
@@ -31,6 +32,7 @@ typedef struct Switch {
         char mended_mode[CONFIG_NAME_SIZE];
         Plan plan;
         Refusal refusal;
+        LetGo let_go;
         UnitInstance instances[UNIT_INSTANCES_MAX];
         int n_instances;
         int lock_fd;
@@ -70,17 +72,11 @@ static void list_instances(Switch *s) {
                 log_warning_errno(s->n_instances, "The units of other modes cannot be listed: %m");
 }
 
-/* One that is deactivating is not: it is the one whose ExecStop waits for us. */
-static bool is_to_be_stopped(const Switch *s, const UnitInstance *instance) {
-        return strcmp(instance->mode, s->now.mode) != 0 &&
-               strcmp(instance->active_state, "active") == 0;
-}
-
 /* Whether guests may be bound to the old mode's unit: then being busy now is no reason to refuse.
  */
 static bool stopping_may_end_guests(const Switch *s) {
         for (int i = 0; i < s->n_instances; i++)
-                if (is_to_be_stopped(s, &s->instances[i]) &&
+                if (let_go_is_to_be_stopped(&s->now, &s->instances[i]) &&
                     units_has_dependents(s->instances[i].mode))
                         return true;
         return false;
@@ -89,7 +85,7 @@ static bool stopping_may_end_guests(const Switch *s) {
 /* Guests bound to the old mode's unit end with it, before anything is taken from them. */
 static void stop_old(Switch *s) {
         for (int i = 0; i < s->n_instances; i++) {
-                if (!is_to_be_stopped(s, &s->instances[i]))
+                if (!let_go_is_to_be_stopped(&s->now, &s->instances[i]))
                         continue;
                 s->stopped_old = true;
                 if (units_stop(s->instances[i].mode) < 0)
@@ -131,11 +127,29 @@ static RefusalKind plan_with_holders(Switch *s) {
         return situation_plan(&s->now, &s->plan, &s->refusal);
 }
 
+static bool is_unchanged(const Switch *s) {
+        return s->plan.n_steps == 0 && strcmp(s->now.state.mode, s->now.mode) == 0 &&
+               faccessat(s->now.root->fd, UNDO_PATH, F_OK, 0) < 0;
+}
+
+static RefusalKind plan_to_let_go(Switch *s) {
+        const ConfigMode *mode = config_find_mode(&s->now.config, s->now.mode);
+
+        if (s->request->early || is_unchanged(s))
+                return REFUSAL_NONE;
+        s->let_go.how = mode->holders;
+        if (s->request->holders && config_holders_parse(s->request->holders, &s->let_go.how) < 0)
+                s->let_go.how = mode->holders;
+        return let_go_plan(&s->let_go, s->instances, s->n_instances, &s->plan, &s->refusal);
+}
+
 /* After guests had the time to end, or not to. */
 static RefusalKind look_again(Switch *s) {
         RefusalKind kind = situation_scan(&s->now, &s->refusal);
 
-        return kind == REFUSAL_NONE ? plan_with_holders(s) : kind;
+        if (kind == REFUSAL_NONE)
+                kind = plan_with_holders(s);
+        return kind == REFUSAL_NONE ? plan_to_let_go(s) : kind;
 }
 
 static bool is_away(const Switch *s, PciAddress address, RefusalKind outcome) {
@@ -174,6 +188,57 @@ static void keep_pools(const Switch *s, const RunState *undo, RefusalKind outcom
                         next->home_pools[size].is_known = false;
 }
 
+/* --- the units that were stopped --- */
+
+typedef struct Outcome {
+        const Switch *s;
+        RefusalKind kind;
+        const RunState *before; /* the status that stands, where the switch was undone */
+} Outcome;
+
+static bool is_stop_unit(const ConfigMode *mode, const char *unit) {
+        for (size_t i = 0; i < mode->n_stop_units; i++)
+                if (strcmp(mode->stop_units[i], unit) == 0)
+                        return true;
+        return false;
+}
+
+/* Half-way the fallback mode comes next, and starts them when the devices are back. */
+static bool stays_stopped(const StoppedUnit *unit, const void *userdata) {
+        const Outcome *outcome = userdata;
+        const Switch *s = outcome->s;
+
+        if (outcome->before)
+                return run_state_find_unit(outcome->before, unit->name);
+        if (outcome->kind == REFUSAL_HALF_WAY && !s->now.is_fallback)
+                return true;
+        return unit->is_holder
+                       ? is_away(s, unit->address, outcome->kind)
+                       : is_stop_unit(config_find_mode(&s->now.config, s->now.mode), unit->name);
+}
+
+static void start_again(const Switch *s, const RunState *undo, RefusalKind kind) {
+        _cleanup_free_ RunState *before = calloc(1, sizeof(*before));
+        Outcome outcome = { .s = s, .kind = kind };
+
+        if (!s->now.root->is_live || !before || undo->n_units == 0)
+                return;
+        if (kind != REFUSAL_NONE && kind != REFUSAL_HALF_WAY) {
+                if (state_read(s->now.root, before) < 0)
+                        before->n_units = 0;
+                outcome.before = before;
+        }
+        let_go_start_again(undo, stays_stopped, &outcome);
+}
+
+static void keep_stopped(const Switch *s, const RunState *undo, RefusalKind kind, RunState *next) {
+        const Outcome outcome = { .s = s, .kind = kind };
+
+        for (size_t i = 0; i < undo->n_units; i++)
+                if (stays_stopped(&undo->units[i], &outcome))
+                        situation_keep_unit(next, &undo->units[i]);
+}
+
 static void record(Switch *s, const RunState *undo, RefusalKind outcome) {
         _cleanup_free_ RunState *next = calloc(1, sizeof(*next));
         const SwitchRequest *request = s->request;
@@ -194,6 +259,7 @@ static void record(Switch *s, const RunState *undo, RefusalKind outcome) {
         for (size_t i = 0; i < undo->n_homes; i++)
                 if (is_away(s, undo->homes[i].address, outcome))
                         situation_keep_home(next, &undo->homes[i]);
+        keep_stopped(s, undo, outcome, next);
         keep_pools(s, undo, outcome, next);
         if (outcome == REFUSAL_NONE && strcmp(next->mode, s->now.state.mode) == 0) {
                 /* Mended, not switched: since when, by whom and why stay as they were. */
@@ -221,18 +287,27 @@ static bool is_to_be_reset(const Switch *s) {
                                       (from && from->on_wedged == CONFIG_ON_WEDGED_REBOOT));
 }
 
+static RefusalKind let_them_go(void *userdata, UndoLog *undo, Refusal *refusal) {
+        Switch *s = userdata;
+
+        return let_go(&s->let_go, &s->plan, undo, refusal);
+}
+
 static RefusalKind take_steps(Switch *s) {
         _cleanup_(undo_log_close) UndoLog undo = UNDO_LOG_NULL;
         _cleanup_(writer_close) Writer writer = writer_new(s->now.root, s->request->early);
+        const PlanGate gate = { let_them_go, s };
         RefusalKind kind;
         int r;
 
-        r = undo_log_open(s->now.root, s->now.state.mode, s->now.mode, &undo);
+        r = undo_log_open_with(s->now.root, s->now.state.mode, s->now.mode, s->now.state.units,
+                               s->now.state.n_units, &undo);
         if (r < 0 && !s->now.is_fallback)
                 return refusal_set(&s->refusal, REFUSAL_FAILED,
                                    "The undo log /" UNDO_PATH " cannot be written: %s.",
                                    strerror(-r));
-        kind = plan_apply(&writer, &s->plan, &s->now.host, s->now.is_fallback, &undo, &s->refusal);
+        kind = plan_apply(&writer, &s->plan, &s->now.host, s->now.is_fallback, &gate, &undo,
+                          &s->refusal);
         if (kind == REFUSAL_NONE || kind == REFUSAL_HALF_WAY || kind == REFUSAL_WEDGED)
                 record(s, &undo.state, kind);
         if (kind == REFUSAL_WEDGED) {
@@ -240,15 +315,12 @@ static RefusalKind take_steps(Switch *s) {
                 s->got_stuck = true;
                 return kind;
         }
+        /* Before the log goes: a kill in between has them started by the next switch. */
+        start_again(s, &undo.state, kind);
         r = undo_log_remove(&undo);
         if (r < 0)
                 log_warning_errno(r, "The undo log /" UNDO_PATH " cannot be removed: %m");
         return kind;
-}
-
-static bool is_unchanged(const Switch *s) {
-        return s->plan.n_steps == 0 && strcmp(s->now.state.mode, s->now.mode) == 0 &&
-               faccessat(s->now.root->fd, UNDO_PATH, F_OK, 0) < 0;
 }
 
 /* What is as wanted is not written again, but a configuration that changed nothing is accepted,
@@ -337,6 +409,8 @@ static RefusalKind run(Switch *s) {
         takes = takes_from_vfio(s);
         if (takes && !stopping_may_end_guests(s))
                 kind = plan_with_holders(s);
+        if (kind == REFUSAL_NONE)
+                kind = plan_to_let_go(s);
         if (kind != REFUSAL_NONE)
                 return kind;
         stop_old(s);
@@ -370,13 +444,14 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
                 return result->kind;
         }
         s->request = request;
+        s->let_go.now = &s->now;
         s->now.root = root;
         s->now.mode = request->mend_only ? "" : request->mode;
         s->now.early = request->early;
         s->now.mend_only = request->mend_only;
         s->lock_fd = -1;
         result->kind = run(s);
-        result->n_steps = (unsigned)s->plan.n_steps;
+        result->n_steps = (unsigned)(s->plan.n_stops + s->plan.n_steps);
         (void)snprintf(result->mode, sizeof(result->mode), "%s", s->now.mode);
         ret->changed = result->n_steps > 0 || strcmp(s->now.state.mode, s->now.mode) != 0;
         if (result->kind == REFUSAL_NONE) {

@@ -21,6 +21,8 @@ typedef struct SwitchRequest {
         bool is_last_way;   /**< nobody tries anything after it: whatever is refused, the next boot
                                is to be without the card */
         bool mend_only;     /**< a replugged device: the mode in force again, as it was accepted */
+
+        const char *holders; /**< in place of the mode's own key, as there; NULL or "": as there */
 } SwitchRequest;
 
 typedef struct SwitchResult {

@@ -13,14 +13,22 @@
 #include "undo-log.h"
 
 int undo_log_open(const Root *root, const char *old_mode, const char *mode, UndoLog *ret) {
+        return undo_log_open_with(root, old_mode, mode, NULL, 0, ret);
+}
+
+int undo_log_open_with(const Root *root, const char *old_mode, const char *mode,
+                       const StoppedUnit *units, size_t n_units, UndoLog *ret) {
         _cleanup_free_ char *text = NULL;
-        int r;
+        int r = 0;
 
         *ret = UNDO_LOG_NULL;
         (void)memset(&ret->state, 0, sizeof(ret->state));
         (void)snprintf(ret->state.old_mode, sizeof(ret->state.old_mode), "%s", old_mode);
         (void)snprintf(ret->state.mode, sizeof(ret->state.mode), "%s", mode);
-        r = run_state_format(&ret->state, &text);
+        for (size_t i = 0; r >= 0 && i < n_units; i++)
+                r = run_state_add_unit(&ret->state, &units[i]);
+        if (r >= 0)
+                r = run_state_format(&ret->state, &text);
         if (r >= 0)
                 r = file_replace_at(root->fd, UNDO_PATH, text, (size_t)r);
         if (r < 0)
@@ -38,6 +46,18 @@ int undo_log_append(UndoLog *log, const char *line, size_t length) {
         if (n < 0)
                 return -errno;
         return (size_t)n == length ? 0 : -EIO;
+}
+
+int undo_log_add_unit(UndoLog *log, const StoppedUnit *unit) {
+        char line[256];
+        int r;
+
+        if (run_state_find_unit(&log->state, unit->name))
+                return 0;
+        r = run_state_add_unit(&log->state, unit);
+        if (r >= 0)
+                r = run_state_format_unit(unit, line, sizeof(line));
+        return r < 0 ? r : undo_log_append(log, line, (size_t)r);
 }
 
 int undo_log_add(UndoLog *log, const HomeFunction *home) {

@@ -20,6 +20,16 @@ typedef struct UndoLog {
 _must_check_ int undo_log_open(const Root *root, const char *old_mode, const char *mode,
                                UndoLog *ret);
 
+/** The same, with the units that stand stopped since before, which this switch may start again. */
+_must_check_ int undo_log_open_with(const Root *root, const char *old_mode, const char *mode,
+                                    const StoppedUnit *units, size_t n_units, UndoLog *ret);
+
+/**
+ * Notes that a unit runs and is about to be stopped, unless it is noted already. Where only the
+ * file cannot be written, `state` has it all the same. Returns 0 or a negative errno.
+ */
+_must_check_ int undo_log_add_unit(UndoLog *log, const StoppedUnit *unit);
+
 /** Notes a function's place, unless it is noted already. Returns 0 or a negative errno. */
 _must_check_ int undo_log_add(UndoLog *log, const HomeFunction *home);
 

@@ -58,7 +58,7 @@ static int start_on_behalf(const Root *root, const char *mode, const char *sourc
                            const char *reason) {
         int r;
 
-        r = origin_leave(root, APPLY_ORIGIN_PATH, mode, source, reason);
+        r = origin_leave(root, APPLY_ORIGIN_PATH, mode, source, reason, "");
         if (r < 0)
                 log_warning_errno(r, "/" APPLY_ORIGIN_PATH " cannot be written: %m");
         r = units_start(mode, UNIT_REAPPLY_WAIT);

@@ -23,6 +23,7 @@ RefusalKind apply_switch(const Root *root, const char *mode, bool without_units)
         if (!without_units && origin_take(root, mode, &origin)) {
                 request.source = origin.source;
                 request.reason = origin.reason;
+                request.holders = origin.holders;
         }
         (void)switch_run(root, &request, &result);
         report_switch(root, &result);

@@ -150,3 +150,16 @@ ssize_t file_read_link_name_at(int dir_fd, const char *path, char *buffer, size_
         memcpy(buffer, name, length + 1);
         return (ssize_t)length;
 }
+
+DIR *file_open_dir_at(int dir_fd, const char *path) {
+        DIR *dir;
+        int fd;
+
+        fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return NULL;
+        dir = fdopendir(fd);
+        if (!dir)
+                closep(&fd);
+        return dir;
+}

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <dirent.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -53,6 +54,9 @@ _must_check_ int file_replace_at(int dir_fd, const char *path, const char *text,
 /** As file_replace_at(), readable to the owner only. */
 _must_check_ int file_replace_private_at(int dir_fd, const char *path, const char *text,
                                          size_t length);
+
+/** Opens a directory to be read. Returns NULL with errno set. */
+DIR *file_open_dir_at(int dir_fd, const char *path);
 
 /**
  * Reads the last path component of a symbolic link's target, which is how sysfs names a device's

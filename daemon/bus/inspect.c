@@ -86,11 +86,18 @@ static void send_rows(Request *request, const Inspection *inspection,
 }
 
 static void tell_plan(Request *request, const Inspection *inspection) {
-        if (inspection->kind == REFUSAL_NONE)
+        if (inspection->kind == REFUSAL_NONE && request->sees_all) {
                 send_rows(request, inspection, append_steps);
-        else
+        } else if (inspection->kind == REFUSAL_NONE) {
+                _cleanup_free_ Inspection *hidden = must_have(malloc(sizeof(*hidden)));
+
+                *hidden = *inspection;
+                inspection_hide_processes(hidden);
+                send_rows(request, hidden, append_steps);
+        } else {
                 request_refuse(request, inspection->kind,
                                request->sees_all ? inspection->text : inspection->public_text);
+        }
 }
 
 static void tell_checks(Request *request, const Inspection *inspection) {

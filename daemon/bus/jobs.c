@@ -17,6 +17,7 @@
 #include "job-file.h"
 #include "jobs.h"
 #include "mode-check.h"
+#include "options.h"
 #include "trial.h"
 #include "unit-job.h"
 #include "view/words.h"
@@ -25,6 +26,7 @@ struct SwitchJob {
         Service *service;
         Request *request; /* not told of the job yet; NULL: told, or an earlier instance's */
         JobRecord record;
+        char holders[OPTION_WORD_SIZE]; /* in place of the mode's own key; "": as there */
         char unit[UNIT_NAME_SIZE];
         char end[32]; /* systemd's word for how the unit's job ended */
         bool done;    /* by that word */
@@ -237,7 +239,8 @@ static void leave_origin(const SwitchJob *job) {
                 (void)snprintf(reason, sizeof(reason), "asked for over D-Bus by user %lu",
                                (unsigned long)uid);
         (void)sd_bus_creds_unref(creds);
-        r = origin_leave(&job->service->root, SERVICE_ORIGIN_PATH, job->record.mode, "bus", reason);
+        r = origin_leave(&job->service->root, SERVICE_ORIGIN_PATH, job->record.mode, "bus", reason,
+                         job->holders);
         if (r < 0)
                 log_debug("/" SERVICE_ORIGIN_PATH " cannot be written.");
 }
@@ -319,6 +322,7 @@ void jobs_switch(Request *request) {
                 return;
         }
         *job = (SwitchJob){ .service = service, .request = request };
+        (void)memcpy(job->holders, request->arguments.holders, sizeof(job->holders));
         service->last_job++;
         fill_record(service, &request->arguments, &job->record);
         (void)unit_name(job->record.mode, job->unit);

@@ -50,6 +50,7 @@ static int read_switch(Request *request, sd_bus_error *error) {
                   offsetof(__typeof__(options), has_within) },
                 { 0 },
         };
+        ConfigHolders how;
         int r;
 
         r = read_mode(request, error);
@@ -57,13 +58,14 @@ static int read_switch(Request *request, sd_bus_error *error) {
                 r = options_read(request->call, rows, &options, error);
         if (r < 0)
                 return r;
-        if (options.has_holders && strcmp(options.holders, "refuse") != 0)
-                return bus_error_set(error, REFUSAL_NOT_SUPPORTED,
-                                     "This version only has holders=refuse.");
+        if (options.has_holders && config_holders_parse(options.holders, &how) < 0)
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                        "holders is one of refuse, stop and kill.");
         if (options.has_within && (options.within == 0 || options.within > TRIAL_USEC_MAX))
                 return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
                                         "confirm-within must be more than 0 and at most 24 h.");
         request->arguments.confirm_within = options.within;
+        (void)memcpy(request->arguments.holders, options.holders, sizeof(options.holders));
         return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "model/config.h"
 #include "model/inspection.h"
 #include "model/refusal.h"
+#include "options.h"
 #include "service.h"
 
 /**
@@ -25,7 +26,8 @@
 /** What a method was called with, checked. */
 typedef struct Arguments {
         char mode[CONFIG_NAME_SIZE];
-        uint64_t confirm_within; /**< µs; 0: not asked for */
+        uint64_t confirm_within;        /**< µs; 0: not asked for */
+        char holders[OPTION_WORD_SIZE]; /**< in place of the mode's own key; "": as there */
         NextBootOptions next_boot;
 } Arguments;
 

@@ -119,10 +119,10 @@ static int parse_confirm(const char *text, uint64_t *ret) {
 }
 
 static int parse_holders(const char *text, const char **ret) {
-        if (strcmp(text, "stop") == 0 || strcmp(text, "kill") == 0)
-                return usage_error("--holders=%s is not supported by this version", text);
-        if (strcmp(text, "refuse") != 0)
-                return usage_error("--holders takes refuse, not '%s'", text);
+        ConfigHolders holders;
+
+        if (config_holders_parse(text, &holders) < 0)
+                return usage_error("--holders takes refuse, stop or kill, not '%s'", text);
         *ret = text;
         return EXIT_CODE_DONE;
 }
@@ -248,6 +248,9 @@ static int check(const CommandLine *line) {
         if (arguments->n_operands > verb->max_operands)
                 return usage_error("'%s' does not take '%s'", verb->name,
                                    arguments->operands[verb->max_operands]);
+        if (arguments->holders && arguments->options & VERB_OPTION_DRY_RUN)
+                return usage_error("--holders does not go with --dry-run, which plans by the "
+                                   "mode's own key");
         return check_host(arguments, verb);
 }
 

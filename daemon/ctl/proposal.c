@@ -10,6 +10,7 @@
 #include "ctl/text.h"
 #include "host/holders.h"
 #include "host/host-plan.h"
+#include "host/in-use.h"
 #include "model/plan.h"
 
 static RefusalKind refuse_config(const Machine *machine, Refusal *refusal) {
@@ -47,6 +48,24 @@ static bool choose_config(const Machine *machine, const char *mode, Config *ret,
         return true;
 }
 
+/* As vfio-mode-apply does, but for the few seconds that it has for who lets go by himself. */
+static RefusalKind plan_to_let_go(const Machine *machine, const Config *config, const char *mode,
+                                  Plan *plan, Refusal *refusal) {
+        _cleanup_free_ InUse *in_use = must_have(calloc(1, sizeof(*in_use)));
+        const ConfigMode *target = config_find_mode(config, mode);
+        int r;
+
+        if (plan->n_steps == 0 && strcmp(machine_mode(machine), mode) == 0)
+                return REFUSAL_NONE;
+        r = in_use_look(&machine->root, &machine->host, plan, target, in_use);
+        if (r < 0)
+                return refusal_set(refusal, REFUSAL_FAILED,
+                                   "Processes that use the devices cannot be looked for: %s.",
+                                   strerror(-r));
+        return in_use_plan(in_use, target, target->holders,
+                           strcmp(mode, config->fallback_mode) == 0, plan, refusal);
+}
+
 static RefusalKind make_plan(Machine *machine, const Config *config, const char *mode, Plan *plan,
                              Refusal *refusal) {
         const PlanInput input = {
@@ -55,6 +74,7 @@ static RefusalKind make_plan(Machine *machine, const Config *config, const char 
                 .state = &machine->moved,
                 .mode = mode,
         };
+        RefusalKind kind;
         int r;
 
         r = machine_scan_for(machine, config);
@@ -64,7 +84,8 @@ static RefusalKind make_plan(Machine *machine, const Config *config, const char 
         if (r < 0)
                 return refusal_set(refusal, REFUSAL_FAILED, "The PCI devices cannot be read: %s.",
                                    strerror(-r));
-        return host_plan_make(&machine->root, &input, plan, refusal);
+        kind = host_plan_make(&machine->root, &input, plan, refusal);
+        return kind == REFUSAL_NONE ? plan_to_let_go(machine, config, mode, plan, refusal) : kind;
 }
 
 /* --- filling --- */
@@ -82,7 +103,18 @@ static void add_step(Proposal *proposal, const char *step, const char *object, c
         json_append(proposal->steps, row);
 }
 
+static void add_stop(Proposal *proposal, const PlanStop *stop) {
+        char text[PLAN_STOP_TEXT_SIZE], process[16];
+
+        (void)snprintf(process, sizeof(process), "%d", stop->process.pid);
+        add_step(proposal, plan_stop_name(stop->kind),
+                 stop->kind == PLAN_KILL_HOLDER ? process : stop->unit,
+                 plan_stop_format(stop, text));
+}
+
 static void add_plan(Proposal *proposal, const Plan *plan) {
+        for (size_t i = 0; i < plan->n_stops; i++)
+                add_stop(proposal, &plan->stops[i]);
         for (size_t i = 0; i < plan->n_steps; i++) {
                 const Step *step = &plan->steps[i];
                 char text[PLAN_STEP_TEXT_SIZE], object[PLAN_STEP_OBJECT_SIZE];

@@ -257,7 +257,9 @@ static void show_plan(const Arguments *arguments, Bus *bus) {
         _cleanup_(proposal_done) Proposal proposal = { 0 };
         BusError error;
 
-        if (!arguments->terminal || arguments->quiet || arguments->json != JSON_OFF)
+        /* A plan is made by the mode's own holders key. */
+        if (!arguments->terminal || arguments->quiet || arguments->json != JSON_OFF ||
+            arguments->holders)
                 return;
         if (proposal_ask(bus, mode, &proposal, &error) < 0 || json_length(proposal.steps) == 0)
                 return;
@@ -312,8 +314,8 @@ const Verb verb_switch = {
                 "  --dry-run           Print the steps, or the refusal, and do nothing.\n"
                 "  --confirm[=TIME]    Go back to the mode before unless `vfio-modectl confirm`\n"
                 "                      is said within TIME, such as 30s or 1h; 5min without one.\n"
-                "  --holders=refuse    Refuse where a process is using a device; this version\n"
-                "                      does so in any case.\n",
+                "  --holders=HOW       What becomes of processes that use a device, in place of\n"
+                "                      the mode's own key: refuse, stop or kill.\n",
         .min_operands = 1,
         .max_operands = 1,
         .options = VERB_OPTION_DRY_RUN | VERB_OPTION_CONFIRM | VERB_OPTION_HOLDERS,

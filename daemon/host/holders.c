@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Walks /proc/PID/fd. A descriptor's link is read before it is followed: stat(2) on a file of a
- * hung network or FUSE file system would hang us with it.
+ * hung network or FUSE file system would hang us with it, so outside /dev only files on other file
+ * systems are looked at.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,135 +16,307 @@
 
 #include "base/file.h"
 #include "base/parse.h"
+#include "device-nodes.h"
 #include "holders.h"
 
-#define NODES_MAX (2 * HOST_FUNCTIONS_MAX)
+#define ANCESTORS_MAX 64
+#define MOUNTS_MAX 64 /* that are remembered */
+#define MOUNTINFO_MAX (1024 * 1024)
+#define INPUT_MAJOR 13
+#define PID_SIZE 16
 
-typedef struct Node {
-        dev_t number;
-        Function *function;
-} Node;
+typedef struct Mount {
+        int id;
+        bool is_remote;
+} Mount;
 
-typedef struct Nodes {
-        Node nodes[NODES_MAX];
-        size_t n_nodes;
-} Nodes;
+typedef struct Scan {
+        const Root *root;
+        int proc_fd;
+        const DeviceNodes *nodes;
+        Holders *ret;
+        char own_unit[CONFIG_UNIT_SIZE];
+        Mount mounts[MOUNTS_MAX];
+        size_t n_mounts;
+} Scan;
 
-static DIR *open_dir(int dir_fd, const char *path) {
-        DIR *dir;
-        int fd;
+/* --- files that may hang --- */
 
-        fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return NULL;
-        dir = fdopendir(fd);
-        if (!dir)
-                closep(&fd);
-        return dir;
+static bool is_remote_type(const char *type) {
+        static const char *const types[] = { "9p",   "afs",    "autofs", "ceph", "cifs", "fuse",
+                                             "gfs2", "lustre", "nfs",    "nfs4", "smb3", "ocfs2" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+                if (strcmp(type, types[i]) == 0)
+                        return true;
+        return strncmp(type, "fuse.", strlen("fuse.")) == 0;
 }
 
-/* Parses "244:0", as the `dev` attribute of a class device has it. */
-static int read_device_number(const Root *root, const char *path, dev_t *ret) {
-        uint64_t major, minor;
-        char text[32], *colon;
-
-        if (file_read_line_at(root->fd, path, text, sizeof(text)) < 0)
-                return -ENOENT;
-        colon = strchr(text, ':');
-        if (!colon)
-                return -EBADMSG;
-        *colon = '\0';
-        if (parse_decimal(text, UINT32_MAX, &major) < 0 ||
-            parse_decimal(colon + 1, UINT32_MAX, &minor) < 0)
-                return -EBADMSG;
-        *ret = makedev((unsigned)major, (unsigned)minor);
-        return 0;
-}
-
-static void add_node(const Root *root, const char *path, Function *function, Nodes *nodes) {
-        dev_t number;
-
-        if (nodes->n_nodes < NODES_MAX && read_device_number(root, path, &number) >= 0)
-                nodes->nodes[nodes->n_nodes++] = (Node){ number, function };
-}
-
-/* The character device of iommufd, where the kernel has it: vfio-dev/vfioN/dev. */
-static void add_cdev_node(const Root *root, const char *address, Function *function, Nodes *nodes) {
-        _cleanup_closedir_ DIR *dir = NULL;
-        const struct dirent *entry;
-        char path[512];
-
-        (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/vfio-dev", address);
-        dir = open_dir(root->fd, path);
-        while (dir && (entry = readdir(dir))) {
-                if (strncmp(entry->d_name, "vfio", strlen("vfio")) != 0)
-                        continue;
-                (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/vfio-dev/%s/dev",
-                               address, entry->d_name);
-                add_node(root, path, function, nodes);
-        }
-}
-
-static void collect_nodes(const Root *root, Host *host, Nodes *nodes) {
-        for (size_t i = 0; i < host->n_functions; i++) {
-                Function *function = &host->functions[i];
-                char path[64], address[PCI_ADDRESS_SIZE];
-
-                if (!function->on_vfio)
-                        continue;
-                (void)snprintf(path, sizeof(path), "sys/class/vfio/%d/dev", function->iommu_group);
-                add_node(root, path, function, nodes);
-                add_cdev_node(root, pci_address_format(function->address, address), function,
-                              nodes);
-        }
-}
-
-static void set_holder(int proc_fd, const char *pid, Function *function) {
-        char path[NAME_MAX + sizeof("/comm")];
-        uint64_t number;
-
-        if (parse_decimal(pid, INT32_MAX, &number) < 0)
-                return;
-        function->holder.pid = (int)number;
-        (void)snprintf(path, sizeof(path), "%s/comm", pid);
-        if (file_read_line_at(proc_fd, path, function->holder.command,
-                              sizeof(function->holder.command)) < 0)
-                function->holder.command[0] = '\0';
-}
-
-static bool is_vfio_node(int fd_dir, const char *name, dev_t *ret) {
-        char target[256];
-        struct stat status;
+/* The mount that a descriptor's file was opened through; negative where that is not told. */
+static int read_mount_id(const Scan *scan, const char *pid, const char *fd) {
+        char path[PID_SIZE + NAME_MAX + sizeof("/fdinfo/")], text[256];
+        _cleanup_close_ int info = -1;
+        uint64_t id;
+        char *found;
         ssize_t n;
 
-        n = readlinkat(fd_dir, name, target, sizeof(target) - 1);
+        (void)snprintf(path, sizeof(path), "%s/fdinfo/%s", pid, fd);
+        info = openat(scan->proc_fd, path, O_RDONLY | O_CLOEXEC);
+        n = info < 0 ? -1 : read(info, text, sizeof(text) - 1);
         if (n <= 0)
-                return false;
-        target[n] = '\0';
-        if (!strstr(target, "/vfio/") || fstatat(fd_dir, name, &status, 0) < 0 ||
-            !S_ISCHR(status.st_mode))
-                return false;
-        *ret = status.st_rdev;
+                return -ENOENT;
+        text[n] = '\0';
+        found = strstr(text, "mnt_id:");
+        if (!found)
+                return -ENOENT;
+        found += strlen("mnt_id:");
+        found += strspn(found, " \t");
+        found[strcspn(found, "\n")] = '\0';
+        return parse_decimal(found, INT_MAX, &id) < 0 ? -EBADMSG : (int)id;
+}
+
+/* A line of mountinfo: id, parent, number, root, mount point, options, ..., "-", type, ... */
+static bool is_remote_line(const char *line) {
+        const char *dash = strstr(line, " - "), *word;
+        char type[32];
+        size_t length;
+
+        if (!dash)
+                return true;
+        dash += 3;
+        word = parse_word(&dash, &length);
+        return !word || parse_copy(type, sizeof(type), word, length) < 0 || is_remote_type(type);
+}
+
+/* A mount that the process does not see any more may be one that was given up as hung. */
+static bool look_up_mount(const Scan *scan, const char *pid, int id) {
+        _cleanup_free_ char *text = NULL;
+        char path[PID_SIZE + sizeof("/mountinfo")], wanted[16], *cursor, *line;
+
+        (void)snprintf(path, sizeof(path), "%s/mountinfo", pid);
+        if (file_read_alloc_at(scan->proc_fd, path, MOUNTINFO_MAX, &text) < 0)
+                return true;
+        (void)snprintf(wanted, sizeof(wanted), "%d ", id);
+        cursor = text;
+        while ((line = strsep(&cursor, "\n")))
+                if (strncmp(line, wanted, strlen(wanted)) == 0)
+                        return is_remote_line(line);
         return true;
 }
 
-static void scan_process(int proc_fd, const char *pid, const Nodes *nodes) {
+/* Ids of mounts are the system's, so what was found for one process holds for the others. */
+static bool may_hang(Scan *scan, const char *pid, const char *fd) {
+        int id = read_mount_id(scan, pid, fd);
+        Mount mount = { .id = id };
+
+        if (id < 0)
+                return true;
+        for (size_t i = 0; i < scan->n_mounts && i < MOUNTS_MAX; i++)
+                if (scan->mounts[i].id == id)
+                        return scan->mounts[i].is_remote;
+        mount.is_remote = look_up_mount(scan, pid, id);
+        scan->mounts[scan->n_mounts++ % MOUNTS_MAX] = mount;
+        return mount.is_remote;
+}
+
+/* --- who it is --- */
+
+static int read_parent(const Scan *scan, int pid) {
+        char path[PID_SIZE + sizeof("/stat")], text[1024], *found;
+        const char *cursor, *word;
+        uint64_t parent;
+        size_t length;
+
+        (void)snprintf(path, sizeof(path), "%d/stat", pid);
+        if (file_read_at(scan->proc_fd, path, text, sizeof(text)) < 0)
+                return 0;
+        /* The name in parentheses may hold any, then state and parent follow. */
+        found = strrchr(text, ')');
+        if (!found)
+                return 0;
+        cursor = found + 1;
+        (void)parse_word(&cursor, &length);
+        word = parse_word(&cursor, &length);
+        if (!word || parse_copy(text, sizeof(text), word, length) < 0 ||
+            parse_decimal(text, INT_MAX, &parent) < 0)
+                return 0;
+        return (int)parent;
+}
+
+static bool runs_us(const Scan *scan, int pid) {
+        int ancestor = getpid();
+
+        for (unsigned i = 0; i < ANCESTORS_MAX && ancestor > 1; i++) {
+                if (ancestor == pid)
+                        return true;
+                ancestor = read_parent(scan, ancestor);
+        }
+        return false;
+}
+
+static void read_cgroup(const Scan *scan, const char *pid, NodeHolder *ret) {
+        char path[PID_SIZE + sizeof("/cgroup")], text[HOLDER_CGROUP_MAX];
+
+        (void)snprintf(path, sizeof(path), "%s/cgroup", pid);
+        if (file_read_at(scan->proc_fd, path, text, sizeof(text)) < 0)
+                text[0] = '\0';
+        in_use_parse_cgroup(text, ret);
+}
+
+/* /etc/passwd alone: other sources of names may be out of reach just now. */
+static void name_user(const Scan *scan, NodeHolder *holder) {
+        _cleanup_fclose_ FILE *file = NULL;
+        const struct passwd *entry;
+        uint64_t id;
+        int fd;
+
+        if (parse_decimal(holder->user, UINT32_MAX, &id) < 0)
+                return;
+        fd = openat(scan->root->fd, "etc/passwd", O_RDONLY | O_CLOEXEC);
+        file = fd < 0 ? NULL : fdopen(fd, "r");
+        if (!file) {
+                closep(&fd);
+                return;
+        }
+        while ((entry = fgetpwent(file)))
+                if (entry->pw_uid == id) {
+                        (void)snprintf(holder->user, sizeof(holder->user), "%s", entry->pw_name);
+                        return;
+                }
+}
+
+/* systemd's own let go by themselves; ours have to go on. */
+static bool is_kept_unit(const char *unit) {
+        return strcmp(unit, "systemd-logind.service") == 0 ||
+               strcmp(unit, "systemd-udevd.service") == 0 || strcmp(unit, "init.scope") == 0 ||
+               strncmp(unit, "vfio-mode@", strlen("vfio-mode@")) == 0 ||
+               strcmp(unit, "vfio-moded.service") == 0;
+}
+
+static void identify(const Scan *scan, const char *pid, NodeHolder *holder) {
+        char path[PID_SIZE + sizeof("/comm")];
+
+        (void)snprintf(path, sizeof(path), "%s/comm", pid);
+        if (file_read_line_at(scan->proc_fd, path, holder->command, sizeof(holder->command)) < 0)
+                holder->command[0] = '\0';
+        read_cgroup(scan, pid, holder);
+        name_user(scan, holder);
+        holder->is_kept =
+                holder->pid == 1 || is_kept_unit(holder->unit) || runs_us(scan, holder->pid);
+        /* To stop the unit that we run in would be the end of us. */
+        if (!holder->is_kept && strcmp(holder->unit, scan->own_unit) == 0)
+                holder->unit[0] = '\0';
+}
+
+/* --- the scan --- */
+
+static bool is_known(const Holders *holders, int pid, PciAddress address) {
+        for (size_t i = 0; i < holders->n; i++)
+                if (holders->list[i].pid == pid &&
+                    pci_address_compare(holders->list[i].address, address) == 0)
+                        return true;
+        return false;
+}
+
+static void add_holder(const Scan *scan, const char *pid, const DeviceNode *node) {
+        Holders *ret = scan->ret;
+        NodeHolder holder = { .address = node->address };
+        uint64_t number;
+
+        if (parse_decimal(pid, INT_MAX, &number) < 0 || (int)number == getpid() ||
+            is_known(ret, (int)number, node->address))
+                return;
+        holder.pid = (int)number;
+        identify(scan, pid, &holder);
+        if (major(node->number) == INPUT_MAJOR &&
+            strcmp(holder.unit, "systemd-logind.service") == 0)
+                return;
+        if (ret->n == HOLDERS_MAX)
+                ret->n_more++;
+        else
+                ret->list[ret->n++] = holder;
+}
+
+static bool read_device(Scan *scan, int fd_dir, const char *pid, const char *name,
+                        struct statx *ret) {
+        char target[sizeof("/dev/")] = "";
+
+        if (readlinkat(fd_dir, name, target, sizeof(target) - 1) <= 0 || target[0] != '/' ||
+            (strcmp(target, "/dev/") != 0 && may_hang(scan, pid, name)))
+                return false;
+        return statx(fd_dir, name, AT_STATX_DONT_SYNC, STATX_TYPE, ret) >= 0 &&
+               (S_ISCHR(ret->stx_mode) || S_ISBLK(ret->stx_mode));
+}
+
+static bool is_node(const DeviceNode *node, const struct statx *device) {
+        return node->is_block == S_ISBLK(device->stx_mode) &&
+               major(node->number) == device->stx_rdev_major &&
+               (node->is_major || minor(node->number) == device->stx_rdev_minor);
+}
+
+static void scan_process(Scan *scan, const char *pid) {
         _cleanup_closedir_ DIR *dir = NULL;
-        char path[NAME_MAX + sizeof("/fd")];
+        char path[PID_SIZE + sizeof("/fd")];
         const struct dirent *entry;
 
+        if (strlen(pid) >= PID_SIZE)
+                return;
         (void)snprintf(path, sizeof(path), "%s/fd", pid);
-        dir = open_dir(proc_fd, path);
+        dir = file_open_dir_at(scan->proc_fd, path);
         while (dir && (entry = readdir(dir))) {
-                dev_t number;
+                struct statx device;
 
-                if (entry->d_name[0] == '.' || !is_vfio_node(dirfd(dir), entry->d_name, &number))
+                if (entry->d_name[0] == '.' ||
+                    !read_device(scan, dirfd(dir), pid, entry->d_name, &device))
                         continue;
-                for (size_t i = 0; i < nodes->n_nodes; i++)
-                        if (nodes->nodes[i].number == number)
-                                set_holder(proc_fd, pid, nodes->nodes[i].function);
+                for (size_t i = 0; i < scan->nodes->n; i++)
+                        if (is_node(&scan->nodes->list[i], &device))
+                                add_holder(scan, pid, &scan->nodes->list[i]);
         }
 }
+
+static int scan_processes(const Root *root, const DeviceNodes *nodes, Holders *ret) {
+        _cleanup_closedir_ DIR *proc = file_open_dir_at(root->fd, "proc");
+        _cleanup_free_ Scan *scan = calloc(1, sizeof(*scan));
+        const struct dirent *entry;
+        NodeHolder us = { 0 };
+
+        if (!proc)
+                return -errno;
+        if (!scan)
+                return -ENOMEM;
+        *scan = (Scan){ .root = root, .proc_fd = dirfd(proc), .nodes = nodes, .ret = ret };
+        read_cgroup(scan, "self", &us);
+        (void)memcpy(scan->own_unit, us.unit, sizeof(scan->own_unit));
+        while ((entry = readdir(proc)))
+                if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+                        scan_process(scan, entry->d_name);
+        return 0;
+}
+
+int holders_find(const Root *root, const Host *host, const PciAddress *functions, size_t n,
+                 Holders *ret) {
+        _cleanup_free_ DeviceNodes *nodes = NULL;
+        int r = 0;
+
+        (void)memset(ret, 0, sizeof(*ret));
+        if (!root->is_live)
+                return 0;
+        nodes = calloc(1, sizeof(*nodes));
+        if (!nodes)
+                return -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const Function *function = host_find(host, functions[i]);
+
+                if (function)
+                        r = device_nodes_add(root, function, nodes);
+        }
+        if (r < 0 || nodes->n == 0)
+                return r;
+        return scan_processes(root, nodes, ret);
+}
+
+/* --- VFIO --- */
 
 /* Only one process at a time may have a group open; /proc is read only to name it. */
 static int open_group(const Root *root, int iommu_group) {
@@ -154,20 +328,32 @@ static int open_group(const Root *root, int iommu_group) {
         return fd < 0 ? -errno : 0;
 }
 
-static int scan_processes(const Root *root, const Nodes *nodes) {
-        _cleanup_closedir_ DIR *proc = open_dir(root->fd, "proc");
-        const struct dirent *entry;
+static int name_vfio_holders(const Root *root, Host *host) {
+        _cleanup_free_ Holders *holders = calloc(1, sizeof(*holders));
+        PciAddress functions[HOST_FUNCTIONS_MAX];
+        size_t n = 0;
+        int r;
 
-        if (!proc)
-                return -errno;
-        while ((entry = readdir(proc)))
-                if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-                        scan_process(dirfd(proc), entry->d_name, nodes);
-        return 0;
+        if (!holders)
+                return -ENOMEM;
+        for (size_t i = 0; i < host->n_functions; i++)
+                if (host->functions[i].on_vfio)
+                        functions[n++] = host->functions[i].address;
+        r = holders_find(root, host, functions, n, holders);
+        for (size_t i = 0; r >= 0 && i < host->n_functions; i++)
+                for (size_t j = 0; j < holders->n; j++) {
+                        const NodeHolder *from = &holders->list[j];
+                        Holder *to = &host->functions[i].holder;
+
+                        if (pci_address_compare(host->functions[i].address, from->address) != 0)
+                                continue;
+                        to->pid = from->pid;
+                        (void)memcpy(to->command, from->command, sizeof(to->command));
+                }
+        return r;
 }
 
 int holders_find_vfio(const Root *root, Host *host) {
-        _cleanup_free_ Nodes *nodes = NULL;
         bool all_free = true;
         int r;
 
@@ -184,11 +370,5 @@ int holders_find_vfio(const Root *root, Host *host) {
                 if (r == -EBUSY)
                         function->holder.pid = HOLDER_UNSEEN;
         }
-        if (all_free)
-                return 0;
-        nodes = calloc(1, sizeof(*nodes));
-        if (!nodes)
-                return -ENOMEM;
-        collect_nodes(root, host, nodes);
-        return scan_processes(root, nodes);
+        return all_free ? 0 : name_vfio_holders(root, host);
 }

@@ -19,7 +19,7 @@ static uint64_t now_usec(void) {
 }
 
 int origin_leave(const Root *root, const char *path, const char *mode, const char *source,
-                 const char *reason) {
+                 const char *reason, const char *holders) {
         SwitchOrigin origin = { .time = now_usec() };
         char text[SWITCH_ORIGIN_SIZE_MAX];
         int r;
@@ -27,6 +27,7 @@ int origin_leave(const Root *root, const char *path, const char *mode, const cha
         (void)snprintf(origin.mode, sizeof(origin.mode), "%s", mode);
         (void)snprintf(origin.source, sizeof(origin.source), "%s", source);
         (void)snprintf(origin.reason, sizeof(origin.reason), "%s", reason);
+        (void)snprintf(origin.holders, sizeof(origin.holders), "%s", holders);
         r = switch_origin_format(&origin, text, sizeof(text));
         if (r >= 0)
                 r = file_replace_private_at(root->fd, path, text, (size_t)r);

@@ -17,11 +17,12 @@
  * Leaves word for the switch to @mode that is about to be asked for.
  *
  * @path: APPLY_ORIGIN_PATH or SERVICE_ORIGIN_PATH
+ * @holders: in place of the mode's own key; "": as in the mode
  *
  * Returns 0 or a negative errno; on failure nothing is left there.
  */
 _must_check_ int origin_leave(const Root *root, const char *path, const char *mode,
-                              const char *source, const char *reason);
+                              const char *source, const char *reason, const char *holders);
 
 /** Takes it away again where nobody took it. */
 void origin_drop(const Root *root, const char *path);

@@ -16,6 +16,7 @@
 #define SUFFIX ".service"
 #define ALL_INSTANCES "vfio-mode@*.service"
 #define OUTPUT_SIZE (16 * 1024)
+#define UNITS_MAX 64
 
 const char *unit_name(const char *mode, char buffer[static UNIT_NAME_SIZE]) {
         (void)snprintf(buffer, UNIT_NAME_SIZE, PREFIX "%s" SUFFIX, mode);
@@ -46,6 +47,72 @@ int units_start_service(const char *unit) {
 
         r = command_run(arguments, NULL, 0);
         return r > 0 ? -EIO : r;
+}
+
+int units_stop_service(const char *unit) {
+        const char *const arguments[] = { SYSTEMCTL, "stop", "--quiet", "--", unit, NULL };
+        int r;
+
+        r = command_run(arguments, NULL, 0);
+        return r > 0 ? -EIO : r;
+}
+
+int units_queue_service(const char *unit) {
+        const char *const arguments[] = { SYSTEMCTL, "start", "--no-block", "--", unit, NULL };
+        int r;
+
+        r = command_run(arguments, NULL, 0);
+        return r > 0 ? -EIO : r;
+}
+
+/* One that is on its way down is not in our way, and was not stopped by us. */
+static bool is_running(const char *active_state) {
+        static const char *const states[] = { "active", "activating", "reloading", "refreshing" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+                if (strcmp(active_state, states[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* A paragraph for each unit, in the order asked for. */
+static int parse_states(char *output, size_t n, UnitState *ret) {
+        size_t i = 0, n_told = 0;
+        char *cursor = output, *line;
+
+        (void)memset(ret, 0, n * sizeof(*ret));
+        while ((line = strsep(&cursor, "\n"))) {
+                if (line[0] == '\0') {
+                        i += n_told > 0;
+                        n_told = 0;
+                        continue;
+                }
+                if (i == n)
+                        return -EBADMSG;
+                if (strncmp(line, "Id=", 3) == 0 &&
+                    parse_copy(ret[i].id, sizeof(ret[i].id), line + 3, strlen(line + 3)) < 0)
+                        ret[i].id[0] = '\0';
+                else if (strncmp(line, "ActiveState=", 12) == 0)
+                        ret[i].runs = is_running(line + 12);
+                n_told++;
+        }
+        return i + (n_told > 0) == n ? 0 : -EBADMSG;
+}
+
+int units_look(const char (*names)[CONFIG_UNIT_SIZE], size_t n, UnitState *ret) {
+        const char *arguments[UNITS_MAX + 5] = { SYSTEMCTL, "show", "--property=Id,ActiveState",
+                                                 "--" };
+        char output[OUTPUT_SIZE];
+        int r;
+
+        if (n > UNITS_MAX)
+                return -E2BIG;
+        for (size_t i = 0; i < n; i++)
+                arguments[4 + i] = names[i];
+        r = command_run(arguments, output, sizeof(output));
+        if (r != 0)
+                return r < 0 ? r : -EIO;
+        return parse_states(output, n, ret);
 }
 
 int units_reset_failed(const char *mode) {
@@ -124,17 +191,30 @@ int units_job(const char *mode, char ret[static 16]) {
         return word && parse_copy(ret, 16, word, length) >= 0;
 }
 
-bool units_has_dependents(const char *mode) {
-        char unit[UNIT_NAME_SIZE], output[512];
+int units_dependents(const char *mode, char *buffer, size_t size) {
+        char unit[UNIT_NAME_SIZE];
         const char *const arguments[] = { SYSTEMCTL,
                                           "show",
                                           "--value",
                                           "--property=BoundBy,RequiredBy,ConsistsOf",
                                           unit_name(mode, unit),
                                           NULL };
+        int r;
 
-        return command_run(arguments, output, sizeof(output)) == 0 &&
-               output[strspn(output, "\n")] != '\0';
+        r = command_run(arguments, buffer, size);
+        if (r != 0)
+                return r < 0 ? r : -EIO;
+        for (char *c = buffer; *c; c++)
+                if (*c == '\n')
+                        *c = ' ';
+        return (int)strlen(buffer);
+}
+
+bool units_has_dependents(const char *mode) {
+        char output[512];
+
+        return units_dependents(mode, output, sizeof(output)) > 0 &&
+               output[strspn(output, " ")] != '\0';
 }
 
 bool units_system_is_stopping(void) {

@@ -21,6 +21,12 @@ typedef struct UnitInstance {
         char active_state[16]; /**< active, activating, deactivating, failed, inactive, reloading */
 } UnitInstance;
 
+/** What systemd says of a unit. */
+typedef struct UnitState {
+        char id[CONFIG_UNIT_SIZE]; /**< its name without an alias; "": too long */
+        bool runs;                 /**< or is about to, by a job that has begun */
+} UnitState;
+
 typedef enum UnitStart {
         UNIT_START_QUEUE,  /**< only put the start job in the queue */
         UNIT_START_WAIT,   /**< start and wait; nothing happens where it is active */
@@ -62,6 +68,27 @@ int units_reset_failed(const char *mode);
  * Returns 1 where there is one; 0 where there is none (@ret is ""); else as units_list_instances().
  */
 _must_check_ int units_job(const char *mode, char ret[static 16]);
+
+/**
+ * Looks at units by their whole names, all at once.
+ *
+ * @ret: a row for each name
+ *
+ * Returns 0; -EBADMSG where systemctl says something else; else as units_list_instances().
+ */
+_must_check_ int units_look(const char (*names)[CONFIG_UNIT_SIZE], size_t n, UnitState *ret);
+
+/** Stops another unit than a mode's, by its whole name, and waits. Returns as units_start(). */
+_must_check_ int units_stop_service(const char *unit);
+
+/** Queues its start. Returns as units_start(). */
+_must_check_ int units_queue_service(const char *unit);
+
+/**
+ * The names of the units that are bound to a mode's unit (BindsTo=, Requires=, PartOf=), with
+ * blanks between, as far as they fit. Returns their length; else as units_list_instances().
+ */
+_must_check_ int units_dependents(const char *mode, char *buffer, size_t size);
 
 /** Whether any unit is bound to a mode's unit (BindsTo=, Requires=, PartOf=) and is stopped with
  * it. */

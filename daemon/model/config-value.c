@@ -344,6 +344,54 @@ static void set_on_wedged(Parser *p, const char *value) {
                 config_refuse(p, "on-wedged '%.64s' is unknown: there are stay and reboot", value);
 }
 
+static bool has_stop_unit(const ConfigMode *mode, const char *unit) {
+        for (size_t i = 0; i < mode->n_stop_units; i++)
+                if (strcmp(mode->stop_units[i], unit) == 0)
+                        return true;
+        return false;
+}
+
+static void add_stop_unit(Parser *p, const char *unit) {
+        ConfigMode *mode = mode_of(p);
+
+        if (!config_unit_is_valid(unit))
+                config_refuse(p, "stop-units '%.64s' is not a unit's name such as foo.service",
+                              unit);
+        else if (strncmp(unit, "vfio-mode", strlen("vfio-mode")) == 0)
+                config_refuse(p, "stop-units '%.64s' is a unit of vfio-mode itself", unit);
+        else if (has_stop_unit(mode, unit))
+                config_refuse(p, "stop-units names %.64s twice", unit);
+        else if (mode->n_stop_units == CONFIG_STOP_UNITS_MAX)
+                config_refuse(p, "stop-units %.64s is one too many: at most %d", unit,
+                              CONFIG_STOP_UNITS_MAX);
+        else
+                (void)snprintf(mode->stop_units[mode->n_stop_units++], CONFIG_UNIT_SIZE, "%s",
+                               unit);
+}
+
+static void set_stop_units(Parser *p, const char *value) {
+        const char *text;
+        size_t length;
+
+        if (!p->goes_on)
+                mode_of(p)->n_stop_units = 0;
+        while ((text = parse_word(&value, &length))) {
+                char unit[CONFIG_UNIT_SIZE];
+
+                if (parse_copy(unit, sizeof(unit), text, length) < 0)
+                        config_refuse(p, "stop-units '%.64s' is longer than %d bytes", text,
+                                      CONFIG_UNIT_SIZE - 1);
+                else
+                        add_stop_unit(p, unit);
+        }
+}
+
+static void set_holders(Parser *p, const char *value) {
+        if (config_holders_parse(value, &mode_of(p)->holders) < 0)
+                config_refuse(p, "holders '%.64s' is unknown: there are refuse, stop and kill",
+                              value);
+}
+
 void config_value_set(Parser *p, const char *value) {
         static const Setter setters[CONFIG_KEY_COUNT] = {
                 [CONFIG_KEY_DEFAULT_MODE] = set_default_mode,
@@ -362,6 +410,8 @@ void config_value_set(Parser *p, const char *value) {
                 [CONFIG_KEY_HUGEPAGES_KEEP] = set_hugepages_keep,
                 [CONFIG_KEY_CONFIRM] = set_confirm,
                 [CONFIG_KEY_ON_WEDGED] = set_on_wedged,
+                [CONFIG_KEY_STOP_UNITS] = set_stop_units,
+                [CONFIG_KEY_HOLDERS] = set_holders,
         };
 
         setters[p->key](p, value);

@@ -44,6 +44,43 @@ bool config_driver_is_valid(const char *name) {
                strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
+bool config_unit_is_valid(const char *name) {
+        static const char *const types[] = {
+                ".service", ".socket", ".timer", ".path", ".target",
+                ".mount",   ".scope",  ".slice", ".swap", ".automount"
+        };
+        size_t length = strspn(name, LOWER UPPER DIGITS ":-_.\\@");
+        const char *type = strrchr(name, '.');
+
+        if (length == 0 || length >= CONFIG_UNIT_SIZE || name[length] || name[0] == '-' ||
+            type == name || !type || type[-1] == '@')
+                return false;
+        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+                if (strcmp(type, types[i]) == 0)
+                        return true;
+        return false;
+}
+
+static const char *const holders_names[_CONFIG_HOLDERS_MAX] = {
+        [CONFIG_HOLDERS_REFUSE] = "refuse",
+        [CONFIG_HOLDERS_STOP] = "stop",
+        [CONFIG_HOLDERS_KILL] = "kill",
+};
+
+const char *config_holders_name(ConfigHolders holders) {
+        return holders_names[holders];
+}
+
+int config_holders_parse(const char *word, ConfigHolders *ret) {
+        for (unsigned i = 0; i < _CONFIG_HOLDERS_MAX; i++) {
+                if (strcmp(word, holders_names[i]) == 0) {
+                        *ret = (ConfigHolders)i;
+                        return 0;
+                }
+        }
+        return -EINVAL;
+}
+
 /* ---- Writing ---- */
 
 typedef struct Output {
@@ -136,6 +173,12 @@ static void append_mode(Output *output, const Config *config, const ConfigMode *
                         append(output, "  %s\n", config->devices[i].name);
         append_cmdline(output, mode->cmdline);
         append_hugepages(output, &mode->hugepages);
+        if (mode->n_stop_units > 0)
+                append(output, "stop-units =\n");
+        for (size_t i = 0; i < mode->n_stop_units; i++)
+                append(output, "  %s\n", mode->stop_units[i]);
+        if (mode->holders != CONFIG_HOLDERS_REFUSE)
+                append(output, "holders = %s\n", config_holders_name(mode->holders));
         if (mode->confirm == CONFIG_CONFIRM_BOOT)
                 append(output, "confirm = boot\n");
         if (mode->on_wedged == CONFIG_ON_WEDGED_REBOOT)

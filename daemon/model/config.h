@@ -22,6 +22,8 @@
 #define CONFIG_MODES_MAX 32
 #define CONFIG_ALSO_MAX 16
 #define CONFIG_CMDLINE_SIZE (640 + 1) /* of a mode: what fits into the boot environment's block */
+#define CONFIG_STOP_UNITS_MAX 10
+#define CONFIG_UNIT_SIZE (127 + 1) /* systemd allows 255, which no line here could hold */
 #define CONFIG_ERRORS_MAX 16
 #define CONFIG_FILE_MAX (128 * 1024) /* bytes of one file */
 #define CONFIG_FUNCTIONS_ALL 0xffu
@@ -60,6 +62,14 @@ typedef enum ConfigOnWedged {
         CONFIG_ON_WEDGED_REBOOT,
 } ConfigOnWedged;
 
+/** What becomes of processes that have a node of a leaving device open; each does more. */
+typedef enum ConfigHolders {
+        CONFIG_HOLDERS_REFUSE, /**< they are named; what is not set means this, too */
+        CONFIG_HOLDERS_STOP,   /**< the system units that they belong to are stopped */
+        CONFIG_HOLDERS_KILL,   /**< and what is left is ended */
+        _CONFIG_HOLDERS_MAX,
+} ConfigHolders;
+
 typedef struct ConfigMode {
         char name[CONFIG_NAME_SIZE];
         char cmdline[CONFIG_CMDLINE_SIZE]; /**< kernel arguments, one blank between them */
@@ -67,6 +77,9 @@ typedef struct ConfigMode {
         HugepagesWanted hugepages;
         ConfigConfirm confirm;
         ConfigOnWedged on_wedged;
+        char stop_units[CONFIG_STOP_UNITS_MAX][CONFIG_UNIT_SIZE]; /**< stopped on the way in */
+        size_t n_stop_units;
+        ConfigHolders holders;
 } ConfigMode;
 
 typedef struct Config {
@@ -142,3 +155,13 @@ bool config_name_is_valid(const char *name);
 /** Whether @name may be a kernel driver's name: a file name of letters, digits, `-`, `_` and `.`,
  * that fits. */
 bool config_driver_is_valid(const char *name);
+
+/** Whether @name may be the name of a unit that can be stopped, such as foo@bar.service, and fits.
+ */
+bool config_unit_is_valid(const char *name);
+
+/** The word for it: refuse, stop, kill. */
+const char *config_holders_name(ConfigHolders holders);
+
+/** Finds it by its word. Returns 0, or -EINVAL with @ret untouched. */
+_must_check_ int config_holders_parse(const char *word, ConfigHolders *ret);

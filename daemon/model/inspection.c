@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "in-use.h"
 #include "inspection.h"
 #include "record.h"
 
@@ -25,6 +26,18 @@ static const char *const result_names[_CHECK_RESULT_MAX] = {
 
 const char *check_result_name(CheckResult result) {
         return result_names[result];
+}
+
+void inspection_hide_processes(Inspection *inspection) {
+        for (size_t i = 0; i < inspection->n_steps; i++) {
+                InspectionStep *step = &inspection->steps[i];
+
+                if (strcmp(step->step, plan_stop_name(PLAN_KILL_HOLDER)) != 0)
+                        continue;
+                step->object[0] = '\0';
+                (void)snprintf(step->note, sizeof(step->note),
+                               "end a process that cannot be named to you");
+        }
 }
 
 /* --- writing --- */

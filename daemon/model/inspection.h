@@ -33,9 +33,9 @@ typedef struct Check {
 
 /** A step or a note of the plan. */
 typedef struct InspectionStep {
-        char step[16];   /**< step_kind_name(), or "note" */
-        char object[64]; /**< an address or a module; "" of a note */
-        char note[256];  /**< the step as a person reads it, or the note's text */
+        char step[16];                 /**< step_kind_name(), or "note" */
+        char object[CONFIG_UNIT_SIZE]; /**< an address, a module, a unit, a process; "" of a note */
+        char note[256];                /**< the step as a person reads it, or the note's text */
 } InspectionStep;
 
 typedef struct Inspection {
@@ -44,7 +44,7 @@ typedef struct Inspection {
         RefusalKind kind;             /**< REFUSAL_NONE: there is a plan */
         char text[REFUSAL_TEXT_SIZE]; /**< of the refusal */
         char public_text[REFUSAL_TEXT_SIZE]; /**< the same without names of processes */
-        InspectionStep steps[PLAN_STEPS_MAX + PLAN_NOTES_MAX];
+        InspectionStep steps[PLAN_STOPS_MAX + PLAN_STEPS_MAX + PLAN_NOTES_MAX];
         size_t n_steps;
         Check checks[INSPECTION_CHECKS_MAX];
         size_t n_checks;
@@ -52,6 +52,9 @@ typedef struct Inspection {
 
 /** A result's word: pass, warn, fail. */
 const char *check_result_name(CheckResult result);
+
+/** Takes the processes' names out of the steps, for who may not see them. */
+void inspection_hide_processes(Inspection *inspection);
 
 /** Writes the inspection as text. @ret: the caller frees it. Returns its length, or -ENOMEM. */
 _must_check_ int inspection_format(const Inspection *inspection, char **ret);

@@ -239,6 +239,10 @@ static RefusalKind check_take(Planner *planner, const Want *want) {
                         "%s is the display that this machine booted with: its screen goes dark when "
                         "it leaves the host. If that is meant, add 'consent = boot-vga' to [device %s].",
                         pci_address_format(function->address, address), want->device->name);
+        if (planner->is_fallback && function->is_held)
+                return refusal_set(planner->refusal, REFUSAL_BUSY,
+                                   "%s is in use on the host and stays there for now.",
+                                   pci_address_format(function->address, address));
         return check_group(planner, want);
 }
 

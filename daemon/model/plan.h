@@ -15,9 +15,11 @@
 #include "run-state.h"
 
 #define PLAN_STEPS_MAX (4 * RUN_STATE_FUNCTIONS_MAX + 8)
+#define PLAN_STOPS_MAX 64
 #define PLAN_NOTES_MAX 16
 #define PLAN_STEP_TEXT_SIZE 160
 #define PLAN_STEP_OBJECT_SIZE 64
+#define PLAN_STOP_TEXT_SIZE 224
 
 typedef enum StepKind {
         STEP_LOAD_MODULE,  /**< load `driver` by name, in spite of a blacklist */
@@ -39,9 +41,25 @@ typedef struct Step {
         uint64_t pages_min;
 } Step;
 
+typedef enum PlanStopKind {
+        PLAN_STOP_UNIT,   /**< `unit` is among the mode's stop-units and runs */
+        PLAN_STOP_HOLDER, /**< `unit` uses the function */
+        PLAN_KILL_HOLDER, /**< the process uses the function */
+} PlanStopKind;
+
+/** What has to let go before the first step. */
+typedef struct PlanStop {
+        PlanStopKind kind;
+        char unit[CONFIG_UNIT_SIZE]; /**< not of PLAN_KILL_HOLDER */
+        PciAddress address;          /**< not of PLAN_STOP_UNIT */
+        Holder process;              /**< of PLAN_KILL_HOLDER */
+} PlanStop;
+
 typedef struct Plan {
         char mode[CONFIG_NAME_SIZE];
         bool early; /**< as PlanInput.early: nothing may take long */
+        PlanStop stops[PLAN_STOPS_MAX]; /**< in_use_plan() puts them there */
+        size_t n_stops;
         Step steps[PLAN_STEPS_MAX];
         size_t n_steps;
         PciAddress vfio[RUN_STATE_FUNCTIONS_MAX]; /**< every function that is on vfio-pci when the

@@ -38,6 +38,22 @@ void run_state_add_pools(RunState *state, const RunState *more) {
                         state->home_pools[size] = more->home_pools[size];
 }
 
+const StoppedUnit *run_state_find_unit(const RunState *state, const char *name) {
+        for (size_t i = 0; i < state->n_units; i++)
+                if (strcmp(state->units[i].name, name) == 0)
+                        return &state->units[i];
+        return NULL;
+}
+
+int run_state_add_unit(RunState *state, const StoppedUnit *unit) {
+        if (run_state_find_unit(state, unit->name))
+                return 0;
+        if (state->n_units == RUN_STATE_UNITS_MAX)
+                return -ENOSPC;
+        state->units[state->n_units++] = *unit;
+        return 0;
+}
+
 /* --- writing --- */
 
 /* One name with a blank in it must not spoil the whole file: that function goes home by its
@@ -75,6 +91,15 @@ int run_state_format_pool(HugepageSize size, uint64_t pages, char *buffer, size_
         return (size_t)n < buffer_size ? n : -ENAMETOOLONG;
 }
 
+int run_state_format_unit(const StoppedUnit *unit, char *buffer, size_t size) {
+        char address[PCI_ADDRESS_SIZE];
+        int n;
+
+        n = snprintf(buffer, size, "unit=%s %s\n", unit->name,
+                     unit->is_holder ? pci_address_format(unit->address, address) : NOTHING);
+        return (size_t)n < size ? n : -ENAMETOOLONG;
+}
+
 int run_state_format(const RunState *state, char **ret) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
@@ -93,6 +118,12 @@ int run_state_format(const RunState *state, char **ret) {
                 char line[256];
 
                 if (run_state_format_home(&state->homes[i], line, sizeof(line)) > 0)
+                        (void)fputs(line, file);
+        }
+        for (size_t i = 0; i < state->n_units; i++) {
+                char line[256];
+
+                if (run_state_format_unit(&state->units[i], line, sizeof(line)) > 0)
                         (void)fputs(line, file);
         }
         for (HugepageSize i = 0; i < _HUGEPAGE_SIZE_MAX; i++) {
@@ -172,6 +203,26 @@ static int parse_pool(const char *value, RunState *state) {
         return 0;
 }
 
+static int parse_unit(const char *value, RunState *state) {
+        StoppedUnit unit = { 0 };
+        char address[PCI_ADDRESS_SIZE];
+        const char *word;
+        size_t length;
+
+        word = parse_word(&value, &length);
+        if (!word || parse_copy(unit.name, sizeof(unit.name), word, length) < 0 ||
+            !config_unit_is_valid(unit.name))
+                return -EBADMSG;
+        word = parse_word(&value, &length);
+        if (!word || parse_copy(address, sizeof(address), word, length) < 0 ||
+            parse_word(&value, &length))
+                return -EBADMSG;
+        unit.is_holder = strcmp(address, NOTHING) != 0;
+        if (unit.is_holder && pci_address_parse(address, &unit.address) < 0)
+                return -EBADMSG;
+        return run_state_add_unit(state, &unit) < 0 ? -EBADMSG : 0;
+}
+
 static int parse_line(const char *key, const char *value, RunState *state) {
         int r;
 
@@ -187,6 +238,8 @@ static int parse_line(const char *key, const char *value, RunState *state) {
                 return parse_decimal(value, UINT64_MAX, &state->since) < 0 ? -EBADMSG : 0;
         if (strcmp(key, "function") == 0)
                 return parse_home(value, state);
+        if (strcmp(key, "unit") == 0)
+                return parse_unit(value, state);
         if (strcmp(key, "hugepages") == 0)
                 return parse_pool(value, state);
         r = run_writer_parse(key, value, &state->writer);

@@ -15,6 +15,7 @@
 #include "run-writer.h"
 
 #define RUN_STATE_FUNCTIONS_MAX 64
+#define RUN_STATE_UNITS_MAX 48
 #define RUN_STATE_SIZE_MAX (128 * 1024)
 #define RUN_STATE_TEXT_SIZE 512
 
@@ -31,6 +32,14 @@ typedef struct HomePool {
         uint64_t pages;
 } HomePool;
 
+/** A unit that ran until we stopped it. */
+typedef struct StoppedUnit {
+        char name[CONFIG_UNIT_SIZE];
+        bool is_holder; /**< stopped since it used a function; else the mode's stop-units named it
+                         */
+        PciAddress address; /**< of that function */
+} StoppedUnit;
+
 /** `status`: the mode in force. `undo`: the switch in progress, from where to where. */
 typedef struct RunState {
         char mode[CONFIG_NAME_SIZE];     /**< the mode in force, or the switch's target; "": none */
@@ -43,6 +52,8 @@ typedef struct RunState {
         size_t n_homes;
         HomePool home_pools[_HUGEPAGE_SIZE_MAX];
         RunWriter writer; /**< of `undo`: who makes the switch's writes */
+        StoppedUnit units[RUN_STATE_UNITS_MAX]; /**< in the order in which they were stopped */
+        size_t n_units;
 } RunState;
 
 /**
@@ -78,3 +89,12 @@ _must_check_ int run_state_add_home(RunState *state, const HomeFunction *home);
 
 /** Adds the pools that @more knows and @state does not: the older one counts. */
 void run_state_add_pools(RunState *state, const RunState *more);
+
+/** As run_state_format_home(), for a `unit=` line. */
+_must_check_ int run_state_format_unit(const StoppedUnit *unit, char *buffer, size_t size);
+
+/** Finds a stopped unit by its name; NULL where it is none. */
+const StoppedUnit *run_state_find_unit(const RunState *state, const char *name);
+
+/** Adds a stopped unit unless it is there already. Returns 0, or -ENOSPC. */
+_must_check_ int run_state_add_unit(RunState *state, const StoppedUnit *unit);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Four lines. What is not known is refused: rather no reason than half a one.
+ * A few lines. What is not known is refused: rather no reason than half a one.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +22,8 @@ int switch_origin_format(const SwitchOrigin *origin, char *buffer, size_t size) 
         record_print(file, "mode", origin->mode);
         record_print(file, "source", origin->source);
         record_print(file, "reason", origin->reason);
+        if (origin->holders[0] != '\0')
+                record_print(file, "holders", origin->holders);
         (void)fprintf(file, "time=%" PRIu64 "\n", origin->time);
         if (fclose(file) != 0 || length >= size)
                 return -ENOSPC;
@@ -34,6 +36,7 @@ static bool is_word(const char *text) {
 }
 
 static int parse_line(const char *key, const char *value, SwitchOrigin *origin) {
+        ConfigHolders holders;
         int r = -EBADMSG;
 
         if (strcmp(key, "mode") == 0 && config_name_is_valid(value))
@@ -42,6 +45,8 @@ static int parse_line(const char *key, const char *value, SwitchOrigin *origin) 
                 r = parse_copy(origin->source, sizeof(origin->source), value, strlen(value));
         else if (strcmp(key, "reason") == 0)
                 r = parse_copy(origin->reason, sizeof(origin->reason), value, strlen(value));
+        else if (strcmp(key, "holders") == 0 && config_holders_parse(value, &holders) >= 0)
+                r = parse_copy(origin->holders, sizeof(origin->holders), value, strlen(value));
         else if (strcmp(key, "time") == 0)
                 r = parse_decimal(value, UINT64_MAX, &origin->time);
         return r < 0 ? -EBADMSG : 0;

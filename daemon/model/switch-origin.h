@@ -21,6 +21,7 @@ typedef struct SwitchOrigin {
         char source[32];             /**< as in the status: fallback, revert, bus */
         char reason[512];            /**< in words; one line */
         uint64_t time;               /**< CLOCK_MONOTONIC, µs */
+        char holders[8];             /**< what `holders` is for this switch; "": as in the mode */
 } SwitchOrigin;
 
 /**

@@ -291,10 +291,10 @@ def test_switch_to_be_confirmed(service, ask, written, usec):
     trial = {"mode": "passthrough", "back": "host", "until": "2026-01-01T00:05:00Z"}
     service.then("SwitchMode", "sa{sv}", "o", FINISH % ("done", "Said so.") + "\n" + START,
                  mode="passthrough", last_switch=ended(4), timed_switch=trial)
-    answer = ask("switch", "passthrough", f"--confirm{written}", "--holders=refuse")
+    answer = ask("switch", "passthrough", f"--confirm{written}", "--holders=stop")
     assert "goes back to mode host unless you say: vfio-modectl confirm" in answer.stdout
     assert service.calls("SwitchMode") == [
-        ["passthrough", {"confirm-within": usec * 1000000, "holders": "refuse"}]]
+        ["passthrough", {"confirm-within": usec * 1000000, "holders": "stop"}]]
 
 
 def starting(service, bus, *arguments):

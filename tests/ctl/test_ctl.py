@@ -45,6 +45,7 @@ def machine(tmp_path):
     ["switch", "host", "--confirm=soon"], ["switch", "host", "--confirm=2d"],
     ["switch", "host", "--confirm=0"], ["switch", "host", "--confirm="],
     ["switch", "host", "--holders=some"], ["switch", "host", "--holders"], ["-H"],
+    ["switch", "host", "--holders=stop", "--dry-run"],
     ["-H", "", "status"], ["-H", "-oProxyCommand=true", "status"],
     ["-H", "pc", "--root=/", "status"], ["-H", "pc", "list-devices"], ["-Hpc", "list", "--tree"],
 ])
@@ -59,7 +60,6 @@ def test_usage_error(arguments):
 
 @pytest.mark.parametrize("arguments", [
     ["release"], ["init"], ["watch"], ["report"], ["rom"], ["run", "passthrough", "--", "ls", "-l"],
-    ["switch", "host", "--holders=stop"], ["switch", "host", "--holders=kill"],
 ])
 def test_of_a_later_version(arguments):
     answer = run(*arguments)

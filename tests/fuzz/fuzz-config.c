@@ -145,6 +145,9 @@ static void check_config(const Config *config) {
                 assert((uint64_t)config->modes[i].vfio_devices >> config->n_devices == 0);
                 check_cmdline(config->modes[i].cmdline);
                 check_hugepages(&config->modes[i].hugepages);
+                assert(config->modes[i].n_stop_units <= CONFIG_STOP_UNITS_MAX);
+                for (size_t j = 0; j < config->modes[i].n_stop_units; j++)
+                        assert(config_unit_is_valid(config->modes[i].stop_units[j]));
         }
         assert(!config_find_mode(config, config->fallback_mode)->cmdline[0]);
         assert(!hugepages_are_wanted(&config_find_mode(config, config->fallback_mode)->hugepages));

@@ -47,6 +47,7 @@ void machine_add(Machine *machine, const Words *words) {
         function.class_code = words->class_code;
         function.boot_vga = words->boot_vga;
         function.will_bind = words->will_bind;
+        function.is_held = words->held;
         function.iommu_group = words->group > 0 ? words->group : -1;
         function.on_vfio = words->variant || strcmp(driver, "vfio-pci") == 0;
         function.holder.pid = words->holder;

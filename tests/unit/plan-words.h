@@ -22,6 +22,7 @@ typedef struct Words {
         int holder;          /**< PID */
         bool boot_vga;
         bool will_bind;
+        bool held; /**< a process uses it on the host */
 } Words;
 
 typedef struct Machine {

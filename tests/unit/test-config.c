@@ -363,9 +363,9 @@ static const struct Refused {
           "a.ini:5: unknown key 'foo' in [general]\n"
           "a.ini:7: unknown key 'vfio-devices' in [device x]\n" },
         { "a key of a later version",
-          { "[mode passthrough]\nexpect-vm = 20\nstop-units = a\n  b\nexpect-vm = 20\n" },
+          { "[mode passthrough]\nexpect-vm = 20\nend-sessions = yes\n  b\nexpect-vm = 20\n" },
           "a.ini:2: key 'expect-vm' is not supported by this version\n"
-          "a.ini:3: key 'stop-units' is not supported by this version\n"
+          "a.ini:3: key 'end-sessions' is not supported by this version\n"
           "a.ini:5: key 'expect-vm' is not supported by this version\n" },
         { "a key in other letters",
           { "[mode passthrough]\nVFIO-devices =\n" },
@@ -687,41 +687,6 @@ static void test_name(void **state) {
         assert_int_equal(config_driver_is_valid(row->name), row->valid_driver);
 }
 
-static void fill_device(ConfigDevice *device, unsigned i) {
-        sprintf(device->name, "device-with-a-name-of-32-bytes%02u", i);
-        memset(device->host_driver, 'd', CONFIG_DRIVER_SIZE - 1);
-        device->has_address = device->has_id = true;
-        device->address = (PciAddress){ UINT32_MAX, (uint8_t)i, 0x1f, 0 };
-        device->id = (PciId){ 0xffff, 0xffff };
-        device->consent = CONSENT_BOOT_VGA | CONSENT_NETWORK | CONSENT_STORAGE | CONSENT_INPUT;
-        device->functions = 0x7f;
-        device->n_also = CONFIG_ALSO_MAX;
-        for (uint8_t j = 0; j < CONFIG_ALSO_MAX; j++)
-                device->also[j] = (PciAddress){ UINT32_MAX, (uint8_t)(i + 100), j, 7 };
-}
-
-/* The buffer that config_format() takes, and a file's limit, hold the largest there can be. */
-static void test_largest(void **state) {
-        Config config = { .n_devices = CONFIG_DEVICES_MAX, .n_modes = CONFIG_MODES_MAX };
-        _cleanup_free_ char *text = NULL;
-
-        (void)state;
-        for (unsigned i = 0; i < CONFIG_DEVICES_MAX; i++)
-                fill_device(&config.devices[i], i);
-        for (unsigned i = 0; i < CONFIG_MODES_MAX; i++) {
-                sprintf(config.modes[i].name, "modes---with-a-name-of-32-bytes%1x", i % 16);
-                config.modes[i].name[5] = (char)('0' + i / 16);
-                config.modes[i].vfio_devices = UINT32_MAX;
-                config.modes[i].confirm = CONFIG_CONFIRM_BOOT;
-                sprintf(config.modes[i].cmdline, "%0190d %0190d %0190d %067d", 1, 2, 3, 4);
-        }
-        config.modes[31].cmdline[0] = '\0'; /* of the fallback mode */
-        strcpy(config.default_mode, config.modes[0].name);
-        strcpy(config.fallback_mode, config.modes[31].name);
-        text = round_trip(&config);
-        assert_in_range(strlen(text), 70000, CONFIG_FILE_MAX - 1);
-}
-
 /* ---- The key table ---- */
 
 static void test_keys(void **state) {
@@ -792,7 +757,6 @@ int main(void) {
         table_add(&table, "long words are quoted in part", test_long_quotes, NULL);
         table_add(&table, "one section or member too many", test_too_many, NULL);
         table_add(&table, "more errors than are kept", test_too_many_errors, NULL);
-        table_add(&table, "the largest configuration is read back", test_largest, NULL);
         table_add(&table, "the table has each key once", test_keys, NULL);
         table_add(&table, "each key is acted on or refused by name", test_every_key, NULL);
         table_add(&table, "finding a key", test_key_find, NULL);

@@ -123,6 +123,27 @@ static void test_largest(void **state) {
         free(again);
 }
 
+/* Who may not see processes still sees that one would be ended. */
+static void test_hide_processes(void **state) {
+        static const InspectionStep steps[] = {
+                { "stop-holder", "gdm.service", "stop gdm.service, which uses 0000:01:00.0" },
+                { "kill-holder", "4711", "end process 4711 (mpv), which uses 0000:01:00.1" },
+        };
+        Inspection *inspection = calloc(1, sizeof(*inspection));
+
+        (void)state;
+        assert_non_null(inspection);
+        (void)memcpy(inspection->steps, steps, sizeof(steps));
+        inspection->n_steps = ARRAY_SIZE(steps);
+        inspection_hide_processes(inspection);
+        assert_memory_equal(&inspection->steps[0], &steps[0], sizeof(steps[0]));
+        assert_string_equal(inspection->steps[1].step, "kill-holder");
+        assert_string_equal(inspection->steps[1].object, "");
+        assert_null(strstr(inspection->steps[1].note, "mpv"));
+        assert_null(strstr(inspection->steps[1].note, "4711"));
+        free(inspection);
+}
+
 /* Text of others' making (a process' name) does not become a line or a word. */
 static void test_hostile_text(void **state) {
         Inspection *inspection = calloc(1, sizeof(*inspection));
@@ -161,6 +182,7 @@ int main(void) {
         TABLE_ROWS(&table, test_row, rows);
         table_add(&table, "more than there is room for", test_too_many, NULL);
         table_add(&table, "the largest comes back whole", test_largest, NULL);
+        table_add(&table, "processes are hidden", test_hide_processes, NULL);
         table_add(&table, "hostile text stays text", test_hostile_text, NULL);
         table_add(&table, "names of results", test_names, NULL);
         return table_run("inspection", &table);

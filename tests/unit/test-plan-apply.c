@@ -92,7 +92,7 @@ static RefusalKind switch_to(Switch *s, const char *mode, bool best_effort) {
         assert_int_equal(host_scan(&s->root, &s->config, &s->state, &s->host), 0);
         assert_int_equal(plan_make(&input, &s->plan, &s->refusal), REFUSAL_NONE);
         assert_int_equal(undo_log_open(&s->root, "", mode, &s->undo), 0);
-        return plan_apply(&s->writer, &s->plan, &s->host, best_effort, &s->undo, &s->refusal);
+        return plan_apply(&s->writer, &s->plan, &s->host, best_effort, NULL, &s->undo, &s->refusal);
 }
 
 /* What a program keeps after a switch that was done: the homes of what is on vfio-pci. */

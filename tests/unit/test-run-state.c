@@ -55,6 +55,13 @@ static const Row rows[] = {
         { "a pool with a word too many", HEADER "hugepages=2M 1 2\n", -EBADMSG },
         { "a pool with a number that does not fit", HEADER "hugepages=2M 18446744073709551616\n",
           -EBADMSG },
+        { "units, of the mode and of a holder",
+          HEADER "unit=gdm.service -\nunit=a@b.service 0000:01:00.0\n", 0 },
+        { "a unit without anything", HEADER "unit=\n", -EBADMSG },
+        { "a unit without an address", HEADER "unit=gdm.service\n", -EBADMSG },
+        { "a unit with a word too many", HEADER "unit=gdm.service - x\n", -EBADMSG },
+        { "a unit that is none", HEADER "unit=../gdm -\n", -EBADMSG },
+        { "a unit at no address", HEADER "unit=gdm.service 01:00.0\n", -EBADMSG },
         { "nothing at all", "", -EBADMSG },
         { "no header", "mode=host\n", -EBADMSG },
         { "a header without newline", "vfio-mode-state=1", -EBADMSG },
@@ -109,6 +116,30 @@ static void test_homes(void **state) {
         assert_int_equal(run_state_add_home(run, &again), 0);
         assert_int_equal(run->n_homes, 1);
         assert_string_equal(run_state_find_home(run, first.address)->driver, "nvidia");
+        free(run);
+}
+
+static void test_units(void **state) {
+        StoppedUnit unit = { .name = "0.service" };
+        RunState *run = calloc(1, sizeof(*run));
+        char buffer[256];
+        int n;
+
+        for (unsigned i = 0; i < RUN_STATE_UNITS_MAX; i++) {
+                assert_int_equal(run_state_add_unit(run, &unit), 0);
+                assert_int_equal(run_state_add_unit(run, &unit), 0);
+                assert_int_equal(run->n_units, i + 1);
+                (void)snprintf(unit.name, sizeof(unit.name), "%u.service", i + 1);
+        }
+        assert_int_equal(run_state_add_unit(run, &unit), -ENOSPC);
+        assert_ptr_equal(run_state_find_unit(run, "7.service"), &run->units[7]);
+        assert_null(run_state_find_unit(run, unit.name));
+        unit.is_holder = true;
+        unit.address = (PciAddress){ 0, 1, 0, 1 };
+        n = run_state_format_unit(&unit, buffer, sizeof(buffer));
+        assert_string_equal(buffer, "unit=48.service 0000:01:00.1\n");
+        assert_int_equal(n, strlen(buffer));
+        assert_int_equal(run_state_format_unit(&unit, buffer, (size_t)n), -ENAMETOOLONG);
         free(run);
 }
 
@@ -191,6 +222,14 @@ static void random_state(uint64_t *random, RunState *ret) {
                 random_driver(random, ret->homes[i].driver);
                 random_driver(random, ret->homes[i].driver_override);
         }
+        ret->n_units = next_random(random) % 6;
+        for (size_t i = 0; i < ret->n_units; i++) {
+                (void)snprintf(ret->units[i].name, CONFIG_UNIT_SIZE, "%zu-%u.socket", i,
+                               next_random(random));
+                ret->units[i].is_holder = next_random(random) % 2;
+                if (ret->units[i].is_holder)
+                        ret->units[i].address = (PciAddress){ 0, (uint8_t)i, 1, 2 };
+        }
 }
 
 static void assert_same(const RunState *a, const RunState *b) {
@@ -208,6 +247,12 @@ static void assert_same(const RunState *a, const RunState *b) {
                 assert_int_equal(pci_address_compare(a->homes[i].address, b->homes[i].address), 0);
                 assert_string_equal(a->homes[i].driver, b->homes[i].driver);
                 assert_string_equal(a->homes[i].driver_override, b->homes[i].driver_override);
+        }
+        assert_int_equal(a->n_units, b->n_units);
+        for (size_t i = 0; i < a->n_units; i++) {
+                assert_string_equal(a->units[i].name, b->units[i].name);
+                assert_int_equal(a->units[i].is_holder, b->units[i].is_holder);
+                assert_int_equal(pci_address_compare(a->units[i].address, b->units[i].address), 0);
         }
 }
 
@@ -244,6 +289,7 @@ static void test_mutations(void **state) {
                         text = NULL;
                         random_state(&random, run);
                         run->n_homes %= 4;
+                        run->n_units %= 4;
                         assert_true(run_state_format(run, &text) > 0);
                 }
                 length = strlen(text);
@@ -276,8 +322,9 @@ static void test_newline_in_reason(void **state) {
 }
 
 int main(void) {
-        struct CMUnitTest tests[ARRAY_SIZE(rows) + 7] = {
+        struct CMUnitTest tests[ARRAY_SIZE(rows) + 8] = {
                 { "a function has one home, the first", test_homes, NULL, NULL, NULL },
+                { "units are kept once each, and 48 at most", test_units, NULL, NULL, NULL },
                 { "there are 64 homes at most", test_homes_are_bounded, NULL, NULL, NULL },
                 { "a text with 65 homes is refused", test_too_many_homes_in_text, NULL, NULL,
                   NULL },
@@ -290,7 +337,7 @@ int main(void) {
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-                tests[7 + i] = (struct CMUnitTest){ rows[i].title, test_row, NULL, NULL,
+                tests[8 + i] = (struct CMUnitTest){ rows[i].title, test_row, NULL, NULL,
                                                     (void *)(uintptr_t)&rows[i] };
         return cmocka_run_group_tests_name("run-state", tests, NULL, NULL);
 }

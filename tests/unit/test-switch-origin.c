@@ -13,8 +13,8 @@
 
 static void test_round_trip(_unused_ void **state) {
         const SwitchOrigin origins[] = {
-                { "host", "fallback", "the fallback mode was asked for", 1 },
-                { NAME_32, "revert", "", UINT64_MAX },
+                { "host", "fallback", "the fallback mode was asked for", 1, "" },
+                { NAME_32, "revert", "", UINT64_MAX, "stop" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(origins); i++) {
@@ -29,12 +29,13 @@ static void test_round_trip(_unused_ void **state) {
                 assert_string_equal(parsed.source, origins[i].source);
                 assert_string_equal(parsed.reason, origins[i].reason);
                 assert_true(parsed.time == origins[i].time);
+                assert_string_equal(parsed.holders, origins[i].holders);
                 assert_int_equal(switch_origin_format(&origins[i], text, (size_t)n), -ENOSPC);
         }
 }
 
 static void test_one_line(_unused_ void **state) {
-        const SwitchOrigin origin = { "host", "bus", "a\nsource=fallback", 1 };
+        const SwitchOrigin origin = { "host", "bus", "a\nsource=fallback", 1, "" };
         char text[SWITCH_ORIGIN_SIZE_MAX];
         SwitchOrigin parsed;
 
@@ -56,6 +57,7 @@ static const Row rows[] = {
         { "a word for what is no mode", "mode=../x\nsource=bus\ntime=1\n" },
         { "a word from what is no source", "mode=host\nsource=a b\ntime=1\n" },
         { "a word of a time that is no number", "mode=host\nsource=bus\ntime=now\n" },
+        { "a word for holders that is none", "mode=host\nsource=bus\ntime=1\nholders=all\n" },
         { "a word with an unknown key", "mode=host\nsource=bus\ntime=1\nuid=0\n" },
 };
 
@@ -70,7 +72,7 @@ static void test_row(void **state) {
 }
 
 static void test_age(_unused_ void **state) {
-        const SwitchOrigin origin = { "host", "bus", "", 1000 };
+        const SwitchOrigin origin = { "host", "bus", "", 1000, "" };
 
         assert_true(switch_origin_is_of(&origin, "host", 1000));
         assert_true(switch_origin_is_of(&origin, "host", 1000 + SWITCH_ORIGIN_USEC_MAX));
@@ -103,7 +105,7 @@ static void test_taken_once(void **state) {
 
         assert_int_equal(root_open(fake_host_path(fake), &root), 0);
         assert_false(origin_take(&root, "host", &origin));
-        assert_int_equal(origin_leave(&root, APPLY_ORIGIN_PATH, "host", "fallback", "why"), 0);
+        assert_int_equal(origin_leave(&root, APPLY_ORIGIN_PATH, "host", "fallback", "why", ""), 0);
         assert_int_equal(fstatat(root.fd, APPLY_ORIGIN_PATH, &status, 0), 0);
         assert_int_equal(status.st_mode & 07777, 0600);
         assert_false(origin_take(&root, "other", &origin));
@@ -120,8 +122,8 @@ static void test_both(void **state) {
         SwitchOrigin origin;
 
         assert_int_equal(root_open(fake_host_path(fake), &root), 0);
-        assert_int_equal(origin_leave(&root, SERVICE_ORIGIN_PATH, "host", "bus", "x"), 0);
-        assert_int_equal(origin_leave(&root, APPLY_ORIGIN_PATH, "host", "revert", "y"), 0);
+        assert_int_equal(origin_leave(&root, SERVICE_ORIGIN_PATH, "host", "bus", "x", ""), 0);
+        assert_int_equal(origin_leave(&root, APPLY_ORIGIN_PATH, "host", "revert", "y", ""), 0);
         assert_true(origin_take(&root, "host", &origin));
         assert_string_equal(origin.source, "revert");
         assert_false(origin_take(&root, "host", &origin));

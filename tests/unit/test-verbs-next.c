@@ -279,8 +279,8 @@ static void test_switch_on_behalf(void **state) {
         RunState *buffer = calloc(1, sizeof(*buffer));
 
         switch_on_trial(machine, NULL);
-        assert_int_equal(origin_leave(&machine->root, APPLY_ORIGIN_PATH, "host", "fallback", "why"),
-                         0);
+        assert_int_equal(
+                origin_leave(&machine->root, APPLY_ORIGIN_PATH, "host", "fallback", "why", ""), 0);
         assert_int_equal(apply_switch(&machine->root, "host", false), REFUSAL_NONE);
         assert_string_equal(mode_now(machine, buffer), "host");
         assert_string_equal(buffer->source, "fallback");

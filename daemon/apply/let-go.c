@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A process is signalled through a descriptor that was opened before the look that saw it with a
+ * node open, so that its number cannot be another's by then.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "host/units.h"
+#include "let-go.h"
+
+#define MSEC UINT64_C(1000)
+#define SEC (UINT64_C(1000) * MSEC)
+#define PATIENCE (3 * SEC)      /* for who lets go by itself */
+#define TERM_PATIENCE (5 * SEC) /* for who was asked to end */
+#define KILL_PATIENCE (8 * SEC) /* in all */
+#define INTERVAL_MSEC 200       /* between looks: nothing tells that a node was closed */
+
+typedef struct Target {
+        int pid;
+        int fd;         /* pidfd */
+        uint64_t asked; /* when, by SIGTERM; 0: not yet */
+        bool is_killed;
+} Target;
+
+typedef struct Targets {
+        Target list[HOLDERS_MAX];
+        size_t n;
+} Targets;
+
+static uint64_t now_usec(void) {
+        struct timespec now = { 0 };
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* --- processes --- */
+
+static void targets_done(Targets *targets) {
+        for (size_t i = 0; i < targets->n; i++)
+                closep(&targets->list[i].fd);
+        targets->n = 0;
+}
+
+static Target *find_target(Targets *targets, int pid) {
+        for (size_t i = 0; i < targets->n; i++)
+                if (targets->list[i].pid == pid)
+                        return &targets->list[i];
+        return NULL;
+}
+
+/* Returns how many are new: they are to be looked at once more before anything is done to them. */
+static unsigned watch(Targets *targets, const Holders *holders) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < holders->n && targets->n < HOLDERS_MAX; i++) {
+                int pid = holders->list[i].pid, fd;
+
+                if (find_target(targets, pid))
+                        continue;
+                fd = pidfd_open(pid, 0);
+                if (fd < 0)
+                        continue;
+                targets->list[targets->n++] = (Target){ .pid = pid, .fd = fd };
+                n++;
+        }
+        return n;
+}
+
+/* Waits until one of them has ended, or for a moment. */
+static void wait_a_moment(Targets *targets) {
+        struct pollfd fds[HOLDERS_MAX];
+        size_t n = 0;
+
+        for (size_t i = 0; i < targets->n; i++)
+                fds[i] = (struct pollfd){ .fd = targets->list[i].fd, .events = POLLIN };
+        if (poll(fds, targets->n, INTERVAL_MSEC) <= 0)
+                return;
+        for (size_t i = 0; i < targets->n; i++) {
+                if (fds[i].revents != 0)
+                        closep(&targets->list[i].fd);
+                else
+                        targets->list[n++] = targets->list[i];
+        }
+        targets->n = n;
+}
+
+static void end_process(Target *target, const NodeHolder *holder) {
+        uint64_t now = now_usec();
+
+        if (target->asked == 0) {
+                log_notice("Asking process %d (%s) to end.", holder->pid, holder->command);
+                target->asked = now;
+                (void)pidfd_send_signal(target->fd, SIGTERM, NULL, 0);
+        } else if (!target->is_killed && now - target->asked >= TERM_PATIENCE) {
+                log_notice("Process %d (%s) did not end when asked to; killing it.", holder->pid,
+                           holder->command);
+                target->is_killed = true;
+                (void)pidfd_send_signal(target->fd, SIGKILL, NULL, 0);
+        }
+}
+
+static void end_holders(Targets *targets, const Holders *holders) {
+        for (size_t i = 0; i < holders->n; i++) {
+                Target *target = find_target(targets, holders->list[i].pid);
+
+                if (target && !holders->list[i].is_kept)
+                        end_process(target, &holders->list[i]);
+        }
+}
+
+/* --- the plan --- */
+
+static RefusalKind refuse_to_look(int error, Refusal *refusal) {
+        return refusal_set(refusal, REFUSAL_FAILED,
+                           "Processes and units that use the devices cannot be looked for: %s.",
+                           strerror(-error));
+}
+
+bool let_go_is_to_be_stopped(const Situation *now, const UnitInstance *instance) {
+        return strcmp(instance->mode, now->mode) != 0 &&
+               strcmp(instance->active_state, "active") == 0;
+}
+
+/* Asked only where somebody is there who may end with it. */
+static void list_ending(LetGo *who, const UnitInstance *instances, int n) {
+        char *to = who->in_use.ending;
+        size_t left = sizeof(who->in_use.ending);
+
+        if (who->in_use.holders.n == 0 || to[0] != '\0')
+                return;
+        for (int i = 0; i < n; i++) {
+                int length;
+
+                if (!let_go_is_to_be_stopped(who->now, &instances[i]))
+                        continue;
+                length = units_dependents(instances[i].mode, to, left);
+                if (length < 0)
+                        continue;
+                to += length;
+                left -= (size_t)length;
+        }
+}
+
+static const ConfigMode *mode_of(const LetGo *who) {
+        return config_find_mode(&who->now->config, who->now->mode);
+}
+
+static RefusalKind plan_patiently(LetGo *who, const UnitInstance *instances, int n_instances,
+                                  Plan *plan, Refusal *refusal) {
+        _cleanup_(targets_done) Targets targets = { .n = 0 };
+        uint64_t deadline = now_usec() + PATIENCE;
+        const Situation *now = who->now;
+
+        for (;;) {
+                RefusalKind kind;
+                int r;
+
+                r = in_use_look(now->root, &now->host, plan, mode_of(who), &who->in_use);
+                if (r < 0 && !now->is_fallback)
+                        return refuse_to_look(r, refusal);
+                list_ending(who, instances, n_instances);
+                kind = in_use_plan(&who->in_use, mode_of(who), who->how, now->is_fallback, plan,
+                                   refusal);
+                if (kind != REFUSAL_BUSY || now_usec() >= deadline)
+                        return kind;
+                (void)watch(&targets, &who->in_use.holders);
+                wait_a_moment(&targets);
+        }
+}
+
+static void mark_held(LetGo *who) {
+        Host *host = &who->now->host;
+        const Holders *holders = &who->in_use.holders;
+
+        for (size_t i = 0; i < host->n_functions; i++)
+                for (size_t j = 0; j < holders->n; j++)
+                        host->functions[i].is_held |=
+                                pci_address_compare(host->functions[i].address,
+                                                    holders->list[j].address) == 0;
+}
+
+RefusalKind let_go_plan(LetGo *who, const UnitInstance *instances, int n_instances, Plan *plan,
+                        Refusal *refusal) {
+        RefusalKind kind;
+
+        who->in_use.ending[0] = '\0';
+        kind = plan_patiently(who, instances, n_instances, plan, refusal);
+        if (!who->now->is_fallback || who->in_use.holders.n == 0)
+                return kind;
+        mark_held(who);
+        kind = situation_plan(who->now, plan, refusal);
+        return kind == REFUSAL_NONE ? plan_patiently(who, instances, n_instances, plan, refusal)
+                                    : kind;
+}
+
+/* --- letting go --- */
+
+static bool runs(const char *unit) {
+        char names[1][CONFIG_UNIT_SIZE];
+        UnitState state;
+
+        (void)snprintf(names[0], sizeof(names[0]), "%s", unit);
+        return units_look((const char(*)[CONFIG_UNIT_SIZE])names, 1, &state) < 0 || state.runs;
+}
+
+static RefusalKind stop_unit(const LetGo *who, const PlanStop *stop, UndoLog *undo,
+                             Refusal *refusal) {
+        StoppedUnit unit = { .is_holder = stop->kind == PLAN_STOP_HOLDER,
+                             .address = stop->address };
+        int r;
+
+        (void)memcpy(unit.name, stop->unit, sizeof(unit.name));
+        r = undo_log_add_unit(undo, &unit);
+        if (r < 0 && !who->now->is_fallback)
+                return refusal_set(refusal, REFUSAL_FAILED,
+                                   "That %s is to be stopped cannot be noted: %s.", stop->unit,
+                                   strerror(-r));
+        /* A unit that fails while it stops has stopped. */
+        if (units_stop_service(stop->unit) >= 0 || !runs(stop->unit))
+                return REFUSAL_NONE;
+        (void)refusal_set(refusal, REFUSAL_FAILED, "%s cannot be stopped; see: systemctl status %s",
+                          stop->unit, stop->unit);
+        if (!who->now->is_fallback)
+                return REFUSAL_FAILED;
+        log_warning("%s", refusal->text);
+        return REFUSAL_NONE;
+}
+
+static RefusalKind wait_until_free(LetGo *who, const Plan *plan, Refusal *refusal) {
+        _cleanup_(targets_done) Targets targets = { .n = 0 };
+        const Holders *holders = &who->in_use.holders;
+        bool kills = who->how == CONFIG_HOLDERS_KILL;
+        uint64_t deadline = now_usec() + (kills ? KILL_PATIENCE : PATIENCE);
+
+        for (;;) {
+                unsigned n_new;
+                int r;
+
+                r = in_use_look(who->now->root, &who->now->host, plan, NULL, &who->in_use);
+                if (r < 0)
+                        return refuse_to_look(r, refusal);
+                if (holders->n == 0)
+                        return REFUSAL_NONE;
+                if (now_usec() >= deadline)
+                        return in_use_refuse_rest(&who->in_use, who->how, refusal);
+                if (kills)
+                        end_holders(&targets, holders);
+                n_new = watch(&targets, holders);
+                if (n_new == 0 || !kills)
+                        wait_a_moment(&targets);
+        }
+}
+
+RefusalKind let_go(LetGo *who, const Plan *plan, UndoLog *undo, Refusal *refusal) {
+        for (size_t i = 0; i < plan->n_stops; i++) {
+                const PlanStop *stop = &plan->stops[i];
+                char text[PLAN_STOP_TEXT_SIZE];
+                RefusalKind kind;
+
+                log_info("%s", plan_stop_format(stop, text));
+                if (stop->kind == PLAN_KILL_HOLDER)
+                        continue;
+                kind = stop_unit(who, stop, undo, refusal);
+                if (kind != REFUSAL_NONE)
+                        return kind;
+        }
+        if (plan->n_stops == 0 || who->now->is_fallback)
+                return REFUSAL_NONE;
+        return wait_until_free(who, plan, refusal);
+}
+
+void let_go_start_again(const RunState *stopped,
+                        bool (*stays)(const StoppedUnit *unit, const void *userdata),
+                        const void *userdata) {
+        for (size_t i = stopped->n_units; i > 0; i--) {
+                const StoppedUnit *unit = &stopped->units[i - 1];
+
+                if (stays(unit, userdata))
+                        continue;
+                log_info("start %s again", unit->name);
+                if (units_queue_service(unit->name) < 0)
+                        log_warning("%s, which was stopped for the switch, cannot be started "
+                                    "again.",
+                                    unit->name);
+        }
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The device numbers through which processes use a PCI function.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "model/host.h"
+#include "root.h"
+
+#define DEVICE_NODES_MAX 1024
+
+typedef struct DeviceNode {
+        dev_t number;
+        bool is_block;
+        bool is_major; /**< every minor of it */
+        PciAddress address;
+} DeviceNode;
+
+typedef struct DeviceNodes {
+        DeviceNode list[DEVICE_NODES_MAX];
+        size_t n;
+} DeviceNodes;
+
+/**
+ * Adds the nodes of a function; what belongs to no driver has none.
+ *
+ * Returns 0; -E2BIG where they are more than there is room for, or lie too deep.
+ */
+_must_check_ int device_nodes_add(const Root *root, const Function *function, DeviceNodes *nodes);

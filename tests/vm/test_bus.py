@@ -73,7 +73,7 @@ def test_the_service_has_few_rights(pc: PC) -> None:
         service=$(pidof vfio-moded)
         grep -q '^CapEff:[[:space:]]*0*$' /proc/$service/status || echo capabilities
         for path in /sys/bus/pci/drivers_probe /sys/bus/pci/devices/*/driver_override /proc/sys/kernel/panic \
-                /etc /usr /boot/grub/grubenv /boot/grub/grub.cfg /var/log {PLACE}; do
+                /etc /usr /run /run/vfio-mode /boot/grub/grubenv /boot/grub/grub.cfg /var/log {PLACE}; do
             nsenter --mount --target $service test ! -w $path || echo $path
         done""")
     assert writable.split() == [PLACE], writable

@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from gpu import AUDIO, GPU, HOST, PASSTHROUGH, look
 from machines import ini
-from modes import INI, check_refused, check_words, snapshot
+from modes import AUDIO, GPU, HOST, INI, PASSTHROUGH, check_refused, check_words, look, snapshot
 from pc import PC
 from test_refusals import bring_module_back, take_module_away
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gpu import HOST, PASSTHROUGH, look
 from machines import ini
-from modes import INI, check_refused, check_tool_refused
+from modes import HOST, INI, PASSTHROUGH, check_refused, check_tool_refused, look
 from pc import PC
 from test_kill import prepare
 

@@ -103,8 +103,16 @@ Writer writer_new(const Root *root, bool early) {
 uint64_t writer_deadline(const Writer *writer, RunWriteKind kind) {
         if (writer->deadline_usec > 0)
                 return writer->deadline_usec;
-        return kind == RUN_WRITE_UNBIND || kind == RUN_WRITE_LOAD ? WRITER_UNBIND_USEC
-                                                                  : WRITER_OTHER_USEC;
+        switch (kind) {
+        case RUN_WRITE_BIND:
+        case RUN_WRITE_PROBE:
+        case RUN_WRITE_LOAD:
+                return WRITER_PROBE_USEC;
+        case RUN_WRITE_UNBIND:
+                return WRITER_UNBIND_USEC;
+        default:
+                return WRITER_OTHER_USEC;
+        }
 }
 
 static int make_child(Writer *writer) {

@@ -234,7 +234,7 @@ void conflicts_find(const Root *root, const Host *host, const PciAddress *functi
 
 RefusalKind conflicts_judge(const Root *root, const Config *config, const Host *host,
                             const Plan *plan, Refusal *refusal) {
-        Conflicts conflicts;
+        Conflicts conflicts = { .n_conflicts = 0 };
 
         /* What is as wanted already is no time to quarrel, and must stay cheap. */
         if (strcmp(plan->mode, config->fallback_mode) == 0 || plan->n_steps == 0)

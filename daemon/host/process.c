@@ -30,7 +30,7 @@ int process_start(const Root *root, int pid, uint64_t *ret) {
 }
 
 bool process_is_there(const Root *root, int pid, uint64_t start) {
-        uint64_t now;
+        uint64_t now = 0;
 
         return pid > 0 && process_start(root, pid, &now) >= 0 && now == start;
 }

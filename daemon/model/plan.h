@@ -57,7 +57,7 @@ typedef struct PlanStop {
 
 typedef struct Plan {
         char mode[CONFIG_NAME_SIZE];
-        bool early; /**< as PlanInput.early: nothing may take long */
+        bool early;                     /**< as PlanInput.early: nothing may take long */
         PlanStop stops[PLAN_STOPS_MAX]; /**< in_use_plan() puts them there */
         size_t n_stops;
         Step steps[PLAN_STEPS_MAX];

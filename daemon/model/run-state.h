@@ -51,7 +51,7 @@ typedef struct RunState {
                                                         back */
         size_t n_homes;
         HomePool home_pools[_HUGEPAGE_SIZE_MAX];
-        RunWriter writer; /**< of `undo`: who makes the switch's writes */
+        RunWriter writer;                       /**< of `undo`: who makes the switch's writes */
         StoppedUnit units[RUN_STATE_UNITS_MAX]; /**< in the order in which they were stopped */
         size_t n_units;
 } RunState;

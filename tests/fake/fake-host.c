@@ -326,7 +326,7 @@ void fake_host_set_pool(FakeHost *host, const char *pool, unsigned pages, unsign
 
 unsigned fake_host_pool(const FakeHost *host, const char *pool) {
         char path[PATH_MAX], *text;
-        unsigned pages;
+        unsigned pages = 0;
 
         text = fake_host_read(host, print(path, FAKE_POOLS "/%s/nr_hugepages", pool));
         CHECK(text && sscanf(text, "%u", &pages) == 1);

@@ -76,7 +76,7 @@ typedef enum Manner {
         POLLING,  /* has the node open for a moment again and again */
 } Manner;
 
-static void poll_for_ever(void) {
+static _Noreturn void poll_for_ever(void) {
         for (;;) {
                 int fd = open(NODE, O_RDWR | O_CLOEXEC);
 

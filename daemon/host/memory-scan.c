@@ -13,17 +13,24 @@
 
 #define MEMINFO_MAX (16 * 1024)
 
+static const char *next_line(const char *line) {
+        const char *end = strchr(line, '\n');
+
+        return end ? end + 1 : NULL;
+}
+
 /* Finds "NAME:   NUMBER kB"; 0 where there is no such line. */
 static uint64_t find_kib(const char *text, const char *name) {
         size_t name_length = strlen(name), length;
         char number[32];
         uint64_t kib;
 
-        for (; text; text = strchr(text, '\n'), text += text != NULL) {
-                const char *cursor = text + name_length, *word;
+        for (const char *line = text; line; line = next_line(line)) {
+                const char *cursor, *word;
 
-                if (strncmp(text, name, name_length) != 0)
+                if (strncmp(line, name, name_length) != 0)
                         continue;
+                cursor = line + name_length;
                 word = parse_word(&cursor, &length);
                 if (word && parse_copy(number, sizeof(number), word, length) >= 0 &&
                     parse_decimal(number, UINT64_MAX / 1024, &kib) >= 0)

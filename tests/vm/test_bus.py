@@ -253,7 +253,7 @@ def test_refused(pc: PC) -> None:
         "SetNextBoot 'sa{sv}' nosuch 0",
         "SetNextBoot 'sa{sv}' passthrough 1 tries u 4",
         "SetNextBoot 'sa{sv}' passthrough 1 nosuch b true",
-        "SwitchMode 'sa{sv}' passthrough 1 holders s kill",
+        "SwitchMode 'sa{sv}' passthrough 1 holders s nobody",
         "SwitchMode 'sa{sv}' ../../etc 0",
     ):
         result = pc.run(f"{CALL} {arguments}")

@@ -135,7 +135,8 @@ def test_pages_in_use(pc: PC) -> None:
     assert pool(pc) == 0
 
 
-@pytest.mark.parametrize("then, there, pages", [("host", HOST, 0), ("passthrough", PASSTHROUGH, 200)])
+@pytest.mark.parametrize("then, there, pages", [
+    ("host", HOST, 0), pytest.param("passthrough", PASSTHROUGH, 200, marks=pytest.mark.long)])
 def test_killed(pc: PC, tmp_path: Path, then: str, there: object, pages: int) -> None:
     """Killed when it asks for the last of them: the next switch mends it, wherever it goes."""
     configure(pc, "hugepages-2M = 200")

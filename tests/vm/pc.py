@@ -34,7 +34,7 @@ _FIRMWARE = (Path("/usr/share/OVMF"), Path("/usr/share/pve-edk2-firmware"))
 
 # busctl waits until the bus is there, by inotify; systemctl alone would fail before that.
 _WAIT_UP = """
-busctl --watch-bind=yes call org.freedesktop.DBus / org.freedesktop.DBus.Peer Ping >/dev/null
+busctl --watch-bind=yes call org.freedesktop.DBus / org.freedesktop.DBus GetId >/dev/null
 systemctl is-system-running --wait >/dev/null
 # Systemd's queue may be empty while udev still loads the GPU's driver.
 udevadm settle --timeout=500

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import image  # noqa: E402
 import power  # noqa: E402
-from machines import MACHINES, Machine  # noqa: E402
+from machines import GPU, MACHINES, Machine  # noqa: E402
 from pc import PC, artifacts  # noqa: E402
 from qemu import PCError  # noqa: E402
 
@@ -74,8 +74,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         mark = _wanted(item)
         if mark and mark.name == "machine":
-            # Tests of one file that share a machine share a process. Cold ones go anywhere.
-            item.add_marker(pytest.mark.xdist_group(f"{mark.args[0]}-{item.path.stem}"))
+            # Tests that share a machine share a process: two would both wait until it is built. Only of
+            # the one that most have, a file's. Cold ones go anywhere.
+            part = f"-{item.path.stem}" if mark.args[0] == GPU.name else ""
+            item.add_marker(pytest.mark.xdist_group(mark.args[0] + part))
         if item.get_closest_marker("long") and not config.option.long:
             item.add_marker(pytest.mark.skip(reason="only with --long"))
     # Stable: machines in a row, so that each is started once; boots after them.

@@ -18,10 +18,10 @@ _IOMMU = ("intel-iommu,intremap=on,caching-mode=on",)  # first of all devices, o
 _UNUSED_MODULES = """
     kvm_amd kvm_intel ccp iTCO_wdt i2c_i801 lpc_ich psmouse serio_raw pcspkr ip_tables nfnetlink
     crct10dif_pclmul crc32_pclmul ghash_clmulni_intel sha512_ssse3 sha256_ssse3 sha1_ssse3 aesni_intel
-    qemu_fw_cfg efi_pstore
+    qemu_fw_cfg efi_pstore powernow_k8 acpi_cpufreq
 """.split()
 _QUICK = (
-    "intel_iommu=on nokaslr init_on_alloc=0 audit=0 "
+    "intel_iommu=on nokaslr init_on_alloc=0 audit=0 lsm=yama "
     f"systemd.gpt_auto=no modprobe.blacklist={','.join(_UNUSED_MODULES)}")
 # Without what a power button and a login take. And with a clock that was 200 s ahead after a restore (seen
 # once, 6.12; journald's watchdog fired): only for machines that boot more than they are restored.

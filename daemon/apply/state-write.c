@@ -66,6 +66,24 @@ static bool is_among(const PciAddress *addresses, size_t n, PciAddress address) 
         return false;
 }
 
+/* Takes away those of all others. */
+static int remove_marks(DIR *dir, const PciAddress *addresses, size_t n) {
+        for (;;) {
+                const struct dirent *entry;
+                PciAddress address;
+
+                errno = 0;
+                entry = readdir(dir);
+                if (!entry)
+                        return -errno;
+                if (pci_address_parse(entry->d_name, &address) < 0 ||
+                    is_among(addresses, n, address))
+                        continue;
+                if (unlinkat(dirfd(dir), entry->d_name, 0) < 0 && errno != ENOENT)
+                        return -errno;
+        }
+}
+
 static int open_marks(const Root *root) {
         int fd;
 
@@ -77,8 +95,7 @@ static int open_marks(const Root *root) {
 
 int marks_write(const Root *root, const PciAddress *addresses, size_t n) {
         _cleanup_closedir_ DIR *dir = NULL;
-        const struct dirent *entry;
-        int fd;
+        int fd, r;
 
         fd = open_marks(root);
         if (fd < 0)
@@ -88,16 +105,8 @@ int marks_write(const Root *root, const PciAddress *addresses, size_t n) {
                 closep(&fd);
                 return -ENOMEM;
         }
-        while ((entry = readdir(dir))) {
-                PciAddress address;
-
-                if (pci_address_parse(entry->d_name, &address) < 0 ||
-                    is_among(addresses, n, address))
-                        continue;
-                if (unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT)
-                        return -errno;
-        }
-        for (size_t i = 0; i < n; i++) {
+        r = remove_marks(dir, addresses, n);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
                 char name[PCI_ADDRESS_SIZE];
                 _cleanup_close_ int mark = -1;
 
@@ -106,5 +115,5 @@ int marks_write(const Root *root, const PciAddress *addresses, size_t n) {
                 if (mark < 0)
                         return -errno;
         }
-        return 0;
+        return r;
 }

@@ -34,8 +34,11 @@ int undo_log_open_with(const Root *root, const char *old_mode, const char *mode,
         if (r < 0)
                 return r;
         ret->fd = openat(root->fd, UNDO_PATH, O_WRONLY | O_APPEND | O_CLOEXEC);
-        if (ret->fd < 0)
-                return -errno;
+        if (ret->fd < 0) {
+                r = -errno;
+                (void)unlinkat(root->fd, UNDO_PATH, 0);
+                return r;
+        }
         ret->root_fd = root->fd;
         return 0;
 }
@@ -91,6 +94,10 @@ int undo_log_remove(UndoLog *log) {
         if (log->fd < 0)
                 return 0;
         undo_log_close(log);
+        if (unlinkat(log->root_fd, UNDO_PATH, 0) >= 0)
+                return 0;
+        /* What is left says that the machine is half-way, which it is not: not at the first error.
+         */
         return unlinkat(log->root_fd, UNDO_PATH, 0) < 0 ? -errno : 0;
 }
 

@@ -3,6 +3,7 @@
  * /proc/meminfo knows the pool of the default size only; sysfs knows all of them. nr_hugepages
  * counts surplus pages too, which go as soon as nobody uses them.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,11 +42,16 @@ static uint64_t find_kib(const char *text, const char *name) {
 
 static bool read_count(const Root *root, HugepageSize size, const char *attribute, uint64_t *ret) {
         char path[128], text[32];
+        ssize_t n;
 
         (void)snprintf(path, sizeof(path), HUGEPAGES_DIR "/hugepages-%" PRIu64 "kB/%s",
                        hugepage_kib(size), attribute);
-        return file_read_line_at(root->fd, path, text, sizeof(text)) > 0 &&
-               parse_decimal(text, UINT32_MAX, ret) >= 0;
+        n = file_read_line_at(root->fd, path, text, sizeof(text));
+        /* A pool that cannot be read looks like none, and nothing is given back of it: not at the
+         * first error. */
+        if (n < 0 && n != -ENOENT)
+                n = file_read_line_at(root->fd, path, text, sizeof(text));
+        return n > 0 && parse_decimal(text, UINT32_MAX, ret) >= 0;
 }
 
 static void read_pool(const Root *root, HugepageSize size, HugepagePool *ret) {

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "host/command.h"
 #include "host/units.h"
 #include "let-go.h"
 
@@ -290,5 +291,20 @@ void let_go_start_again(const RunState *stopped,
                         log_warning("%s, which was stopped for the switch, cannot be started "
                                     "again.",
                                     unit->name);
+        }
+}
+
+void let_go_plymouth(const Situation *now, const Plan *plan) {
+        static const char *const arguments[] = { "plymouth", "quit", NULL };
+
+        for (size_t i = 0; now->root->is_live && i < plan->n_steps; i++) {
+                const Step *step = &plan->steps[i];
+                const Function *function = host_find(&now->host, step->address);
+
+                if (step->kind != STEP_UNBIND || !function || !function_is_display(function))
+                        continue;
+                if (command_run(arguments, NULL, 0) == 0)
+                        log_info("plymouth was told to let go of the screen.");
+                return;
         }
 }

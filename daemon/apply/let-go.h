@@ -48,3 +48,7 @@ RefusalKind let_go(LetGo *who, const Plan *plan, UndoLog *undo, Refusal *refusal
 void let_go_start_again(const RunState *stopped,
                         bool (*stays)(const StoppedUnit *unit, const void *userdata),
                         const void *userdata);
+
+/** A splash screen from the initramfs has the card open: it is told to end where a display leaves,
+ * and is no holder to refuse for. */
+void let_go_plymouth(const Situation *now, const Plan *plan);

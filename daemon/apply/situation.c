@@ -4,6 +4,7 @@
  * needs it, and refused otherwise.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -43,6 +44,9 @@ int situation_read_state(Situation *now) {
         if (!undo)
                 return -ENOMEM;
         r = state_read(now->root, &now->state);
+        /* Only here it stands where functions and pages belong: not given up at the first error. */
+        if (r < 0 && r != -ENOENT)
+                r = state_read(now->root, &now->state);
         if (r < 0 && r != -ENOENT) {
                 log_warning_errno(r, "/" STATUS_PATH
                                      " cannot be read, going by what the kernel says: %m");
@@ -124,6 +128,19 @@ RefusalKind situation_load_config(Situation *now, Refusal *refusal) {
         log_warning("%s; going back to the host drivers without a configuration.", refusal->text);
         now->is_fallback = true;
         return use_no_config(now, refusal);
+}
+
+void situation_fallback_mode(const Root *root, char ret[static CONFIG_NAME_SIZE]) {
+        _cleanup_(config_files_done) ConfigFiles accepted_files = { 0 }, files = { 0 };
+        _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
+        _cleanup_free_ Config *config = calloc(1, sizeof(*config));
+        const char *mode = DEFAULT_FALLBACK_MODE;
+
+        if (errors && config &&
+            (config_load_accepted(root, &accepted_files, config, errors) >= 0 ||
+             config_load(root, &files, config, errors) >= 0))
+                mode = config->fallback_mode;
+        (void)snprintf(ret, CONFIG_NAME_SIZE, "%s", mode);
 }
 
 /*

@@ -44,6 +44,9 @@ RefusalKind situation_check_writer(Situation *now, bool wait, Refusal *refusal);
  */
 RefusalKind situation_load_config(Situation *now, Refusal *refusal);
 
+/** The fallback mode's name by the accepted configuration, else /etc's, else the default. */
+void situation_fallback_mode(const Root *root, char ret[static CONFIG_NAME_SIZE]);
+
 /** Reads what the kernel says; needs the configuration and the state. */
 RefusalKind situation_scan(Situation *now, Refusal *refusal);
 

@@ -12,8 +12,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "host/command.h"
-#include "host/config-load.h"
 #include "host/holders.h"
 #include "host/host-scan.h"
 #include "host/memory-scan.h"
@@ -36,6 +34,7 @@ typedef struct Switch {
         UnitInstance instances[UNIT_INSTANCES_MAX];
         int n_instances;
         int lock_fd;
+        size_t n_tried; /* steps of a plan that had to be made anew */
         bool stopped_old;
         bool got_stuck; /* now, and not in an earlier switch */
 } Switch;
@@ -239,13 +238,24 @@ static void keep_stopped(const Switch *s, const RunState *undo, RefusalKind kind
                         situation_keep_unit(next, &undo->units[i]);
 }
 
-static void record(Switch *s, const RunState *undo, RefusalKind outcome) {
+static int write_record(const Switch *s, const RunState *state) {
+        int r;
+
+        r = state_write(s->now.root, state);
+        if (r >= 0)
+                r = accepted_write(s->now.root, &s->now.config);
+        if (r >= 0)
+                r = marks_write(s->now.root, s->plan.vfio, s->plan.n_vfio);
+        return r < 0 ? r : 0;
+}
+
+static int record(const Switch *s, const RunState *undo, RefusalKind outcome) {
         _cleanup_free_ RunState *next = calloc(1, sizeof(*next));
         const SwitchRequest *request = s->request;
         int r;
 
         if (!next)
-                return;
+                return -ENOMEM;
         (void)snprintf(next->old_mode, sizeof(next->old_mode), "%s", s->now.state.mode);
         (void)snprintf(next->source, sizeof(next->source), "%s", request->source);
         (void)snprintf(next->reason, sizeof(next->reason), "%s",
@@ -268,13 +278,15 @@ static void record(Switch *s, const RunState *undo, RefusalKind outcome) {
                 (void)memcpy(next->old_mode, s->now.state.old_mode, sizeof(next->old_mode));
                 next->since = s->now.state.since;
         }
-        r = state_write(s->now.root, next);
+        r = write_record(s, next);
         if (r >= 0)
-                r = accepted_write(s->now.root, &s->now.config);
-        if (r >= 0)
-                r = marks_write(s->now.root, s->plan.vfio, s->plan.n_vfio);
+                return 0;
+        /* What stands there is not so any more: no mode is better, and there is room again. */
+        (void)unlinkat(s->now.root->fd, STATUS_PATH, 0);
+        r = write_record(s, next);
         if (r < 0)
                 log_warning_errno(r, "/" RUN_DIR " cannot be written: %m");
+        return r;
 }
 
 /* Whether the mode on the way in, or the one on the way back from, has it so. At boot the count of
@@ -293,6 +305,26 @@ static RefusalKind let_them_go(void *userdata, UndoLog *undo, Refusal *refusal) 
         return let_go(&s->let_go, &s->plan, undo, refusal);
 }
 
+/*
+ * What has failed once on the way back may be over, such as a writer that was killed. Made anew,
+ * the plan has only the steps of what is not home yet, and leaves out what somebody uses by now.
+ */
+static RefusalKind try_again(Switch *s, Writer *writer, UndoLog *undo) {
+        const Refusal before = s->refusal;
+        RefusalKind kind;
+
+        log_notice("Trying once more.");
+        s->n_tried = s->plan.n_steps;
+        s->refusal = (Refusal){ .kind = REFUSAL_NONE };
+        if (look_again(s) == REFUSAL_NONE) {
+                kind = plan_apply(writer, &s->plan, &s->now.host, true, NULL, undo, &s->refusal);
+                if (kind != REFUSAL_HALF_WAY)
+                        return kind;
+        }
+        s->refusal = before;
+        return REFUSAL_HALF_WAY;
+}
+
 static RefusalKind take_steps(Switch *s) {
         _cleanup_(undo_log_close) UndoLog undo = UNDO_LOG_NULL;
         _cleanup_(writer_close) Writer writer = writer_new(s->now.root, s->request->early);
@@ -308,13 +340,22 @@ static RefusalKind take_steps(Switch *s) {
                                    strerror(-r));
         kind = plan_apply(&writer, &s->plan, &s->now.host, s->now.is_fallback, &gate, &undo,
                           &s->refusal);
-        if (kind == REFUSAL_NONE || kind == REFUSAL_HALF_WAY || kind == REFUSAL_WEDGED)
-                record(s, &undo.state, kind);
+        if (kind == REFUSAL_HALF_WAY && s->now.is_fallback)
+                kind = try_again(s, &writer, &undo);
+        r = kind == REFUSAL_NONE || kind == REFUSAL_HALF_WAY || kind == REFUSAL_WEDGED
+                    ? record(s, &undo.state, kind)
+                    : 0;
         if (kind == REFUSAL_WEDGED) {
                 /* The log stays: it says whose end to wait for. */
                 s->got_stuck = true;
                 return kind;
         }
+        if (r < 0 && kind == REFUSAL_NONE && !s->now.is_fallback)
+                /* The log stays: where everything belongs stands nowhere else. */
+                return refusal_set(&s->refusal, REFUSAL_HALF_WAY,
+                                   "The functions are where mode '%s' has them, but /" RUN_DIR
+                                   " cannot be written: %s.",
+                                   s->now.mode, strerror(-r));
         /* Before the log goes: a kill in between has them started by the next switch. */
         start_again(s, &undo.state, kind);
         r = undo_log_remove(&undo);
@@ -335,24 +376,6 @@ static void accept_config(const Switch *s) {
                 log_warning_errno(r, "/" RUN_DIR " cannot be written: %m");
 }
 
-/* A splash screen from the initramfs has the card open; it is no holder to refuse for. */
-static void let_plymouth_go(const Switch *s) {
-        static const char *const arguments[] = { "plymouth", "quit", NULL };
-
-        if (!s->request->early || !s->now.root->is_live)
-                return;
-        for (size_t i = 0; i < s->plan.n_steps; i++) {
-                const Step *step = &s->plan.steps[i];
-                const Function *function = host_find(&s->now.host, step->address);
-
-                if (step->kind != STEP_UNBIND || !function || !function_is_display(function))
-                        continue;
-                if (command_run(arguments, NULL, 0) == 0)
-                        log_info("plymouth was told to let go of the screen.");
-                return;
-        }
-}
-
 static RefusalKind go(Switch *s) {
         RefusalKind kind;
 
@@ -362,7 +385,8 @@ static RefusalKind go(Switch *s) {
                 accept_config(s);
                 return REFUSAL_NONE;
         }
-        let_plymouth_go(s);
+        if (s->request->early)
+                let_go_plymouth(&s->now, &s->plan);
         kind = take_steps(s);
         if (kind == REFUSAL_NONE)
                 forget_failures(s);
@@ -451,7 +475,7 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
         s->now.mend_only = request->mend_only;
         s->lock_fd = -1;
         result->kind = run(s);
-        result->n_steps = (unsigned)(s->plan.n_stops + s->plan.n_steps);
+        result->n_steps = (unsigned)(s->plan.n_stops + s->plan.n_steps + s->n_tried);
         (void)snprintf(result->mode, sizeof(result->mode), "%s", s->now.mode);
         ret->changed = result->n_steps > 0 || strcmp(s->now.state.mode, s->now.mode) != 0;
         if (result->kind == REFUSAL_NONE) {
@@ -466,17 +490,4 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
                 ret->is_to_be_reset = s->got_stuck && is_to_be_reset(s);
         }
         return result->kind;
-}
-
-void switch_fallback_mode(const Root *root, char ret[static CONFIG_NAME_SIZE]) {
-        _cleanup_(config_files_done) ConfigFiles accepted_files = { 0 }, files = { 0 };
-        _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
-        _cleanup_free_ Config *config = calloc(1, sizeof(*config));
-        const char *mode = DEFAULT_FALLBACK_MODE;
-
-        if (errors && config &&
-            (config_load_accepted(root, &accepted_files, config, errors) >= 0 ||
-             config_load(root, &files, config, errors) >= 0))
-                mode = config->fallback_mode;
-        (void)snprintf(ret, CONFIG_NAME_SIZE, "%s", mode);
 }

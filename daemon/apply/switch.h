@@ -45,6 +45,3 @@ typedef struct SwitchResult {
  * @ret: always filled
  */
 RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchResult *ret);
-
-/** The fallback mode's name by the accepted configuration, else /etc's, else the default. */
-void switch_fallback_mode(const Root *root, char ret[static CONFIG_NAME_SIZE]);

@@ -13,6 +13,7 @@
 #include "host/units.h"
 #include "lock.h"
 #include "report.h"
+#include "situation.h"
 #include "switch.h"
 #include "verbs.h"
 
@@ -87,7 +88,7 @@ RefusalKind apply_leave(const Root *root, const char *mode) {
 
         if (lock_is_taken(root) || !is_in_mode(root, mode))
                 return REFUSAL_NONE;
-        switch_fallback_mode(root, fallback);
+        situation_fallback_mode(root, fallback);
         if (!root->is_live)
                 return go_without_units(root, fallback, "fallback", ASKED, false);
         if (units_system_is_stopping() || is_being_restarted(mode))
@@ -116,7 +117,7 @@ static RefusalKind fall_back(const Root *root, const char *reason) {
         char mode[CONFIG_NAME_SIZE];
 
         if (!root->is_live) {
-                switch_fallback_mode(root, mode);
+                situation_fallback_mode(root, mode);
                 return fall_back_without_units(root, mode, reason);
         }
         if (units_system_is_stopping()) {
@@ -125,7 +126,7 @@ static RefusalKind fall_back(const Root *root, const char *reason) {
         }
         for (unsigned i = 0; i < FALLBACK_TRIES; i++) {
                 wait_for_switch(root);
-                switch_fallback_mode(root, mode);
+                situation_fallback_mode(root, mode);
                 if (start_on_behalf(root, mode, "fallback", reason) >= 0)
                         return REFUSAL_NONE;
                 if (units_system_is_stopping())

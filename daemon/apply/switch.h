@@ -38,9 +38,10 @@ typedef struct SwitchResult {
  * Lock, plan, stop the old mode's unit, steps, record.
  *
  * A refusal changes nothing and leaves the old mode's unit active. A failure is undone; but for the
- * way back to the fallback mode, which does what it can. Where a driver is stuck everything is left
- * as it is, and no mode's unit is active. Which unit is to be active after a failure
- * is left to the caller to start: when the lock is free again, and the reason has been said.
+ * way back to the fallback mode, which does what it can, and what failed a second time. Where a
+ * driver is stuck everything is left as it is, and no mode's unit is active. Which unit is to be
+ * active after a failure is left to the caller to start: when the lock is free again, and the
+ * reason has been said.
  *
  * @ret: always filled
  */

@@ -29,6 +29,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +41,6 @@
 #include "fake-pci.h"
 
 #define LOG_MAX (256 * 1024)
-#define NOT_OURS (-4096) /* no errno */
 
 static const char *const verb_names[] = {
         [FAKE_OVERRIDE] = "override",   [FAKE_BIND] = "bind",     [FAKE_UNBIND] = "unbind",
@@ -247,44 +247,71 @@ static int write_with_faults(int root_fd, const FakeWrite *write) {
         return r;
 }
 
-static int fake_kernel_write(int fd, const char *text, size_t length) {
-        FakeWrite write = { .text = text, .length = length };
+/* Finds out what a write(2) is about; negative where it is none of ours. Opens the root. */
+static int find_write(int fd, const char *text, size_t length, FakeWrite *ret) {
         char link[64], path[PATH_MAX];
         const char *rest;
         ssize_t n;
-        int root_fd, r = NOT_OURS;
+        int root_fd;
 
+        *ret = (FakeWrite){ .text = text, .length = length };
         (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
         n = readlink(link, path, sizeof(path) - 1);
         if (n < 0)
-                return NOT_OURS;
+                return -1;
         path[n] = '\0';
         root_fd = open_root(path, &rest);
-        if (root_fd < 0)
-                return NOT_OURS;
-        if (parse_attribute(rest, &write)) {
-                if (write.verb != FAKE_OVERRIDE && write.verb != FAKE_HUGEPAGES) {
-                        copy_word(write.address, sizeof(write.address), text,
-                                  strnlen(text, length));
-                        write.address[strcspn(write.address, "\n")] = '\0';
-                }
-                /* A write of nothing never reaches the attribute (fs/kernfs/file.c). */
-                r = length > 0 ? write_with_faults(root_fd, &write) : 0;
-        }
-        (void)close(root_fd);
-        return r;
-}
-
-ssize_t write(int fd, const void *buffer, size_t length) {
-        int error = errno, r;
-
-        r = fake_kernel_write(fd, buffer, length);
-        errno = error;
-        if (r == NOT_OURS)
-                return syscall(SYS_write, fd, buffer, length);
-        if (r < 0) {
-                errno = -r;
+        if (root_fd >= 0 && !parse_attribute(rest, ret)) {
+                (void)close(root_fd);
                 return -1;
         }
-        return (ssize_t)length;
+        if (ret->verb != FAKE_OVERRIDE && ret->verb != FAKE_HUGEPAGES) {
+                copy_word(ret->address, sizeof(ret->address), text, strnlen(text, length));
+                ret->address[strcspn(ret->address, "\n")] = '\0';
+        }
+        return root_fd;
+}
+
+/* For a tracer (tests/sweep): what follows, or not any more, is done by the fake. */
+static void say_inside(bool is_inside) {
+        (void)syscall(SYS_write, -1, "", is_inside ? 1UL : 0UL);
+}
+
+/* Whatever is written, there is one write(2) that a tracer can stop or have fail before it acts;
+ * for an attribute that is one of nothing, since the fake leaves there what the kernel shows. */
+ssize_t write(int fd, const void *buffer, size_t length) {
+        int error = errno, root_fd, r = 0;
+        FakeWrite write;
+
+        say_inside(true);
+        root_fd = find_write(fd, buffer, length, &write);
+        say_inside(false);
+        errno = error;
+        if (root_fd < 0)
+                return syscall(SYS_write, fd, buffer, length);
+        if (syscall(SYS_write, fd, buffer, 0UL) < 0)
+                r = -errno;
+        say_inside(true);
+        /* A write of nothing never reaches the attribute (fs/kernfs/file.c). */
+        if (r == 0 && length > 0)
+                r = write_with_faults(root_fd, &write);
+        (void)close(root_fd);
+        say_inside(false);
+        errno = r < 0 ? -r : error;
+        return r < 0 ? -1 : (ssize_t)length;
+}
+
+/* What the kernel shows is not emptied by who opens it to write. With files of 64 bits, as all is
+ * built, the symbol is openat64. */
+int openat(int dir_fd, const char *path, int flags, ...) {
+        mode_t mode = 0;
+        va_list arguments;
+
+        va_start(arguments, flags);
+        if ((flags & (O_CREAT | O_TMPFILE)) != 0)
+                mode = va_arg(arguments, mode_t);
+        else if (strncmp(path, "sys/", 4) == 0)
+                flags &= ~O_TRUNC;
+        va_end(arguments);
+        return (int)syscall(SYS_openat, dir_fd, path, flags, mode);
 }

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every system call of a switch that touches the machine fails once, and at every one it is killed.
+
+The real vfio-mode-apply on the fake machine and kernel of tests/fake, in both directions:
+
+    VFIO_MODE_SWEEP=build python3 -m pytest tests/sweep -s [--long] [--seed=N]
+
+A call that fails leads to the old mode or to the new one, whole, and what is told is true. After a kill
+the next command leads to the mode that it names.
+"""
+
+import errno
+import random
+import re
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import machine as machines
+import pytest
+from machine import Look, Machine, Point, Run
+
+OTHER = {"passthrough": "host", "host": "passthrough"}  # than the mode that is gone to
+# Memory that stays away is no reason to keep a screen away: it is said, and the next switch sees to it.
+KEPT_PAGES = "The hugepages of 2M cannot be given back"
+KILLED = 128 + signal.SIGKILL
+SAMPLE = 30  # points of each sweep and way; --long: every one
+
+# What a call can plausibly fail with: one of the two is drawn, --long takes both. A write to sysfs
+# fails with what a driver says, and one to /run is short of memory, which is what a tmpfs lives in.
+ERRNOS = {
+    "openat": ("EMFILE", "EACCES"),
+    "openat-w": ("ENOSPC", "EACCES"),
+    "read": ("EIO", "EINTR"),
+    "write": ("EIO", "ENOSPC"),
+    "write sys": ("EIO", "EBUSY"),
+    "close": ("EIO", "EINTR"),  # which closes all the same
+    "getdents64": ("EIO", "ENOMEM"),
+    "newfstatat": ("ENOMEM", "EIO"),
+    "fcntl": ("EACCES", "EINTR"),
+    "fcntl lock": ("ENOLCK", "EINTR"),
+    "faccessat2": ("EACCES", "ENOMEM"),
+    "readlinkat": ("EACCES", "ENOMEM"),
+    "mkdirat": ("ENOSPC", "EACCES"),
+    "unlinkat": ("EACCES", "EIO"),
+    "renameat": ("ENOSPC", "EIO"),
+    "socketpair": ("EMFILE", "ENOMEM"),
+    "clone": ("EAGAIN", "ENOMEM"),
+    "sendto": ("ENOBUFS", "ECONNRESET"),
+    "recvfrom": ("ECONNRESET", "EINTR"),
+    "ppoll": ("ENOMEM", "EINTR"),
+    "wait4": ("EINTR", "ECHILD"),
+}
+
+
+def errnos(point: Point) -> tuple[str, str]:
+    if point.call == "fcntl" and point.path.endswith("/lock"):
+        return ERRNOS["fcntl lock"]
+    if point.call == "write" and point.path.startswith("sys/"):
+        return ERRNOS["write sys"]
+    return ERRNOS[point.call]
+
+
+# --- the points ---
+
+
+def seen_by_strace(machine: Machine, mode: str) -> int:
+    """How many calls of an unharmed switch touch the machine, counted by somebody else."""
+    output = machine.root.with_name("strace")
+    run = machine.apply("switch", mode, by=("strace", "-f", "-y", "-s", "0", "-o", output))
+    assert run.status == 0, run.text
+    below = re.compile(rf"\w+\(\d+<(?:socket:\[\d+\]|{re.escape(str(machine.root))}"
+                       r"(/[^>]*|>, \"[^/].*))")
+    inside: set[str] = set()  # processes that the fake kernel is at work in
+    seen = 0
+    for line in output.read_text(encoding="utf-8").splitlines():
+        process, call = line.split(maxsplit=1)
+        if call.startswith("write(-1, "):
+            (inside.discard if call.startswith('write(-1, "", 0') else inside.add)(process)
+        elif process not in inside:
+            seen += bool(below.match(call) or
+                         re.match(r"(ppoll|socketpair|clone3?|v?fork|wait4)\(", call))
+    return seen
+
+
+def _until(point: Point, points: list[Point]) -> list[Point]:
+    return [other for other in points if other.process == point.process][:point.number]
+
+
+class Sweep:
+    """A machine in each mode, and the points of a switch from one to the other."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.at: dict[str, Machine] = {"host": Machine(directory / "host")}
+        self.at["host"].make()
+        self.at["passthrough"] = self.at["host"].copy(directory / "passthrough")
+        assert self.at["passthrough"].apply("switch", "passthrough").status == 0
+        self.whole: dict[str, Look] = {mode: machine.look() for mode, machine in self.at.items()}
+        self.points: dict[str, list[Point]] = {}
+        for mode in self.whole:
+            run, self.points[mode] = self.fresh(mode).traced(mode)
+            assert (run.status, self.look()) == (0, self.whole[mode]), run.text
+            assert seen_by_strace(self.fresh(mode), mode) == len(self.points[mode])
+
+    def fresh(self, mode: str) -> Machine:
+        """A machine that has the switch to a mode before it."""
+        return self.at[OTHER[mode]].copy(self.directory / "machine")
+
+    def look(self) -> Look:
+        return Machine(self.directory / "machine").look()
+
+    def harm(self, mode: str, point: Point, action: str) -> tuple[Machine, Run]:
+        """A switch to a mode with one point that goes wrong; until then all must be as ever."""
+        machine = self.fresh(mode)
+        run, points = machine.traced(mode, f"{point.process}:{point.number} {action}")
+        assert _until(point, points) == _until(point, self.points[mode])
+        return machine, run
+
+    def recover(self, machine: Machine, mode: str) -> str:
+        """What is wrong after the next command, whichever it is."""
+        copy = machine.copy(self.directory / "copy")
+        for there, words, wanted in ((machine, ("switch", mode), mode),
+                                     (machine, ("switch", OTHER[mode]), OTHER[mode]),
+                                     (copy, ("fallback",), "host")):
+            run = there.apply(*words)
+            if (run.status, there.look()) != (0, self.whole[wanted]):
+                return f"then {' '.join(words)}: {differences(there, self.whole[wanted], run)}"
+        return ""
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+    if not machines.FAULT_AT.exists():
+        pytest.skip("VFIO_MODE_SWEEP names no build directory with fault-at (of x86-64)")
+    yield Sweep(tmp_path_factory.mktemp("sweep"))
+
+
+# --- what is wrong ---
+
+
+def differences(machine: Machine, wanted: Look, run: Run) -> str:
+    look = machine.look()
+    parts = [f"{name} is {getattr(look, name)}" for name in vars(look)
+             if getattr(look, name) != getattr(wanted, name)]
+    return f"status {run.status}; {'; '.join(parts) or 'as wanted'}\n    " + \
+        "\n    ".join(run.text.splitlines())
+
+
+def judge(sweep: Sweep, machine: Machine, mode: str, run: Run) -> str:
+    """What is wrong after a call has failed: "" where the machine is in a mode, and all say so."""
+    here = mode if run.status == 0 else OTHER[mode]
+    look, told = machine.look(), machine.status()
+    drift = list(told.get("drift", ["nothing"]))
+    if mode == "host" and KEPT_PAGES in run.text:
+        look = replace(look, pages=sweep.whole[here].pages)
+        drift = [line for line in drift if "hugepages" not in line]
+    if look != sweep.whole[here]:
+        return differences(machine, sweep.whole[here], run)
+    if (told.get("mode"), drift, told.get("half_way")) != (here, [], False):
+        return f"status {run.status}, but it is told: {told}"
+    return ""
+
+
+# --- the sweeps ---
+
+
+class Draw:
+    """Which points are run, and with which of the things that can happen there; --long: all."""
+
+    def __init__(self, sweep: Sweep, request: pytest.FixtureRequest) -> None:
+        self._sweep = sweep
+        self._is_long = request.config.option.long
+        self._seed = request.config.option.seed
+        self._rng = random.Random(f"{self._seed} {request.node.name}")
+        self._runs = self._points = 0
+        self._failures: list[str] = []
+
+    def points(self) -> Iterator[tuple[str, Point]]:
+        """With the mode that is gone to."""
+        for mode, seen in self._sweep.points.items():
+            drawn = seen if self._is_long else self._rng.sample(seen, SAMPLE)
+            for point in sorted(drawn, key=seen.index):
+                self._points += 1
+                yield mode, point
+
+    def some(self, actions: tuple[str, ...]) -> tuple[str, ...]:
+        return actions if self._is_long else (self._rng.choice(actions),)
+
+    def note(self, mode: str, point: Point, action: str, wrong: str) -> None:
+        self._runs += 1
+        if wrong:
+            self._failures.append(f"to {mode}, {point} {action}: {wrong}")
+            print(self._failures[-1], flush=True)
+
+    def conclude(self, what: str) -> None:
+        seen = {mode: len(points) for mode, points in self._sweep.points.items()}
+        print(f"\n{what} sweep (--seed={self._seed}): calls that strace saw {sum(seen.values())} {seen}, "
+              f"points run {self._points} in {self._runs} switches, failures {len(self._failures)}")
+        assert not self._failures
+
+
+def test_a_call_fails(sweep: Sweep, request: pytest.FixtureRequest) -> None:
+    draw = Draw(sweep, request)
+    for mode, point in draw.points():
+        for error in draw.some(errnos(point)):
+            machine, run = sweep.harm(mode, point, str(getattr(errno, error)))
+            draw.note(mode, point, error,
+                      judge(sweep, machine, mode, run) or sweep.recover(machine, mode))
+    draw.conclude("fault")
+
+
+def test_it_is_killed(sweep: Sweep, request: pytest.FixtureRequest) -> None:
+    """All of it, or only the process that makes the call: without its writer, it goes on."""
+    draw = Draw(sweep, request)
+    for mode, point in draw.points():
+        for action in draw.some(("kill", "kill-it")):
+            machine, run = sweep.harm(mode, point, action)
+            machine.remove_temporary()
+            if action == "kill" or point.process == 0:
+                wrong = "" if run.status == KILLED else f"not killed: status {run.status}"
+            else:
+                wrong = judge(sweep, machine, mode, run)
+            draw.note(mode, point, action, wrong or sweep.recover(machine, mode))
+    draw.conclude("kill")

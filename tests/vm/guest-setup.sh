@@ -14,6 +14,8 @@ passwd --delete root
 systemctl mask --quiet $MASKED_UNITS
 systemctl enable --quiet vfio-mode-test-agent.service
 systemctl set-default --quiet multi-user.target
+# A test that wants a display manager enables it.
+systemctl disable --quiet greetd.service || true
 
 # Modules that every boot loads, without the xz around them: each is a quarter of a second of emulation.
 python3 - "$version" <<'EOF'

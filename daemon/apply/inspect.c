@@ -64,10 +64,7 @@ static void add_stops(Inspect *i) {
                 char text[PLAN_STOP_TEXT_SIZE];
 
                 (void)snprintf(to->step, sizeof(to->step), "%s", plan_stop_name(stop->kind));
-                if (stop->kind == PLAN_KILL_HOLDER)
-                        (void)snprintf(to->object, sizeof(to->object), "%d", stop->process.pid);
-                else
-                        (void)snprintf(to->object, sizeof(to->object), "%s", stop->unit);
+                (void)plan_stop_object(stop, to->object);
                 (void)snprintf(to->note, sizeof(to->note), "%s", plan_stop_format(stop, text));
         }
 }

@@ -12,9 +12,11 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "end-sessions.h"
 #include "host/command.h"
 #include "host/units.h"
 #include "let-go.h"
+#include "model/sessions.h"
 
 #define MSEC UINT64_C(1000)
 #define SEC (UINT64_C(1000) * MSEC)
@@ -108,12 +110,13 @@ static void end_process(Target *target, const NodeHolder *holder) {
         }
 }
 
-static void end_holders(Targets *targets, const Holders *holders) {
+static void end_holders(Targets *targets, const Holders *holders, const Plan *plan, bool kills) {
         for (size_t i = 0; i < holders->n; i++) {
-                Target *target = find_target(targets, holders->list[i].pid);
+                const NodeHolder *holder = &holders->list[i];
+                Target *target = find_target(targets, holder->pid);
 
-                if (target && !holders->list[i].is_kept)
-                        end_process(target, &holders->list[i]);
+                if (target && !holder->is_kept && (kills || sessions_leave_behind(plan, holder)))
+                        end_process(target, holder);
         }
 }
 
@@ -193,6 +196,7 @@ RefusalKind let_go_plan(LetGo *who, const UnitInstance *instances, int n_instanc
         RefusalKind kind;
 
         who->in_use.ending[0] = '\0';
+        who->in_use.sessions.is_known = false;
         kind = plan_patiently(who, instances, n_instances, plan, refusal);
         if (!who->now->is_fallback || who->in_use.holders.n == 0)
                 return kind;
@@ -214,7 +218,7 @@ static bool runs(const char *unit) {
 
 static RefusalKind stop_unit(const LetGo *who, const PlanStop *stop, UndoLog *undo,
                              Refusal *refusal) {
-        StoppedUnit unit = { .is_holder = stop->kind == PLAN_STOP_HOLDER,
+        StoppedUnit unit = { .is_holder = stop->kind == PLAN_STOP_HOLDER || stop->for_good,
                              .address = stop->address };
         int r;
 
@@ -235,11 +239,18 @@ static RefusalKind stop_unit(const LetGo *who, const PlanStop *stop, UndoLog *un
         return REFUSAL_NONE;
 }
 
+static bool ends_sessions(const Plan *plan) {
+        for (size_t i = 0; i < plan->n_stops; i++)
+                if (plan->stops[i].kind == PLAN_END_SESSION)
+                        return true;
+        return false;
+}
+
 static RefusalKind wait_until_free(LetGo *who, const Plan *plan, Refusal *refusal) {
         _cleanup_(targets_done) Targets targets = { .n = 0 };
         const Holders *holders = &who->in_use.holders;
-        bool kills = who->how == CONFIG_HOLDERS_KILL;
-        uint64_t deadline = now_usec() + (kills ? KILL_PATIENCE : PATIENCE);
+        bool kills = who->how == CONFIG_HOLDERS_KILL, ends = kills || ends_sessions(plan);
+        uint64_t deadline = now_usec() + (ends ? KILL_PATIENCE : PATIENCE);
 
         for (;;) {
                 unsigned n_new;
@@ -252,30 +263,31 @@ static RefusalKind wait_until_free(LetGo *who, const Plan *plan, Refusal *refusa
                         return REFUSAL_NONE;
                 if (now_usec() >= deadline)
                         return in_use_refuse_rest(&who->in_use, who->how, refusal);
-                if (kills)
-                        end_holders(&targets, holders);
+                if (ends)
+                        end_holders(&targets, holders, plan, kills);
                 n_new = watch(&targets, holders);
-                if (n_new == 0 || !kills)
+                if (n_new == 0 || !ends)
                         wait_a_moment(&targets);
         }
 }
 
 RefusalKind let_go(LetGo *who, const Plan *plan, UndoLog *undo, Refusal *refusal) {
-        for (size_t i = 0; i < plan->n_stops; i++) {
+        RefusalKind kind = REFUSAL_NONE;
+
+        for (size_t i = 0; kind == REFUSAL_NONE && i < plan->n_stops; i++) {
                 const PlanStop *stop = &plan->stops[i];
                 char text[PLAN_STOP_TEXT_SIZE];
-                RefusalKind kind;
 
                 log_info("%s", plan_stop_format(stop, text));
-                if (stop->kind == PLAN_KILL_HOLDER)
-                        continue;
-                kind = stop_unit(who, stop, undo, refusal);
-                if (kind != REFUSAL_NONE)
-                        return kind;
+                if (stop->kind == PLAN_END_SESSION)
+                        end_sessions_ask(stop);
+                else if (stop->kind != PLAN_KILL_HOLDER)
+                        kind = stop_unit(who, stop, undo, refusal);
         }
-        if (plan->n_stops == 0 || who->now->is_fallback)
-                return REFUSAL_NONE;
-        return wait_until_free(who, plan, refusal);
+        if (kind != REFUSAL_NONE || plan->n_stops == 0 || who->now->is_fallback)
+                return kind;
+        kind = end_sessions_wait(plan, refusal);
+        return kind == REFUSAL_NONE ? wait_until_free(who, plan, refusal) : kind;
 }
 
 void let_go_start_again(const RunState *stopped,

@@ -20,6 +20,7 @@
 #include "let-go.h"
 #include "lock.h"
 #include "plan-apply.h"
+#include "screen-away.h"
 #include "situation.h"
 #include "state-write.h"
 #include "switch.h"
@@ -279,13 +280,15 @@ static int record(const Switch *s, const RunState *undo, RefusalKind outcome) {
                 next->since = s->now.state.since;
         }
         r = write_record(s, next);
-        if (r >= 0)
-                return 0;
-        /* What stands there is not so any more: no mode is better, and there is room again. */
-        (void)unlinkat(s->now.root->fd, STATUS_PATH, 0);
-        r = write_record(s, next);
+        if (r < 0) {
+                /* What stands there is not so any more: no mode is better, and there is room again. */
+                (void)unlinkat(s->now.root->fd, STATUS_PATH, 0);
+                r = write_record(s, next);
+        }
         if (r < 0)
                 log_warning_errno(r, "/" RUN_DIR " cannot be written: %m");
+        if (outcome != REFUSAL_WEDGED)
+                screen_away_record(&s->now, &s->plan, outcome == REFUSAL_NONE);
         return r;
 }
 
@@ -367,13 +370,17 @@ static RefusalKind take_steps(Switch *s) {
 /* What is as wanted is not written again, but a configuration that changed nothing is accepted,
  * too. */
 static void accept_config(const Switch *s) {
+        bool is_new;
         int r;
 
         r = accepted_write(s->now.root, &s->now.config);
-        if (r > 0)
+        is_new = r > 0;
+        if (is_new)
                 r = marks_write(s->now.root, s->plan.vfio, s->plan.n_vfio);
         if (r < 0)
                 log_warning_errno(r, "/" RUN_DIR " cannot be written: %m");
+        else if (is_new)
+                screen_away_record(&s->now, &s->plan, true);
 }
 
 static RefusalKind go(Switch *s) {

@@ -104,11 +104,9 @@ static void add_step(Proposal *proposal, const char *step, const char *object, c
 }
 
 static void add_stop(Proposal *proposal, const PlanStop *stop) {
-        char text[PLAN_STOP_TEXT_SIZE], process[16];
+        char text[PLAN_STOP_TEXT_SIZE], object[PLAN_STOP_OBJECT_SIZE];
 
-        (void)snprintf(process, sizeof(process), "%d", stop->process.pid);
-        add_step(proposal, plan_stop_name(stop->kind),
-                 stop->kind == PLAN_KILL_HOLDER ? process : stop->unit,
+        add_step(proposal, plan_stop_name(stop->kind), plan_stop_object(stop, object),
                  plan_stop_format(stop, text));
 }
 

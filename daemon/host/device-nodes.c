@@ -16,6 +16,7 @@
 
 #define DIRS_MAX 256 /* that wait to be looked into */
 #define DIRS_SEEN_MAX 16384
+#define DRM_MAJOR 226
 #define NVIDIA_MAJOR 195 /* one minor for each card; the others are of all cards */
 
 typedef char NodePath[320];
@@ -234,4 +235,9 @@ int device_nodes_add(const Root *root, const Function *function, DeviceNodes *no
         if (r >= 0 && strcmp(function->driver, "nvidia") == 0)
                 r = add_nvidia(root, address, nodes);
         return r;
+}
+
+/* kernel: drivers/gpu/drm/drm_drv.c; more than 64 cards get numbers from 192 on. */
+bool device_node_is_card(dev_t number) {
+        return major(number) == DRM_MAJOR && (minor(number) < 64 || minor(number) >= 192);
 }

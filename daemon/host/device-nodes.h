@@ -30,3 +30,7 @@ typedef struct DeviceNodes {
  * Returns 0; -E2BIG where they are more than there is room for, or lie too deep.
  */
 _must_check_ int device_nodes_add(const Root *root, const Function *function, DeviceNodes *nodes);
+
+/** Whether it is a card's own node (/dev/dri/card0), through which its outputs are set; the render
+ * nodes only compute. */
+bool device_node_is_card(dev_t number);

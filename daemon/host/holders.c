@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +17,7 @@
 #include "base/parse.h"
 #include "device-nodes.h"
 #include "holders.h"
+#include "user-name.h"
 
 #define ANCESTORS_MAX 64
 #define MOUNTS_MAX 64 /* that are remembered */
@@ -163,28 +163,6 @@ static void read_cgroup(const Scan *scan, const char *pid, NodeHolder *ret) {
         in_use_parse_cgroup(text, ret);
 }
 
-/* /etc/passwd alone: other sources of names may be out of reach just now. */
-static void name_user(const Scan *scan, NodeHolder *holder) {
-        _cleanup_fclose_ FILE *file = NULL;
-        const struct passwd *entry;
-        uint64_t id;
-        int fd;
-
-        if (parse_decimal(holder->user, UINT32_MAX, &id) < 0)
-                return;
-        fd = openat(scan->root->fd, "etc/passwd", O_RDONLY | O_CLOEXEC);
-        file = fd < 0 ? NULL : fdopen(fd, "r");
-        if (!file) {
-                closep(&fd);
-                return;
-        }
-        while ((entry = fgetpwent(file)))
-                if (entry->pw_uid == id) {
-                        (void)snprintf(holder->user, sizeof(holder->user), "%s", entry->pw_name);
-                        return;
-                }
-}
-
 /* systemd's own let go by themselves; ours have to go on. */
 static bool is_kept_unit(const char *unit) {
         return strcmp(unit, "systemd-logind.service") == 0 ||
@@ -200,7 +178,7 @@ static void identify(const Scan *scan, const char *pid, NodeHolder *holder) {
         if (file_read_line_at(scan->proc_fd, path, holder->command, sizeof(holder->command)) < 0)
                 holder->command[0] = '\0';
         read_cgroup(scan, pid, holder);
-        name_user(scan, holder);
+        user_name(scan->root, holder->user, sizeof(holder->user));
         holder->is_kept =
                 holder->pid == 1 || is_kept_unit(holder->unit) || runs_us(scan, holder->pid);
         /* To stop the unit that we run in would be the end of us. */
@@ -210,22 +188,28 @@ static void identify(const Scan *scan, const char *pid, NodeHolder *holder) {
 
 /* --- the scan --- */
 
-static bool is_known(const Holders *holders, int pid, PciAddress address) {
+static NodeHolder *find_known(Holders *holders, int pid, PciAddress address) {
         for (size_t i = 0; i < holders->n; i++)
                 if (holders->list[i].pid == pid &&
                     pci_address_compare(holders->list[i].address, address) == 0)
-                        return true;
-        return false;
+                        return &holders->list[i];
+        return NULL;
 }
 
 static void add_holder(const Scan *scan, const char *pid, const DeviceNode *node) {
         Holders *ret = scan->ret;
-        NodeHolder holder = { .address = node->address };
+        NodeHolder holder = { .address = node->address,
+                              .draws = device_node_is_card(node->number) };
+        NodeHolder *known;
         uint64_t number;
 
-        if (parse_decimal(pid, INT_MAX, &number) < 0 || (int)number == getpid() ||
-            is_known(ret, (int)number, node->address))
+        if (parse_decimal(pid, INT_MAX, &number) < 0 || (int)number == getpid())
                 return;
+        known = find_known(ret, (int)number, node->address);
+        if (known) {
+                known->draws |= holder.draws;
+                return;
+        }
         holder.pid = (int)number;
         identify(scan, pid, &holder);
         if (major(node->number) == INPUT_MAJOR &&

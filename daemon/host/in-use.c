@@ -6,6 +6,7 @@
 
 #include "holders.h"
 #include "in-use.h"
+#include "sessions.h"
 #include "units.h"
 
 static size_t list_leaving(const Host *host, const Plan *plan, PciAddress *ret) {
@@ -49,6 +50,9 @@ int in_use_look(const Root *root, const Host *host, const Plan *plan, const Conf
                 ret->running = 0;
                 if (mode->n_stop_units > 0)
                         r = look_at_units(mode, ret);
+                if (r >= 0 && !ret->sessions.is_known &&
+                    (mode->end_sessions || ret->holders.n > 0 || ret->running != 0))
+                        r = sessions_look(root, host, plan, mode, &ret->sessions);
         }
         return r;
 }

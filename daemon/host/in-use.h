@@ -12,7 +12,8 @@
  *
  * @mode: of the plan; NULL: units are not asked for
  * @ret: but for `ending`, which stays as it is; empty where nothing is taken or the root is not the
- * live machine
+ * live machine. Sessions are looked at once, since they do not come and go in a moment: who calls
+ * again much later makes them unknown first
  *
  * Returns 0; -E2BIG where there are too many nodes; else the error of reading /proc or of asking
  * systemd.

@@ -57,12 +57,37 @@ int units_stop_service(const char *unit) {
         return r > 0 ? -EIO : r;
 }
 
-int units_queue_service(const char *unit) {
-        const char *const arguments[] = { SYSTEMCTL, "start", "--no-block", "--", unit, NULL };
+static int queue(const char *verb, const char *unit) {
+        const char *const arguments[] = { SYSTEMCTL, verb, "--no-block", "--", unit, NULL };
         int r;
 
         r = command_run(arguments, NULL, 0);
         return r > 0 ? -EIO : r;
+}
+
+int units_queue_service(const char *unit) {
+        return queue("start", unit);
+}
+
+int units_queue_stop(const char *unit) {
+        return queue("stop", unit);
+}
+
+/* One that was never started has no time of it. */
+bool units_was_kept_back(const char *unit) {
+        const char *const arguments[] = {
+                SYSTEMCTL,
+                "show",
+                "--property=ActiveState,ConditionResult,ConditionTimestampMonotonic",
+                "--",
+                unit,
+                NULL
+        };
+        char output[256];
+
+        return command_run(arguments, output, sizeof(output)) == 0 &&
+               strstr(output, "ActiveState=inactive\n") && strstr(output, "ConditionResult=no\n") &&
+               !strstr(output, "ConditionTimestampMonotonic=0\n");
 }
 
 /* One that is on its way down is not in our way, and was not stopped by us. */

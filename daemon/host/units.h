@@ -84,6 +84,12 @@ _must_check_ int units_stop_service(const char *unit);
 /** Queues its start. Returns as units_start(). */
 _must_check_ int units_queue_service(const char *unit);
 
+/** Queues its stop. Returns as units_start(). */
+_must_check_ int units_queue_stop(const char *unit);
+
+/** Whether a unit does not run, and its last start was not made since a condition was not met. */
+bool units_was_kept_back(const char *unit);
+
 /**
  * The names of the units that are bound to a mode's unit (BindsTo=, Requires=, PartOf=), with
  * blanks between, as far as they fit. Returns their length; else as units_list_instances().

@@ -59,7 +59,7 @@ static const ConfigKey keys[] = {
                                           "keep the pages when leaving"),
         [CONFIG_KEY_STOP_UNITS] = KEY(MODE, "stop-units", UNITS, "", "up to 10 names of units",
                                       true, "stopped on the way in, started again on the way back"),
-        [CONFIG_KEY_END_SESSIONS] = KEY(MODE, "end-sessions", BOOLEAN, "no", "yes no", false,
+        [CONFIG_KEY_END_SESSIONS] = KEY(MODE, "end-sessions", BOOLEAN, "no", "yes no", true,
                                         "graphical sessions on the device's seat are ended"),
         [CONFIG_KEY_HOLDERS] = KEY(MODE, "holders", WORD, "refuse", "refuse stop kill", true,
                                    "what happens to processes that have the device open"),

@@ -313,13 +313,17 @@ static void set_hugepages_min(Parser *p, const char *value) {
         wanted->min = (uint32_t)min;
 }
 
-static void set_hugepages_keep(Parser *p, const char *value) {
+static void set_boolean(Parser *p, const char *name, const char *value, bool *ret) {
         bool yes = strcmp(value, "yes") == 0;
 
         if (yes || strcmp(value, "no") == 0)
-                mode_of(p)->hugepages.keep = yes;
+                *ret = yes;
         else
-                config_refuse(p, "hugepages-keep '%.64s' is neither yes nor no", value);
+                config_refuse(p, "%s '%.64s' is neither yes nor no", name, value);
+}
+
+static void set_hugepages_keep(Parser *p, const char *value) {
+        set_boolean(p, "hugepages-keep", value, &mode_of(p)->hugepages.keep);
 }
 
 /* ---- */
@@ -392,6 +396,10 @@ static void set_holders(Parser *p, const char *value) {
                               value);
 }
 
+static void set_end_sessions(Parser *p, const char *value) {
+        set_boolean(p, "end-sessions", value, &mode_of(p)->end_sessions);
+}
+
 void config_value_set(Parser *p, const char *value) {
         static const Setter setters[CONFIG_KEY_COUNT] = {
                 [CONFIG_KEY_DEFAULT_MODE] = set_default_mode,
@@ -412,6 +420,7 @@ void config_value_set(Parser *p, const char *value) {
                 [CONFIG_KEY_ON_WEDGED] = set_on_wedged,
                 [CONFIG_KEY_STOP_UNITS] = set_stop_units,
                 [CONFIG_KEY_HOLDERS] = set_holders,
+                [CONFIG_KEY_END_SESSIONS] = set_end_sessions,
         };
 
         setters[p->key](p, value);

@@ -179,6 +179,8 @@ static void append_mode(Output *output, const Config *config, const ConfigMode *
                 append(output, "  %s\n", mode->stop_units[i]);
         if (mode->holders != CONFIG_HOLDERS_REFUSE)
                 append(output, "holders = %s\n", config_holders_name(mode->holders));
+        if (mode->end_sessions)
+                append(output, "end-sessions = yes\n");
         if (mode->confirm == CONFIG_CONFIRM_BOOT)
                 append(output, "confirm = boot\n");
         if (mode->on_wedged == CONFIG_ON_WEDGED_REBOOT)

@@ -80,6 +80,7 @@ typedef struct ConfigMode {
         char stop_units[CONFIG_STOP_UNITS_MAX][CONFIG_UNIT_SIZE]; /**< stopped on the way in */
         size_t n_stop_units;
         ConfigHolders holders;
+        bool end_sessions; /**< those on the seat of a display that leaves */
 } ConfigMode;
 
 typedef struct Config {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/parse.h"
-#include "in-use.h"
+#include "sessions.h"
 
 #define TEXT_SIZE 340 /* of the holders' names in a refusal; advice follows */
 
@@ -131,6 +131,7 @@ static const char *format_holder(const NodeHolder *holder, char buffer[static PR
 typedef struct Blocked {
         const NodeHolder *list[HOLDERS_MAX];
         size_t n;
+        const Session *session; /* that would end; NULL: none */
 } Blocked;
 
 /* Each function once, with those that use it. Returns how many there was no room for. */
@@ -176,7 +177,8 @@ static const char *advise(const Blocked *blocked, ConfigHolders how, bool still)
         if (how == CONFIG_HOLDERS_KILL)
                 return "It did not end.";
         if (first->user[0] != '\0')
-                return "What belongs to a user's session is ended by holders = kill only.";
+                return "What a user runs is ended by holders = kill, or by end-sessions = yes with "
+                       "its session.";
         return still && first->unit[0] != '\0'
                        ? "It outlived the stop of its unit; holders = kill would end it."
                        : "It belongs to no unit that could be stopped; holders = kill would end it.";
@@ -185,7 +187,7 @@ static const char *advise(const Blocked *blocked, ConfigHolders how, bool still)
 static RefusalKind refuse(const Blocked *blocked, size_t n_more, ConfigHolders how, bool still,
                           Refusal *refusal) {
         const char *verb = still ? "is still in use by" : "is in use by";
-        char address[PCI_ADDRESS_SIZE], more[32] = "";
+        char address[PCI_ADDRESS_SIZE], more[32] = "", session[SESSION_TEXT_SIZE];
         Text text = { .length = 0 };
 
         if (blocked->list[0]->pid == HOLDER_UNSEEN)
@@ -195,27 +197,48 @@ static RefusalKind refuse(const Blocked *blocked, size_t n_more, ConfigHolders h
         n_more += name_holders(blocked, verb, &text);
         if (n_more > 0)
                 (void)snprintf(more, sizeof(more), ", and %zu more", n_more);
+        if (blocked->session)
+                return refusal_set(refusal, REFUSAL_BUSY,
+                                   "%s%s. The switch would end %s; end-sessions = yes allows that.",
+                                   text.text, more, session_format(blocked->session, session));
         return refusal_set(refusal, REFUSAL_BUSY, "%s%s. %s", text.text, more,
                            advise(blocked, how, still));
 }
 
 const char *plan_stop_name(PlanStopKind kind) {
         static const char *const names[] = {
-                [PLAN_STOP_UNIT] = "stop-unit",
-                [PLAN_STOP_HOLDER] = "stop-holder",
+                [PLAN_STOP_UNIT] = "stop-unit",     [PLAN_STOP_MANAGER] = "stop-unit",
+                [PLAN_END_SESSION] = "end-session", [PLAN_STOP_HOLDER] = "stop-holder",
                 [PLAN_KILL_HOLDER] = "kill-holder",
         };
 
         return names[kind];
 }
 
+const char *plan_stop_object(const PlanStop *stop, char buffer[static PLAN_STOP_OBJECT_SIZE]) {
+        if (stop->kind == PLAN_KILL_HOLDER)
+                (void)snprintf(buffer, PLAN_STOP_OBJECT_SIZE, "%d", stop->process.pid);
+        else
+                (void)snprintf(buffer, PLAN_STOP_OBJECT_SIZE, "%s",
+                               stop->kind == PLAN_END_SESSION ? stop->session.id : stop->unit);
+        return buffer;
+}
+
 const char *plan_stop_format(const PlanStop *stop, char buffer[static PLAN_STOP_TEXT_SIZE]) {
-        char address[PCI_ADDRESS_SIZE];
+        char address[PCI_ADDRESS_SIZE], session[SESSION_TEXT_SIZE];
 
         (void)pci_address_format(stop->address, address);
         switch (stop->kind) {
         case PLAN_STOP_UNIT:
                 (void)snprintf(buffer, PLAN_STOP_TEXT_SIZE, "stop %s", stop->unit);
+                break;
+        case PLAN_STOP_MANAGER:
+                (void)snprintf(buffer, PLAN_STOP_TEXT_SIZE, "stop %s, the display manager",
+                               stop->unit);
+                break;
+        case PLAN_END_SESSION:
+                (void)snprintf(buffer, PLAN_STOP_TEXT_SIZE, "end %s",
+                               session_format(&stop->session, session));
                 break;
         case PLAN_STOP_HOLDER:
                 (void)snprintf(buffer, PLAN_STOP_TEXT_SIZE, "stop %s, which uses %s", stop->unit,
@@ -303,7 +326,10 @@ static void plan_units(const InUse *in_use, const ConfigMode *mode, Plan *plan) 
         for (size_t i = 0; i < mode->n_stop_units; i++) {
                 PlanStop stop = { .kind = PLAN_STOP_UNIT };
 
-                if (!(in_use->running & UINT32_C(1) << i))
+                /* The display manager is stopped already where sessions end, by its other name. */
+                if (!(in_use->running & UINT32_C(1) << i) ||
+                    (mode->end_sessions && in_use->sessions.is_known &&
+                     strcmp(in_use->ids[i], in_use->sessions.manager) == 0))
                         continue;
                 (void)memcpy(stop.unit, mode->stop_units[i], sizeof(stop.unit));
                 add_stop(plan, &stop);
@@ -317,19 +343,32 @@ static void plan_units(const InUse *in_use, const ConfigMode *mode, Plan *plan) 
 RefusalKind in_use_plan(const InUse *in_use, const ConfigMode *mode, ConfigHolders how,
                         bool is_fallback, Plan *plan, Refusal *refusal) {
         Blocked blocked = { .n = 0 };
-        bool only_kept = true, some_end = false;
+        bool only_kept = true, some_end;
+        RefusalKind kind;
 
         plan->n_stops = 0;
-        plan_units(in_use, mode, plan);
-        if (is_fallback)
+        if (is_fallback) {
+                plan_units(in_use, mode, plan);
                 return REFUSAL_NONE;
+        }
+        kind = sessions_plan(in_use, mode, plan, refusal);
+        if (kind != REFUSAL_NONE)
+                return kind;
+        some_end = plan->n_stops > 0;
+        plan_units(in_use, mode, plan);
         for (size_t i = 0; i < in_use->holders.n; i++) {
                 const NodeHolder *holder = &in_use->holders.list[i];
 
-                if (ends_anyway(in_use, mode, holder) || plan_holder(holder, how, plan)) {
+                const Session *at_stake = sessions_at_stake(in_use, mode, how, holder);
+
+                if (ends_anyway(in_use, mode, holder) ||
+                    sessions_end_holder(in_use, mode, holder) ||
+                    (!at_stake && plan_holder(holder, how, plan))) {
                         some_end = true;
                         continue;
                 }
+                if (at_stake)
+                        blocked.session = at_stake;
                 only_kept &= holder->is_kept;
                 blocked.list[blocked.n++] = holder;
         }

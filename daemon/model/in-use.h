@@ -13,6 +13,7 @@
 #include "host.h"
 #include "plan.h"
 #include "refusal.h"
+#include "session.h"
 
 #define HOLDERS_MAX 64
 #define HOLDER_CGROUP_MAX 8192
@@ -27,6 +28,7 @@ typedef struct NodeHolder {
         char user[32 + 1];           /**< whose session or user manager; "": nobody's */
         bool is_kept; /**< never ended: PID 1, who runs us, us, and systemd's own that let go by
                          themselves */
+        bool draws;   /**< it has a card's node open, not only one to render with */
 } NodeHolder;
 
 typedef struct Holders {
@@ -41,6 +43,7 @@ typedef struct InUse {
         uint32_t running; /**< bit n: the mode's stop_units[n] runs */
         char ids[CONFIG_STOP_UNITS_MAX][CONFIG_UNIT_SIZE]; /**< their names without an alias */
         char ending[1024]; /**< units that stop with the unit of the mode before, blanks between */
+        Sessions sessions; /**< known where a display leaves and somebody may have to end */
 } InUse;
 
 /**
@@ -61,7 +64,8 @@ bool in_use_takes_from_host(const Plan *plan, const Host *host);
  * @mode: of the plan
  * @is_fallback: the way back, which is not refused; its holders are left alone
  *
- * Returns REFUSAL_NONE, or REFUSAL_BUSY with the holders named, as far as they fit.
+ * Returns REFUSAL_NONE, or REFUSAL_BUSY with the holders named, as far as they fit; or as
+ * sessions_plan().
  */
 RefusalKind in_use_plan(const InUse *in_use, const ConfigMode *mode, ConfigHolders how,
                         bool is_fallback, Plan *plan, Refusal *refusal);
@@ -76,5 +80,10 @@ void in_use_hide(InUse *in_use);
  * 0000:01:00.0". Returns @buffer. */
 const char *plan_stop_format(const PlanStop *stop, char buffer[static PLAN_STOP_TEXT_SIZE]);
 
-/** Its name in JSON and on D-Bus: stop-unit, stop-holder, kill-holder. */
+/** Its name in JSON and on D-Bus: stop-unit, end-session, stop-holder, kill-holder. */
 const char *plan_stop_name(PlanStopKind kind);
+
+#define PLAN_STOP_OBJECT_SIZE CONFIG_UNIT_SIZE
+
+/** Writes what lets go: a unit, a session's id, a process's number. Returns @buffer. */
+const char *plan_stop_object(const PlanStop *stop, char buffer[static PLAN_STOP_OBJECT_SIZE]);

@@ -13,6 +13,7 @@
 #include "host.h"
 #include "refusal.h"
 #include "run-state.h"
+#include "session.h"
 
 #define PLAN_STEPS_MAX (4 * RUN_STATE_FUNCTIONS_MAX + 8)
 #define PLAN_STOPS_MAX 64
@@ -42,7 +43,9 @@ typedef struct Step {
 } Step;
 
 typedef enum PlanStopKind {
-        PLAN_STOP_UNIT,   /**< `unit` is among the mode's stop-units and runs */
+        PLAN_STOP_UNIT,    /**< `unit` is among the mode's stop-units and runs */
+        PLAN_STOP_MANAGER, /**< `unit` is the display manager */
+        PLAN_END_SESSION,
         PLAN_STOP_HOLDER, /**< `unit` uses the function */
         PLAN_KILL_HOLDER, /**< the process uses the function */
 } PlanStopKind;
@@ -50,9 +53,12 @@ typedef enum PlanStopKind {
 /** What has to let go before the first step. */
 typedef struct PlanStop {
         PlanStopKind kind;
-        char unit[CONFIG_UNIT_SIZE]; /**< not of PLAN_KILL_HOLDER */
-        PciAddress address;          /**< not of PLAN_STOP_UNIT */
-        Holder process;              /**< of PLAN_KILL_HOLDER */
+        char unit[CONFIG_UNIT_SIZE]; /**< not of PLAN_KILL_HOLDER and PLAN_END_SESSION */
+        PciAddress
+                address; /**< not of PLAN_STOP_UNIT; of PLAN_STOP_MANAGER the display that leaves */
+        bool for_good;   /**< of PLAN_STOP_MANAGER: for as long as that display is away */
+        Holder process;  /**< of PLAN_KILL_HOLDER */
+        Session session; /**< of PLAN_END_SESSION */
 } PlanStop;
 
 typedef struct Plan {

@@ -44,6 +44,7 @@ typedef enum RefusalKind {
         REFUSAL_WOULD_CUT_INPUT,
         REFUSAL_CONFLICTING_OWNER,
         REFUSAL_BUSY,
+        REFUSAL_INHIBITED, /**< a person's session would end, and somebody objects */
         REFUSAL_NO_MEMORY, /**< fewer hugepages than the mode needs */
         REFUSAL_MODULE_UNAVAILABLE,
         REFUSAL_ALREADY_SWITCHING,

@@ -41,18 +41,23 @@ static const struct Accepted {
         const char *title, *text, *drop_in;
         ConfigHolders holders;
         const char *units; /* a blank behind each */
+        bool end_sessions;
 } accepted[] = {
-        { "nothing set", MODE, NULL, CONFIG_HOLDERS_REFUSE, "" },
-        { "all three ways: refuse", MODE "holders = refuse\n", NULL, CONFIG_HOLDERS_REFUSE, "" },
-        { "all three ways: stop", MODE "holders = stop\n", NULL, CONFIG_HOLDERS_STOP, "" },
-        { "all three ways: kill", MODE "holders = kill\n", NULL, CONFIG_HOLDERS_KILL, "" },
+        { "nothing set", MODE, NULL, CONFIG_HOLDERS_REFUSE, "", false },
+        { "all three ways: refuse", MODE "holders = refuse\n", NULL, CONFIG_HOLDERS_REFUSE, "",
+          false },
+        { "all three ways: stop", MODE "holders = stop\n", NULL, CONFIG_HOLDERS_STOP, "", false },
+        { "all three ways: kill", MODE "holders = kill\n", NULL, CONFIG_HOLDERS_KILL, "", false },
+        { "sessions end", MODE "end-sessions = yes\n", NULL, CONFIG_HOLDERS_REFUSE, "", true },
+        { "a drop-in has them stay", MODE "end-sessions = yes\n", MODE "end-sessions = no\n",
+          CONFIG_HOLDERS_REFUSE, "", false },
         { "units of many kinds",
           MODE "stop-units = a.service b@c.socket\n  d\\x2de.mount f.timer g.target\n", NULL,
-          CONFIG_HOLDERS_REFUSE, "a.service b@c.socket d\\x2de.mount f.timer g.target " },
+          CONFIG_HOLDERS_REFUSE, "a.service b@c.socket d\\x2de.mount f.timer g.target ", false },
         { "a drop-in replaces both", MODE "holders = kill\nstop-units = a.service\n",
-          MODE "stop-units = b.path\nholders = stop\n", CONFIG_HOLDERS_STOP, "b.path " },
+          MODE "stop-units = b.path\nholders = stop\n", CONFIG_HOLDERS_STOP, "b.path ", false },
         { "a drop-in empties the list", MODE "stop-units = a.service\n", MODE "stop-units =\n",
-          CONFIG_HOLDERS_REFUSE, "" },
+          CONFIG_HOLDERS_REFUSE, "", false },
 };
 
 static void test_accepted(void **state) {
@@ -65,6 +70,7 @@ static void test_accepted(void **state) {
         assert_int_equal(parse(row->text, row->drop_in, &config, &errors), 0);
         mode = config_find_mode(&config, "x");
         assert_int_equal(mode->holders, row->holders);
+        assert_int_equal(mode->end_sessions, row->end_sessions);
         for (size_t i = 0; i < mode->n_stop_units; i++) {
                 (void)strcat(units, mode->stop_units[i]);
                 (void)strcat(units, " ");
@@ -98,6 +104,8 @@ static const struct Refused {
           "a.ini:3: stop-units k.path is one too many: at most 10" },
         { "another word for holders", MODE "holders = end\n",
           "a.ini:2: holders 'end' is unknown: there are refuse, stop and kill" },
+        { "neither yes nor no", MODE "end-sessions = true\n",
+          "a.ini:2: end-sessions 'true' is neither yes nor no" },
         { "no word for holders", MODE "holders =\n", "a.ini:2: key 'holders' has no value" },
 };
 

@@ -66,11 +66,11 @@ static void test_cgroup(void **state) {
 
 #define GPU { 0, 1, 0, 0 }
 #define AUDIO { 0, 1, 0, 1 }
-#define XORG { GPU, 812, "Xorg", "gdm.service", "", "", false }
-#define PLAYER { AUDIO, 900, "mpv", "", "3", "anna", false }
-#define POLLER { AUDIO, 901, "wireplumber", "", "", "anna", false }
-#define LOOSE { GPU, 77, "cat", "", "", "", false }
-#define LOGIND { GPU, 600, "systemd-logind", "systemd-logind.service", "", "", true }
+#define XORG { GPU, 812, "Xorg", "gdm.service", "", "", false, false }
+#define PLAYER { AUDIO, 900, "mpv", "", "3", "anna", false, false }
+#define POLLER { AUDIO, 901, "wireplumber", "", "", "anna", false, false }
+#define LOOSE { GPU, 77, "cat", "", "", "", false, false }
+#define LOGIND { GPU, 600, "systemd-logind", "systemd-logind.service", "", "", true, false }
 
 typedef struct Row {
         const char *title;
@@ -101,20 +101,20 @@ static const Row rows[] = {
                   "0000:01:00.1 is" },
         { "stop: a unit", { XORG }, STOP, .stops = "stop-holder gdm.service\n" },
         { "stop: a unit once",
-          { XORG, { AUDIO, 813, "x", "gdm.service", "", "", false } },
+          { XORG, { AUDIO, 813, "x", "gdm.service", "", "", false, false } },
           STOP,
           .stops = "stop-holder gdm.service\n" },
         { "stop: only what is a user's is named",
           { XORG, PLAYER },
           STOP,
           .says = "0000:01:00.1 is in use by process 900 (mpv) in session 3 of user anna. |"
-                  "ended by holders = kill only" },
+                  "ended by holders = kill, or by end-sessions" },
         { "stop: a process of no unit",
           { LOOSE },
           STOP,
           .says = "process 77 (cat). |no unit that could be stopped|holders = kill" },
         { "kill: units first, and each process once",
-          { PLAYER, XORG, POLLER, LOOSE, { GPU, 900, "mpv", "", "3", "anna", false } },
+          { PLAYER, XORG, POLLER, LOOSE, { GPU, 900, "mpv", "", "3", "anna", false, false } },
           KILL,
           .stops = "kill-holder 900\nstop-holder gdm.service\nkill-holder 901\nkill-holder 77\n" },
         { "systemd-logind alone",

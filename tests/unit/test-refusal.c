@@ -35,6 +35,7 @@ static const Row rows[] = {
         { REFUSAL_WOULD_CUT_INPUT, "would-cut-input", 6 },
         { REFUSAL_CONFLICTING_OWNER, "conflicting-owner", 5 },
         { REFUSAL_BUSY, "busy", 4 },
+        { REFUSAL_INHIBITED, "inhibited", 4 },
         { REFUSAL_NO_MEMORY, "no-memory", 10 },
         { REFUSAL_MODULE_UNAVAILABLE, "module-unavailable", 5 },
         { REFUSAL_ALREADY_SWITCHING, "already-switching", 4 },

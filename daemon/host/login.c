@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sd-login reads what logind keeps below /run/systemd, and is told of changes by inotify.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-login.h>
+#include <time.h>
+
+#include "command.h"
+#include "login.h"
+#include "model/sessions.h"
+#include "user-name.h"
+
+#define LIBRARY "libsystemd.so.0"
+#define OUTPUT_SIZE (16 * 1024)
+#define USEC_PER_SEC UINT64_C(1000000)
+
+typedef struct Login {
+        void *library;
+        __typeof__(sd_seat_get_sessions) *seat_get_sessions;
+        __typeof__(sd_session_get_uid) *session_get_uid;
+        __typeof__(sd_session_get_type) *session_get_type;
+        __typeof__(sd_session_get_class) *session_get_class;
+        __typeof__(sd_login_monitor_new) *monitor_new;
+        __typeof__(sd_login_monitor_get_fd) *monitor_get_fd;
+        __typeof__(sd_login_monitor_flush) *monitor_flush;
+        __typeof__(sd_login_monitor_unref) *monitor_unref;
+} Login;
+
+static void login_close(const Login *login) {
+        if (login->library)
+                (void)dlclose(login->library);
+}
+
+static int login_open(Login *ret) {
+        const struct {
+                const char *name;
+                void **function;
+        } symbols[] = {
+                { "sd_seat_get_sessions", (void **)&ret->seat_get_sessions },
+                { "sd_session_get_uid", (void **)&ret->session_get_uid },
+                { "sd_session_get_type", (void **)&ret->session_get_type },
+                { "sd_session_get_class", (void **)&ret->session_get_class },
+                { "sd_login_monitor_new", (void **)&ret->monitor_new },
+                { "sd_login_monitor_get_fd", (void **)&ret->monitor_get_fd },
+                { "sd_login_monitor_flush", (void **)&ret->monitor_flush },
+                { "sd_login_monitor_unref", (void **)&ret->monitor_unref },
+        };
+
+        ret->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+        if (!ret->library)
+                return -ELIBACC;
+        for (size_t i = 0; i < ARRAY_SIZE(symbols); i++) {
+                *symbols[i].function = dlsym(ret->library, symbols[i].name);
+                if (!*symbols[i].function)
+                        return -ELIBBAD;
+        }
+        return 0;
+}
+
+/* --- sessions --- */
+
+static void strings_free(char ***strings) {
+        for (char **string = *strings; string && *string; string++)
+                free(*string);
+        free(*strings);
+}
+
+static bool is_graphical(const char *type) {
+        static const char *const types[] = { "x11", "wayland", "mir" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+                if (strcmp(type, types[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* Returns a negative errno where it has ended meanwhile. */
+static int read_session(const Login *login, const Root *root, const char *id, const char *seat,
+                        Session *ret) {
+        _cleanup_free_ char *type = NULL, *class = NULL;
+        uid_t uid;
+        int r;
+
+        if (strlen(id) >= sizeof(ret->id))
+                return -ENAMETOOLONG;
+        r = login->session_get_uid(id, &uid);
+        if (r < 0)
+                return r;
+        (void)memset(ret, 0, sizeof(*ret));
+        (void)snprintf(ret->id, sizeof(ret->id), "%s", id);
+        (void)snprintf(ret->seat, sizeof(ret->seat), "%s", seat);
+        (void)snprintf(ret->user, sizeof(ret->user), "%u", uid);
+        user_name(root, ret->user, sizeof(ret->user));
+        ret->uid = uid;
+        if (login->session_get_type(id, &type) >= 0)
+                ret->is_graphical = is_graphical(type);
+        if (login->session_get_class(id, &class) >= 0)
+                ret->is_greeter = strcmp(class, "greeter") == 0;
+        return 0;
+}
+
+int login_list_sessions(const Root *root, const char *seat, Sessions *ret) {
+        _cleanup_(login_close) Login login = { 0 };
+        _cleanup_(strings_free) char **ids = NULL;
+        int r;
+
+        r = login_open(&login);
+        if (r >= 0)
+                r = login.seat_get_sessions(seat, &ids, NULL, NULL);
+        if (r < 0)
+                return r == -ENOENT || r == -ENXIO ? 0 : r; /* no such seat, no logind */
+        for (char **id = ids; id && *id && ret->n < SESSIONS_MAX; id++)
+                if (read_session(&login, root, *id, seat, &ret->list[ret->n]) >= 0)
+                        ret->n++;
+        return 0;
+}
+
+/* Not by sd-login: a session's file is gone a moment before its user's says what that means. */
+bool login_is_closing(unsigned uid) {
+        char number[16], output[32];
+        const char *const arguments[] = { "loginctl",         "show-user", "--value",
+                                          "--property=State", number,      NULL };
+
+        (void)snprintf(number, sizeof(number), "%u", uid);
+        return command_run(arguments, output, sizeof(output)) == 0 &&
+               strcmp(output, "closing\n") == 0;
+}
+
+/* --- waiting --- */
+
+static uint64_t now_usec(void) {
+        struct timespec now = { 0 };
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+static bool is_any_there(const Login *login, const char *const *ids, size_t n) {
+        uid_t uid;
+
+        for (size_t i = 0; i < n; i++)
+                if (login->session_get_uid(ids[i], &uid) >= 0)
+                        return true;
+        return false;
+}
+
+/* Watched before it is looked, so that no end is missed. */
+static int wait_with(const Login *login, sd_login_monitor *monitor, const char *const *ids,
+                     size_t n, uint64_t timeout_usec) {
+        uint64_t deadline = now_usec() + timeout_usec;
+
+        while (is_any_there(login, ids, n)) {
+                struct pollfd fd = { .fd = login->monitor_get_fd(monitor), .events = POLLIN };
+                uint64_t now = now_usec();
+
+                if (now >= deadline)
+                        return -ETIMEDOUT;
+                if (poll(&fd, 1, (int)((deadline - now) / 1000 + 1)) < 0)
+                        return -errno;
+                (void)login->monitor_flush(monitor);
+        }
+        return 0;
+}
+
+int login_wait(const char *const *ids, size_t n, uint64_t timeout_usec) {
+        _cleanup_(login_close) Login login = { 0 };
+        sd_login_monitor *monitor = NULL;
+        int r;
+
+        r = login_open(&login);
+        if (r >= 0)
+                r = login.monitor_new("session", &monitor);
+        if (r < 0)
+                return r;
+        r = wait_with(&login, monitor, ids, n, timeout_usec);
+        (void)login.monitor_unref(monitor);
+        return r;
+}
+
+/* --- locks --- */
+
+int login_find_inhibitor(Inhibitor *ret) {
+        static const char *const arguments[] = { "busctl",
+                                                 "--timeout=5",
+                                                 "call",
+                                                 "org.freedesktop.login1",
+                                                 "/org/freedesktop/login1",
+                                                 "org.freedesktop.login1.Manager",
+                                                 "ListInhibitors",
+                                                 NULL };
+        _cleanup_free_ char *output = malloc(OUTPUT_SIZE);
+        int r;
+
+        if (!output)
+                return -ENOMEM;
+        r = command_run(arguments, output, OUTPUT_SIZE);
+        if (r != 0)
+                return r < 0 ? r : -EIO;
+        output[strcspn(output, "\n")] = '\0';
+        return inhibitors_parse(output, ret);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which login sessions a switch would end, whether it may, and in which order. Pure.
+ *
+ * A session counts that is graphical, or has the card's node open: it ends when its screen goes,
+ * whatever else is configured. So only `end-sessions` of the mode lets it be ended, and only in
+ * order: the display manager first, which would open the next one, then the sessions, then what of
+ * their users still has a node open.
+ */
+#pragma once
+
+#include "in-use.h"
+
+/** Whether the mode has the sessions ended that this holder belongs to, or its display manager. */
+bool sessions_end_holder(const InUse *in_use, const ConfigMode *mode, const NodeHolder *holder);
+
+/**
+ * The session that would end without leave of the mode, if what `how` says were done to this
+ * holder: it draws the session's screen, or is in the unit of the display manager.
+ *
+ * Returns NULL where there is none.
+ */
+const Session *sessions_at_stake(const InUse *in_use, const ConfigMode *mode, ConfigHolders how,
+                                 const NodeHolder *holder);
+
+/**
+ * Puts the end of the display manager and of the sessions into the plan, where the mode has it so.
+ *
+ * Returns REFUSAL_NONE; REFUSAL_INHIBITED where a person's session would end that somebody
+ * protects; REFUSAL_BUSY where one of the mode's stop-units is the display manager, and a person's
+ * session would end with it without leave.
+ */
+RefusalKind sessions_plan(const InUse *in_use, const ConfigMode *mode, Plan *plan,
+                          Refusal *refusal);
+
+/** Whether the holder belongs to a user whose session the plan ends, and to no other session of
+ * his: what is left over when that has ended. */
+bool sessions_leave_behind(const Plan *plan, const NodeHolder *holder);
+
+#define SESSION_TEXT_SIZE 128
+
+/** Such as "session 3 of anna on seat0". Returns @buffer. */
+const char *session_format(const Session *session, char buffer[static SESSION_TEXT_SIZE]);
+
+/**
+ * Finds the first lock that counts in what busctl(1) prints for ListInhibitors of logind.
+ *
+ * Only `block` counts, `delay` just wants to be told; and only locks against shutdown and sleep:
+ * who takes one has work that must not be cut off. Idle is about the screen saver, the handle-*
+ * ones about keys and the lid.
+ *
+ * @ret: its who is "" where there is none; what is not printable ASCII becomes '?'
+ *
+ * Returns 0, or -EBADMSG.
+ */
+_must_check_ int inhibitors_parse(const char *text, Inhibitor *ret);

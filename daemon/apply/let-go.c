@@ -196,7 +196,8 @@ RefusalKind let_go_plan(LetGo *who, const UnitInstance *instances, int n_instanc
         RefusalKind kind;
 
         who->in_use.ending[0] = '\0';
-        who->in_use.sessions.is_known = false;
+        /* What came back and has to be bound again is nobody's leave to end a session. */
+        who->in_use.sessions = (Sessions){ .is_known = who->now->mend_only };
         kind = plan_patiently(who, instances, n_instances, plan, refusal);
         if (!who->now->is_fallback || who->in_use.holders.n == 0)
                 return kind;

@@ -225,7 +225,7 @@ def test_drawn_arguments(pc: PC, rng: random.Random) -> None:
         # The line of the kernel's log that says it is cut off at a thousand characters.
         drawn = drawn_arguments(rng, rng.randint(20, 120)) + " loglevel=6"
         pc.write(INI, config(cmdline=drawn))
-        pc.ok("vfio-modectl next passthrough; sync")
+        pc.ok("vfio-modectl next passthrough && sync")
         pc.reset()
         said = pc.serial.expect(r"Kernel command line: ([^\r\n]*)")[1]
         assert f" vfio_mode=passthrough {drawn} panic=10 vfio_mode.boot=once." in said, drawn

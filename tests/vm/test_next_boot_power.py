@@ -79,7 +79,7 @@ def test_cut_while_booting(pc: PC, rng: random.Random, request: pytest.FixtureRe
     for _ in range(sample(request, 1, 14)):
         pc.restore()
         pc.write(INI, config())
-        pc.ok("vfio-modectl next passthrough; sync")
+        pc.ok("vfio-modectl next passthrough && sync")
         pc.reset()
         pc.serial.expect(begin)
         time.sleep(moment := rng.uniform(0, longest))

@@ -101,7 +101,7 @@ def test_cut_after_grubs_writes(pc: PC, tmp_path: Path) -> None:
         pytest.skip("grub-emu is not installed")
     script, log, base = (tmp_path / name for name in ("09_vfio-mode", "log", "base"))
     pc.write(INI, config())
-    pc.ok("vfio-modectl next passthrough; sync")
+    pc.ok("vfio-modectl next passthrough && sync")
     script.write_text(pc.ok(SCRIPT))
     pc.reset_recorded(base, log)
     pc.wait_agent()

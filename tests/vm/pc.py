@@ -184,6 +184,20 @@ class PC:
         """Wait until the guest has switched itself off. restore() and start() work after it."""
         self.qemu.wait_event("SHUTDOWN", timeout)
 
+    def hibernate(self) -> None:
+        """Write memory to the swap that the guest has, and switch off."""
+        self.run("echo shutdown > /sys/power/disk; echo disk > /sys/power/state &")
+        self.wait_poweroff()
+
+    def resume(self) -> None:
+        """Switch on after hibernate(): firmware, GRUB and a kernel, which goes on with the one before."""
+        before = self.boot_id
+        self.qemu.quit()
+        self.start()
+        self._synchronise(BOOT_TIMEOUT)
+        if self.boot_id != before:
+            raise PCError("the guest has not gone on with the kernel that hibernated")
+
     def restore(self) -> None:
         """Back to the moment of the snapshot: memory, devices, disk, firmware variables."""
         usable = self._qemu and self._qemu.process.poll() is None
@@ -325,9 +339,9 @@ class PC:
                 pass
         return message
 
-    def _synchronise(self) -> None:
+    def _synchronise(self, timeout: float = TIMEOUT) -> None:
         """Find the beat with an agent that knows nothing of what was said since the snapshot."""
         nonce = uuid.uuid4().hex
         with self.qemu.explained("synchronise"):
             self.qemu.agent.send({"sync": nonce})
-        self.boot_id = self._receive(lambda m: m.get("sync") == nonce, TIMEOUT, "synchronise")["boot"]
+        self.boot_id = self._receive(lambda m: m.get("sync") == nonce, timeout, "synchronise")["boot"]

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "boot/next-boot.h"
+#include "guests.h"
 #include "host/config-load.h"
 #include "host/conflicts.h"
 #include "host/holders.h"
@@ -142,6 +143,7 @@ static RefusalKind plan(Inspect *i) {
         if (r < 0)
                 return refusal_set(&i->refusal, REFUSAL_FAILED,
                                    "Processes using VFIO cannot be looked for: %s.", strerror(-r));
+        i->now.ends_guests = guests_may_be_ended(&i->now, "");
         kind = situation_plan(&i->now, &i->plan, &i->refusal);
         return kind == REFUSAL_NONE ? plan_to_let_go(i) : kind;
 }

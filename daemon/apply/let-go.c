@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A process is signalled through a descriptor that was opened before the look that saw it with a
- * node open, so that its number cannot be another's by then.
+ * First it is looked who is in the way, which may still be refused; then they are stopped and
+ * ended.
  */
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "end-sessions.h"
@@ -17,106 +13,21 @@
 #include "host/units.h"
 #include "let-go.h"
 #include "model/sessions.h"
+#include "processes.h"
 
-#define MSEC UINT64_C(1000)
-#define SEC (UINT64_C(1000) * MSEC)
 #define PATIENCE (3 * SEC)      /* for who lets go by itself */
-#define TERM_PATIENCE (5 * SEC) /* for who was asked to end */
-#define KILL_PATIENCE (8 * SEC) /* in all */
-#define INTERVAL_MSEC 200       /* between looks: nothing tells that a node was closed */
-
-typedef struct Target {
-        int pid;
-        int fd;         /* pidfd */
-        uint64_t asked; /* when, by SIGTERM; 0: not yet */
-        bool is_killed;
-} Target;
-
-typedef struct Targets {
-        Target list[HOLDERS_MAX];
-        size_t n;
-} Targets;
-
-static uint64_t now_usec(void) {
-        struct timespec now = { 0 };
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * SEC + (uint64_t)now.tv_nsec / 1000;
-}
+#define KILL_PATIENCE (8 * SEC) /* in all, for who is asked to end */
+#define INTERVAL (200 * MSEC)   /* between looks: nothing tells that a node was closed */
 
 /* --- processes --- */
-
-static void targets_done(Targets *targets) {
-        for (size_t i = 0; i < targets->n; i++)
-                closep(&targets->list[i].fd);
-        targets->n = 0;
-}
-
-static Target *find_target(Targets *targets, int pid) {
-        for (size_t i = 0; i < targets->n; i++)
-                if (targets->list[i].pid == pid)
-                        return &targets->list[i];
-        return NULL;
-}
-
-/* Returns how many are new: they are to be looked at once more before anything is done to them. */
-static unsigned watch(Targets *targets, const Holders *holders) {
-        unsigned n = 0;
-
-        for (size_t i = 0; i < holders->n && targets->n < HOLDERS_MAX; i++) {
-                int pid = holders->list[i].pid, fd;
-
-                if (find_target(targets, pid))
-                        continue;
-                fd = pidfd_open(pid, 0);
-                if (fd < 0)
-                        continue;
-                targets->list[targets->n++] = (Target){ .pid = pid, .fd = fd };
-                n++;
-        }
-        return n;
-}
-
-/* Waits until one of them has ended, or for a moment. */
-static void wait_a_moment(Targets *targets) {
-        struct pollfd fds[HOLDERS_MAX];
-        size_t n = 0;
-
-        for (size_t i = 0; i < targets->n; i++)
-                fds[i] = (struct pollfd){ .fd = targets->list[i].fd, .events = POLLIN };
-        if (poll(fds, targets->n, INTERVAL_MSEC) <= 0)
-                return;
-        for (size_t i = 0; i < targets->n; i++) {
-                if (fds[i].revents != 0)
-                        closep(&targets->list[i].fd);
-                else
-                        targets->list[n++] = targets->list[i];
-        }
-        targets->n = n;
-}
-
-static void end_process(Target *target, const NodeHolder *holder) {
-        uint64_t now = now_usec();
-
-        if (target->asked == 0) {
-                log_notice("Asking process %d (%s) to end.", holder->pid, holder->command);
-                target->asked = now;
-                (void)pidfd_send_signal(target->fd, SIGTERM, NULL, 0);
-        } else if (!target->is_killed && now - target->asked >= TERM_PATIENCE) {
-                log_notice("Process %d (%s) did not end when asked to; killing it.", holder->pid,
-                           holder->command);
-                target->is_killed = true;
-                (void)pidfd_send_signal(target->fd, SIGKILL, NULL, 0);
-        }
-}
 
 static void end_holders(Targets *targets, const Holders *holders, const Plan *plan, bool kills) {
         for (size_t i = 0; i < holders->n; i++) {
                 const NodeHolder *holder = &holders->list[i];
-                Target *target = find_target(targets, holder->pid);
+                Target *target = targets_find(targets, holder->pid);
 
                 if (target && !holder->is_kept && (kills || sessions_leave_behind(plan, holder)))
-                        end_process(target, holder);
+                        target_end(target, holder);
         }
 }
 
@@ -138,7 +49,7 @@ static void list_ending(LetGo *who, const UnitInstance *instances, int n) {
         char *to = who->in_use.ending;
         size_t left = sizeof(who->in_use.ending);
 
-        if (who->in_use.holders.n == 0 || to[0] != '\0')
+        if (who->in_use.holders.n + who->in_use.guests.n == 0 || to[0] != '\0')
                 return;
         for (int i = 0; i < n; i++) {
                 int length;
@@ -175,8 +86,8 @@ static RefusalKind plan_patiently(LetGo *who, const UnitInstance *instances, int
                                    refusal);
                 if (kind != REFUSAL_BUSY || now_usec() >= deadline)
                         return kind;
-                (void)watch(&targets, &who->in_use.holders);
-                wait_a_moment(&targets);
+                (void)targets_watch(&targets, &who->in_use.holders);
+                targets_wait(&targets, INTERVAL);
         }
 }
 
@@ -266,9 +177,9 @@ static RefusalKind wait_until_free(LetGo *who, const Plan *plan, Refusal *refusa
                         return in_use_refuse_rest(&who->in_use, who->how, refusal);
                 if (ends)
                         end_holders(&targets, holders, plan, kills);
-                n_new = watch(&targets, holders);
+                n_new = targets_watch(&targets, holders);
                 if (n_new == 0 || !ends)
-                        wait_a_moment(&targets);
+                        targets_wait(&targets, INTERVAL);
         }
 }
 
@@ -282,7 +193,7 @@ RefusalKind let_go(LetGo *who, const Plan *plan, UndoLog *undo, Refusal *refusal
                 log_info("%s", plan_stop_format(stop, text));
                 if (stop->kind == PLAN_END_SESSION)
                         end_sessions_ask(stop);
-                else if (stop->kind != PLAN_KILL_HOLDER)
+                else if (stop->kind != PLAN_KILL_HOLDER && stop->kind != PLAN_END_GUEST)
                         kind = stop_unit(who, stop, undo, refusal);
         }
         if (kind != REFUSAL_NONE || plan->n_stops == 0 || who->now->is_fallback)

@@ -3,6 +3,7 @@
  * Opens libsystemd only where somebody listens.
  */
 #include <dlfcn.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
@@ -11,9 +12,8 @@
 
 #define LIBRARY "libsystemd.so.0"
 
-void notify_status(const char *text) {
+static void tell(const char *message) {
         __typeof__(sd_notify) *notify = NULL;
-        char message[1024];
         void *library;
 
         if (!getenv("NOTIFY_SOCKET"))
@@ -22,7 +22,21 @@ void notify_status(const char *text) {
         if (!library)
                 return;
         *(void **)&notify = dlsym(library, "sd_notify");
-        if (notify && snprintf(message, sizeof(message), "STATUS=%s", text) > 0)
+        if (notify)
                 (void)notify(0, message);
         (void)dlclose(library);
+}
+
+void notify_status(const char *text) {
+        char message[1024];
+
+        (void)snprintf(message, sizeof(message), "STATUS=%s", text);
+        tell(message);
+}
+
+void notify_extend_timeout(uint64_t usec) {
+        char message[64];
+
+        (void)snprintf(message, sizeof(message), "EXTEND_TIMEOUT_USEC=%" PRIu64, usec);
+        tell(message);
 }

@@ -5,6 +5,11 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 /** Sends STATUS=@text to $NOTIFY_SOCKET; does nothing outside a unit. What fails here fails
  * silently. */
 void notify_status(const char *text);
+
+/** Asks for so much time from now on, where the unit's timeout would leave less. */
+void notify_extend_timeout(uint64_t usec);

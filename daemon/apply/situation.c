@@ -195,6 +195,7 @@ RefusalKind situation_plan(const Situation *now, Plan *ret, Refusal *refusal) {
                 .state = &now->state,
                 .mode = now->mode,
                 .early = now->early,
+                .ends_guests = now->ends_guests,
         };
 
         return host_plan_make(now->root, &input, ret, refusal);

@@ -16,6 +16,7 @@ typedef struct Situation {
         const char *mode; /**< the target */
         bool early;       /**< before udev's coldplug */
         bool mend_only;   /**< go by the accepted configuration whatever /etc says */
+        bool ends_guests; /**< who has a VFIO node open will be ended before anything is taken */
         bool is_fallback; /**< the target is the fallback mode; known once the configuration is
                              loaded */
         Config config;

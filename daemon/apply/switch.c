@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "guests.h"
 #include "host/holders.h"
 #include "host/host-scan.h"
 #include "host/memory-scan.h"
@@ -411,8 +412,8 @@ static const char *mode_after_failure(const Switch *s, RefusalKind kind) {
 }
 
 static RefusalKind run(Switch *s) {
+        bool takes, had_guests = false;
         RefusalKind kind;
-        bool takes;
 
         kind = take_lock(s);
         if (kind != REFUSAL_NONE)
@@ -438,14 +439,18 @@ static RefusalKind run(Switch *s) {
                 return kind;
         list_instances(s);
         takes = takes_from_vfio(s);
-        if (takes && !stopping_may_end_guests(s))
+        s->now.ends_guests = takes && guests_may_be_ended(&s->now, s->request->source);
+        if (takes && (s->now.ends_guests || !stopping_may_end_guests(s)))
                 kind = plan_with_holders(s);
         if (kind == REFUSAL_NONE)
                 kind = plan_to_let_go(s);
         if (kind != REFUSAL_NONE)
                 return kind;
         stop_old(s);
-        if (takes && s->stopped_old)
+        if (s->now.ends_guests)
+                kind = guests_end(&s->now, &s->plan, &had_guests, &s->refusal);
+        s->now.ends_guests = false;
+        if (kind == REFUSAL_NONE && takes && (s->stopped_old || had_guests))
                 kind = look_again(s);
         return kind == REFUSAL_NONE ? go(s) : kind;
 }

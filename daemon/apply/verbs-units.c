@@ -12,12 +12,14 @@
 #include "host/state-files.h"
 #include "host/units.h"
 #include "lock.h"
+#include "notify.h"
 #include "report.h"
 #include "situation.h"
 #include "switch.h"
 #include "verbs.h"
 
 #define FALLBACK_TRIES 3
+#define LEAVE_TIME (UINT64_C(1200) * 1000 * 1000) /* more than ending a guest takes */
 #define ASKED "the fallback mode was asked for"
 #define UNCONFIRMED "the switch was not confirmed in time"
 
@@ -98,6 +100,8 @@ RefusalKind apply_leave(const Root *root, const char *mode) {
                            mode);
                 return stay(mode);
         }
+        /* A guest may take its time to end. */
+        notify_extend_timeout(LEAVE_TIME);
         if (units_start(fallback, UNIT_START_WAIT) >= 0)
                 return REFUSAL_NONE;
         if (!is_in_mode(root, mode))

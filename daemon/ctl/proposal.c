@@ -11,6 +11,7 @@
 #include "host/holders.h"
 #include "host/host-plan.h"
 #include "host/in-use.h"
+#include "model/guest.h"
 #include "model/plan.h"
 
 static RefusalKind refuse_config(const Machine *machine, Refusal *refusal) {
@@ -73,6 +74,7 @@ static RefusalKind make_plan(Machine *machine, const Config *config, const char 
                 .host = &machine->host,
                 .state = &machine->moved,
                 .mode = mode,
+                .ends_guests = guest_may_be_ended(&machine->state, mode),
         };
         RefusalKind kind;
         int r;

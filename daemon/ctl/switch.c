@@ -17,9 +17,9 @@
 #include "view/describe.h"
 
 #define SECOND UINT64_C(1000000)
-#define SWITCH_TIMEOUT (600 * SECOND)
-#define LOOK_INTERVAL (2 * SECOND) /* after the service went away, if it tells nothing */
-#define LOOKS_IN_VAIN 6            /* at a machine that does not answer, or does nothing */
+#define SWITCH_TIMEOUT (1800 * SECOND) /* as the fallback unit: guests have their time to end */
+#define LOOK_INTERVAL (2 * SECOND)     /* after the service went away, if it tells nothing */
+#define LOOKS_IN_VAIN 6                /* at a machine that does not answer, or does nothing */
 
 static json_object *new_answer(const char *mode, bool dry_run, bool changed) {
         json_object *answer = json_answer();

@@ -6,9 +6,11 @@
 
 #include "holders.h"
 #include "in-use.h"
+#include "model/guest.h"
 #include "sessions.h"
 #include "units.h"
 
+/* Who has what is on vfio-pci already was looked for before, where it matters. */
 static size_t list_leaving(const Host *host, const Plan *plan, PciAddress *ret) {
         size_t n = 0;
 
@@ -16,7 +18,8 @@ static size_t list_leaving(const Host *host, const Plan *plan, PciAddress *ret) 
                 const Step *step = &plan->steps[i];
                 const Function *function = host_find(host, step->address);
 
-                if (step->kind == STEP_UNBIND && function && !function->on_vfio)
+                if (step->kind == STEP_UNBIND && function &&
+                    (!function->on_vfio || function->holder.pid != 0))
                         ret[n++] = step->address;
         }
         return n;
@@ -35,17 +38,42 @@ static int look_at_units(const ConfigMode *mode, InUse *ret) {
         return r;
 }
 
+/* A service is stopped for its own process alone: cron, say, has many others below it. */
+void in_use_find_unit(NodeHolder *guest) {
+        if (guest_kind(guest->unit) == GUEST_SERVICE &&
+            !units_is_main_process(guest->unit, guest->pid))
+                guest->unit[0] = '\0';
+}
+
+static void part_from_guests(const Host *host, InUse *ret) {
+        Holders *holders = &ret->holders, *guests = &ret->guests;
+        size_t n = 0;
+
+        for (size_t i = 0; i < holders->n; i++) {
+                const Function *function = host_find(host, holders->list[i].address);
+
+                if (function && function->on_vfio)
+                        guests->list[guests->n++] = holders->list[i];
+                else
+                        holders->list[n++] = holders->list[i];
+        }
+        holders->n = n;
+        for (size_t i = 0; i < guests->n; i++)
+                in_use_find_unit(&guests->list[i]);
+}
+
 int in_use_look(const Root *root, const Host *host, const Plan *plan, const ConfigMode *mode,
                 InUse *ret) {
         PciAddress leaving[PLAN_STEPS_MAX];
         size_t n = list_leaving(host, plan, leaving);
         int r = 0;
 
-        ret->holders = (Holders){ .n = 0 };
+        ret->holders = ret->guests = (Holders){ .n = 0 };
         if (!root->is_live)
                 return 0;
         if (n > 0)
                 r = holders_find(root, host, leaving, n, &ret->holders);
+        part_from_guests(host, ret);
         if (r >= 0 && mode) {
                 ret->running = 0;
                 if (mode->n_stop_units > 0)

@@ -8,7 +8,8 @@
 #include "root.h"
 
 /**
- * Looks who uses what a plan takes from a host driver, and which of the mode's stop-units run.
+ * Looks who uses what a plan takes from a host driver, who has what it takes from vfio-pci, as far
+ * as holders_find_vfio() has seen somebody there, and which of the mode's stop-units run.
  *
  * @mode: of the plan; NULL: units are not asked for
  * @ret: but for `ending`, which stays as it is; empty where nothing is taken or the root is not the
@@ -20,3 +21,6 @@
  */
 _must_check_ int in_use_look(const Root *root, const Host *host, const Plan *plan,
                              const ConfigMode *mode, InUse *ret);
+
+/** Takes the unit's name from a guest that is not to be ended by stopping its unit. */
+void in_use_find_unit(NodeHolder *guest);

@@ -41,36 +41,28 @@ int units_stop(const char *mode) {
         return run_quietly("stop", "--quiet", mode);
 }
 
-int units_start_service(const char *unit) {
-        const char *const arguments[] = { SYSTEMCTL, "start", "--quiet", unit, NULL };
+static int run_for(const char *verb, const char *option, const char *unit) {
+        const char *const arguments[] = { SYSTEMCTL, verb, option, "--", unit, NULL };
         int r;
 
         r = command_run(arguments, NULL, 0);
         return r > 0 ? -EIO : r;
+}
+
+int units_start_service(const char *unit) {
+        return run_for("start", "--quiet", unit);
 }
 
 int units_stop_service(const char *unit) {
-        const char *const arguments[] = { SYSTEMCTL, "stop", "--quiet", "--", unit, NULL };
-        int r;
-
-        r = command_run(arguments, NULL, 0);
-        return r > 0 ? -EIO : r;
-}
-
-static int queue(const char *verb, const char *unit) {
-        const char *const arguments[] = { SYSTEMCTL, verb, "--no-block", "--", unit, NULL };
-        int r;
-
-        r = command_run(arguments, NULL, 0);
-        return r > 0 ? -EIO : r;
-}
-
-int units_queue_service(const char *unit) {
-        return queue("start", unit);
+        return run_for("stop", "--quiet", unit);
 }
 
 int units_queue_stop(const char *unit) {
-        return queue("stop", unit);
+        return run_for("stop", "--no-block", unit);
+}
+
+int units_queue_service(const char *unit) {
+        return run_for("start", "--no-block", unit);
 }
 
 /* One that was never started has no time of it. */
@@ -240,6 +232,15 @@ bool units_has_dependents(const char *mode) {
 
         return units_dependents(mode, output, sizeof(output)) > 0 &&
                output[strspn(output, " ")] != '\0';
+}
+
+bool units_is_main_process(const char *unit, int pid) {
+        const char *const arguments[] = { SYSTEMCTL, "show", "--value", "--property=MainPID",
+                                          "--",      unit,   NULL };
+        char output[32], wanted[32];
+
+        (void)snprintf(wanted, sizeof(wanted), "%d\n", pid);
+        return command_run(arguments, output, sizeof(output)) == 0 && strcmp(output, wanted) == 0;
 }
 
 bool units_system_is_stopping(void) {

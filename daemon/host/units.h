@@ -81,11 +81,15 @@ _must_check_ int units_look(const char (*names)[CONFIG_UNIT_SIZE], size_t n, Uni
 /** Stops another unit than a mode's, by its whole name, and waits. Returns as units_start(). */
 _must_check_ int units_stop_service(const char *unit);
 
-/** Queues its start. Returns as units_start(). */
-_must_check_ int units_queue_service(const char *unit);
+/** Whether a process is the main process of a unit, so that to stop the unit is to end the process
+ * and little else. */
+bool units_is_main_process(const char *unit, int pid);
 
 /** Queues its stop. Returns as units_start(). */
 _must_check_ int units_queue_stop(const char *unit);
+
+/** Queues its start. Returns as units_start(). */
+_must_check_ int units_queue_service(const char *unit);
 
 /** Whether a unit does not run, and its last start was not made since a condition was not met. */
 bool units_was_kept_back(const char *unit);

@@ -70,7 +70,7 @@ static const ConfigKey keys[] = {
                                       "what follows when the last virtual machine has gone"),
         [CONFIG_KEY_VM_EXIT_GRACE] = KEY(MODE, "vm-exit-grace", TIME, "15s", "a time", false,
                                          "how long after the last virtual machine has gone"),
-        [CONFIG_KEY_STOP_VM] = KEY(MODE, "stop-vm", TIME, "60s", "a time", false,
+        [CONFIG_KEY_STOP_VM] = KEY(MODE, "stop-vm", TIME, "60s", "a time from 1s to 10min", true,
                                    "how long a guest has for an orderly shutdown when leaving"),
         [CONFIG_KEY_SWITCH_FOR_VM] =
                 KEY(MODE, "switch-for-vm", BOOLEAN, "no", "yes no", false,

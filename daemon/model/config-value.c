@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/time-span.h"
 #include "config-parser.h"
 #include "kernel-cmdline.h"
 
@@ -400,6 +401,15 @@ static void set_end_sessions(Parser *p, const char *value) {
         set_boolean(p, "end-sessions", value, &mode_of(p)->end_sessions);
 }
 
+static void set_stop_vm(Parser *p, const char *value) {
+        uint64_t seconds;
+
+        if (time_span_parse(value, CONFIG_STOP_VM_MAX, &seconds) >= 0 && seconds > 0)
+                mode_of(p)->stop_vm = (uint32_t)seconds;
+        else
+                config_refuse(p, "stop-vm '%.64s' is not a time from 1s to 10min", value);
+}
+
 void config_value_set(Parser *p, const char *value) {
         static const Setter setters[CONFIG_KEY_COUNT] = {
                 [CONFIG_KEY_DEFAULT_MODE] = set_default_mode,
@@ -421,6 +431,7 @@ void config_value_set(Parser *p, const char *value) {
                 [CONFIG_KEY_STOP_UNITS] = set_stop_units,
                 [CONFIG_KEY_HOLDERS] = set_holders,
                 [CONFIG_KEY_END_SESSIONS] = set_end_sessions,
+                [CONFIG_KEY_STOP_VM] = set_stop_vm,
         };
 
         setters[p->key](p, value);

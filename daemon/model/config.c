@@ -67,6 +67,10 @@ static const char *const holders_names[_CONFIG_HOLDERS_MAX] = {
         [CONFIG_HOLDERS_KILL] = "kill",
 };
 
+uint32_t config_stop_vm(const ConfigMode *mode) {
+        return mode && mode->stop_vm > 0 ? mode->stop_vm : CONFIG_STOP_VM_DEFAULT;
+}
+
 const char *config_holders_name(ConfigHolders holders) {
         return holders_names[holders];
 }
@@ -181,6 +185,8 @@ static void append_mode(Output *output, const Config *config, const ConfigMode *
                 append(output, "holders = %s\n", config_holders_name(mode->holders));
         if (mode->end_sessions)
                 append(output, "end-sessions = yes\n");
+        if (mode->stop_vm > 0)
+                append(output, "stop-vm = %us\n", mode->stop_vm);
         if (mode->confirm == CONFIG_CONFIRM_BOOT)
                 append(output, "confirm = boot\n");
         if (mode->on_wedged == CONFIG_ON_WEDGED_REBOOT)

@@ -27,6 +27,8 @@
 #define CONFIG_ERRORS_MAX 16
 #define CONFIG_FILE_MAX (128 * 1024) /* bytes of one file */
 #define CONFIG_FUNCTIONS_ALL 0xffu
+#define CONFIG_STOP_VM_DEFAULT 60 /* seconds */
+#define CONFIG_STOP_VM_MAX 600    /* the units and vfio-modectl wait somewhat longer */
 
 /** Dangers that a device's `consent` accepts by name; bits of ConfigDevice.consent. */
 typedef enum Consent {
@@ -81,6 +83,7 @@ typedef struct ConfigMode {
         size_t n_stop_units;
         ConfigHolders holders;
         bool end_sessions; /**< those on the seat of a display that leaves */
+        uint32_t stop_vm; /**< seconds that a guest has for an orderly shutdown; 0: not set */
 } ConfigMode;
 
 typedef struct Config {
@@ -163,6 +166,9 @@ bool config_unit_is_valid(const char *name);
 
 /** The word for it: refuse, stop, kill. */
 const char *config_holders_name(ConfigHolders holders);
+
+/** The seconds that a guest has when this mode is left; of no mode (NULL) the default. */
+uint32_t config_stop_vm(const ConfigMode *mode);
 
 /** Finds it by its word. Returns 0, or -EINVAL with @ret untouched. */
 _must_check_ int config_holders_parse(const char *word, ConfigHolders *ret);

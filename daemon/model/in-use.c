@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "guest.h"
+#include "in-use.h"
 #include "sessions.h"
 
 #define TEXT_SIZE 340 /* of the holders' names in a refusal; advice follows */
@@ -210,13 +212,14 @@ const char *plan_stop_name(PlanStopKind kind) {
                 [PLAN_STOP_UNIT] = "stop-unit",     [PLAN_STOP_MANAGER] = "stop-unit",
                 [PLAN_END_SESSION] = "end-session", [PLAN_STOP_HOLDER] = "stop-holder",
                 [PLAN_KILL_HOLDER] = "kill-holder",
+                [PLAN_END_GUEST] = "end-guest",
         };
 
         return names[kind];
 }
 
 const char *plan_stop_object(const PlanStop *stop, char buffer[static PLAN_STOP_OBJECT_SIZE]) {
-        if (stop->kind == PLAN_KILL_HOLDER)
+        if (stop->kind == PLAN_KILL_HOLDER || stop->kind == PLAN_END_GUEST)
                 (void)snprintf(buffer, PLAN_STOP_OBJECT_SIZE, "%d", stop->process.pid);
         else
                 (void)snprintf(buffer, PLAN_STOP_OBJECT_SIZE, "%s",
@@ -247,6 +250,11 @@ const char *plan_stop_format(const PlanStop *stop, char buffer[static PLAN_STOP_
         case PLAN_KILL_HOLDER:
                 (void)snprintf(buffer, PLAN_STOP_TEXT_SIZE, "end process %d (%s), which uses %s",
                                stop->process.pid, stop->process.command, address);
+                break;
+        case PLAN_END_GUEST:
+                (void)snprintf(buffer, PLAN_STOP_TEXT_SIZE, "end process %d (%s), which has %s, %s",
+                               stop->process.pid, stop->process.command, address,
+                               guest_manner(guest_kind(stop->unit)));
                 break;
         }
         return buffer;
@@ -289,7 +297,7 @@ static bool ends_anyway(const InUse *in_use, const ConfigMode *mode, const NodeH
 
 static bool has_stop(const Plan *plan, const PlanStop *wanted) {
         for (size_t i = 0; i < plan->n_stops; i++)
-                if (wanted->kind == PLAN_KILL_HOLDER
+                if (wanted->kind == PLAN_KILL_HOLDER || wanted->kind == PLAN_END_GUEST
                             ? plan->stops[i].process.pid == wanted->process.pid
                             : strcmp(plan->stops[i].unit, wanted->unit) == 0)
                         return true;
@@ -336,6 +344,31 @@ static void plan_units(const InUse *in_use, const ConfigMode *mode, Plan *plan) 
         }
 }
 
+/* What holds the device and runs us, or the system, cannot be ended from here. */
+static RefusalKind plan_guests(const InUse *in_use, const ConfigMode *mode, Plan *plan,
+                               Refusal *refusal) {
+        Blocked blocked = { .n = 0 };
+
+        for (size_t i = 0; i < in_use->guests.n; i++) {
+                const NodeHolder *guest = &in_use->guests.list[i];
+                PlanStop stop = { .kind = PLAN_END_GUEST, .address = guest->address };
+
+                if (ends_anyway(in_use, mode, guest))
+                        continue;
+                if (guest->is_kept) {
+                        blocked.list[blocked.n++] = guest;
+                        continue;
+                }
+                stop.process.pid = guest->pid;
+                (void)memcpy(stop.process.command, guest->command, sizeof(stop.process.command));
+                (void)memcpy(stop.unit, guest->unit, sizeof(stop.unit));
+                add_stop(plan, &stop);
+        }
+        return blocked.n == 0 ? REFUSAL_NONE
+                              : refuse(&blocked, in_use->guests.n_more, CONFIG_HOLDERS_KILL, false,
+                                       refusal);
+}
+
 /*
  * systemd-logind has what a session's compositor has, and lets go when that does: alone it is in
  * the way, but not where somebody else is to end.
@@ -345,8 +378,12 @@ RefusalKind in_use_plan(const InUse *in_use, const ConfigMode *mode, ConfigHolde
         Blocked blocked = { .n = 0 };
         bool only_kept = true, some_end;
         RefusalKind kind;
+        size_t n_guests;
 
         plan->n_stops = 0;
+        if (plan_guests(in_use, mode, plan, refusal) != REFUSAL_NONE)
+                return REFUSAL_BUSY;
+        n_guests = plan->n_stops;
         if (is_fallback) {
                 plan_units(in_use, mode, plan);
                 return REFUSAL_NONE;
@@ -354,11 +391,10 @@ RefusalKind in_use_plan(const InUse *in_use, const ConfigMode *mode, ConfigHolde
         kind = sessions_plan(in_use, mode, plan, refusal);
         if (kind != REFUSAL_NONE)
                 return kind;
-        some_end = plan->n_stops > 0;
+        some_end = plan->n_stops > n_guests;
         plan_units(in_use, mode, plan);
         for (size_t i = 0; i < in_use->holders.n; i++) {
                 const NodeHolder *holder = &in_use->holders.list[i];
-
                 const Session *at_stake = sessions_at_stake(in_use, mode, how, holder);
 
                 if (ends_anyway(in_use, mode, holder) ||
@@ -389,4 +425,6 @@ RefusalKind in_use_refuse_rest(const InUse *in_use, ConfigHolders how, Refusal *
 void in_use_hide(InUse *in_use) {
         for (size_t i = 0; i < in_use->holders.n; i++)
                 in_use->holders.list[i].pid = HOLDER_UNSEEN;
+        for (size_t i = 0; i < in_use->guests.n; i++)
+                in_use->guests.list[i].pid = HOLDER_UNSEEN;
 }

@@ -40,6 +40,7 @@ typedef struct Holders {
 /** What a plan to let go is made from. */
 typedef struct InUse {
         Holders holders;
+        Holders guests;   /**< those that have a VFIO node open and are to be ended */
         uint32_t running; /**< bit n: the mode's stop_units[n] runs */
         char ids[CONFIG_STOP_UNITS_MAX][CONFIG_UNIT_SIZE]; /**< their names without an alias */
         char ending[1024]; /**< units that stop with the unit of the mode before, blanks between */
@@ -58,11 +59,11 @@ void in_use_parse_cgroup(const char *text, NodeHolder *ret);
 bool in_use_takes_from_host(const Plan *plan, const Host *host);
 
 /**
- * Puts what has to be stopped and ended in front of a plan: the mode's units that run, then what
- * `how` says of the holders.
+ * Puts what has to be stopped and ended in front of a plan: the guests, the mode's units that run,
+ * then what `how` says of the holders.
  *
  * @mode: of the plan
- * @is_fallback: the way back, which is not refused; its holders are left alone
+ * @is_fallback: the way back, which is not refused; its holders are left alone, its guests are not
  *
  * Returns REFUSAL_NONE, or REFUSAL_BUSY with the holders named, as far as they fit; or as
  * sessions_plan().
@@ -80,7 +81,7 @@ void in_use_hide(InUse *in_use);
  * 0000:01:00.0". Returns @buffer. */
 const char *plan_stop_format(const PlanStop *stop, char buffer[static PLAN_STOP_TEXT_SIZE]);
 
-/** Its name in JSON and on D-Bus: stop-unit, end-session, stop-holder, kill-holder. */
+/** Its name in JSON and on D-Bus: stop-unit, end-session, stop-holder, kill-holder, end-guest. */
 const char *plan_stop_name(PlanStopKind kind);
 
 #define PLAN_STOP_OBJECT_SIZE CONFIG_UNIT_SIZE

@@ -32,7 +32,8 @@ void inspection_hide_processes(Inspection *inspection) {
         for (size_t i = 0; i < inspection->n_steps; i++) {
                 InspectionStep *step = &inspection->steps[i];
 
-                if (strcmp(step->step, plan_stop_name(PLAN_KILL_HOLDER)) != 0)
+                if (strcmp(step->step, plan_stop_name(PLAN_KILL_HOLDER)) != 0 &&
+                    strcmp(step->step, plan_stop_name(PLAN_END_GUEST)) != 0)
                         continue;
                 step->object[0] = '\0';
                 (void)snprintf(step->note, sizeof(step->note),

@@ -280,7 +280,8 @@ static RefusalKind check_holders(Planner *planner) {
                 const Function *function = planner->wants[i].function;
                 char address[PCI_ADDRESS_SIZE];
 
-                if (planner->wants[i].vfio || !function->on_vfio || function->holder.pid == 0)
+                if (planner->wants[i].vfio || !function->on_vfio || function->holder.pid == 0 ||
+                    (planner->input->ends_guests && function->holder.pid != HOLDER_UNSEEN))
                         continue;
                 (void)pci_address_format(function->address, address);
                 if (function->holder.pid == HOLDER_UNSEEN)

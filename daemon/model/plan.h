@@ -48,16 +48,18 @@ typedef enum PlanStopKind {
         PLAN_END_SESSION,
         PLAN_STOP_HOLDER, /**< `unit` uses the function */
         PLAN_KILL_HOLDER, /**< the process uses the function */
+        PLAN_END_GUEST,   /**< the process has the function's VFIO node open */
 } PlanStopKind;
 
 /** What has to let go before the first step. */
 typedef struct PlanStop {
         PlanStopKind kind;
-        char unit[CONFIG_UNIT_SIZE]; /**< not of PLAN_KILL_HOLDER and PLAN_END_SESSION */
-        PciAddress
-                address; /**< not of PLAN_STOP_UNIT; of PLAN_STOP_MANAGER the display that leaves */
+        /** Not of PLAN_KILL_HOLDER and PLAN_END_SESSION; of PLAN_END_GUEST its unit, or "". */
+        char unit[CONFIG_UNIT_SIZE];
+        /** Not of PLAN_STOP_UNIT; of PLAN_STOP_MANAGER the display that leaves. */
+        PciAddress address;
         bool for_good;   /**< of PLAN_STOP_MANAGER: for as long as that display is away */
-        Holder process;  /**< of PLAN_KILL_HOLDER */
+        Holder process;  /**< of PLAN_KILL_HOLDER and PLAN_END_GUEST */
         Session session; /**< of PLAN_END_SESSION */
 } PlanStop;
 
@@ -83,6 +85,7 @@ typedef struct PlanInput {
         const char *mode;
         bool early; /**< before udev's coldplug: what is unbound and wanted on the host is left to
                        it */
+        bool ends_guests; /**< whoever has a VFIO node open, and can be seen, will be ended first */
 } PlanInput;
 
 /**
@@ -90,7 +93,8 @@ typedef struct PlanInput {
  *
  * A switch to the fallback mode is never refused for what is missing, unviable or without consent;
  * what cannot be had is a note, and the rest is done. It is refused as busy where a process has a
- * function's VFIO node open, since unbinding under it would hang in the kernel.
+ * function's VFIO node open and is not ended first, since unbinding under it would hang in the
+ * kernel.
  *
  * @ret: valid where REFUSAL_NONE is returned
  * @ret_refusal: filled where another kind is returned

@@ -338,7 +338,7 @@ VALUES = {
     "vfio-devices": "d", "cmdline": "nosmt=force", "confirm": "boot",
     "on-wedged": "reboot",
     "hugepages-1G": "20", "hugepages-2M": "512", "hugepages-min": "50%",
-    "stop-units": "gdm.service", "holders": "stop",
+    "stop-units": "gdm.service", "holders": "stop", "stop-vm": "90s",
 }
 
 

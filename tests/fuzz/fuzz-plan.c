@@ -73,7 +73,7 @@ static void check_plan(const Input *input) {
 }
 
 static void plan_mode(Input *input, const char *mode, bool early) {
-        PlanInput plan_input = { &input->config, &input->host, &input->state, mode, early };
+        PlanInput plan_input = { &input->config, &input->host, &input->state, mode, early, false };
         RefusalKind kind = plan_make(&plan_input, &input->plan, &input->refusal);
 
         if (kind != REFUSAL_NONE) {

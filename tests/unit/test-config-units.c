@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The keys of a mode that are about what uses devices: stop-units and holders; and the largest
- * configuration that there can be.
+ * The keys of a mode that are about what uses devices: stop-units, holders and stop-vm; and the
+ * largest configuration that there can be.
  */
 #undef NDEBUG
 #include <errno.h>
@@ -79,6 +79,27 @@ static void test_accepted(void **state) {
         free(round_trip(&config));
 }
 
+static const struct Time {
+        const char *title, *text, *drop_in;
+        uint32_t seconds;
+} times[] = {
+        { "no time set", MODE, NULL, 60 },
+        { "a time", MODE "stop-vm = 1min 30s\n", NULL, 90 },
+        { "the least time", MODE "stop-vm = 1\n", NULL, 1 },
+        { "the most, by a drop-in", MODE "stop-vm = 1\n", MODE "stop-vm = 10min\n", 600 },
+};
+
+static void test_time(void **state) {
+        const struct Time *row = *state;
+        ConfigErrors errors;
+        Config config;
+
+        assert_int_equal(parse(row->text, row->drop_in, &config, &errors), 0);
+        assert_int_equal(config_stop_vm(config_find_mode(&config, "x")), row->seconds);
+        assert_int_equal(config_stop_vm(NULL), 60);
+        free(round_trip(&config));
+}
+
 #define NO_UNIT "' is not a unit's name such as foo.service"
 
 static const struct Refused {
@@ -106,6 +127,12 @@ static const struct Refused {
           "a.ini:2: holders 'end' is unknown: there are refuse, stop and kill" },
         { "neither yes nor no", MODE "end-sessions = true\n",
           "a.ini:2: end-sessions 'true' is neither yes nor no" },
+        { "no time at all", MODE "stop-vm = 0\n",
+          "a.ini:2: stop-vm '0' is not a time from 1s to 10min" },
+        { "a time that is too long", MODE "stop-vm = 601s\n",
+          "a.ini:2: stop-vm '601s' is not a time from 1s to 10min" },
+        { "no time", MODE "stop-vm = never\n",
+          "a.ini:2: stop-vm 'never' is not a time from 1s to 10min" },
         { "no word for holders", MODE "holders =\n", "a.ini:2: key 'holders' has no value" },
 };
 
@@ -161,6 +188,7 @@ static void test_largest(void **state) {
                 config.modes[i].vfio_devices = UINT32_MAX;
                 config.modes[i].confirm = CONFIG_CONFIRM_BOOT;
                 config.modes[i].holders = CONFIG_HOLDERS_REFUSE + 1;
+                config.modes[i].stop_vm = CONFIG_STOP_VM_MAX;
                 for (size_t j = 0; j < CONFIG_STOP_UNITS_MAX; j++)
                         sprintf(config.modes[i].stop_units[j], "%0119zu.service", j);
                 config.modes[i].n_stop_units = CONFIG_STOP_UNITS_MAX;
@@ -179,6 +207,8 @@ int main(void) {
         TABLE_ROWS(&table, test_accepted, accepted);
         TABLE_ROWS(&table, test_refused, refused);
         table_add(&table, "a name of 127 bytes, and not one more", test_long_name, NULL);
+        for (size_t i = 0; i < ARRAY_SIZE(times); i++)
+                table_add(&table, times[i].title, test_time, &times[i]);
         table_add(&table, "the largest configuration is read back", test_largest, NULL);
         return table_run("config-units", &table);
 }

@@ -70,6 +70,7 @@ static void test_cgroup(void **state) {
 #define PLAYER { AUDIO, 900, "mpv", "", "3", "anna", false, false }
 #define POLLER { AUDIO, 901, "wireplumber", "", "", "anna", false, false }
 #define LOOSE { GPU, 77, "cat", "", "", "", false, false }
+#define QEMU(pid_, unit_) { GPU, (pid_), "qemu-system-x86", unit_, "", "", false, false }
 #define LOGIND { GPU, 600, "systemd-logind", "systemd-logind.service", "", "", true, false }
 
 typedef struct Row {
@@ -80,7 +81,8 @@ typedef struct Row {
         uint32_t running;
         bool is_fallback;
         const char *stops; /**< NULL: refused as busy */
-        const char *says;  /**< must stand in the refusal, in this order, parted by '|' */
+        NodeHolder guests[3];
+        const char *says; /**< must stand in the refusal, in this order, parted by '|' */
 } Row;
 
 #define REFUSE CONFIG_HOLDERS_REFUSE
@@ -171,11 +173,24 @@ static const Row rows[] = {
           .running = 1,
           .is_fallback = true,
           .stops = "stop-unit a.service\n" },
+        { "guests first, each once, also on the way back",
+          .guests = { QEMU(7, "a.service"), QEMU(8, ""), QEMU(7, "a.service") },
+          .stop_units = { "b.service" }, .running = 1, .is_fallback = true,
+          .stops = "end-guest 7\nend-guest 8\nstop-unit b.service\n" },
+        { "a guest that ends with the mode before", .guests = { QEMU(7, "a.service") },
+          .ending = "a.service", .stops = "" },
+        { "a guest that is nobody's to end",
+          .guests = { { GPU, 1, "systemd", "init.scope", "", "", true } }, .is_fallback = true,
+          .says = "0000:01:00.0 is in use by process 1 (systemd) of init.scope. |let go by itself" },
 };
 
 static InUse *fill(const Row *row, ConfigMode *mode) {
         InUse *in_use = calloc(1, sizeof(*in_use));
 
+        while (in_use->guests.n < ARRAY_SIZE(row->guests) && row->guests[in_use->guests.n].pid) {
+                in_use->guests.list[in_use->guests.n] = row->guests[in_use->guests.n];
+                in_use->guests.n++;
+        }
         while (in_use->holders.n < ARRAY_SIZE(row->holders) &&
                row->holders[in_use->holders.n].pid) {
                 in_use->holders.list[in_use->holders.n] = row->holders[in_use->holders.n];
@@ -225,11 +240,10 @@ static void test_plan(void **state) {
                 assert_says(refusal.text, row->says);
         for (size_t i = 0; row->stops && i < plan->n_stops; i++) {
                 const PlanStop *stop = &plan->stops[i];
-                char line[192], pid[16], text[PLAN_STOP_TEXT_SIZE];
+                char line[192], object[CONFIG_UNIT_SIZE], text[PLAN_STOP_TEXT_SIZE];
 
-                (void)snprintf(pid, sizeof(pid), "%d", stop->process.pid);
                 (void)snprintf(line, sizeof(line), "%s %s\n", plan_stop_name(stop->kind),
-                               stop->kind == PLAN_KILL_HOLDER ? pid : stop->unit);
+                               plan_stop_object(stop, object));
                 (void)strcat(stops, line);
                 assert_true(plan_stop_format(stop, text)[0] != '\0');
         }

@@ -423,7 +423,7 @@ static RefusalKind plan_on(FakeHost *fake, const char *mode, bool unreadable, Re
         RefusalKind kind;
 
         assert_non_null(guard);
-        input = (PlanInput){ &guard->config, &guard->host, &guard->state, mode, false };
+        input = (PlanInput){ &guard->config, &guard->host, &guard->state, mode, false, false };
         assert_int_equal(config_parse(&source, 1, &guard->config, &errors), 0);
         guard->host.iommu = true;
         guard->host.n_functions = 1;

@@ -181,8 +181,9 @@ static void test_row(void **state) {
         static Plan plan;
         const Row *row = *state;
         Refusal refusal = { 0 };
-        PlanInput input = { &machine.config, &machine.host, &machine.state,
-                            row->mode ? row->mode : "away", false };
+        PlanInput input = { &machine.config, &machine.host,
+                            &machine.state,  row->mode ? row->mode : "away",
+                            false,           false };
         char config[1024], text[1024];
 
         machine_init(&machine);
@@ -214,7 +215,7 @@ static void test_row(void **state) {
 static void test_at_stake(void **state) {
         static Machine machine;
         static Plan plan;
-        PlanInput input = { &machine.config, &machine.host, &machine.state, "away", false };
+        PlanInput input = { &machine.config, &machine.host, &machine.state, "away", false, false };
         Refusal refusal;
 
         (void)state;

@@ -4,7 +4,7 @@
 import pytest
 
 from machines import ini
-from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, bindings, look, refused
+from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, bindings, look
 from pc import PC
 
 pytestmark = pytest.mark.machine("gpu")
@@ -26,33 +26,6 @@ def start_guest(pc: PC, command: str, address: str) -> str:
 
 def holds(pc: PC, pid: str, address: str) -> bool:
     return f"/dev/vfio/{pc.group(address)}\n" in pc.run(f"readlink /proc/{pid}/fd/*").stdout
-
-
-def end_guest(pc: PC, pid: str) -> None:
-    """As a shutdown from inside would: it lets go of everything before it is gone."""
-    pc.ok(f"kill {pid}; timeout 60 tail --pid={pid} -f /dev/null")
-
-
-def test_a_running_guest_keeps_its_gpu(pc: PC) -> None:
-    """Every way to the host is refused as busy and names the process, until the guest has ended."""
-    pc.ok("systemctl start vfio-mode@passthrough")
-    before = bindings(pc, GPU, AUDIO)
-    pid = start_guest(pc, GPU_GUEST, GPU)
-    result = pc.run("vfio-modectl switch host")
-    assert (result.rc, f"process {pid} (qemu-system" in result.stderr) == (4, True), result.out
-    for way in ("start vfio-mode@host", "stop vfio-mode@passthrough",
-                "start vfio-mode-fallback.service"):
-        pc.run(f"systemctl {way}")
-        code, text = refused(pc, "host")
-        assert (code, f"process {pid} (qemu-system" in text) == (24, True), (way, code, text)
-        pc.ok("systemctl reset-failed vfio-mode@host")
-        assert look(pc) == PASSTHROUGH, way
-    assert bindings(pc, GPU, AUDIO) == before
-    assert holds(pc, pid, GPU)
-    assert "Relaying device request" not in pc.ok("dmesg")
-    end_guest(pc, pid)
-    pc.ok("vfio-modectl switch host")
-    assert look(pc) == HOST
 
 
 def test_a_guest_with_a_unit_is_ended_first(pc: PC) -> None:

@@ -161,6 +161,53 @@ static void foresee_drivers(Situation *now) {
         }
 }
 
+static bool has_module(const Root *root, const char *name) {
+        return module_exists_for(root, name) || module_is_blacklisted_for(root, name);
+}
+
+/* "": what the modalias picks. */
+static const char *configured_driver(const ConfigDevice *device, const Function *function) {
+        bool is_slot = device->has_address
+                               ? pci_address_same_slot(device->address, function->address)
+                               : pci_id_equal(device->id, function->id);
+
+        return is_slot && function->address.function == 0 ? device->host_driver : "";
+}
+
+/*
+ * As plan-apply makes a driver available: by its name, by its module's, by the modalias. What is on
+ * a driver has one, and what never was is at home without; but a display without one shows what the
+ * firmware left.
+ */
+static bool can_return(const Situation *now, const ConfigDevice *device, const Function *function) {
+        const HomeFunction *home = run_state_find_home(&now->state, function->address);
+        const char *driver = configured_driver(device, function);
+        char modalias[128];
+
+        if (driver[0] == '\0' && (function->driver[0] != '\0' || !function_is_display(function) ||
+                                  (home && home->driver[0] != '\0')))
+                return true;
+        if (driver[0] != '\0' &&
+            (sysfs_has_driver(now->root, driver) || has_module(now->root, driver)))
+                return true;
+        if (function->driver[0] != '\0')
+                return false;
+        return sysfs_read_modalias(now->root, function->address, modalias, sizeof(modalias)) < 0 ||
+               has_module(now->root, modalias);
+}
+
+/* Not in early boot, where libkmod would cost more than all the rest, and nobody reads it. */
+static void foresee_returns(Situation *now) {
+        for (size_t i = 0; i < now->host.n_functions; i++) {
+                Function *function = &now->host.functions[i];
+                const ConfigDevice *device =
+                        config_device_of(&now->config, &now->host, function->address);
+
+                function->cannot_return = !now->early && now->root->is_live && device &&
+                                          !function->on_vfio && !can_return(now, device, function);
+        }
+}
+
 /* Pages that the boot loader's line reserved for a mode were never there before that mode, also
  * where the boot goes elsewhere after all. */
 static void claim_reserved_pages(Situation *now) {
@@ -184,6 +231,7 @@ RefusalKind situation_scan(Situation *now, Refusal *refusal) {
                 return refusal_set(refusal, REFUSAL_FAILED, "The PCI devices cannot be read: %s.",
                                    strerror(-r));
         foresee_drivers(now);
+        foresee_returns(now);
         claim_reserved_pages(now);
         return REFUSAL_NONE;
 }

@@ -39,7 +39,8 @@ typedef struct Function {
         int iommu_group; /**< -1: in none */
         bool on_vfio;    /**< bound to vfio-pci or a variant of it */
         bool boot_vga;
-        bool is_held;   /**< a process has a node of it open; looked at on the way back only */
+        bool is_held;       /**< a process has a node of it open; looked at on the way back only */
+        bool cannot_return; /**< once taken: no driver is known that it could have on the host */
         bool will_bind; /**< unbound, but a module for it is there: udev's coldplug will load it */
 } Function;
 

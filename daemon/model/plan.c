@@ -5,11 +5,11 @@
  * IOMMU off still destroys the firmware console (kernel 6.1, 6.12).
  */
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "plan-hugepages.h"
+#include "plan-notes.h"
 #include "plan.h"
 
 #define VFIO_DRIVER "vfio-pci"
@@ -31,24 +31,11 @@ typedef struct Planner {
         bool is_fallback;
 } Planner;
 
-static void note(Planner *planner, const char *format, ...) _printf_(2, 3);
-
-static void note(Planner *planner, const char *format, ...) {
-        Plan *plan = planner->plan;
-        va_list arguments;
-
-        if (plan->n_notes == PLAN_NOTES_MAX)
-                return;
-        va_start(arguments, format);
-        (void)vsnprintf(plan->notes[plan->n_notes++], sizeof(plan->notes[0]), format, arguments);
-        va_end(arguments);
-}
-
 /* A refusal on the way back is a note: the rest of the way is gone all the same. */
 static RefusalKind refuse_or_note(Planner *planner) {
         if (!planner->is_fallback)
                 return planner->refusal->kind;
-        note(planner, "%s", planner->refusal->text);
+        plan_note(planner->plan, "%s", planner->refusal->text);
         return REFUSAL_NONE;
 }
 
@@ -96,7 +83,7 @@ static RefusalKind collect_device(Planner *planner, const ConfigDevice *device, 
         if (kind != REFUSAL_NONE) {
                 if (vfio)
                         return refuse_or_note(planner);
-                note(planner, "%s", planner->refusal->text);
+                plan_note(planner->plan, "%s", planner->refusal->text);
                 return REFUSAL_NONE;
         }
         for (size_t i = 0; i < n && kind == REFUSAL_NONE; i++)
@@ -178,7 +165,7 @@ static RefusalKind check_fallback(Planner *planner) {
                         pci_address_format(want->function->address, address));
                 if (!planner->is_fallback)
                         return planner->refusal->kind;
-                note(planner, "%s", planner->refusal->text);
+                plan_note(planner->plan, "%s", planner->refusal->text);
                 want->vfio = false;
         }
         return REFUSAL_NONE;
@@ -327,6 +314,7 @@ static void add_take(Planner *planner, const Function *function) {
                 add_step(planner, STEP_SET_OVERRIDE, function, VFIO_DRIVER);
         if (function->on_vfio)
                 return;
+        plan_note_no_return(planner->plan, function);
         if (function->driver[0] != '\0')
                 add_step(planner, STEP_UNBIND, function, function->driver);
         add_step(planner, STEP_BIND, function, VFIO_DRIVER);
@@ -341,9 +329,9 @@ static void note_other_driver(Planner *planner, const Want *want) {
         if (want->device && want->device->host_driver[0] != '\0' &&
             function->address.function == 0 &&
             strcmp(function->driver, want->device->host_driver) != 0)
-                note(planner, "%s is on %s, not on its host-driver %s; left as it is.",
-                     pci_address_format(function->address, address), function->driver,
-                     want->device->host_driver);
+                plan_note(planner->plan, "%s is on %s, not on its host-driver %s; left as it is.",
+                          pci_address_format(function->address, address), function->driver,
+                          want->device->host_driver);
 }
 
 static void add_return(Planner *planner, const Want *want) {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "hugepages.h"
 #include "model/bind-error.h"
+#include "picture.h"
 #include "plan-apply.h"
 #include "sysfs.h"
 #include "wedged.h"
@@ -245,6 +246,8 @@ static int note_home(Run *run, const Step *step) {
                 return 0;
         (void)memcpy(home.driver, function->driver, sizeof(home.driver));
         (void)memcpy(home.driver_override, function->driver_override, sizeof(home.driver_override));
+        home.had_picture = function_is_display(function) && !function->on_vfio &&
+                           picture_is_there(run->root, step->address);
         r = undo_log_add(run->undo, &home);
         return r < 0 ? fail_step(run, step, r) : 0;
 }

@@ -20,6 +20,7 @@
 #include "host/units.h"
 #include "let-go.h"
 #include "lock.h"
+#include "picture.h"
 #include "plan-apply.h"
 #include "screen-away.h"
 #include "situation.h"
@@ -492,6 +493,8 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
         ret->changed = result->n_steps > 0 || strcmp(s->now.state.mode, s->now.mode) != 0;
         if (result->kind == REFUSAL_NONE) {
                 describe_success(s, result);
+                if (!request->early && result->n_steps > 0)
+                        picture_describe(root, &s->now.state, &s->plan, result);
         } else {
                 (void)snprintf(result->text, sizeof(result->text), "%s", s->refusal.text);
                 (void)snprintf(ret->start, sizeof(ret->start), "%s",

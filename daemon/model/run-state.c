@@ -14,7 +14,8 @@
 
 #define HEADER_KEY "vfio-mode-state"
 #define VERSION "1"
-#define NOTHING "-" /* an empty driver or override, so that a line always has three words */
+#define PICTURE "picture" /* behind the words of a function that had one */
+#define NOTHING "-"       /* an empty driver or override, so that a line always has three words */
 
 const HomeFunction *run_state_find_home(const RunState *state, PciAddress address) {
         for (size_t i = 0; i < state->n_homes; i++)
@@ -66,9 +67,9 @@ int run_state_format_home(const HomeFunction *home, char *buffer, size_t size) {
         char address[PCI_ADDRESS_SIZE];
         int n;
 
-        n = snprintf(buffer, size, "function=%s %s %s\n",
+        n = snprintf(buffer, size, "function=%s %s %s%s\n",
                      pci_address_format(home->address, address), word_or_nothing(home->driver),
-                     word_or_nothing(home->driver_override));
+                     word_or_nothing(home->driver_override), home->had_picture ? " " PICTURE : "");
         return (size_t)n < size ? n : -ENAMETOOLONG;
 }
 
@@ -182,7 +183,10 @@ static int parse_home(const char *value, RunState *state) {
         word = parse_word(&value, &length);
         if (parse_driver(home.driver_override, word, length) < 0)
                 return -EBADMSG;
-        if (parse_word(&value, &length))
+        word = parse_word(&value, &length);
+        home.had_picture = word != NULL;
+        if (word && (length != strlen(PICTURE) || strncmp(word, PICTURE, length) != 0 ||
+                     parse_word(&value, &length)))
                 return -EBADMSG;
         return run_state_add_home(state, &home) < 0 ? -EBADMSG : 0;
 }

@@ -24,6 +24,7 @@ typedef struct HomeFunction {
         PciAddress address;
         char driver[CONFIG_DRIVER_SIZE];          /**< "": none was bound */
         char driver_override[CONFIG_DRIVER_SIZE]; /**< "": unset */
+        bool had_picture;                         /**< a screen was connected to it */
 } HomeFunction;
 
 /** How many hugepages of a size there were before we asked for more. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is said of the way back, before and after: what returns by reboot only."""
+"""What is said of the way back, before and after: what returns by reboot only, and the picture."""
 
 import json
 
@@ -8,6 +8,7 @@ import pytest
 from machines import ini
 from modes import GPU, INI, drivers
 from pc import PC
+from test_faulty import DRIVER, module
 from test_refusals import take_module_away
 
 pytestmark = pytest.mark.machine("gpu")
@@ -40,3 +41,18 @@ def test_returns_by_reboot_only(pc: PC) -> None:
     assert "returns by reboot only" in pc.ok("journalctl -b -o cat --no-pager -u vfio-mode@passthrough")
     pc.ok("vfio-modectl switch host")
     assert drivers(pc, GPU) == [""]
+
+
+def test_the_picture_is_back(pc: PC) -> None:
+    """A screen that was connected is looked for again. Where the driver that has the card then knows of none,
+    here one that only takes it, that is said, and the switch has succeeded all the same."""
+    pc.ok("vfio-modectl switch passthrough")
+    assert f"function={GPU} bochs-drm - picture\n" in pc.read("/run/vfio-mode/status")
+    assert "screen" not in pc.ok("vfio-modectl switch host")
+    pc.push(module(pc.machine.suite), "/root/vfio_mode_faulty.ko")
+    pc.ok(f"insmod /root/vfio_mode_faulty.ko; echo 1234 1111 > /sys/bus/pci/drivers/{DRIVER}/new_id")
+    pc.write(INI, ini(f"address = {GPU}\nhost-driver = {DRIVER}"))
+    pc.ok("vfio-modectl switch passthrough")
+    said = pc.ok("vfio-modectl switch host")
+    assert f"{GPU} had a screen connected when it left, and has none now." in said, said
+    assert drivers(pc, GPU) == [DRIVER]

@@ -8,14 +8,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "guests.h"
 #include "host/holders.h"
-#include "host/host-scan.h"
-#include "host/memory-scan.h"
 #include "host/state-files.h"
 #include "host/units.h"
 #include "let-go.h"
@@ -25,6 +22,7 @@
 #include "screen-away.h"
 #include "situation.h"
 #include "state-write.h"
+#include "switch-record.h"
 #include "switch.h"
 
 typedef struct Switch {
@@ -154,146 +152,6 @@ static RefusalKind look_again(Switch *s) {
         return kind == REFUSAL_NONE ? plan_to_let_go(s) : kind;
 }
 
-static bool is_away(const Switch *s, PciAddress address, RefusalKind outcome) {
-        Function function;
-
-        for (size_t i = 0; i < s->plan.n_vfio; i++)
-                if (pci_address_compare(s->plan.vfio[i], address) == 0)
-                        return true;
-        /* Of a device that is stuck nothing is asked. */
-        if (outcome == REFUSAL_WEDGED)
-                return true;
-        /* Half-way: what is not on a host driver is still ours to bring home. */
-        return outcome == REFUSAL_HALF_WAY &&
-               host_scan_function(s->now.root, address, &function) >= 0 &&
-               (function.on_vfio || function.driver[0] == '\0');
-}
-
-/*
- * What is to be given back when this mode is left; and what could not be given back by now. Nothing
- * is where the mode keeps its pages: they are the machine's from then on.
- */
-static void keep_pools(const Switch *s, const RunState *undo, RefusalKind outcome, RunState *next) {
-        const ConfigMode *mode = config_find_mode(&s->now.config, s->now.mode);
-        const HugepagesWanted *wanted =
-                outcome == REFUSAL_NONE && mode ? &mode->hugepages : &(HugepagesWanted){ 0 };
-        Memory memory;
-
-        if (wanted->keep)
-                return;
-        run_state_add_pools(next, &s->now.state);
-        run_state_add_pools(next, undo);
-        memory_scan(s->now.root, &memory);
-        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
-                if (wanted->pages[size] == 0 &&
-                    memory.pools[size].pages <= next->home_pools[size].pages)
-                        next->home_pools[size].is_known = false;
-}
-
-/* --- the units that were stopped --- */
-
-typedef struct Outcome {
-        const Switch *s;
-        RefusalKind kind;
-        const RunState *before; /* the status that stands, where the switch was undone */
-} Outcome;
-
-static bool is_stop_unit(const ConfigMode *mode, const char *unit) {
-        for (size_t i = 0; i < mode->n_stop_units; i++)
-                if (strcmp(mode->stop_units[i], unit) == 0)
-                        return true;
-        return false;
-}
-
-/* Half-way the fallback mode comes next, and starts them when the devices are back. */
-static bool stays_stopped(const StoppedUnit *unit, const void *userdata) {
-        const Outcome *outcome = userdata;
-        const Switch *s = outcome->s;
-
-        if (outcome->before)
-                return run_state_find_unit(outcome->before, unit->name);
-        if (outcome->kind == REFUSAL_HALF_WAY && !s->now.is_fallback)
-                return true;
-        return unit->is_holder
-                       ? is_away(s, unit->address, outcome->kind)
-                       : is_stop_unit(config_find_mode(&s->now.config, s->now.mode), unit->name);
-}
-
-static void start_again(const Switch *s, const RunState *undo, RefusalKind kind) {
-        _cleanup_free_ RunState *before = calloc(1, sizeof(*before));
-        Outcome outcome = { .s = s, .kind = kind };
-
-        if (!s->now.root->is_live || !before || undo->n_units == 0)
-                return;
-        if (kind != REFUSAL_NONE && kind != REFUSAL_HALF_WAY) {
-                if (state_read(s->now.root, before) < 0)
-                        before->n_units = 0;
-                outcome.before = before;
-        }
-        let_go_start_again(undo, stays_stopped, &outcome);
-}
-
-static void keep_stopped(const Switch *s, const RunState *undo, RefusalKind kind, RunState *next) {
-        const Outcome outcome = { .s = s, .kind = kind };
-
-        for (size_t i = 0; i < undo->n_units; i++)
-                if (stays_stopped(&undo->units[i], &outcome))
-                        situation_keep_unit(next, &undo->units[i]);
-}
-
-static int write_record(const Switch *s, const RunState *state) {
-        int r;
-
-        r = state_write(s->now.root, state);
-        if (r >= 0)
-                r = accepted_write(s->now.root, &s->now.config);
-        if (r >= 0)
-                r = marks_write(s->now.root, s->plan.vfio, s->plan.n_vfio);
-        return r < 0 ? r : 0;
-}
-
-static int record(const Switch *s, const RunState *undo, RefusalKind outcome) {
-        _cleanup_free_ RunState *next = calloc(1, sizeof(*next));
-        const SwitchRequest *request = s->request;
-        int r;
-
-        if (!next)
-                return -ENOMEM;
-        (void)snprintf(next->old_mode, sizeof(next->old_mode), "%s", s->now.state.mode);
-        (void)snprintf(next->source, sizeof(next->source), "%s", request->source);
-        (void)snprintf(next->reason, sizeof(next->reason), "%s",
-                       outcome == REFUSAL_NONE ? request->reason : s->refusal.text);
-        if (outcome == REFUSAL_NONE)
-                (void)snprintf(next->mode, sizeof(next->mode), "%s", s->now.mode);
-        next->since = (uint64_t)time(NULL);
-        for (size_t i = 0; i < s->now.state.n_homes; i++)
-                if (is_away(s, s->now.state.homes[i].address, outcome))
-                        situation_keep_home(next, &s->now.state.homes[i]);
-        for (size_t i = 0; i < undo->n_homes; i++)
-                if (is_away(s, undo->homes[i].address, outcome))
-                        situation_keep_home(next, &undo->homes[i]);
-        keep_stopped(s, undo, outcome, next);
-        keep_pools(s, undo, outcome, next);
-        if (outcome == REFUSAL_NONE && strcmp(next->mode, s->now.state.mode) == 0) {
-                /* Mended, not switched: since when, by whom and why stay as they were. */
-                (void)memcpy(next->source, s->now.state.source, sizeof(next->source));
-                (void)memcpy(next->reason, s->now.state.reason, sizeof(next->reason));
-                (void)memcpy(next->old_mode, s->now.state.old_mode, sizeof(next->old_mode));
-                next->since = s->now.state.since;
-        }
-        r = write_record(s, next);
-        if (r < 0) {
-                /* What stands there is not so any more: no mode is better, and there is room again. */
-                (void)unlinkat(s->now.root->fd, STATUS_PATH, 0);
-                r = write_record(s, next);
-        }
-        if (r < 0)
-                log_warning_errno(r, "/" RUN_DIR " cannot be written: %m");
-        if (outcome != REFUSAL_WEDGED)
-                screen_away_record(&s->now, &s->plan, outcome == REFUSAL_NONE);
-        return r;
-}
-
 /* Whether the mode on the way in, or the one on the way back from, has it so. At boot the count of
  * unconfirmed boots is the remedy: a reset that early might be one after the other. */
 static bool is_to_be_reset(const Switch *s) {
@@ -334,6 +192,7 @@ static RefusalKind take_steps(Switch *s) {
         _cleanup_(undo_log_close) UndoLog undo = UNDO_LOG_NULL;
         _cleanup_(writer_close) Writer writer = writer_new(s->now.root, s->request->early);
         const PlanGate gate = { let_them_go, s };
+        const SwitchRecord done = { s->request, &s->now, &s->plan, &s->refusal };
         RefusalKind kind;
         int r;
 
@@ -348,7 +207,7 @@ static RefusalKind take_steps(Switch *s) {
         if (kind == REFUSAL_HALF_WAY && s->now.is_fallback)
                 kind = try_again(s, &writer, &undo);
         r = kind == REFUSAL_NONE || kind == REFUSAL_HALF_WAY || kind == REFUSAL_WEDGED
-                    ? record(s, &undo.state, kind)
+                    ? switch_record_write(&done, &undo.state, kind)
                     : 0;
         if (kind == REFUSAL_WEDGED) {
                 /* The log stays: it says whose end to wait for. */
@@ -362,7 +221,7 @@ static RefusalKind take_steps(Switch *s) {
                                    " cannot be written: %s.",
                                    s->now.mode, strerror(-r));
         /* Before the log goes: a kill in between has them started by the next switch. */
-        start_again(s, &undo.state, kind);
+        switch_record_start_again(&done, &undo.state, kind);
         r = undo_log_remove(&undo);
         if (r < 0)
                 log_warning_errno(r, "The undo log /" UNDO_PATH " cannot be removed: %m");

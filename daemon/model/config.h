@@ -83,7 +83,7 @@ typedef struct ConfigMode {
         size_t n_stop_units;
         ConfigHolders holders;
         bool end_sessions; /**< those on the seat of a display that leaves */
-        uint32_t stop_vm; /**< seconds that a guest has for an orderly shutdown; 0: not set */
+        uint32_t stop_vm;  /**< seconds that a guest has for an orderly shutdown; 0: not set */
 } ConfigMode;
 
 typedef struct Config {

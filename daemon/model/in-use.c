@@ -211,8 +211,7 @@ const char *plan_stop_name(PlanStopKind kind) {
         static const char *const names[] = {
                 [PLAN_STOP_UNIT] = "stop-unit",     [PLAN_STOP_MANAGER] = "stop-unit",
                 [PLAN_END_SESSION] = "end-session", [PLAN_STOP_HOLDER] = "stop-holder",
-                [PLAN_KILL_HOLDER] = "kill-holder",
-                [PLAN_END_GUEST] = "end-guest",
+                [PLAN_KILL_HOLDER] = "kill-holder", [PLAN_END_GUEST] = "end-guest",
         };
 
         return names[kind];

@@ -16,6 +16,7 @@
 #include "../fake/fake-host.h"
 #include "host/device-nodes.h"
 #include "host/holders.h"
+#include "real-node.h"
 #include "table.h"
 
 #define GPU "0000:01:00.0"
@@ -229,7 +230,7 @@ static void test_processes(void **state) {
         fake_host_write(machine->fake, SYS AUDIO "/sound/card0/dev", "1:8\n"); /* /dev/random */
         fake_host_write(machine->fake, "file", "x");
         (void)snprintf(path, sizeof(path), "%s/file", fake_host_path(machine->fake));
-        of_gpu = hold("/dev/full");
+        of_gpu = hold(REAL_NODE);
         of_audio = hold("/dev/random");
         other = hold("/dev/zero");
         of_file = hold(path);
@@ -289,7 +290,7 @@ static void test_ancestor(void **state) {
 
         use_real_processes(machine);
         fake_host_write(machine->fake, SYS GPU "/drm/card0/dev", "1:7\n");
-        fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+        fd = open(REAL_NODE, O_RDWR | O_CLOEXEC);
         pid = fork();
         if (pid == 0) {
                 const NodeHolder *parent;
@@ -329,5 +330,7 @@ int main(void) {
                 ON_MACHINE("another root has no processes", test_other_root),
         };
 
+        if (real_node_take() < 0)
+                return 1;
         return cmocka_run_group_tests_name("holders", tests, NULL, NULL);
 }

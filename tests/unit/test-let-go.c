@@ -14,13 +14,12 @@
 #include "../fake/fake-host.h"
 #include "apply/let-go.h"
 #include "base/log.h"
+#include "real-node.h"
 #include "table.h"
 
 #define CONFIG                                                                    \
         "[general]\nfallback-mode = host\n[device gpu]\naddress = 0000:01:00.0\n" \
         "consent = boot-vga\n[mode passthrough]\nvfio-devices = gpu\n"
-
-#define NODE "/dev/full" /* hardly anybody has it open */
 
 typedef struct Machine {
         FakeHost *fake;
@@ -78,7 +77,7 @@ typedef enum Manner {
 
 static _Noreturn void poll_for_ever(void) {
         for (;;) {
-                int fd = open(NODE, O_RDWR | O_CLOEXEC);
+                int fd = open(REAL_NODE, O_RDWR | O_CLOEXEC);
 
                 (void)usleep(300000);
                 (void)close(fd);
@@ -98,7 +97,7 @@ static pid_t hold(Manner manner) {
         if (pid == 0) {
                 if (manner == STUBBORN)
                         (void)signal(SIGTERM, SIG_IGN);
-                if ((manner != POLLING && open(NODE, O_RDWR | O_CLOEXEC) < 0) ||
+                if ((manner != POLLING && open(REAL_NODE, O_RDWR | O_CLOEXEC) < 0) ||
                     write(ready[1], "", 1) != 1)
                         _exit(1);
                 if (manner == POLLING)
@@ -232,5 +231,7 @@ int main(void) {
                 ON_MACHINE("units in the undo log", test_units_in_the_log),
         };
 
+        if (real_node_take() < 0)
+                return 1;
         return cmocka_run_group_tests_name("let-go", tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@ from modes import AUDIO, GPU, HOST, PASSTHROUGH, bindings, look, refused
 from pc import PC
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
-SAMPLE = 4  # points of each way; --long: every one
+SAMPLE = 2  # points of each way; --long: every one
 
 
 def prepare(pc: PC, directory: Path) -> None:

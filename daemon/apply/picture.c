@@ -46,13 +46,6 @@ bool picture_is_there(const Root *root, PciAddress address) {
         return false;
 }
 
-static bool is_away(const Plan *plan, PciAddress address) {
-        for (size_t i = 0; i < plan->n_vfio; i++)
-                if (pci_address_compare(plan->vfio[i], address) == 0)
-                        return true;
-        return false;
-}
-
 static bool has_come(const Root *root, PciAddress address, int *waited) {
         while (!picture_is_there(root, address)) {
                 if (*waited >= PATIENCE_MSEC)
@@ -71,7 +64,7 @@ void picture_describe(const Root *root, const RunState *before, const Plan *plan
                 size_t length = strlen(ret->text);
                 char address[PCI_ADDRESS_SIZE];
 
-                if (!home->had_picture || is_away(plan, home->address) ||
+                if (!home->had_picture || plan_has_vfio(plan, home->address) ||
                     has_come(root, home->address, &waited))
                         continue;
                 (void)pci_address_format(home->address, address);

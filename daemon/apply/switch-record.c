@@ -18,11 +18,8 @@
 static bool is_away(const SwitchRecord *s, PciAddress address, RefusalKind outcome) {
         Function function;
 
-        for (size_t i = 0; i < s->plan->n_vfio; i++)
-                if (pci_address_compare(s->plan->vfio[i], address) == 0)
-                        return true;
         /* Of a device that is stuck nothing is asked. */
-        if (outcome == REFUSAL_WEDGED)
+        if (plan_has_vfio(s->plan, address) || outcome == REFUSAL_WEDGED)
                 return true;
         /* Half-way: what is not on a host driver is still ours to bring home. */
         return outcome == REFUSAL_HALF_WAY &&

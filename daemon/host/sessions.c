@@ -69,13 +69,6 @@ static int add_seats_of(const Root *root, const Function *function, Seats *ret) 
 
 /* --- screens --- */
 
-static bool is_on_vfio(const Plan *plan, PciAddress address) {
-        for (size_t i = 0; i < plan->n_vfio; i++)
-                if (pci_address_compare(plan->vfio[i], address) == 0)
-                        return true;
-        return false;
-}
-
 /* A 3D controller has no outputs, and what somebody else has put on vfio-pci shows nothing either.
  */
 static bool shows_something(int devices_fd, const char *name) {
@@ -97,8 +90,8 @@ bool sessions_have_other_screen(const Root *root, const Plan *plan) {
         while (dir && (entry = readdir(dir))) {
                 PciAddress address;
 
-                if (pci_address_parse(entry->d_name, &address) >= 0 && !is_on_vfio(plan, address) &&
-                    shows_something(dirfd(dir), entry->d_name))
+                if (pci_address_parse(entry->d_name, &address) >= 0 &&
+                    !plan_has_vfio(plan, address) && shows_something(dirfd(dir), entry->d_name))
                         return true;
         }
         return false;

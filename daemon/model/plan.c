@@ -483,3 +483,10 @@ const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE
         }
         return buffer;
 }
+
+bool plan_has_vfio(const Plan *plan, PciAddress address) {
+        for (size_t i = 0; i < plan->n_vfio; i++)
+                if (pci_address_compare(plan->vfio[i], address) == 0)
+                        return true;
+        return false;
+}

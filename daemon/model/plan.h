@@ -101,6 +101,9 @@ typedef struct PlanInput {
  */
 RefusalKind plan_make(const PlanInput *input, Plan *ret, Refusal *ret_refusal);
 
+/** Whether the plan's mode has a function on vfio-pci. */
+bool plan_has_vfio(const Plan *plan, PciAddress address);
+
 /** Whether a step is about a PCI function. */
 bool step_has_address(const Step *step);
 

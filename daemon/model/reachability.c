@@ -25,12 +25,7 @@ typedef struct Loss {
 static bool leaves(const PlanInput *input, const Plan *plan, PciAddress address) {
         const Function *function = host_find(input->host, address);
 
-        if (!function || function->on_vfio)
-                return false;
-        for (size_t i = 0; i < plan->n_vfio; i++)
-                if (pci_address_compare(plan->vfio[i], address) == 0)
-                        return true;
-        return false;
+        return function && !function->on_vfio && plan_has_vfio(plan, address);
 }
 
 bool reachability_is_at_stake(const PlanInput *input, const Plan *plan) {

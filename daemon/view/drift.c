@@ -11,13 +11,6 @@
 #include "drift.h"
 #include "model/plan.h"
 
-static bool plan_has_vfio(const Plan *plan, PciAddress address) {
-        for (size_t i = 0; i < plan->n_vfio; i++)
-                if (pci_address_compare(plan->vfio[i], address) == 0)
-                        return true;
-        return false;
-}
-
 static void add_function(const Machine *machine, const Plan *plan, const Function *function,
                          Lines *ret) {
         const Config *config = machine_accepted_config(machine);

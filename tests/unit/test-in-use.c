@@ -180,7 +180,8 @@ static const Row rows[] = {
         { "a guest that ends with the mode before", .guests = { QEMU(7, "a.service") },
           .ending = "a.service", .stops = "" },
         { "a guest that is nobody's to end",
-          .guests = { { GPU, 1, "systemd", "init.scope", "", "", true } }, .is_fallback = true,
+          .guests = { { GPU, 1, "systemd", "init.scope", "", "", true, false } },
+          .is_fallback = true,
           .says = "0000:01:00.0 is in use by process 1 (systemd) of init.scope. |let go by itself" },
 };
 

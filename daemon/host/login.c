@@ -79,10 +79,21 @@ static bool is_graphical(const char *type) {
         return false;
 }
 
+static bool has_graphical_type(const Login *login, const char *id) {
+        _cleanup_free_ char *type = NULL;
+
+        return login->session_get_type(id, &type) >= 0 && is_graphical(type);
+}
+
+static bool has_greeter_class(const Login *login, const char *id) {
+        _cleanup_free_ char *class = NULL;
+
+        return login->session_get_class(id, &class) >= 0 && strcmp(class, "greeter") == 0;
+}
+
 /* Returns a negative errno where it has ended meanwhile. */
 static int read_session(const Login *login, const Root *root, const char *id, const char *seat,
                         Session *ret) {
-        _cleanup_free_ char *type = NULL, *class = NULL;
         uid_t uid;
         int r;
 
@@ -97,10 +108,8 @@ static int read_session(const Login *login, const Root *root, const char *id, co
         (void)snprintf(ret->user, sizeof(ret->user), "%u", uid);
         user_name(root, ret->user, sizeof(ret->user));
         ret->uid = uid;
-        if (login->session_get_type(id, &type) >= 0)
-                ret->is_graphical = is_graphical(type);
-        if (login->session_get_class(id, &class) >= 0)
-                ret->is_greeter = strcmp(class, "greeter") == 0;
+        ret->is_graphical = has_graphical_type(login, id);
+        ret->is_greeter = has_greeter_class(login, id);
         return 0;
 }
 

@@ -184,7 +184,7 @@ static int take_string(const char **cursor, char *ret, size_t size) {
         if (*at++ != '"')
                 return -EBADMSG;
         while (*at != '"') {
-                char byte;
+                char byte = 0;
                 int r;
 
                 if (*at == '\0')

@@ -259,5 +259,5 @@ def test_drawn_arguments(pc: PC, rng: random.Random) -> None:
         pc.write(INI, config(cmdline=drawn))
         pc.ok("vfio-modectl next passthrough && sync")
         pc.reset()
-        said = pc.serial.expect(r"Kernel command line: ([^\r\n]*)")[1]
+        said = pc.serial.expect(r"Kernel command line: ([^\r\n]*)[\r\n]")[1]
         assert f" vfio_mode=passthrough {drawn} panic=10 vfio_mode.boot=once." in said, drawn

@@ -176,6 +176,9 @@ def test_agent_stays_through_isolate_and_reexec(pc: PC) -> None:
 
 @pytest.mark.machine("gpu")
 def test_power_button_and_restore(pc: PC) -> None:
+    # Nobody hears it before logind has the device, and udev may be late.
+    pc.ok("""grep -q -m1 'Watching system buttons on .*Power Button' \
+        < <(timeout 100 journalctl -b -f -n all -o cat -u systemd-logind)""")
     pc.power_button()
     pc.wait_poweroff()
     pc.restore()

@@ -36,8 +36,9 @@ systemctl list-units --plain --no-legend --state=active 'vfio-mode@*' | sed 's/@
     cut -d' ' -f2 | tr '\\n' ' '
 echo
 journalctl -b -k --no-pager -o cat | grep -c -E 'bochs|snd_hda' || true
-# A mode may be on long before there is a bus that vfio-modectl could ask.
-busctl --watch-bind=yes call org.freedesktop.DBus / org.freedesktop.DBus GetId >/dev/null
+# A mode may be on long before there is a bus that vfio-modectl could ask; a rescue shell has none.
+grep -q -w single /proc/cmdline ||
+    busctl --watch-bind=yes call org.freedesktop.DBus / org.freedesktop.DBus GetId >/dev/null
 """
 
 

@@ -33,9 +33,6 @@ mkdir -p /etc/initramfs-tools/conf.d
 printf 'MODULES=list\nCOMPRESS=zstd\nCOMPRESSLEVEL=3\nFSTYPE=ext4\n' \
     > /etc/initramfs-tools/conf.d/vfio-mode-test
 printf '%s\n' $INITRD_MODULES > /etc/initramfs-tools/modules
-# The modules are loaded by name, and what else there is has its turn in the booted system.
-sed -i '/trigger --type=subsystems/d; s/trigger --type=devices/& --subsystem-match=block/' \
-    /usr/share/initramfs-tools/scripts/init-top/udev
 ln -sf "vmlinuz-$version" /boot/vmlinuz
 ln -sf "initrd.img-$version" /boot/initrd.img
 if [ -x /sbin/lvm ]; then

@@ -28,6 +28,11 @@ def holds(pc: PC, pid: str, address: str) -> bool:
     return f"/dev/vfio/{pc.group(address)}\n" in pc.run(f"readlink /proc/{pid}/fd/*").stdout
 
 
+def end_guest(pc: PC, pid: str) -> None:
+    """As a shutdown from inside would: it lets go of everything before it is gone."""
+    pc.ok(f"kill {pid}; timeout 60 tail --pid={pid} -f /dev/null")
+
+
 def test_a_guest_with_a_unit_is_ended_first(pc: PC) -> None:
     """A QEMU whose unit is bound to the mode: the switch ends it, then takes the GPU."""
     pc.write("/etc/systemd/system/guest.service", f"""

@@ -69,7 +69,7 @@ MASKED_UNITS = """
     modprobe@loop.service lvm2-monitor.service lvm2-lvmpolld.socket dm-event.socket
     blk-availability.service sys-kernel-debug.mount sys-kernel-config.mount run-lock.mount
     systemd-journal-flush.service systemd-hostnamed.socket
-    modprobe@drm.service systemd-sysctl.service systemd-tmpfiles-setup-dev-early.service tmp.mount
+    systemd-sysctl.service systemd-tmpfiles-setup-dev-early.service tmp.mount
     xfs_scrub_all.timer systemd-hibernate-clear.service
 """.split()
 

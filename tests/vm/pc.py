@@ -102,6 +102,7 @@ class PC:
         self.variables = directory / "vars.qcow2"
         self.boot_id = ""
         self.state = ""  # systemd's verdict on the last boot
+        self._devices: set[str] = set()  # what the machine was switched on with
         self.panic_reboots = False  # the kernel has panic=; set by the test that wants one
         self._qemu: Qemu | None = None
 
@@ -116,6 +117,7 @@ class PC:
         if snapshot:
             arguments += ["-loadvm", snapshot]
         self._qemu = Qemu(arguments, self.directory)
+        self._devices = self._devices_now()
         if snapshot:
             self._synchronise()
 
@@ -201,11 +203,12 @@ class PC:
     def restore(self) -> None:
         """Back to the moment of the snapshot: memory, devices, disk, firmware variables."""
         usable = self._qemu and self._qemu.process.poll() is None
-        # A machine that has switched itself off cannot load a snapshot, and one with other devices
-        # than the snapshot's refuses to; a new process can.
+        # A machine that has switched itself off cannot load a snapshot. One with another device than the
+        # snapshot's loads it and keeps the device, and what it saves then no other can load.
         if usable:
             try:
-                if self.status() == "running" and not self.monitor(f"loadvm {SNAPSHOT}"):
+                if (self.status() == "running" and self._devices_now() == self._devices
+                        and not self.monitor(f"loadvm {SNAPSHOT}")):
                     self.qemu.forget()
                     self._synchronise()
                     return
@@ -213,6 +216,10 @@ class PC:
                 print(f"vm: starting again: {error}", file=sys.stderr)
         self.power_cut()
         self.start(snapshot=SNAPSHOT)
+
+    def _devices_now(self) -> set[str]:
+        return {device["name"] for place in ("peripheral", "peripheral-anon")
+                for device in self.qmp("qom-list", path=f"/machine/{place}")}
 
     def save(self) -> None:
         """Make the snapshot that restore() goes back to."""

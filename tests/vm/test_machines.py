@@ -133,14 +133,17 @@ def test_gpu_bookworm(pc: PC) -> None:
 
 
 @pytest.mark.machine("gpu")
-def test_restore_takes_back_memory_disk_and_drivers(pc: PC) -> None:
+def test_restore_takes_back_memory_disk_drivers_and_devices(pc: PC) -> None:
     before = pc.boot_id
+    pc.qmp("device_add", driver="qemu-xhci", bus="spare")
+    pc.ok("udevadm wait --timeout=60 /sys/bus/pci/devices/0000:03:00.0")
     pc.ok("echo changed > /root/changed; sync")
     pc.ok(f"echo {GPU} > /sys/bus/pci/devices/{GPU}/driver/unbind")
     pc.restore()
     assert pc.boot_id == before
     assert pc.run("test -e /root/changed").rc == 1
     assert pc.driver(GPU) == "bochs-drm"
+    assert "qemu-xhci" not in pc.monitor("info qtree")
 
 
 @pytest.mark.machine("gpu")

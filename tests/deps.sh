@@ -13,7 +13,7 @@ deps_build=(gcc libc6-dev meson ninja-build pkgconf python3 binutils
 deps_check=(libcmocka-dev clang clang-tidy clang-format-19 cppcheck shellcheck mandoc strace systemd grub-common)
 
 # QEMU is not among them: see deps_add_qemu.
-deps_vm=(python3 mmdebstrap ovmf gdisk mtools e2fsprogs util-linux git ca-certificates
+deps_vm=(python3 mmdebstrap ovmf gdisk mtools e2fsprogs xfsprogs btrfs-progs util-linux git ca-certificates
     debian-archive-keyring)
 
 # GRUB's own code, on disk images made without mounting them.

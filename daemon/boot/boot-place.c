@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/file.h"
 #include "block-device.h"
@@ -127,9 +128,33 @@ static bool file_is_fine(const Root *root, const char *path, Refusal *refusal) {
         return boot_place_check_file(root, fd, path, refusal) == REFUSAL_NONE;
 }
 
-/* Takes @path as the place, unless what is there already is not fit. */
-static void settle(const Root *root, const char *path, BootPlace *ret) {
-        bool is_fine = file_is_fine(root, path, &ret->why_not);
+/*
+ * Something else may be mounted right on the block's directory, where GRUB does not see it. And the
+ * service has mounts of its own there (ReadWritePaths=): what it saw when it started stays above
+ * whatever is mounted later.
+ */
+static bool is_on(const Root *root, const MountInfo *mount, const char *path, Refusal *refusal) {
+        char directory[BOOT_PATH_SIZE], device[sizeof(mount->device)];
+        struct stat st;
+
+        (void)snprintf(directory, sizeof(directory), "%s", path);
+        *strrchr(directory, '/') = '\0';
+        if (!root->is_live || fstatat(root->fd, directory, &st, 0) < 0)
+                return true;
+        (void)snprintf(device, sizeof(device), "%u:%u", major(st.st_dev), minor(st.st_dev));
+        if (strcmp(device, mount->device) == 0)
+                return true;
+        (void)refusal_set(refusal, REFUSAL_NOT_SUPPORTED,
+                          "/%s is not on the file system that is mounted at %s: another lies above "
+                          "it, or did when vfio-moded started (systemctl stop vfio-moded).",
+                          directory, mount->point);
+        return false;
+}
+
+/* Takes @path, on @mount, as the place, unless what is there already is not fit. */
+static void settle(const Root *root, const MountInfo *mount, const char *path, BootPlace *ret) {
+        bool is_fine =
+                is_on(root, mount, path, &ret->why_not) && file_is_fine(root, path, &ret->why_not);
 
         (void)snprintf(is_fine ? ret->path : ret->unfit_path, sizeof(ret->path), "%s", path);
 }
@@ -151,7 +176,7 @@ static bool try_grub_directory(const Root *root, const char *table, BootPlace *r
                 return false;
         }
         (void)snprintf(path, sizeof(path), "%s/" FILE_NAME, ret->grub_directory);
-        settle(root, path, ret);
+        settle(root, &mount, path, ret);
         return true;
 }
 
@@ -183,7 +208,7 @@ static bool try_esp(const Root *root, const char *point, BootPlace *ret,
         }
         (void)snprintf(path, sizeof(path), "%s/" ESP_FILE_NAME, point);
         (void)snprintf(ret->esp_uuid, sizeof(ret->esp_uuid), "%s", uuid);
-        settle(root, path, ret);
+        settle(root, &mount, path, ret);
         return true;
 }
 

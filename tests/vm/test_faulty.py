@@ -8,7 +8,6 @@ its device lock, neither by the product nor by the tests: on 6.1 that would be a
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -88,13 +87,6 @@ def plug_in(pc: PC, config: str = CONFIG) -> None:
     for address in SLOT:
         pc.ok(f"udevadm wait --timeout=60 /sys/bus/pci/drivers/{DRIVER}/{address}")
     assert places(pc) == [DRIVER] * 3
-
-
-@pytest.fixture(autouse=True)
-def unplugged(pc: PC) -> Iterator[None]:
-    """The snapshot is loaded by a process without the slot: QEMU would take it, and have both."""
-    yield
-    pc.power_cut()
 
 
 def places(pc: PC) -> list[str]:

@@ -84,33 +84,21 @@ static int remove_marks(DIR *dir, const PciAddress *addresses, size_t n) {
         }
 }
 
-static int open_marks(const Root *root) {
-        int fd;
+int marks_write(const Root *root, const PciAddress *addresses, size_t n) {
+        _cleanup_closedir_ DIR *dir = NULL;
+        int r;
 
         if (mkdirat(root->fd, VFIO_MARKS_DIR, 0755) < 0 && errno != EEXIST)
                 return -errno;
-        fd = openat(root->fd, VFIO_MARKS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
-int marks_write(const Root *root, const PciAddress *addresses, size_t n) {
-        _cleanup_closedir_ DIR *dir = NULL;
-        int fd, r;
-
-        fd = open_marks(root);
-        if (fd < 0)
-                return fd;
-        dir = fdopendir(fd);
-        if (!dir) {
-                closep(&fd);
-                return -ENOMEM;
-        }
+        dir = file_open_dir_at(root->fd, VFIO_MARKS_DIR);
+        if (!dir)
+                return -errno;
         r = remove_marks(dir, addresses, n);
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 char name[PCI_ADDRESS_SIZE];
                 _cleanup_close_ int mark = -1;
 
-                mark = openat(fd, pci_address_format(addresses[i], name),
+                mark = openat(dirfd(dir), pci_address_format(addresses[i], name),
                               O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
                 if (mark < 0)
                         return -errno;

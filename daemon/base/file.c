@@ -159,7 +159,9 @@ DIR *file_open_dir_at(int dir_fd, const char *path) {
         if (fd < 0)
                 return NULL;
         dir = fdopendir(fd);
-        if (!dir)
+        if (!dir) {
                 closep(&fd);
+                errno = ENOMEM; /* there is no other reason */
+        }
         return dir;
 }

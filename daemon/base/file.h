@@ -55,7 +55,7 @@ _must_check_ int file_replace_at(int dir_fd, const char *path, const char *text,
 _must_check_ int file_replace_private_at(int dir_fd, const char *path, const char *text,
                                          size_t length);
 
-/** Opens a directory to be read. Returns NULL with errno set. */
+/** Opens a directory to be read; the caller closes it. Returns NULL with errno set. */
 DIR *file_open_dir_at(int dir_fd, const char *path);
 
 /**

@@ -111,22 +111,17 @@ static int uuid_from_links(const Root *root, const char *device, char *ret, size
         _cleanup_closedir_ DIR *dir = NULL;
         const struct dirent *entry;
         char name[NAME_MAX + 1], target[NAME_MAX + 1];
-        int fd;
 
         if (block_device_name(root, device, name, sizeof(name)) < 0)
                 return -ENOENT;
-        fd = openat(root->fd, BY_UUID, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -ENOENT;
-        dir = fdopendir(fd);
-        if (!dir) {
-                closep(&fd);
-                return -ENOENT;
-        }
-        while ((entry = readdir(dir)))
-                if (file_read_link_name_at(fd, entry->d_name, target, sizeof(target)) >= 0 &&
-                    strcmp(target, name) == 0)
+        dir = file_open_dir_at(root->fd, BY_UUID);
+        while (dir && (entry = readdir(dir))) {
+                ssize_t n =
+                        file_read_link_name_at(dirfd(dir), entry->d_name, target, sizeof(target));
+
+                if (n >= 0 && strcmp(target, name) == 0)
                         return parse_copy(ret, size, entry->d_name, strlen(entry->d_name));
+        }
         return -ENOENT;
 }
 

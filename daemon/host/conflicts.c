@@ -50,18 +50,6 @@ static bool exists(const Root *root, const char *path) {
         return faccessat(root->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static DIR *open_dir(const Root *root, const char *path) {
-        int fd = openat(root->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir;
-
-        if (fd < 0)
-                return NULL;
-        dir = fdopendir(fd);
-        if (!dir)
-                closep(&fd);
-        return dir;
-}
-
 /* A graphics card of one of these vendors, 0: of any, that the mode takes. */
 static const Function *find_display(const Search *search, uint16_t vendor, uint16_t or_vendor) {
         for (size_t i = 0; i < search->n_functions; i++) {
@@ -116,7 +104,7 @@ static const Switcher switchers[] = {
 
 /* `systemctl enable` leaves a link in the .wants or .requires directory of whatever pulls it in. */
 static void find_enabled(const Root *root, bool ret[static ARRAY_SIZE(switchers)]) {
-        _cleanup_closedir_ DIR *dir = open_dir(root, SYSTEM_UNITS);
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, SYSTEM_UNITS);
         const struct dirent *entry;
 
         while (dir && (entry = readdir(dir))) {
@@ -210,7 +198,7 @@ static void find_libvirt_hooks(const Search *search) {
         size_t n = 0;
 
         look_at_hook(search, LIBVIRT_HOOK);
-        dir = open_dir(search->root, LIBVIRT_HOOK ".d");
+        dir = file_open_dir_at(search->root->fd, LIBVIRT_HOOK ".d");
         while (dir && n++ < HOOKS_MAX && (entry = readdir(dir))) {
                 char path[PATH_SIZE];
 

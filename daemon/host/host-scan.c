@@ -196,18 +196,11 @@ typedef int (*Visit)(const Root *root, PciAddress address, void *userdata);
 
 /* Visits every address that a directory of links lists. No such directory: none. */
 static int for_each_address(const Root *root, const char *path, Visit visit, void *userdata) {
-        _cleanup_closedir_ DIR *dir = NULL;
-        int fd, r = 0;
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, path);
+        int r = 0;
 
-        fd = openat(root->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
+        if (!dir)
                 return errno == ENOENT ? 0 : -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                closep(&fd);
-                return r;
-        }
         while (r >= 0) {
                 const struct dirent *entry;
                 PciAddress address;
@@ -300,19 +293,10 @@ static int add_group_members(const Root *root, Host *host) {
 }
 
 static bool has_iommu(const Root *root) {
-        _cleanup_closedir_ DIR *dir = NULL;
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, IOMMU_CLASS_DIR);
         const struct dirent *entry;
-        int fd;
 
-        fd = openat(root->fd, IOMMU_CLASS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return false;
-        dir = fdopendir(fd);
-        if (!dir) {
-                closep(&fd);
-                return false;
-        }
-        while ((entry = readdir(dir)))
+        while (dir && (entry = readdir(dir)))
                 if (entry->d_name[0] != '.')
                         return true;
         return false;

@@ -27,18 +27,11 @@ int needs_read_target(const Root *root, const char *directory, const char *name,
 }
 
 int needs_for_each_entry(const Root *root, const char *path, NeedsVisit visit, void *userdata) {
-        _cleanup_closedir_ DIR *dir = NULL;
-        int fd, r = 0;
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, path);
+        int r = 0;
 
-        fd = openat(root->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
+        if (!dir)
                 return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                closep(&fd);
-                return r;
-        }
         while (r >= 0) {
                 const struct dirent *entry;
 

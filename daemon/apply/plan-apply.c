@@ -13,6 +13,7 @@
 #include "model/bind-error.h"
 #include "picture.h"
 #include "plan-apply.h"
+#include "power.h"
 #include "sysfs.h"
 #include "wedged.h"
 
@@ -242,12 +243,16 @@ static int note_home(Run *run, const Step *step) {
                 r = undo_log_add_pool(run->undo, step->size, step->pages_before);
                 return r < 0 ? fail_step(run, step, r) : 0;
         }
-        if (!step_has_address(step) || !function)
+        if (!step_has_address(step) || !function ||
+            run_state_find_home(&run->undo->state, step->address))
                 return 0;
         (void)memcpy(home.driver, function->driver, sizeof(home.driver));
         (void)memcpy(home.driver_override, function->driver_override, sizeof(home.driver_override));
         home.had_picture = function_is_display(function) && !function->on_vfio &&
                            picture_is_there(run->root, step->address);
+        /* Before udev's coldplug nobody has set any. */
+        if (!function->on_vfio && !run->plan->early)
+                power_note(run->root, &run->undo->state, &home);
         r = undo_log_add(run->undo, &home);
         return r < 0 ? fail_step(run, step, r) : 0;
 }
@@ -277,6 +282,8 @@ static int put_back(Writer *writer, const HomeFunction *home) {
                         r = rebind(writer, home);
         }
         error = sysfs_set_override(writer, home->address, home->driver_override);
+        if (r >= 0)
+                power_put_back(writer, home);
         return r < 0 ? r : error;
 }
 

@@ -19,11 +19,13 @@
 #include "lock.h"
 #include "picture.h"
 #include "plan-apply.h"
+#include "power.h"
 #include "screen-away.h"
 #include "situation.h"
 #include "state-write.h"
 #include "switch-record.h"
 #include "switch.h"
+#include "wedged.h"
 
 typedef struct Switch {
         const SwitchRequest *request;
@@ -206,6 +208,11 @@ static RefusalKind take_steps(Switch *s) {
                           &s->refusal);
         if (kind == REFUSAL_HALF_WAY && s->now.is_fallback)
                 kind = try_again(s, &writer, &undo);
+        if (kind == REFUSAL_NONE || kind == REFUSAL_HALF_WAY) {
+                power_put_all_back(&writer, &s->now.state, &s->plan);
+                if (writer.is_stuck)
+                        kind = wedged_refuse(&writer, &s->refusal);
+        }
         r = kind == REFUSAL_NONE || kind == REFUSAL_HALF_WAY || kind == REFUSAL_WEDGED
                     ? switch_record_write(&done, &undo.state, kind)
                     : 0;

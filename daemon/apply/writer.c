@@ -107,6 +107,8 @@ uint64_t writer_deadline(const Writer *writer, RunWriteKind kind) {
         case RUN_WRITE_BIND:
         case RUN_WRITE_PROBE:
         case RUN_WRITE_LOAD:
+        case RUN_WRITE_POWER:
+        case RUN_WRITE_D3COLD:
                 return WRITER_PROBE_USEC;
         case RUN_WRITE_UNBIND:
                 return WRITER_UNBIND_USEC;

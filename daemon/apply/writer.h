@@ -22,7 +22,7 @@
 
 /* A graphics driver's probe() loads firmware and may reset the card, which takes a good driver up
  * to ten seconds on real cards; giving it up on the way back would cost the screen. */
-#define WRITER_PROBE_USEC (30 * UINT64_C(1000000)) /* bind, drivers_probe, modules */
+#define WRITER_PROBE_USEC (30 * UINT64_C(1000000)) /* bind, drivers_probe, modules, waking up */
 #define WRITER_UNBIND_USEC (10 * UINT64_C(1000000))
 #define WRITER_OTHER_USEC (5 * UINT64_C(1000000))
 #define WRITER_EARLY_USEC (2 * UINT64_C(1000000)) /* the boot is not held up for longer */

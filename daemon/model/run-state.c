@@ -14,8 +14,12 @@
 
 #define HEADER_KEY "vfio-mode-state"
 #define VERSION "1"
-#define PICTURE "picture" /* behind the words of a function that had one */
-#define NOTHING "-"       /* an empty driver or override, so that a line always has three words */
+#define NOTHING "-" /* an empty driver or override, so that a line always has three words */
+/* Behind them, where it has one: */
+#define PICTURE "picture"
+#define POWER "power=" /* CONTROL/D3COLD */
+#define PORT "port="   /* ADDRESS/CONTROL/D3COLD */
+#define EXTRA_SIZE 64
 
 const HomeFunction *run_state_find_home(const RunState *state, PciAddress address) {
         for (size_t i = 0; i < state->n_homes; i++)
@@ -63,13 +67,29 @@ static const char *word_or_nothing(const char *word) {
         return config_driver_is_valid(word) ? word : NOTHING;
 }
 
+static const char *print_power(const HomeFunction *home, char buffer[static EXTRA_SIZE]) {
+        char power[POWER_POLICY_SIZE], port[PCI_ADDRESS_SIZE];
+        int n = 0;
+
+        buffer[0] = '\0';
+        if (power_policy_is_known(&home->power))
+                n = snprintf(buffer, EXTRA_SIZE, " " POWER "%s",
+                             power_policy_format(&home->power, power));
+        if (power_policy_is_known(&home->port_power))
+                (void)snprintf(buffer + n, (size_t)(EXTRA_SIZE - n), " " PORT "%s/%s",
+                               pci_address_format(home->port, port),
+                               power_policy_format(&home->port_power, power));
+        return buffer;
+}
+
 int run_state_format_home(const HomeFunction *home, char *buffer, size_t size) {
-        char address[PCI_ADDRESS_SIZE];
+        char address[PCI_ADDRESS_SIZE], power[EXTRA_SIZE];
         int n;
 
-        n = snprintf(buffer, size, "function=%s %s %s%s\n",
+        n = snprintf(buffer, size, "function=%s %s %s%s%s\n",
                      pci_address_format(home->address, address), word_or_nothing(home->driver),
-                     word_or_nothing(home->driver_override), home->had_picture ? " " PICTURE : "");
+                     word_or_nothing(home->driver_override), home->had_picture ? " " PICTURE : "",
+                     print_power(home, power));
         return (size_t)n < size ? n : -ENAMETOOLONG;
 }
 
@@ -167,6 +187,35 @@ static int parse_driver(char *ret, const char *word, size_t length) {
         return 0;
 }
 
+static int parse_port(const char *value, HomeFunction *home) {
+        const char *slash = strchr(value, '/');
+        char address[PCI_ADDRESS_SIZE];
+
+        if (power_policy_is_known(&home->port_power) || !slash ||
+            parse_copy(address, sizeof(address), value, (size_t)(slash - value)) < 0 ||
+            pci_address_parse(address, &home->port) < 0)
+                return -EBADMSG;
+        return power_policy_parse(slash + 1, &home->port_power);
+}
+
+/* Each of them once. */
+static int parse_extra(const char *word, size_t length, HomeFunction *home) {
+        char text[EXTRA_SIZE];
+
+        if (parse_copy(text, sizeof(text), word, length) < 0)
+                return -EBADMSG;
+        if (strncmp(text, PORT, strlen(PORT)) == 0)
+                return parse_port(text + strlen(PORT), home);
+        if (strncmp(text, POWER, strlen(POWER)) == 0)
+                return power_policy_is_known(&home->power)
+                               ? -EBADMSG
+                               : power_policy_parse(text + strlen(POWER), &home->power);
+        if (strcmp(text, PICTURE) != 0 || home->had_picture)
+                return -EBADMSG;
+        home->had_picture = true;
+        return 0;
+}
+
 static int parse_home(const char *value, RunState *state) {
         HomeFunction home = { 0 };
         char address[PCI_ADDRESS_SIZE];
@@ -183,11 +232,9 @@ static int parse_home(const char *value, RunState *state) {
         word = parse_word(&value, &length);
         if (parse_driver(home.driver_override, word, length) < 0)
                 return -EBADMSG;
-        word = parse_word(&value, &length);
-        home.had_picture = word != NULL;
-        if (word && (length != strlen(PICTURE) || strncmp(word, PICTURE, length) != 0 ||
-                     parse_word(&value, &length)))
-                return -EBADMSG;
+        while ((word = parse_word(&value, &length)))
+                if (parse_extra(word, length, &home) < 0)
+                        return -EBADMSG;
         return run_state_add_home(state, &home) < 0 ? -EBADMSG : 0;
 }
 

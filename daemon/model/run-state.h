@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "config.h"
 #include "pci-address.h"
+#include "power-policy.h"
 #include "run-writer.h"
 
 #define RUN_STATE_FUNCTIONS_MAX 64
@@ -25,6 +26,9 @@ typedef struct HomeFunction {
         char driver[CONFIG_DRIVER_SIZE];          /**< "": none was bound */
         char driver_override[CONFIG_DRIVER_SIZE]; /**< "": unset */
         bool had_picture;                         /**< a screen was connected to it */
+        PowerPolicy power;                        /**< when it may sleep */
+        PciAddress port;                          /**< the bridge above it, where it has one */
+        PowerPolicy port_power;
 } HomeFunction;
 
 /** How many hugepages of a size there were before we asked for more. */

@@ -14,8 +14,10 @@
 #define NOTHING "-"
 
 static const char *const names[_RUN_WRITE_MAX] = {
-        [RUN_WRITE_NONE] = "none", [RUN_WRITE_OVERRIDE] = "override", [RUN_WRITE_UNBIND] = "unbind",
-        [RUN_WRITE_BIND] = "bind", [RUN_WRITE_PROBE] = "probe",       [RUN_WRITE_LOAD] = "load",
+        [RUN_WRITE_NONE] = "none",     [RUN_WRITE_OVERRIDE] = "override",
+        [RUN_WRITE_UNBIND] = "unbind", [RUN_WRITE_BIND] = "bind",
+        [RUN_WRITE_PROBE] = "probe",   [RUN_WRITE_LOAD] = "load",
+        [RUN_WRITE_POWER] = "power",   [RUN_WRITE_D3COLD] = "d3cold",
 };
 
 const char *run_write_name(RunWriteKind kind) {
@@ -143,6 +145,14 @@ const char *run_write_say(const RunWrite *write, char buffer[static RUN_WRITE_TE
                                driver[0] != '\0' ? driver : "of the host driver",
                                run_write_has_address(write) ? " for " : "",
                                run_write_has_address(write) ? address : "");
+                break;
+        case RUN_WRITE_POWER:
+                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "setting power/control of %s to '%s'",
+                               address, driver);
+                break;
+        case RUN_WRITE_D3COLD:
+                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "setting d3cold_allowed of %s to '%s'",
+                               address, driver);
                 break;
         case RUN_WRITE_NONE:
         case _RUN_WRITE_MAX:

@@ -95,13 +95,13 @@ static int override(const Subject *subject, const char *text) {
         return override_bytes(subject, text, strlen(text));
 }
 
-static bool override_reads(const Subject *subject, const char *expected) {
+static bool reads(const Subject *subject, const char *attribute, const char *expected) {
         char path[PATH_MAX], text[TEXT_MAX];
         ssize_t n;
         int fd;
 
         fd = openat(subject->root_fd,
-                    print(path, "sys/bus/pci/devices/%s/driver_override", subject->address),
+                    print(path, "sys/bus/pci/devices/%s/%s", subject->address, attribute),
                     O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return false;
@@ -109,6 +109,18 @@ static bool override_reads(const Subject *subject, const char *expected) {
         (void)close(fd);
         text[n > 0 ? n : 0] = '\0';
         return strcmp(text, expected) == 0;
+}
+
+static bool override_reads(const Subject *subject, const char *expected) {
+        return reads(subject, "driver_override", expected);
+}
+
+static int set_power(const Subject *subject, const char *attribute, const char *text) {
+        char path[PATH_MAX];
+
+        return write_bytes(subject,
+                           print(path, "sys/bus/pci/devices/%s/%s", subject->address, attribute),
+                           text, strlen(text));
 }
 
 static const char *driver_of(const Subject *subject, const char *address, char driver[64]) {
@@ -374,6 +386,38 @@ static bool unbind_takes_nodes_away(const Subject *s) {
         return unbind_from(s, "vfio-pci") == 0 && is_on(s, "") && !has_vfio_dev(s);
 }
 
+static bool vfio_lets_it_sleep(const Subject *s) {
+        return reads(s, "power/control", "auto\n");
+}
+
+static bool unbind_keeps_it_awake(const Subject *s) {
+        return unbind_from(s, "vfio-pci") == 0 && reads(s, "power/control", "on\n");
+}
+
+/* --- power --- */
+
+static bool control_has_two_words(const Subject *s) {
+        return set_power(s, "power/control", "auto\n") == 0 &&
+               reads(s, "power/control", "auto\n") &&
+               set_power(s, "power/control", "off") == EINVAL &&
+               set_power(s, "power/control", "on") == 0 && reads(s, "power/control", "on\n");
+}
+
+static bool d3cold_is_a_number(const Subject *s) {
+        return set_power(s, "d3cold_allowed", "0\n") == 0 && reads(s, "d3cold_allowed", "0\n") &&
+               set_power(s, "d3cold_allowed", "no") == EINVAL &&
+               set_power(s, "d3cold_allowed", "1") == 0 && reads(s, "d3cold_allowed", "1\n");
+}
+
+static bool policy_outlives_drivers(const Subject *s) {
+        bool holds = set_power(s, "d3cold_allowed", "0") == 0;
+
+        go_to_vfio(s);
+        go_home(s, true);
+        holds = holds && reads(s, "d3cold_allowed", "0\n") && is_on(s, s->host_driver);
+        return set_power(s, "d3cold_allowed", "1") == 0 && holds;
+}
+
 /* --- dynamic ids --- */
 
 static bool one_field_is_no_id(const Subject *s) {
@@ -502,6 +546,9 @@ static const Behaviour of_unbound[] = {
         { "drivers_probe without override binds the host driver", probe_finds_host_driver },
         { "bind to the host driver that the override names works", override_may_name_host_driver },
         { "bind to vfio-pci with its override works", bind_to_vfio },
+        { "power/control takes on and auto, with or without a newline", control_has_two_words },
+        { "d3cold_allowed takes numbers only", d3cold_is_a_number },
+        { "d3cold_allowed stays as it is, whatever driver comes", policy_outlives_drivers },
         { "new_id with one field is EINVAL", one_field_is_no_id },
         { "remove_id of an id that is not known is ENODEV", unknown_id_cannot_go },
         { "new_id binds the free function at once, and is EEXIST the second time",
@@ -518,6 +565,8 @@ static const Behaviour of_vfio[] = {
         { "with the override still set, drivers_probe gives it to vfio-pci again",
           override_returns_it_at_probe },
         { "unbind takes link and vfio-dev away", unbind_takes_nodes_away },
+        { "vfio-pci sets power/control to auto", vfio_lets_it_sleep },
+        { "and to on when it lets go", unbind_keeps_it_awake },
 };
 
 static const Behaviour of_pools[] = {

@@ -257,6 +257,8 @@ void fake_host_add_function_(FakeHost *host, const char *address, const FakeFunc
         write_print(host, "%s/driver_override|%s\n", dir,
                     function->driver_override ? function->driver_override : "(null)");
         write_print(host, "%s/power/runtime_status|active\n", dir);
+        write_print(host, "%s/power/control|on\n", dir);
+        write_print(host, "%s/d3cold_allowed|1\n", dir);
         if (function->class_code >> 8 == 0x0300)
                 write_print(host, "%s/boot_vga|%d\n", dir, function->boot_vga);
         if (function->class_code >> 8 == 0x0604)

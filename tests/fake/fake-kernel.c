@@ -6,16 +6,17 @@
  * write, and a program that uses stdio or pwrite(2) for it finds that nothing happens.
  *
  * Every such write is a line in `.fake-log`: VERB ADDRESS TARGET RESULT, with RESULT "ok" or the
- * name of the errno, and TARGET the driver, or an override's value; "-" where there is none.
+ * name of the errno, and TARGET the driver, or the value of an attribute of the device's own; "-"
+ * where there is none.
  *
  * Failures to order stand in `.fake-faults`, or in $FAKE_KERNEL_FAULTS, one a line (or parted by
  * ";"):
  *
  *     VERB ADDRESS TARGET NTH ACTION      such as: bind 0000:01:00.1 vfio-pci 2 EBUSY
  *
- * VERB is override, bind, unbind, probe, new_id, remove_id, hugepages (ADDRESS is "-", and TARGET
- * the pool's directory); VERB, ADDRESS and TARGET may be "*". NTH counts the writes that the line
- * is about, over all processes, since the log began; "*": each one. ACTION:
+ * VERB is override, bind, unbind, probe, new_id, remove_id, power, d3cold, hugepages (ADDRESS is
+ * "-", and TARGET the pool's directory); VERB, ADDRESS and TARGET may be "*". NTH counts the writes
+ * that the line is about, over all processes, since the log began; "*": each one. ACTION:
  *
  *     E…          fail with this errno and do nothing
  *     lies        return success and do nothing
@@ -45,7 +46,7 @@
 static const char *const verb_names[] = {
         [FAKE_OVERRIDE] = "override",   [FAKE_BIND] = "bind",     [FAKE_UNBIND] = "unbind",
         [FAKE_PROBE] = "probe",         [FAKE_NEW_ID] = "new_id", [FAKE_REMOVE_ID] = "remove_id",
-        [FAKE_HUGEPAGES] = "hugepages",
+        [FAKE_HUGEPAGES] = "hugepages", [FAKE_POWER] = "power",   [FAKE_D3COLD] = "d3cold",
 };
 
 /* --- which attribute of which tree --- */
@@ -70,6 +71,29 @@ static void copy_word(char *ret, size_t size, const char *text, size_t length) {
         (void)snprintf(ret, size, "%.*s", (int)(length < size ? length : size - 1), text);
 }
 
+/* An attribute of a device: sys/devices/.../ADDRESS/ATTRIBUTE. */
+static bool parse_device(const char *path, FakeWrite *write) {
+        static const struct {
+                const char *name;
+                FakeVerb verb;
+        } attributes[] = { { "/driver_override", FAKE_OVERRIDE },
+                           { "/power/control", FAKE_POWER },
+                           { "/d3cold_allowed", FAKE_D3COLD } };
+
+        for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+                const char *name = strstr(path, attributes[i].name), *device;
+
+                if (!name || strcmp(name, attributes[i].name) != 0)
+                        continue;
+                device = memrchr(path, '/', (size_t)(name - path));
+                write->verb = attributes[i].verb;
+                copy_word(write->address, sizeof(write->address), device + 1,
+                          (size_t)(name - device) - 1);
+                return true;
+        }
+        return false;
+}
+
 /* Takes the path of an attribute apart; false where writing it means nothing to us. */
 static bool parse_attribute(const char *path, FakeWrite *write) {
         const char *name, *parent;
@@ -79,13 +103,8 @@ static bool parse_attribute(const char *path, FakeWrite *write) {
                 return false;
         parent = memrchr(path, '/', (size_t)(name - path));
         name++;
-        if (strncmp(path, "sys/devices/", 12) == 0 && strcmp(name, "driver_override") == 0 &&
-            parent) {
-                write->verb = FAKE_OVERRIDE;
-                copy_word(write->address, sizeof(write->address), parent + 1,
-                          (size_t)(name - parent) - 2);
-                return true;
-        }
+        if (strncmp(path, "sys/devices/", 12) == 0)
+                return parse_device(path, write);
         if (strcmp(path, "sys/bus/pci/drivers_probe") == 0) {
                 write->verb = FAKE_PROBE;
                 return true;
@@ -131,10 +150,15 @@ static unsigned count_logged(int root_fd, const char *verb, const char *address,
         return n;
 }
 
+/* Whether the attribute is the device's, and the text a value. */
+static bool is_own(FakeVerb verb) {
+        return verb == FAKE_OVERRIDE || verb == FAKE_POWER || verb == FAKE_D3COLD;
+}
+
 /* The words of a log line: blanks in an override would look like more words. */
 static void describe(const FakeWrite *write, char ret_address[64], char ret_target[64]) {
         (void)snprintf(ret_address, 64, "%s", write->address[0] != '\0' ? write->address : "-");
-        if (write->verb == FAKE_OVERRIDE)
+        if (is_own(write->verb))
                 copy_word(ret_target, 64, write->text, strnlen(write->text, write->length));
         else
                 (void)snprintf(ret_target, 64, "%s", write->driver);
@@ -265,7 +289,7 @@ static int find_write(int fd, const char *text, size_t length, FakeWrite *ret) {
                 (void)close(root_fd);
                 return -1;
         }
-        if (ret->verb != FAKE_OVERRIDE && ret->verb != FAKE_HUGEPAGES) {
+        if (!is_own(ret->verb) && ret->verb != FAKE_HUGEPAGES) {
                 copy_word(ret->address, sizeof(ret->address), text, strnlen(text, length));
                 ret->address[strcspn(ret->address, "\n")] = '\0';
         }

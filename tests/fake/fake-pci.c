@@ -161,6 +161,14 @@ static void make_link(const char *target, int root_fd, const char *path) {
 
 /* --- what a VFIO driver adds: the device's vfio-dev/vfioN, and the group's node --- */
 
+static void set_control(const Device *device, const char *value) {
+        char path[PATH_MAX];
+
+        (void)path_print(path, DEVICES "/%s/power/control", device->address);
+        if (exists(device->root_fd, path))
+                (void)fake_file_write(device->root_fd, path, O_TRUNC, value, strlen(value));
+}
+
 static void vfio_register(const Device *device) {
         char path[PATH_MAX], target[PATH_MAX], number[32];
         unsigned n = 0;
@@ -170,6 +178,7 @@ static void vfio_register(const Device *device) {
         make_link(
                 path_print(target, "../../bus/pci/devices/%s/vfio-dev/vfio%u", device->address, n),
                 device->root_fd, path);
+        set_control(device, "auto\n");
         (void)mkdirat(device->root_fd, path_print(path, DEVICES "/%s/vfio-dev", device->address),
                       0700);
         (void)mkdirat(device->root_fd,
@@ -204,6 +213,7 @@ static bool group_is_on_vfio(const Device *device) {
 static void vfio_unregister(const Device *device) {
         char path[PATH_MAX], target[PATH_MAX];
 
+        set_control(device, "on\n");
         for (unsigned n = 0; n < 1024; n++)
                 if (exists(device->root_fd,
                            path_print(path, DEVICES "/%s/vfio-dev/vfio%u", device->address, n))) {
@@ -391,11 +401,40 @@ static int write_remove_id(int root_fd, const FakeWrite *write) {
         return fake_file_write(root_fd, path, O_TRUNC, ids, strlen(ids));
 }
 
+/* --- power --- */
+
+static int write_value(int root_fd, const FakeWrite *write, const char *attribute,
+                       const char *const values[2]) {
+        char path[PATH_MAX];
+
+        for (unsigned i = 0; i < 2; i++) {
+                size_t length = strlen(values[i]) - 1; /* with or without the newline */
+
+                if ((write->length == length || write->length == length + 1) &&
+                    strncmp(write->text, values[i], write->length) == 0)
+                        return fake_file_write(
+                                root_fd,
+                                path_print(path, DEVICES "/%s/%s", write->address, attribute),
+                                O_TRUNC, values[i], length + 1);
+        }
+        return -EINVAL;
+}
+
+static int write_power(int root_fd, const FakeWrite *write) {
+        return write_value(root_fd, write, "power/control",
+                           (const char *const[]){ "on\n", "auto\n" });
+}
+
+static int write_d3cold(int root_fd, const FakeWrite *write) {
+        return write_value(root_fd, write, "d3cold_allowed", (const char *const[]){ "0\n", "1\n" });
+}
+
 int fake_pci_write(int root_fd, const FakeWrite *write) {
         static int (*const verbs[])(int root_fd, const FakeWrite *write) = {
                 [FAKE_OVERRIDE] = write_override, [FAKE_BIND] = write_bind,
                 [FAKE_UNBIND] = write_unbind,     [FAKE_PROBE] = write_probe,
                 [FAKE_NEW_ID] = write_new_id,     [FAKE_REMOVE_ID] = write_remove_id,
+                [FAKE_POWER] = write_power,       [FAKE_D3COLD] = write_d3cold,
         };
 
         return verbs[write->verb](root_fd, write);

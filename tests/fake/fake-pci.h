@@ -31,13 +31,15 @@ typedef enum FakeVerb {
         FAKE_NEW_ID,
         FAKE_REMOVE_ID,
         FAKE_HUGEPAGES, /**< nr_hugepages; the pool's directory stands for the driver */
+        FAKE_POWER,     /**< power/control */
+        FAKE_D3COLD,    /**< d3cold_allowed */
 } FakeVerb;
 
 /** One write, taken apart. */
 typedef struct FakeWrite {
         FakeVerb verb;
-        char address[64]; /**< the device: from the path for an override, else from the text; "":
-                             none */
+        char address[64]; /**< the device: from the path for its own attributes, else from the text;
+                             "": none */
         char driver[64];  /**< the driver whose attribute it is; "": none */
         const char *text; /**< what was written; borrowed */
         size_t length;

@@ -113,6 +113,21 @@ static void assert_driver(Switch *s, const char *address, const char *expected) 
         free(driver);
 }
 
+/* Set before the switch, and lost by binding to vfio-pci and back. */
+static void allow_sleep(Switch *s) {
+        fake_host_write(s->fake, "sys/bus/pci/devices/" DISPLAY "/power/control", "auto\n");
+}
+
+/* Undone as well, unless that is the write that failed. */
+static void assert_sleep(Switch *s) {
+        char *control = fake_host_read(s->fake, "sys/bus/pci/devices/" DISPLAY "/power/control");
+        char *log = fake_host_read(s->fake, ".fake-log");
+
+        assert_true(strcmp(control, "auto\n") == 0 || strstr(log, "power " DISPLAY " auto"));
+        free(control);
+        free(log);
+}
+
 static unsigned count_writes(Switch *s) {
         char *log = fake_host_read(s->fake, ".fake-log");
         unsigned n = 0;
@@ -234,6 +249,7 @@ static void test_each_write_fails(void **state) {
                 RefusalKind kind;
                 unsigned writes;
 
+                allow_sleep(s);
                 (void)snprintf(fault, sizeof(fault), "* * * %u %s\n", nth, row->action);
                 fake_host_set_faults(s->fake, fault);
                 kind = switch_to(s, row->mode, false);
@@ -243,6 +259,8 @@ static void test_each_write_fails(void **state) {
                 if (kind == REFUSAL_HALF_WAY)
                         print_error("%s: write %u: %s\n", row->title, nth, s->refusal.text);
                 assert_true(kind == REFUSAL_NONE || kind == REFUSAL_FAILED);
+                if (kind == REFUSAL_FAILED)
+                        assert_sleep(s);
                 free(before);
                 switch_free(s);
                 if (writes < nth)

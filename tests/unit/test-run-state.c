@@ -31,6 +31,33 @@ static const Row rows[] = {
         { "no home", HEADER "mode=host\nold-mode=\nsource=boot\nreason=a reason\nsince=12\n", 0 },
         { "a home with driver and override", HEADER "function=0000:01:00.0 nvidia nvidia\n", 0 },
         { "a home that had a picture", HEADER "function=0000:01:00.0 nvidia - picture\n", 0 },
+        { "a home with its power, and its port's",
+          HEADER "function=0000:01:00.0 nvidia - power=auto/0 port=0000:00:02.0/on/1\n", 0 },
+        { "a home with all there is",
+          HEADER "function=0000:01:00.0 nvidia - picture power=-/1 port=0000:00:02.0/auto/-\n", 0 },
+        { "a home with its power twice", HEADER "function=0000:01:00.0 - - power=on/1 power=on/1\n",
+          -EBADMSG },
+        { "a home with its port twice",
+          HEADER "function=0000:01:00.0 - - port=0000:00:02.0/on/1 port=0000:00:02.0/on/1\n",
+          -EBADMSG },
+        { "a home with its picture twice", HEADER "function=0000:01:00.0 - - picture picture\n",
+          -EBADMSG },
+        { "a power that is none", HEADER "function=0000:01:00.0 - - power=off/1\n", -EBADMSG },
+        { "a d3cold that is none", HEADER "function=0000:01:00.0 - - power=on/2\n", -EBADMSG },
+        { "a power of which nothing is known", HEADER "function=0000:01:00.0 - - power=-/-\n",
+          -EBADMSG },
+        { "half a power", HEADER "function=0000:01:00.0 - - power=on\n", -EBADMSG },
+        { "an empty half of a power", HEADER "function=0000:01:00.0 - - power=/1\n", -EBADMSG },
+        { "a power with more behind it", HEADER "function=0000:01:00.0 - - power=on/1/1\n",
+          -EBADMSG },
+        { "a power that does not fit",
+          HEADER "function=0000:01:00.0 - - power="
+                 "0123456789012345678901234567890123456789012345678901234567890123/1\n",
+          -EBADMSG },
+        { "a port at no address", HEADER "function=0000:01:00.0 - - port=00:02.0/on/1\n",
+          -EBADMSG },
+        { "a port without its power", HEADER "function=0000:01:00.0 - - port=0000:00:02.0\n",
+          -EBADMSG },
         { "a home with neither", HEADER "function=0000:01:00.0 - -\n", 0 },
         { "a writer and its write",
           HEADER "writer=4711 99\nwrite=unbind 0000:01:00.0 nvidia\nwedged=12\n", 0 },
@@ -206,6 +233,19 @@ static void random_driver(uint64_t *random, char ret[CONFIG_DRIVER_SIZE]) {
         while (ret[0] != '\0' && (!config_driver_is_valid(ret) || strcmp(ret, "-") == 0));
 }
 
+static void random_power(uint64_t *random, PowerPolicy *ret) {
+        static const char *const controls[] = { "on", "auto", "" }, *const d3colds[] = { "0", "1",
+                                                                                         "" };
+
+        power_policy_set_control(ret, controls[next_random(random) % ARRAY_SIZE(controls)]);
+        power_policy_set_d3cold(ret, d3colds[next_random(random) % ARRAY_SIZE(d3colds)]);
+}
+
+static void assert_same_power(const PowerPolicy *a, const PowerPolicy *b) {
+        assert_string_equal(a->control, b->control);
+        assert_string_equal(a->d3cold, b->d3cold);
+}
+
 static void random_state(uint64_t *random, RunState *ret) {
         (void)memset(ret, 0, sizeof(*ret));
         do
@@ -224,6 +264,10 @@ static void random_state(uint64_t *random, RunState *ret) {
                                                       (uint8_t)i, 0x1f, 7 };
                 random_driver(random, ret->homes[i].driver);
                 random_driver(random, ret->homes[i].driver_override);
+                ret->homes[i].had_picture = next_random(random) % 2;
+                random_power(random, &ret->homes[i].power);
+                ret->homes[i].port = (PciAddress){ 0xffffffff, 0xff, 0x1f, 7 };
+                random_power(random, &ret->homes[i].port_power);
         }
         ret->n_units = next_random(random) % 6;
         for (size_t i = 0; i < ret->n_units; i++) {
@@ -250,6 +294,12 @@ static void assert_same(const RunState *a, const RunState *b) {
                 assert_int_equal(pci_address_compare(a->homes[i].address, b->homes[i].address), 0);
                 assert_string_equal(a->homes[i].driver, b->homes[i].driver);
                 assert_string_equal(a->homes[i].driver_override, b->homes[i].driver_override);
+                assert_int_equal(a->homes[i].had_picture, b->homes[i].had_picture);
+                assert_same_power(&a->homes[i].power, &b->homes[i].power);
+                assert_same_power(&a->homes[i].port_power, &b->homes[i].port_power);
+                if (power_policy_is_known(&a->homes[i].port_power))
+                        assert_int_equal(pci_address_compare(a->homes[i].port, b->homes[i].port),
+                                         0);
         }
         assert_int_equal(a->n_units, b->n_units);
         for (size_t i = 0; i < a->n_units; i++) {

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The power policy of what is moved, and of the port above it, is found again as it was: vfio-pci
+ * sets `auto` when it takes a function and `on` when it lets it go (kernel 6.1, 6.12).
+ */
+#pragma once
+
+#include "model/plan.h"
+#include "model/run-state.h"
+#include "writer.h"
+
+/** Notes how a function that is on the host may sleep, and the port above it: as @noted has it
+ * where another function below it was noted first. */
+void power_note(const Root *root, const RunState *noted, HomeFunction *home);
+
+/**
+ * Puts back what differs from what was noted. What cannot be put back is said in the log; no switch
+ * fails for it, unless it gets stuck (writer.h).
+ */
+void power_put_back(Writer *writer, const HomeFunction *home);
+
+/** The same for all that were away @before, and are on the host again by this plan. */
+void power_put_all_back(Writer *writer, const RunState *before, const Plan *plan);

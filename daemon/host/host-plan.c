@@ -4,6 +4,7 @@
 
 #include "conflicts.h"
 #include "host-plan.h"
+#include "needs-screens.h"
 #include "reachability-scan.h"
 
 static RefusalKind check_reachability(const Root *root, const PlanInput *input, Plan *plan,
@@ -12,10 +13,13 @@ static RefusalKind check_reachability(const Root *root, const PlanInput *input, 
         int r;
 
         r = needs ? reachability_scan(root, needs) : -ENOMEM;
+        if (r >= 0 && reachability_screen_is_at_stake(input, plan))
+                r = needs_scan_screens(root, needs);
         if (r < 0)
                 return refusal_set(
                         refusal, REFUSAL_FAILED,
-                        "It cannot be found out which disks and networks the host needs: %s.",
+                        "It cannot be found out which disks, networks and displays the host "
+                        "needs: %s.",
                         strerror(-r));
         return reachability_check(input, plan, needs, refusal);
 }

@@ -40,9 +40,20 @@ static bool consents(const ConfigDevice *device, NeedKind kind) {
                 [NEED_NETWORK] = CONSENT_NETWORK,
                 [NEED_STORAGE] = CONSENT_STORAGE,
                 [NEED_INPUT] = CONSENT_INPUT,
+                [NEED_SCREEN] = CONSENT_BOOT_VGA,
         };
 
         return device && device->consent & consent[kind];
+}
+
+bool reachability_screen_is_at_stake(const PlanInput *input, const Plan *plan) {
+        for (size_t i = 0; i < plan->n_vfio; i++)
+                if (leaves(input, plan, plan->vfio[i]) &&
+                    function_is_display(host_find(input->host, plan->vfio[i])) &&
+                    !consents(config_device_of(input->config, input->host, plan->vfio[i]),
+                              NEED_SCREEN))
+                        return true;
+        return false;
 }
 
 /* Finds the first function on the way that leaves; one whose device does not consent goes before
@@ -119,6 +130,49 @@ static bool keeps_a_keyboard(const Judge *judge) {
         return false;
 }
 
+static bool comes_back(const Judge *judge, const Need *screen) {
+        for (size_t i = 0; i < judge->plan->n_steps; i++) {
+                const Step *step = &judge->plan->steps[i];
+
+                if (step->kind == STEP_UNBIND &&
+                    pci_address_compare(step->address, screen->path[screen->n_path - 1]) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static bool keeps_a_screen(const Judge *judge, bool boot_vga) {
+        for (size_t i = 0; i < judge->needs->n_needs; i++) {
+                const Need *need = &judge->needs->needs[i];
+                Loss loss;
+
+                if (need->kind == NEED_SCREEN && (need->is_boot_vga || !boot_vga) &&
+                    (need->is_away ? comes_back(judge, need) : !is_lost(judge, need, &loss)))
+                        return true;
+        }
+        return false;
+}
+
+/* A machine that keeps its boot_vga has a console there, whatever the kernel has it on now. */
+static RefusalKind check_screens(Judge *judge) {
+        bool keeps_one = keeps_a_screen(judge, false);
+
+        if (keeps_a_screen(judge, true))
+                return REFUSAL_NONE;
+        for (size_t i = 0; i < judge->needs->n_needs; i++) {
+                const Need *need = &judge->needs->needs[i];
+                Loss loss;
+
+                if (need->kind == NEED_SCREEN && (need->shows_console || !keeps_one) &&
+                    is_lost(judge, need, &loss) && !consents(loss.device, NEED_SCREEN))
+                        return refuse(judge, REFUSAL_DRIVES_THE_CONSOLE, need, &loss,
+                                      ": its screen goes dark when it leaves. If that is meant, "
+                                      "add 'boot-vga' to the device's consent "
+                                      "(consent = boot-vga).");
+        }
+        return REFUSAL_NONE;
+}
+
 static RefusalKind judge_plan(Judge *judge) {
         RefusalKind kind;
 
@@ -135,7 +189,7 @@ static RefusalKind judge_plan(Judge *judge) {
                 kind = check_kind(judge, NEED_INPUT, REFUSAL_WOULD_CUT_INPUT,
                                   ", and no other keyboard would be left. Plug one in elsewhere; "
                                   "or, if that is meant, add 'input' to the device's consent.");
-        return kind;
+        return kind == REFUSAL_NONE ? check_screens(judge) : kind;
 }
 
 /* Takes what would leave of a device out of the plan. */

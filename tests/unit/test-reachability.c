@@ -16,6 +16,7 @@ typedef struct NeedWords {
         NeedKind kind;
         const char *chain, *path; /**< addresses with blanks between them */
         bool is_essential, is_function;
+        bool shows_console, is_boot_vga, is_away;
 } NeedWords;
 
 typedef struct Row {
@@ -48,6 +49,29 @@ typedef struct Row {
           .is_essential = true }
 #define KEYBOARD(where) { .kind = NEED_INPUT, .chain = "The keyboard 'Model M'", .path = (where) }
 
+#define SCREEN(where)                              \
+        { .kind = NEED_SCREEN,                     \
+          .chain = "The last display of the host", \
+          .path = (where),                         \
+          .is_function = true }
+#define CONSOLE(where)                                   \
+        { .kind = NEED_SCREEN,                           \
+          .chain = "The display that shows the console", \
+          .path = (where),                               \
+          .is_function = true,                           \
+          .shows_console = true }
+#define BOOT_VGA(where)        \
+        { .kind = NEED_SCREEN, \
+          .chain = "?",        \
+          .path = (where),     \
+          .is_boot_vga = true, \
+          .shows_console = true }
+#define AWAY(where) \
+        { .kind = NEED_SCREEN, .chain = "?", .path = (where), .is_boot_vga = true, .is_away = true }
+
+#define SCREEN_ADVICE                                                                              \
+        ": its screen goes dark when it leaves. If that is meant, add 'boot-vga' to the device's " \
+        "consent (consent = boot-vga)."
 #define ROUTE_ADVICE                                                                               \
         "Give the default route to another interface; or, if that is meant, add 'network' to the " \
         "device's consent."
@@ -155,6 +179,49 @@ static const Row rows[] = {
           .refusal = REFUSAL_WOULD_CUT_INPUT },
         { "a machine without a keyboard has none to lose", .config = USB("") MODE("usb"),
           .needs = { ETH0 } },
+
+        { "the only display", .config = NIC("") MODE("nic"), .needs = { SCREEN("0000:05:00.0") },
+          .refusal = REFUSAL_DRIVES_THE_CONSOLE,
+          .says = "The last display of the host is 0000:05:00.0 of device 'nic'" SCREEN_ADVICE },
+        { "the console's display, and another is left", .config = NIC("") MODE("nic"),
+          .needs = { SCREEN("0000:06:00.0"), CONSOLE("0000:05:00.0") },
+          .refusal = REFUSAL_DRIVES_THE_CONSOLE,
+          .says = "The display that shows the console is 0000:05:00.0 of device 'nic'" SCREEN_ADVICE },
+        { "the console's display with consent", .config = NIC("consent = boot-vga\n") MODE("nic"),
+          .needs = { CONSOLE("0000:05:00.0") } },
+        { "a consent to something else than the screen",
+          .config = NIC("consent = network storage input\n") MODE("nic"),
+          .needs = { CONSOLE("0000:05:00.0") }, .refusal = REFUSAL_DRIVES_THE_CONSOLE },
+        { "a second display needs no consent", .config = NIC("") MODE("nic"),
+          .needs = { CONSOLE("0000:06:00.0"), SCREEN("0000:05:00.0") } },
+        { "nor one beside the boot_vga, even with the console on it", .config = NIC("") MODE("nic"),
+          .needs = { BOOT_VGA("0000:06:00.0"), CONSOLE("0000:05:00.0") } },
+        { "both go, and only the boot_vga consents",
+          .config = NIC("") USB("consent = boot-vga\n") MODE("nic usb"),
+          .needs = { BOOT_VGA("0000:06:00.0"), SCREEN("0000:05:00.0") },
+          .refusal = REFUSAL_DRIVES_THE_CONSOLE,
+          .says = "The last display of the host is 0000:05:00.0 of device 'nic'" SCREEN_ADVICE },
+        { "both go, and a third is left",
+          .config = NIC("") USB("consent = boot-vga\n") MODE("nic usb"),
+          .needs = { BOOT_VGA("0000:06:00.0"), SCREEN("0000:05:00.0"), SCREEN("0000:07:00.0") } },
+        { "the boot_vga is away already, and the last one goes",
+          .config = NIC("") USB("consent = boot-vga\n") MODE("usb nic"),
+          .needs = { AWAY("0000:05:00.0"), CONSOLE("0000:06:00.0") }, .nic_is_away = true },
+        { "the boot_vga is away already, and the last one goes without consent",
+          .config = NIC("consent = boot-vga\n") USB("") MODE("usb nic"),
+          .needs = { AWAY("0000:05:00.0"), SCREEN("0000:06:00.0") }, .nic_is_away = true,
+          .refusal = REFUSAL_DRIVES_THE_CONSOLE },
+        { "the boot_vga comes back in its place", .config = NIC("") USB("") MODE("usb"),
+          .needs = { AWAY("0000:05:00.0"), CONSOLE("0000:06:00.0") }, .nic_is_away = true },
+        { "another's that is away for good shows nothing", .config = USB("") MODE("usb"),
+          .needs = { AWAY("0000:07:00.0"), SCREEN("0000:06:00.0") },
+          .refusal = REFUSAL_DRIVES_THE_CONSOLE },
+        { "the way to the fallback mode leaves the console's display with the host",
+          .config = NIC("") USB("") "[mode host]\nvfio-devices = nic usb\n", .mode = "host",
+          .needs = { CONSOLE("0000:05:00.0") },
+          .steps = "set-override 0000:06:00.0 vfio-pci\nunbind 0000:06:00.0 some\n"
+                   "bind 0000:06:00.0 vfio-pci\n",
+          .note = "The display that shows the console is 0000:05:00.0 of device 'nic'" },
 };
 
 static void add_need(Needs *needs, const NeedWords *words) {
@@ -164,7 +231,10 @@ static void add_need(Needs *needs, const NeedWords *words) {
 
         *need = (Need){ .kind = words->kind,
                         .is_essential = words->is_essential,
-                        .is_function = words->is_function };
+                        .is_function = words->is_function,
+                        .shows_console = words->shows_console,
+                        .is_boot_vga = words->is_boot_vga,
+                        .is_away = words->is_away };
         (void)snprintf(need->chain, sizeof(need->chain), "%s", words->chain);
         while ((word = parse_word(&at, &length))) {
                 char text[PCI_ADDRESS_SIZE];

@@ -150,6 +150,17 @@ def test_drives_the_console(pc: PC) -> None:
     check_refused(pc, "passthrough", "drives-the-console", 6, GPU, "consent = boot-vga")
 
 
+@pytest.mark.machine("no-vga")
+def test_drives_the_console_without_boot_vga(pc: PC) -> None:
+    """Nor does a display that is no VGA, but has the console; on the way to the fallback mode it stays."""
+    pc.write(INI, ini(consent=""))
+    check_refused(pc, "passthrough", "drives-the-console", 6, f"The display that shows the console is {GPU}",
+                  "consent = boot-vga")
+    pc.write(INI, "[device gpu]\naddress = 0000:01:00.0\n[mode host]\nvfio-devices = gpu\n")
+    pc.ok("vfio-modectl switch host")
+    assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
+
+
 @pytest.mark.machine("gpu")
 def test_module_unavailable(pc: PC) -> None:
     """No vfio-pci for this kernel, or one that the administrator has forbidden."""

@@ -52,6 +52,22 @@ vfio-devices = boot-gpu
     assert places(pc) == before
 
 
+@pytest.mark.machine("two-gpus")
+def test_the_last_one_needs_consent(pc: PC) -> None:
+    """A second card goes without, but not together with the one that the machine booted with."""
+    pc.write(INI, ini() + f"""
+[device second]
+address = {SECOND[0]}
+
+[mode both]
+vfio-devices = gpu second
+""")
+    check_refused(pc, "both", "drives-the-console", 6, f"The last display of the host is {SECOND[0]}")
+    pc.write(INI, pc.read(INI).replace("[device second]", "[device second]\nconsent = boot-vga"))
+    pc.ok("vfio-modectl switch both")
+    assert drivers(pc, *FIRST, *SECOND) == VFIO * 2
+
+
 # ---- Swapped and moved, while the machine was off ----
 
 
@@ -66,7 +82,7 @@ def test_swapped_for_another(pc: PC) -> None:
 @pytest.mark.machine("no-vga")
 def test_an_id_alone_finds_the_card(pc: PC) -> None:
     """Where one slot has the id, the card is found by it, with its other function."""
-    pc.write(INI, ini("id = 1234:1111", consent=""))
+    pc.write(INI, ini("id = 1234:1111"))
     check_round_trip(pc, FIRST)
 
 
@@ -75,7 +91,7 @@ def test_an_id_alone_follows_the_card(pc: PC) -> None:
     """In another slot as well; with its old address it is refused."""
     assert drivers(pc, *SECOND) == HOME
     check_refused(pc, "passthrough", "not-found", 5, f"nothing at {FIRST[0]}")
-    pc.write(INI, ini("id = 1234:1111", consent=""))
+    pc.write(INI, ini("id = 1234:1111"))
     check_round_trip(pc, SECOND)
 
 

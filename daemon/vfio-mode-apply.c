@@ -31,6 +31,7 @@ static const char usage[] =
         "  confirm          confirm the boot, mend what it left (vfio-mode-confirm.service)\n"
         "  revert           go back from an unconfirmed switch (vfio-mode-revert.service)\n"
         "  disarm           next boot: the fallback mode (vfio-mode-disarm.service)\n"
+        "  verdict          look at the display manager (vfio-mode-verdict.service)\n"
         "  inspect MODE     plan and check a mode (vfio-mode-inspect@MODE.service)\n"
         "  one-shot MODE    write the EFI variable (vfio-mode-one-shot@MODE.service)\n"
         "  grub-environment say where the boot environment is, for /etc/grub.d\n"
@@ -94,6 +95,7 @@ static const Verb verbs[] = {
         { "confirm", apply_confirm, NULL },
         { "revert", apply_revert, NULL },
         { "disarm", apply_disarm, NULL },
+        { "verdict", apply_verdict, NULL },
         { "inspect", NULL, apply_inspect },
         { "one-shot", NULL, apply_one_shot },
         { "grub-environment", apply_grub_environment, NULL },

@@ -14,6 +14,7 @@
 #include "let-go.h"
 #include "model/sessions.h"
 #include "processes.h"
+#include "verdict.h"
 
 #define PATIENCE (3 * SEC)      /* for who lets go by itself */
 #define KILL_PATIENCE (8 * SEC) /* in all, for who is asked to end */
@@ -215,6 +216,8 @@ void let_go_start_again(const RunState *stopped,
                         log_warning("%s, which was stopped for the switch, cannot be started "
                                     "again.",
                                     unit->name);
+                else
+                        verdict_arm(unit->name);
         }
 }
 

@@ -12,8 +12,7 @@
 #include "host/state-files.h"
 #include "host/units.h"
 #include "screen-away.h"
-
-#define DISPLAY_MANAGER "display-manager.service"
+#include "verdict.h"
 
 static bool takes_last_screen(const Situation *now, const Plan *plan) {
         const ConfigMode *mode = config_find_mode(&now->config, now->mode);
@@ -46,6 +45,8 @@ void screen_away_record(const Situation *now, const Plan *plan, bool is_whole) {
         } else if (now->root->is_live && units_was_kept_back(DISPLAY_MANAGER)) {
                 log_info("start the display manager, which had to wait for the screen");
                 r = units_queue_service(DISPLAY_MANAGER);
+                if (r >= 0)
+                        verdict_arm(DISPLAY_MANAGER);
         }
         if (r < 0)
                 log_warning_errno(r, "/" SCREEN_AWAY_PATH

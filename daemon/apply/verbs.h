@@ -54,6 +54,10 @@ RefusalKind apply_confirm(const Root *root);
 /** `disarm`: ExecStart of vfio-mode-disarm.service. The next boot goes to the fallback mode. */
 RefusalKind apply_disarm(const Root *root);
 
+/** `verdict`: ExecStart of vfio-mode-verdict.service, ten seconds after a switch has started the
+ * display manager again. Says where it does not run, in the result of that switch, too. */
+RefusalKind apply_verdict(const Root *root);
+
 /** `inspect MODE`: ExecStart of vfio-mode-inspect@MODE.service. Plans the mode, makes the checks
  * and leaves both in /run/vfio-mode/inspect. A refusal is an answer, no failure. */
 RefusalKind apply_inspect(const Root *root, const char *mode);

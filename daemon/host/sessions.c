@@ -16,7 +16,6 @@
 #include "sessions.h"
 #include "units.h"
 
-#define DISPLAY_MANAGER "display-manager.service"
 #define DEFAULT_SEAT "seat0"
 #define ID_SEAT "\nE:ID_SEAT="
 #define SEATS_MAX 4

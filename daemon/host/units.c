@@ -65,6 +65,23 @@ int units_queue_service(const char *unit) {
         return run_for("start", "--no-block", unit);
 }
 
+int units_queue_restart(const char *unit) {
+        return run_for("restart", "--no-block", unit);
+}
+
+unsigned units_restarts(const char *unit) {
+        const char *const arguments[] = { SYSTEMCTL, "show", "--value", "--property=NRestarts",
+                                          "--",      unit,   NULL };
+        char output[32];
+        uint64_t n = 0;
+
+        if (command_run(arguments, output, sizeof(output)) == 0)
+                output[strcspn(output, "\n")] = '\0';
+        else
+                output[0] = '\0';
+        return parse_decimal(output, UINT32_MAX, &n) >= 0 ? (unsigned)n : 0;
+}
+
 /* One that was never started has no time of it. */
 bool units_was_kept_back(const char *unit) {
         const char *const arguments[] = {

@@ -14,6 +14,7 @@
 
 #define UNIT_NAME_SIZE (sizeof("vfio-mode@.service") + CONFIG_NAME_SIZE)
 #define UNIT_INSTANCES_MAX 64
+#define DISPLAY_MANAGER "display-manager.service" /* an alias, whichever there is */
 
 /** One instance of vfio-mode@.service that systemd has loaded. */
 typedef struct UnitInstance {
@@ -90,6 +91,13 @@ _must_check_ int units_queue_stop(const char *unit);
 
 /** Queues its start. Returns as units_start(). */
 _must_check_ int units_queue_service(const char *unit);
+
+/** Queues its start; where it is active, its end first. Returns as units_start(). */
+_must_check_ int units_queue_restart(const char *unit);
+
+/** How often systemd has started a unit anew that had ended by itself (Restart=), since somebody
+ * started it; 0 where that cannot be read. */
+unsigned units_restarts(const char *unit);
 
 /** Whether a unit does not run, and its last start was not made since a condition was not met. */
 bool units_was_kept_back(const char *unit);

@@ -134,3 +134,36 @@ def test_boot_into_passthrough(pc: PC) -> None:
     desktop.wait(pc)
     assert look(pc) == HOST
     assert states(pc, MANAGER) == ["active"]
+
+
+_MANAGER = """[Service]
+ExecStart=sh -c 'exec sleep $(cat /run/manager-lives)'
+[Install]
+Alias=display-manager.service
+"""
+
+
+def verdict(pc: PC) -> str:
+    """What was said of the display manager after the last return, when that has been looked at."""
+    pc.ok("until systemctl is-active --quiet vfio-mode-verdict.timer; do :; done\n"
+          "while systemctl is-active --quiet vfio-mode-verdict.timer; do :; done\n"
+          "until [ -z \"$(systemctl list-jobs --no-legend)\" ]; do :; done", timeout=120)
+    return pc.ok("vfio-modectl status | grep 'display manager' || :")
+
+
+@pytest.mark.machine("gpu")
+def test_the_display_manager_stays(pc: PC) -> None:
+    """Ten seconds after the return, for which no switch waits, one that does not run any more is reported."""
+    pc.write("/etc/systemd/system/manager.service", _MANAGER)
+    pc.write(INI, SESSIONS)
+    pc.ok("echo infinity > /run/manager-lives; systemctl daemon-reload; systemctl enable --quiet manager")
+    journal = "journalctl -b -o cat --no-pager -p warning -u vfio-mode-verdict"
+    for lives, says in (("infinity", ""), ("3", "does not run ten seconds later")):
+        pc.ok("systemctl start display-manager; vfio-modectl switch passthrough", timeout=120)
+        assert states(pc, "manager") == ["inactive"]
+        said = pc.ok(f"echo {lives} > /run/manager-lives; vfio-modectl switch host", timeout=120)
+        assert "display manager" not in said
+        assert says in verdict(pc)
+        assert says in pc.ok(journal)
+        assert (states(pc, "manager") == ["active"]) == (says == "")
+    assert pc.ok(journal).count("display manager") == 1

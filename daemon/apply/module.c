@@ -20,6 +20,8 @@ typedef struct Kmod {
         __typeof__(kmod_list_next) *next;
         __typeof__(kmod_module_get_module) *get;
         __typeof__(kmod_module_probe_insert_module) *insert;
+        __typeof__(kmod_module_new_from_name) *by_name;
+        __typeof__(kmod_module_remove_module) *remove;
         __typeof__(kmod_module_apply_filter) *filter;
         __typeof__(kmod_module_unref) *module_unref;
         __typeof__(kmod_module_unref_list) *list_unref;
@@ -45,6 +47,8 @@ static int find_symbols(Kmod *kmod) {
                 { "kmod_list_next", (void **)&kmod->next },
                 { "kmod_module_get_module", (void **)&kmod->get },
                 { "kmod_module_probe_insert_module", (void **)&kmod->insert },
+                { "kmod_module_new_from_name", (void **)&kmod->by_name },
+                { "kmod_module_remove_module", (void **)&kmod->remove },
                 { "kmod_module_apply_filter", (void **)&kmod->filter },
                 { "kmod_module_unref", (void **)&kmod->module_unref },
                 { "kmod_module_unref_list", (void **)&kmod->list_unref },
@@ -180,4 +184,19 @@ int module_load(const Root *root, const char *name) {
         if (r == 0)
                 return -ENOENT;
         return r < 0 ? r : 0;
+}
+
+int module_unload(const Root *root, const char *name) {
+        _cleanup_(kmod_close) Kmod kmod = { 0 };
+        struct kmod_module *module = NULL;
+        int r;
+
+        r = kmod_open(root, &kmod);
+        if (r >= 0)
+                r = kmod.by_name(kmod.context, name, &module);
+        if (r < 0)
+                return r;
+        r = kmod.remove(module, KMOD_REMOVE_NOWAIT);
+        (void)kmod.module_unref(module);
+        return r == -ENOENT ? 0 : r;
 }

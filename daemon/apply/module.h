@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Loads kernel modules through libkmod, which is opened when it is first needed: most runs find
- * every driver registered already, and libkmod with its compressors would be most of their
- * start-up.
+ * Loads and unloads kernel modules through libkmod, which is opened when it is first needed: most
+ * runs find every driver registered already, and libkmod with its compressors would be most of
+ * their start-up.
  */
 #pragma once
 
@@ -31,6 +31,15 @@ typedef void (*ModuleConfigVisit)(ModuleConfig kind, const char *module, const c
  * @root is not the live machine or libkmod is missing; else the kernel's error.
  */
 _must_check_ int module_load(const Root *root, const char *name);
+
+/**
+ * Unloads the module @name, where nothing uses it: the kernel decides that in one with taking it
+ * away from whoever comes next. Its remove() may not return.
+ *
+ * Returns 0, also where there was none; -EAGAIN or -EBUSY where it is in use; -EOPNOTSUPP as
+ * module_load(); else the kernel's error.
+ */
+_must_check_ int module_unload(const Root *root, const char *name);
 
 /**
  * Loads whatever modules.alias has for a device's modalias.

@@ -29,6 +29,7 @@ typedef enum Task {
         TASK_WRITE,
         TASK_LOAD,
         TASK_LOAD_FOR,
+        TASK_UNLOAD,
 } Task;
 
 typedef struct Request {
@@ -47,6 +48,8 @@ static int carry_out(const Root *root, const Request *request) {
                 return module_load(root, request->text);
         case TASK_LOAD_FOR:
                 return module_load_for(root, request->text);
+        case TASK_UNLOAD:
+                return module_unload(root, request->text);
         }
         return -EINVAL;
 }
@@ -111,6 +114,7 @@ uint64_t writer_deadline(const Writer *writer, RunWriteKind kind) {
         case RUN_WRITE_D3COLD:
                 return WRITER_PROBE_USEC;
         case RUN_WRITE_UNBIND:
+        case RUN_WRITE_UNLOAD: /* calls the driver's remove() */
                 return WRITER_UNBIND_USEC;
         default:
                 return WRITER_OTHER_USEC;
@@ -241,6 +245,10 @@ int writer_write(Writer *writer, const RunWrite *what, const char *path, const c
 
 int writer_load(Writer *writer, const RunWrite *what) {
         return ask_with(writer, what, TASK_LOAD, "", what->driver);
+}
+
+int writer_unload(Writer *writer, const RunWrite *what) {
+        return ask_with(writer, what, TASK_UNLOAD, "", what->driver);
 }
 
 int writer_load_for(Writer *writer, const RunWrite *what, const char *modalias) {

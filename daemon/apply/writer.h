@@ -53,6 +53,9 @@ _must_check_ int writer_write(Writer *writer, const RunWrite *what, const char *
 /** Loads the module @what.driver; returns as module_load() and writer_write(). */
 _must_check_ int writer_load(Writer *writer, const RunWrite *what);
 
+/** Unloads the module @what.driver; returns as module_unload() and writer_write(). */
+_must_check_ int writer_unload(Writer *writer, const RunWrite *what);
+
 /** Loads the modules that are for a modalias; returns as module_load_for() and writer_write(). */
 _must_check_ int writer_load_for(Writer *writer, const RunWrite *what, const char *modalias);
 

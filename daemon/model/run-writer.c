@@ -18,6 +18,7 @@ static const char *const names[_RUN_WRITE_MAX] = {
         [RUN_WRITE_UNBIND] = "unbind", [RUN_WRITE_BIND] = "bind",
         [RUN_WRITE_PROBE] = "probe",   [RUN_WRITE_LOAD] = "load",
         [RUN_WRITE_POWER] = "power",   [RUN_WRITE_D3COLD] = "d3cold",
+        [RUN_WRITE_UNLOAD] = "unload",
 };
 
 const char *run_write_name(RunWriteKind kind) {
@@ -153,6 +154,10 @@ const char *run_write_say(const RunWrite *write, char buffer[static RUN_WRITE_TE
         case RUN_WRITE_D3COLD:
                 (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "setting d3cold_allowed of %s to '%s'",
                                address, driver);
+                break;
+        case RUN_WRITE_UNLOAD:
+                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "unloading the module %s of %s", driver,
+                               address);
                 break;
         case RUN_WRITE_NONE:
         case _RUN_WRITE_MAX:

@@ -25,6 +25,7 @@ typedef enum RunWriteKind {
         RUN_WRITE_LOAD,     /**< the module `driver`; "": what the modalias names */
         RUN_WRITE_POWER,    /**< power/control becomes `driver`: on, auto */
         RUN_WRITE_D3COLD,   /**< d3cold_allowed becomes `driver`: 0, 1 */
+        RUN_WRITE_UNLOAD,   /**< the module `driver` */
         _RUN_WRITE_MAX,
 } RunWriteKind;
 
@@ -57,7 +58,7 @@ _must_check_ int run_writer_format_write(const RunWrite *write, char *buffer, si
 /** Writes the line that says that it was given up. Returns as run_writer_format(). */
 _must_check_ int run_writer_format_wedged(const RunWriter *writer, char *buffer, size_t size);
 
-/** A write's name in JSON and in the log: override, unbind, bind, probe, load, power,
+/** A write's name in JSON and in the log: override, unbind, bind, probe, load, unload, power,
  * d3cold; "none". */
 const char *run_write_name(RunWriteKind kind);
 

@@ -15,6 +15,7 @@
 #include "base/parse.h"
 #include "host-scan.h"
 #include "memory-scan.h"
+#include "module-scan.h"
 
 #define PCI_DEVICES "sys/bus/pci/devices"
 #define VFIO_DRIVER_DIR "sys/bus/pci/drivers/vfio-pci"
@@ -308,6 +309,15 @@ static void scan_machine(const Root *root, Host *host) {
         host->vfio_iommu_type1 = exists(root, VFIO_IOMMU_DIR);
 }
 
+/* Of the first such function: there is one such driver. */
+static void scan_stack(const Root *root, Host *host) {
+        for (size_t i = 0; i < host->n_functions; i++)
+                if (waiting_driver(host->functions[i].driver)) {
+                        module_scan(root, host->functions[i].driver, &host->stack);
+                        return;
+                }
+}
+
 static bool needs_memory(const Config *config, const RunState *state) {
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 if (state->home_pools[size].is_known)
@@ -324,13 +334,18 @@ static int scan(const Root *root, const Config *config, const RunState *state, H
         ret->n_functions = 0;
         scan_machine(root, ret);
         ret->memory = (Memory){ 0 };
+        ret->stack.driver[0] = '\0';
+        ret->stack.n_modules = ret->stack.n_functions = 0;
         if (needs_memory(config, state))
                 memory_scan(root, &ret->memory);
         if (config)
                 r = add_configured(root, config, ret);
         for (size_t i = 0; i < state->n_homes && r >= 0; i++)
                 r = add_function(root, state->homes[i].address, ret);
-        return r < 0 ? r : add_group_members(root, ret);
+        if (r >= 0)
+                r = add_group_members(root, ret);
+        scan_stack(root, ret);
+        return r;
 }
 
 int host_scan(const Root *root, const Config *config, const RunState *state, Host *ret) {

@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "hugepages.h"
+#include "module-stack.h"
 #include "pci-address.h"
 
 #define HOST_FUNCTIONS_MAX \
@@ -51,6 +52,7 @@ typedef struct Host {
         bool iommu;             /**< /sys/class/iommu has an entry */
         bool vfio_pci;          /**< the vfio-pci driver is registered */
         bool vfio_iommu_type1;  /**< the module without which no container gets an IOMMU is there */
+        ModuleStack stack;      /**< of the driver of a function that waits for its users */
         Memory memory; /**< read where a mode wants hugepages, or some are to be given back */
 } Host;
 

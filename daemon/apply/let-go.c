@@ -228,7 +228,7 @@ void let_go_plymouth(const Situation *now, const Plan *plan) {
                 const Step *step = &plan->steps[i];
                 const Function *function = host_find(&now->host, step->address);
 
-                if (step->kind != STEP_UNBIND || !function || !function_is_display(function))
+                if (!step_takes_from_driver(step) || !function || !function_is_display(function))
                         continue;
                 if (command_run(arguments, NULL, 0) == 0)
                         log_info("plymouth was told to let go of the screen.");

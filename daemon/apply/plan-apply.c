@@ -15,6 +15,7 @@
 #include "plan-apply.h"
 #include "power.h"
 #include "sysfs.h"
+#include "unload.h"
 #include "wedged.h"
 
 typedef struct Run {
@@ -43,21 +44,21 @@ static int fail_bind(Run *run, const Step *step, const char *driver, int error) 
         return error < 0 ? error : -ENODEV;
 }
 
-static RunWrite describe_load(const Step *step, const char *module) {
-        RunWrite write = { .kind = RUN_WRITE_LOAD, .address = step->address };
+static RunWrite describe_load(PciAddress address, const char *module) {
+        RunWrite write = { .kind = RUN_WRITE_LOAD, .address = address };
 
         (void)snprintf(write.driver, sizeof(write.driver), "%s", module);
         return write;
 }
 
-static int load_for(const Run *run, const Step *step, const char *modalias) {
-        const RunWrite what = describe_load(step, "");
+static int load_for(Writer *writer, PciAddress address, const char *modalias) {
+        const RunWrite what = describe_load(address, "");
 
-        return writer_load_for(run->writer, &what, modalias);
+        return writer_load_for(writer, &what, modalias);
 }
 
 static int load_module(Run *run, const Step *step) {
-        const RunWrite what = describe_load(step, step->driver);
+        const RunWrite what = describe_load(step->address, step->driver);
         int r;
 
         r = writer_load(run->writer, &what);
@@ -71,22 +72,43 @@ static int load_module(Run *run, const Step *step) {
         return 0;
 }
 
+/* What a screen may need besides its driver; what the driver is there for comes first. */
+static int reload_module(const Run *run, const Step *step) {
+        const RunWrite what = describe_load(step->address, step->driver);
+        int r;
+
+        r = writer_load(run->writer, &what);
+        if (r < 0 && !run->writer->is_stuck)
+                log_warning_errno(r, "The module %s cannot be loaded again: %m", step->driver);
+        return run->writer->is_stuck ? r : 0;
+}
+
+static int unload(Run *run, const Step *step) {
+        int r;
+
+        r = undo_log_add_module(run->undo, step->driver);
+        if (r >= 0)
+                r = unload_module(run->writer, step->address, step->driver, run->plan->early,
+                                  run->refusal);
+        return r < 0 && r != -EBUSY ? fail_step(run, step, r) : r;
+}
+
 /*
  * A driver's name is most often its module's, but not always (bochs-drm is in bochs): where there
  * is no such module, the device's own modalias knows.
  */
-static int make_driver_available(const Run *run, const Step *step) {
-        const RunWrite what = describe_load(step, step->driver);
+static int make_driver_available(Writer *writer, PciAddress address, const char *driver) {
+        const RunWrite what = describe_load(address, driver);
         char modalias[128];
         int r;
 
-        if (sysfs_has_driver(run->root, step->driver))
+        if (sysfs_has_driver(writer->root, driver))
                 return 0;
-        r = writer_load(run->writer, &what);
+        r = writer_load(writer, &what);
         if (r == -ENOENT) {
-                r = sysfs_read_modalias(run->root, step->address, modalias, sizeof(modalias));
+                r = sysfs_read_modalias(writer->root, address, modalias, sizeof(modalias));
                 if (r >= 0)
-                        r = load_for(run, step, modalias);
+                        r = load_for(writer, address, modalias);
         }
         return r < 0 ? r : 0;
 }
@@ -117,7 +139,7 @@ static bool take_from_grabber(const Run *run, const Step *step) {
 static int bind(Run *run, const Step *step) {
         int r;
 
-        r = make_driver_available(run, step);
+        r = make_driver_available(run->writer, step->address, step->driver);
         if (r >= 0)
                 r = sysfs_bind(run->writer, step->address, step->driver);
         if (r <= 0 && !run->writer->is_stuck && take_from_grabber(run, step))
@@ -142,7 +164,7 @@ static int probe(Run *run, const Step *step) {
         r = sysfs_read_modalias(run->root, step->address, modalias, sizeof(modalias));
         if (r < 0)
                 return fail_step(run, step, r);
-        n_modules = load_for(run, step, modalias);
+        n_modules = load_for(run->writer, step->address, modalias);
         r = probe_for_host(run, step);
         if (r < 0)
                 return fail_step(run, step, r);
@@ -215,6 +237,10 @@ static int take_step(Run *run, const Step *step) {
         switch (step->kind) {
         case STEP_LOAD_MODULE:
                 return load_module(run, step);
+        case STEP_RELOAD_MODULE:
+                return reload_module(run, step);
+        case STEP_UNLOAD_MODULE:
+                return unload(run, step);
         case STEP_SET_OVERRIDE:
                 r = sysfs_set_override(run->writer, step->address, step->driver);
                 break;
@@ -265,7 +291,8 @@ static int rebind(Writer *writer, const HomeFunction *home) {
         int r;
 
         r = sysfs_set_override(writer, home->address, home->driver);
-        if (r >= 0)
+        /* Where it cannot be loaded there is nothing to bind to, which is said then. */
+        if (r >= 0 && make_driver_available(writer, home->address, home->driver) >= 0)
                 r = sysfs_bind(writer, home->address, home->driver);
         return r == 0 ? -ENODEV : r;
 }
@@ -277,6 +304,8 @@ static int put_back(Writer *writer, const HomeFunction *home) {
         r = sysfs_read_driver(writer->root, home->address, bound);
         if (r >= 0 && strcmp(bound, home->driver) != 0) {
                 if (bound[0] != '\0')
+                        r = unload_driver_of(writer, home->address, bound);
+                if (r > 0)
                         r = sysfs_unbind(writer, home->address, bound);
                 if (r >= 0 && home->driver[0] != '\0')
                         r = rebind(writer, home);
@@ -303,6 +332,10 @@ static RefusalKind rollback(Run *run) {
                                 r, "%s cannot be put back: %m",
                                 pci_address_format(undo->homes[i - 1].address, address));
         }
+        if (unload_undo(run->writer, undo) < 0)
+                error = -EIO;
+        if (run->writer->is_stuck)
+                return wedged_refuse(run->writer, run->refusal);
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 if (undo->home_pools[size].is_known)
                         put_pool_back(run, size, undo->home_pools[size].pages);
@@ -346,6 +379,8 @@ static RefusalKind apply_best_effort(Run *run) {
                 (void)note_home(run, step);
                 if (take_step(run, step) >= 0)
                         continue;
+                if (step->kind == STEP_UNLOAD_MODULE)
+                        (void)unload_undo(run->writer, &run->undo->state);
                 if (run->writer->is_stuck)
                         return wedged_refuse(run->writer, run->refusal);
                 log_error("%s", run->refusal->text);

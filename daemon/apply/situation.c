@@ -32,6 +32,13 @@ void situation_keep_unit(RunState *state, const StoppedUnit *unit) {
                             unit->name);
 }
 
+void situation_keep_modules(RunState *state, const RunState *from) {
+        for (size_t i = 0; i < from->n_modules; i++)
+                if (run_state_add_module(state, from->modules[i]) < 0)
+                        log_warning("Too many modules were unloaded; %s will not be loaded again.",
+                                    from->modules[i]);
+}
+
 /*
  * What a killed apply moved belongs where its log says. It is not moved there first: the plan,
  * which is made from what is, goes from half-way to the target directly. Places on vfio-pci are
@@ -71,6 +78,7 @@ int situation_read_state(Situation *now) {
         run_state_add_pools(&now->state, undo);
         for (size_t i = 0; i < undo->n_units; i++)
                 situation_keep_unit(&now->state, &undo->units[i]);
+        situation_keep_modules(&now->state, undo);
         return 0;
 }
 

@@ -57,5 +57,8 @@ RefusalKind situation_plan(const Situation *now, Plan *ret, Refusal *refusal);
 /** Adds a home to a state; one that does not fit is said in the log. */
 void situation_keep_home(RunState *state, const HomeFunction *home);
 
+/** Adds the modules that @from has; those that do not fit are said in the log. */
+void situation_keep_modules(RunState *state, const RunState *from);
+
 /** The same for a unit that was stopped. */
 void situation_keep_unit(RunState *state, const StoppedUnit *unit);

@@ -101,6 +101,18 @@ static void keep_stopped(const SwitchRecord *s, const RunState *undo, RefusalKin
                         situation_keep_unit(next, &undo->units[i]);
 }
 
+/* For as long as a function is away that they belong to. */
+static void keep_modules(const SwitchRecord *s, const RunState *undo, RunState *next) {
+        bool is_away = false;
+
+        for (size_t i = 0; i < next->n_homes; i++)
+                is_away |= waiting_driver(next->homes[i].driver) != NULL;
+        if (!is_away)
+                return;
+        situation_keep_modules(next, &s->now->state);
+        situation_keep_modules(next, undo);
+}
+
 static int write_record(const SwitchRecord *s, const RunState *state) {
         int r;
 
@@ -133,6 +145,7 @@ int switch_record_write(const SwitchRecord *s, const RunState *undo, RefusalKind
                 if (is_away(s, undo->homes[i].address, outcome))
                         situation_keep_home(next, &undo->homes[i]);
         keep_stopped(s, undo, outcome, next);
+        keep_modules(s, undo, next);
         keep_pools(s, undo, outcome, next);
         if (outcome == REFUSAL_NONE && strcmp(next->mode, s->now->state.mode) == 0) {
                 /* Mended, not switched: since when, by whom and why stay as they were. */

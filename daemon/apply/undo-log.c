@@ -90,6 +90,16 @@ int undo_log_add_pool(UndoLog *log, HugepageSize size, uint64_t pages) {
         return r;
 }
 
+int undo_log_add_module(UndoLog *log, const char *module) {
+        char line[CONFIG_DRIVER_SIZE + 16];
+        int r;
+
+        r = run_state_format_module(module, line, sizeof(line));
+        if (r >= 0)
+                r = undo_log_append(log, line, (size_t)r);
+        return r < 0 ? r : run_state_add_module(&log->state, module);
+}
+
 int undo_log_remove(UndoLog *log) {
         if (log->fd < 0)
                 return 0;

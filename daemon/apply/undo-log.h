@@ -37,6 +37,10 @@ _must_check_ int undo_log_add(UndoLog *log, const HomeFunction *home);
  * undo_log_add(). */
 _must_check_ int undo_log_add_pool(UndoLog *log, HugepageSize size, uint64_t pages);
 
+/** Notes that a module is about to be unloaded, unless it is noted already. Returns as
+ * undo_log_add(). */
+_must_check_ int undo_log_add_module(UndoLog *log, const char *module);
+
 /** Appends a line about who writes (model/run-writer). Returns 0 or a negative errno. */
 _must_check_ int undo_log_append(UndoLog *log, const char *line, size_t length);
 

@@ -18,7 +18,10 @@ static size_t list_leaving(const Host *host, const Plan *plan, PciAddress *ret) 
                 const Step *step = &plan->steps[i];
                 const Function *function = host_find(host, step->address);
 
-                if (step->kind == STEP_UNBIND && function &&
+                /* More modules than one may go for a function. */
+                if (n > 0 && pci_address_compare(ret[n - 1], step->address) == 0)
+                        continue;
+                if (step_takes_from_driver(step) && function &&
                     (!function->on_vfio || function->holder.pid != 0))
                         ret[n++] = step->address;
         }

@@ -117,7 +117,7 @@ static int find_seats(const Root *root, const Host *host, const Plan *plan, Seat
                 const Step *step = &plan->steps[i];
                 const Function *function = host_find(host, step->address);
 
-                if (step->kind != STEP_UNBIND || !function || function->on_vfio ||
+                if (!step_takes_from_driver(step) || !function || function->on_vfio ||
                     !function_is_display(function))
                         continue;
                 *ret_display = function->address;

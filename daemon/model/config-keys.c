@@ -35,8 +35,9 @@ static const ConfigKey keys[] = {
         [CONFIG_KEY_HOST_DRIVER] =
                 KEY(DEVICE, "host-driver", DRIVER, "what the modalias picks", "a driver's name",
                     true, "the driver of function 0 in host mode"),
-        [CONFIG_KEY_CONSENT] = KEY(DEVICE, "consent", WORDS, "", "boot-vga network storage input",
-                                   true, "dangers accepted by name"),
+        [CONFIG_KEY_CONSENT] =
+                KEY(DEVICE, "consent", WORDS, "", "boot-vga network storage input shared-driver",
+                    true, "dangers accepted by name"),
         [CONFIG_KEY_ALSO] = KEY(DEVICE, "also", ADDRESSES, "", "up to 16 whole PCI addresses", true,
                                 "further members of its IOMMU group that may go with it"),
 

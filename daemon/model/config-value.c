@@ -132,7 +132,7 @@ static void set_consent(Parser *p, const char *value) {
                 else
                         config_refuse(p,
                                       "consent '%s' is unknown: there are boot-vga, network, "
-                                      "storage and input",
+                                      "storage, input and shared-driver",
                                       word);
         }
 }

@@ -25,7 +25,8 @@ const ConfigMode *config_find_mode(const Config *config, const char *name) {
 }
 
 const char *config_consent_name(unsigned index) {
-        static const char *const names[] = { "boot-vga", "network", "storage", "input" };
+        static const char *const names[] = { "boot-vga", "network", "storage", "input",
+                                             "shared-driver" };
 
         return index < ARRAY_SIZE(names) ? names[index] : NULL;
 }

@@ -36,6 +36,8 @@ typedef enum Consent {
         CONSENT_NETWORK = 1u << 1,
         CONSENT_STORAGE = 1u << 2,
         CONSENT_INPUT = 1u << 3,
+        CONSENT_SHARED_DRIVER = 1u
+                                << 4, /**< to be unbound from a driver that waits for its users */
 } Consent;
 
 typedef struct ConfigDevice {

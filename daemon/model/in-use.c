@@ -266,7 +266,7 @@ bool in_use_takes_from_host(const Plan *plan, const Host *host) {
                 const Step *step = &plan->steps[i];
                 const Function *function = host_find(host, step->address);
 
-                if (step->kind == STEP_UNBIND && function && !function->on_vfio)
+                if (step_takes_from_driver(step) && function && !function->on_vfio)
                         return true;
         }
         return false;

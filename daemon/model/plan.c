@@ -4,32 +4,15 @@
  * Everything that can be refused is refused here, before the first write: a failed bind with the
  * IOMMU off still destroys the firmware console (kernel 6.1, 6.12).
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "plan-hugepages.h"
 #include "plan-notes.h"
-#include "plan.h"
+#include "plan-unload.h"
+#include "planner.h"
 
-#define VFIO_DRIVER "vfio-pci"
 #define VFIO_IOMMU_MODULE "vfio_iommu_type1"
-
-typedef struct Want {
-        const Function *function;
-        const ConfigDevice *device; /**< NULL: only moved by us earlier */
-        bool vfio;
-} Want;
-
-typedef struct Planner {
-        const PlanInput *input;
-        const ConfigMode *mode;
-        Plan *plan;
-        Refusal *refusal;
-        Want wants[RUN_STATE_FUNCTIONS_MAX];
-        size_t n_wants;
-        bool is_fallback;
-} Planner;
 
 /* A refusal on the way back is a note: the rest of the way is gone all the same. */
 static RefusalKind refuse_or_note(Planner *planner) {
@@ -41,7 +24,7 @@ static RefusalKind refuse_or_note(Planner *planner) {
 
 /* --- what each function should be --- */
 
-static Want *find_want(Planner *planner, PciAddress address) {
+Want *planner_find(Planner *planner, PciAddress address) {
         for (size_t i = 0; i < planner->n_wants; i++)
                 if (pci_address_compare(planner->wants[i].function->address, address) == 0)
                         return &planner->wants[i];
@@ -51,7 +34,7 @@ static Want *find_want(Planner *planner, PciAddress address) {
 static RefusalKind add_want(Planner *planner, PciAddress address, const ConfigDevice *device,
                             bool vfio) {
         const Function *function = host_find(planner->input->host, address);
-        const Want *other = find_want(planner, address);
+        const Want *other = planner_find(planner, address);
         char text[PCI_ADDRESS_SIZE];
 
         if (!function)
@@ -118,8 +101,7 @@ static bool is_slot_of(const ConfigDevice *device, const Function *function) {
                                    : pci_id_equal(device->id, function->id);
 }
 
-/* "": what the modalias picks. */
-static const char *home_driver(const Planner *planner, const Want *want) {
+const char *planner_home_driver(const Planner *planner, const Want *want) {
         const HomeFunction *home =
                 run_state_find_home(planner->input->state, want->function->address);
 
@@ -173,14 +155,14 @@ static RefusalKind check_fallback(Planner *planner) {
 
 /* Whether a member of the group keeps it from a guest once this plan is done. */
 static bool is_in_the_way(Planner *planner, const Want *want, const Function *member) {
-        const Want *other = find_want(planner, member->address);
+        const Want *other = planner_find(planner, member->address);
 
         if (other && other->vfio)
                 return false;
         /* This very plan returns it to the host; or udev's coldplug does so in a moment. */
         if (other && (member->on_vfio || member->driver[0] == '\0') &&
             (planner->input->early || is_ours(planner, member) ||
-             home_driver(planner, other)[0] != '\0'))
+             planner_home_driver(planner, other)[0] != '\0'))
                 return true;
         /* A group that is on vfio-pci already and not viable for another's doing is not ours to
          * mend. */
@@ -230,6 +212,8 @@ static RefusalKind check_take(Planner *planner, const Want *want) {
                 return refusal_set(planner->refusal, REFUSAL_BUSY,
                                    "%s is in use on the host and stays there for now.",
                                    pci_address_format(function->address, address));
+        if (plan_unload_check(planner, want) != REFUSAL_NONE)
+                return planner->refusal->kind;
         return check_group(planner, want);
 }
 
@@ -293,14 +277,15 @@ static RefusalKind check_hugepages(Planner *planner) {
 
 /* --- the steps --- */
 
-static void add_step(Planner *planner, StepKind kind, const Function *function,
-                     const char *driver) {
+Step *planner_add_step(Planner *planner, StepKind kind, const Function *function,
+                       const char *driver) {
         Step *step = &planner->plan->steps[planner->plan->n_steps++];
 
         *step = (Step){ .kind = kind };
         if (function)
                 step->address = function->address;
         (void)snprintf(step->driver, sizeof(step->driver), "%s", driver);
+        return step;
 }
 
 /* On vfio-pci by another's doing (new_id, ids=) is as good; what we put there keeps our override.
@@ -310,14 +295,16 @@ static void add_take(Planner *planner, const Function *function) {
                       (strcmp(function->driver, VFIO_DRIVER) != 0 ||
                        !run_state_find_home(planner->input->state, function->address));
 
+        if (plan_unload_take(planner, function))
+                return;
         if (!placed && strcmp(function->driver_override, VFIO_DRIVER) != 0)
-                add_step(planner, STEP_SET_OVERRIDE, function, VFIO_DRIVER);
+                planner_add_step(planner, STEP_SET_OVERRIDE, function, VFIO_DRIVER);
         if (function->on_vfio)
                 return;
         plan_note_no_return(planner->plan, function);
         if (function->driver[0] != '\0')
-                add_step(planner, STEP_UNBIND, function, function->driver);
-        add_step(planner, STEP_BIND, function, VFIO_DRIVER);
+                planner_add_step(planner, STEP_UNBIND, function, function->driver);
+        planner_add_step(planner, STEP_BIND, function, VFIO_DRIVER);
 }
 
 /* A host driver in use is never taken away from under the host, also where another one was wanted.
@@ -336,14 +323,14 @@ static void note_other_driver(Planner *planner, const Want *want) {
 
 static void add_return(Planner *planner, const Want *want) {
         const Function *function = want->function;
-        const char *driver = home_driver(planner, want),
+        const char *driver = planner_home_driver(planner, want),
                    *override = home_override(planner, function, driver);
         bool ours = is_ours(planner, function);
 
         if (ours && strcmp(function->driver_override, override) != 0)
-                add_step(planner, STEP_SET_OVERRIDE, function, override);
+                planner_add_step(planner, STEP_SET_OVERRIDE, function, override);
         if (function->on_vfio)
-                add_step(planner, STEP_UNBIND, function, function->driver);
+                planner_add_step(planner, STEP_UNBIND, function, function->driver);
         else if (function->driver[0] != '\0') {
                 note_other_driver(planner, want);
                 return;
@@ -351,13 +338,13 @@ static void add_return(Planner *planner, const Want *want) {
 
         if (planner->input->early) {
                 if (ours)
-                        add_step(planner, STEP_COLDPLUG, function, "");
+                        planner_add_step(planner, STEP_COLDPLUG, function, "");
         } else if (driver[0] != '\0') {
-                add_step(planner, STEP_BIND, function, driver);
+                planner_add_step(planner, STEP_BIND, function, driver);
         } else if (ours) {
-                add_step(planner, STEP_PROBE, function, "");
+                planner_add_step(planner, STEP_PROBE, function, "");
         } else if (function->will_bind) {
-                add_step(planner, STEP_COLDPLUG, function, "");
+                planner_add_step(planner, STEP_COLDPLUG, function, "");
         }
 }
 
@@ -373,15 +360,16 @@ static void add_steps(Planner *planner) {
         for (size_t i = 0; i < planner->n_wants; i++)
                 takes |= planner->wants[i].vfio && !planner->wants[i].function->on_vfio;
         if (takes && !host->vfio_pci)
-                add_step(planner, STEP_LOAD_MODULE, NULL, VFIO_DRIVER);
+                planner_add_step(planner, STEP_LOAD_MODULE, NULL, VFIO_DRIVER);
         if (takes && !host->vfio_iommu_type1)
-                add_step(planner, STEP_LOAD_MODULE, NULL, VFIO_IOMMU_MODULE);
+                planner_add_step(planner, STEP_LOAD_MODULE, NULL, VFIO_IOMMU_MODULE);
 
         for (int display = 1; display >= 0; display--)
                 for (size_t i = 0; i < planner->n_wants; i++)
                         if (!planner->wants[i].vfio &&
                             function_is_display(planner->wants[i].function) == display)
                                 add_return(planner, &planner->wants[i]);
+        plan_unload_add_return(planner);
         for (int display = 0; display <= 1; display++)
                 for (size_t i = 0; i < planner->n_wants; i++)
                         if (planner->wants[i].vfio &&
@@ -424,64 +412,6 @@ RefusalKind plan_make(const PlanInput *input, Plan *ret, Refusal *ret_refusal) {
         add_steps(&planner);
         list_vfio(&planner);
         return REFUSAL_NONE;
-}
-
-/* --- in words --- */
-
-const char *step_kind_name(StepKind kind) {
-        static const char *const names[] = {
-                [STEP_LOAD_MODULE] = "load-module",
-                [STEP_SET_OVERRIDE] = "set-override",
-                [STEP_UNBIND] = "unbind",
-                [STEP_BIND] = "bind",
-                [STEP_PROBE] = "probe",
-                [STEP_COLDPLUG] = "coldplug",
-                [STEP_HUGEPAGES] = "hugepages",
-        };
-
-        return names[kind];
-}
-
-const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE]) {
-        char address[PCI_ADDRESS_SIZE];
-        const char *driver = step->driver;
-
-        (void)pci_address_format(step->address, address);
-        switch (step->kind) {
-        case STEP_LOAD_MODULE:
-                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "load the module %s", driver);
-                break;
-        case STEP_SET_OVERRIDE:
-                if (driver[0] != '\0')
-                        (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: set driver_override to %s",
-                                       address, driver);
-                else
-                        (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: clear driver_override",
-                                       address);
-                break;
-        case STEP_UNBIND:
-                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: unbind from %s", address, driver);
-                break;
-        case STEP_BIND:
-                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: bind to %s", address, driver);
-                break;
-        case STEP_PROBE:
-                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE,
-                               "%s: bind to the driver that its modalias picks", address);
-                break;
-        case STEP_COLDPLUG:
-                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: let the kernel find its driver",
-                               address);
-                break;
-        case STEP_HUGEPAGES:
-                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE,
-                               "hugepages of %s: %s the pool from %" PRIu64 " to %" PRIu64,
-                               hugepage_name(step->size),
-                               step->pages > step->pages_before ? "raise" : "lower",
-                               step->pages_before, step->pages);
-                break;
-        }
-        return buffer;
 }
 
 bool plan_has_vfio(const Plan *plan, PciAddress address) {

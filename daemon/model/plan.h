@@ -11,11 +11,12 @@
 #include "config.h"
 #include "device.h"
 #include "host.h"
+#include "module-stack.h"
 #include "refusal.h"
 #include "run-state.h"
 #include "session.h"
 
-#define PLAN_STEPS_MAX (4 * RUN_STATE_FUNCTIONS_MAX + 8)
+#define PLAN_STEPS_MAX (4 * RUN_STATE_FUNCTIONS_MAX + 2 * MODULE_STACK_MAX + 8)
 #define PLAN_STOPS_MAX 64
 #define PLAN_NOTES_MAX 16
 #define PLAN_STEP_TEXT_SIZE 160
@@ -23,10 +24,14 @@
 #define PLAN_STOP_TEXT_SIZE 224
 
 typedef enum StepKind {
-        STEP_LOAD_MODULE,  /**< load `driver` by name, in spite of a blacklist */
-        STEP_SET_OVERRIDE, /**< driver_override of `address` becomes `driver`; "" clears it */
-        STEP_UNBIND,       /**< take `address` from `driver` */
-        STEP_BIND,         /**< give `address` to `driver`; the link read back is the verdict */
+        STEP_LOAD_MODULE,   /**< load `driver` by name, in spite of a blacklist */
+        STEP_RELOAD_MODULE, /**< the same for one that was unloaded; without it the way back is gone
+                               all the same */
+        STEP_UNLOAD_MODULE, /**< unload `driver`, the module that drives `address` or one above it
+                             */
+        STEP_SET_OVERRIDE,  /**< driver_override of `address` becomes `driver`; "" clears it */
+        STEP_UNBIND,        /**< take `address` from `driver` */
+        STEP_BIND,          /**< give `address` to `driver`; the link read back is the verdict */
         STEP_PROBE,    /**< let the kernel pick: load what the modalias names, then drivers_probe */
         STEP_COLDPLUG, /**< early boot: only drivers_probe; udev loads what is missing later */
         STEP_HUGEPAGES, /**< the pool of `size` gets `pages`, of which `pages_min` are needed */
@@ -36,7 +41,8 @@ typedef struct Step {
         StepKind kind;
         PciAddress address;              /**< where step_has_address() */
         char driver[CONFIG_DRIVER_SIZE]; /**< not of STEP_PROBE, STEP_COLDPLUG and STEP_HUGEPAGES */
-        HugepageSize size;               /**< of STEP_HUGEPAGES, as are the rest */
+        unsigned n_users;  /**< of STEP_UNLOAD_MODULE: who uses it now, besides other modules */
+        HugepageSize size; /**< of STEP_HUGEPAGES, as are the rest */
         uint64_t pages_before;
         uint64_t pages;
         uint64_t pages_min;
@@ -107,6 +113,9 @@ bool plan_has_vfio(const Plan *plan, PciAddress address);
 /** Whether a step is about a PCI function. */
 bool step_has_address(const Step *step);
 
+/** Whether the step takes its function from a driver: it is unbound, or the driver is unloaded. */
+bool step_takes_from_driver(const Step *step);
+
 /** Writes what a step is about: an address, a module, or a pool such as "hugepages-2M". Returns
  * @buffer. */
 const char *step_object(const Step *step, char buffer[static PLAN_STEP_OBJECT_SIZE]);
@@ -115,6 +124,6 @@ const char *step_object(const Step *step, char buffer[static PLAN_STEP_OBJECT_SI
  * @buffer. */
 const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE]);
 
-/** A step's name in JSON and on D-Bus: load-module, set-override, unbind, bind, probe, coldplug,
- * hugepages. */
+/** A step's name in JSON and on D-Bus: load-module, unload-module, set-override, unbind, bind,
+ * probe, coldplug, hugepages. */
 const char *step_kind_name(StepKind kind);

@@ -42,6 +42,7 @@ typedef enum RefusalKind {
         REFUSAL_WOULD_CUT_NETWORK,
         REFUSAL_WOULD_CUT_STORAGE,
         REFUSAL_WOULD_CUT_INPUT,
+        REFUSAL_SHARED_DRIVER, /**< it cannot be unloaded, and to unbind it may hang */
         REFUSAL_CONFLICTING_OWNER,
         REFUSAL_BUSY,
         REFUSAL_INHIBITED, /**< a person's session would end, and somebody objects */

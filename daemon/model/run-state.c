@@ -59,6 +59,16 @@ int run_state_add_unit(RunState *state, const StoppedUnit *unit) {
         return 0;
 }
 
+int run_state_add_module(RunState *state, const char *module) {
+        for (size_t i = 0; i < state->n_modules; i++)
+                if (strcmp(state->modules[i], module) == 0)
+                        return 0;
+        if (state->n_modules == MODULE_STACK_MAX)
+                return -ENOSPC;
+        (void)snprintf(state->modules[state->n_modules++], CONFIG_DRIVER_SIZE, "%s", module);
+        return 0;
+}
+
 /* --- writing --- */
 
 /* One name with a blank in it must not spoil the whole file: that function goes home by its
@@ -121,6 +131,13 @@ int run_state_format_unit(const StoppedUnit *unit, char *buffer, size_t size) {
         return (size_t)n < size ? n : -ENAMETOOLONG;
 }
 
+int run_state_format_module(const char *module, char *buffer, size_t size) {
+        int n;
+
+        n = snprintf(buffer, size, "module=%s\n", module);
+        return (size_t)n < size ? n : -ENAMETOOLONG;
+}
+
 int run_state_format(const RunState *state, char **ret) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
@@ -147,6 +164,8 @@ int run_state_format(const RunState *state, char **ret) {
                 if (run_state_format_unit(&state->units[i], line, sizeof(line)) > 0)
                         (void)fputs(line, file);
         }
+        for (size_t i = 0; i < state->n_modules; i++)
+                record_print(file, "module", state->modules[i]);
         for (HugepageSize i = 0; i < _HUGEPAGE_SIZE_MAX; i++) {
                 char line[64];
 
@@ -274,6 +293,11 @@ static int parse_unit(const char *value, RunState *state) {
         return run_state_add_unit(state, &unit) < 0 ? -EBADMSG : 0;
 }
 
+static int parse_module(const char *value, RunState *state) {
+        return config_driver_is_valid(value) && run_state_add_module(state, value) >= 0 ? 0
+                                                                                        : -EBADMSG;
+}
+
 static int parse_line(const char *key, const char *value, RunState *state) {
         int r;
 
@@ -291,6 +315,8 @@ static int parse_line(const char *key, const char *value, RunState *state) {
                 return parse_home(value, state);
         if (strcmp(key, "unit") == 0)
                 return parse_unit(value, state);
+        if (strcmp(key, "module") == 0)
+                return parse_module(value, state);
         if (strcmp(key, "hugepages") == 0)
                 return parse_pool(value, state);
         r = run_writer_parse(key, value, &state->writer);

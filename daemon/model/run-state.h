@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "config.h"
+#include "module-stack.h"
 #include "pci-address.h"
 #include "power-policy.h"
 #include "run-writer.h"
@@ -56,7 +57,10 @@ typedef struct RunState {
                                                         back */
         size_t n_homes;
         HomePool home_pools[_HUGEPAGE_SIZE_MAX];
-        RunWriter writer;                       /**< of `undo`: who makes the switch's writes */
+        RunWriter writer; /**< of `undo`: who makes the switch's writes */
+        char modules[MODULE_STACK_MAX][CONFIG_DRIVER_SIZE]; /**< in the order in which they were
+                                                               unloaded */
+        size_t n_modules;
         StoppedUnit units[RUN_STATE_UNITS_MAX]; /**< in the order in which they were stopped */
         size_t n_units;
 } RunState;
@@ -103,3 +107,9 @@ const StoppedUnit *run_state_find_unit(const RunState *state, const char *name);
 
 /** Adds a stopped unit unless it is there already. Returns 0, or -ENOSPC. */
 _must_check_ int run_state_add_unit(RunState *state, const StoppedUnit *unit);
+
+/** As run_state_format_home(), for a `module=` line. */
+_must_check_ int run_state_format_module(const char *module, char *buffer, size_t size);
+
+/** Adds an unloaded module unless it is there already. Returns 0, or -ENOSPC. */
+_must_check_ int run_state_add_module(RunState *state, const char *module);

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a step is about, for who lists steps.
+ * What a step is about, and a step in words.
  */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "plan.h"
 
 bool step_has_address(const Step *step) {
-        return step->kind != STEP_LOAD_MODULE && step->kind != STEP_HUGEPAGES;
+        return step->kind != STEP_LOAD_MODULE && step->kind != STEP_RELOAD_MODULE &&
+               step->kind != STEP_HUGEPAGES;
+}
+
+bool step_takes_from_driver(const Step *step) {
+        return step->kind == STEP_UNBIND || step->kind == STEP_UNLOAD_MODULE;
 }
 
 const char *step_object(const Step *step, char buffer[static PLAN_STEP_OBJECT_SIZE]) {
@@ -20,5 +26,74 @@ const char *step_object(const Step *step, char buffer[static PLAN_STEP_OBJECT_SI
                 (void)snprintf(buffer, PLAN_STEP_OBJECT_SIZE, "%s",
                                step_has_address(step) ? pci_address_format(step->address, address)
                                                       : step->driver);
+        return buffer;
+}
+
+const char *step_kind_name(StepKind kind) {
+        static const char *const names[] = {
+                [STEP_LOAD_MODULE] = "load-module",
+                [STEP_RELOAD_MODULE] = "load-module",
+                [STEP_UNLOAD_MODULE] = "unload-module",
+                [STEP_SET_OVERRIDE] = "set-override",
+                [STEP_UNBIND] = "unbind",
+                [STEP_BIND] = "bind",
+                [STEP_PROBE] = "probe",
+                [STEP_COLDPLUG] = "coldplug",
+                [STEP_HUGEPAGES] = "hugepages",
+        };
+
+        return names[kind];
+}
+
+const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE]) {
+        char address[PCI_ADDRESS_SIZE];
+        const char *driver = step->driver;
+        int n;
+
+        (void)pci_address_format(step->address, address);
+        switch (step->kind) {
+        case STEP_LOAD_MODULE:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "load the module %s", driver);
+                break;
+        case STEP_RELOAD_MODULE:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "load the module %s again", driver);
+                break;
+        case STEP_UNLOAD_MODULE:
+                n = snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: unload the module %s", address,
+                             driver);
+                if (step->n_users > 0)
+                        (void)snprintf(buffer + n, PLAN_STEP_TEXT_SIZE - (size_t)n,
+                                       " (in use %u times)", step->n_users);
+                break;
+        case STEP_SET_OVERRIDE:
+                if (driver[0] != '\0')
+                        (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: set driver_override to %s",
+                                       address, driver);
+                else
+                        (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: clear driver_override",
+                                       address);
+                break;
+        case STEP_UNBIND:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: unbind from %s", address, driver);
+                break;
+        case STEP_BIND:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: bind to %s", address, driver);
+                break;
+        case STEP_PROBE:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE,
+                               "%s: bind to the driver that its modalias picks", address);
+                break;
+        case STEP_COLDPLUG:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: let the kernel find its driver",
+                               address);
+                break;
+        case STEP_HUGEPAGES:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE,
+                               "hugepages of %s: %s the pool from %" PRIu64 " to %" PRIu64,
+                               hugepage_name(step->size),
+                               step->pages > step->pages_before ? "raise" : "lower",
+                               step->pages_before, step->pages);
+                break;
+        }
         return buffer;
 }

@@ -470,6 +470,22 @@ def test_dry_run(machine):
         ("unbind", f"{GPU}: unbind from nvidia"), ("bind", f"{GPU}: bind to vfio-pci")]
 
 
+def test_dry_run_unloads_a_driver(machine):
+    machine.in_host_mode()
+    load_nvidia(machine, GPU)
+    steps = machine.json("switch", "passthrough", "--dry-run")["steps"]
+    said = [(step["step"], step["text"]) for step in steps if step["object"] == GPU]
+    assert said[0] == ("set-override", f"{GPU}: set driver_override to vfio-pci")
+    assert said[-2:] == [("unload-module", f"{GPU}: unload the module nvidia (in use 3 times)"),
+                         ("bind", f"{GPU}: bind to vfio-pci")]
+    unloaded = [text for step, text in said if step == "unload-module"]
+    assert sorted(unloaded[:3]) == [f"{GPU}: unload the module nvidia_drm (in use 2 times)",
+                                    f"{GPU}: unload the module nvidia_modeset",
+                                    f"{GPU}: unload the module nvidia_uvm"]
+    assert unloaded.index(f"{GPU}: unload the module nvidia_modeset") > unloaded.index(
+        f"{GPU}: unload the module nvidia_drm (in use 2 times)")
+
+
 def test_dry_run_with_nothing_to_do(machine):
     machine.in_host_mode()
     assert machine.text("switch", "host", "--dry-run") == (
@@ -510,6 +526,20 @@ def needs_keyboard(machine):
     below_gpu(machine, "input", "input3")
 
 
+def load_nvidia(machine, *addresses):
+    """nvidia as a module that two others hold, one of them held by a third; bound to these functions."""
+    for name, references, holder in (("nvidia", 5, "nvidia_modeset"), ("nvidia", 5, "nvidia_uvm"),
+                                     ("nvidia_modeset", 1, "nvidia_drm"), ("nvidia_drm", 2, None),
+                                     ("nvidia_uvm", 0, None)):
+        machine.write(f"sys/module/{name}/refcnt", f"{references}\n")
+        if holder:
+            machine.write(f"sys/module/{name}/holders/{holder}", "")
+    driver = machine.root / "sys/bus/pci/drivers/nvidia"
+    (driver / "module").symlink_to("../../../../module/nvidia")
+    for address in addresses:
+        (driver / address).symlink_to(f"../../../../devices/{address}")
+
+
 REFUSALS = {
     "unknown-mode": (3, lambda m: m.config(CONFIG.replace("passthrough", "other"))),
     "config-invalid": (3, lambda m: m.config("nonsense\n")),
@@ -525,6 +555,7 @@ REFUSALS = {
     "would-cut-network": (6, needs_route),
     "would-cut-storage": (6, needs_disk),
     "would-cut-input": (6, needs_keyboard),
+    "shared-driver": (6, lambda m: load_nvidia(m, GPU, "0000:02:00.0")),
     "conflicting-owner": (5, lambda m: m.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n")),
 }
 

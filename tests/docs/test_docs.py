@@ -334,7 +334,7 @@ def test_the_manual_pages_example_is_accepted(tmp_path: Path) -> None:
 
 VALUES = {
     "default-mode": "m", "fallback-mode": "m", "address": "0000:01:00.0", "id": "10de:2484",
-    "functions": "0 1", "host-driver": "nvidia", "consent": "boot-vga network storage input", "also": "0000:02:00.0",
+    "functions": "0 1", "host-driver": "nvidia", "consent": "boot-vga network storage input shared-driver", "also": "0000:02:00.0",
     "vfio-devices": "d", "cmdline": "nosmt=force", "confirm": "boot",
     "on-wedged": "reboot",
     "hugepages-1G": "20", "hugepages-2M": "512", "hugepages-min": "50%",

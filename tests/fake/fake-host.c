@@ -166,6 +166,12 @@ FakeHost *fake_host_new(void) {
         return host;
 }
 
+void fake_host_reopen(FakeHost *host) {
+        (void)close(host->fd);
+        host->fd = open(host->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        CHECK(host->fd >= 0);
+}
+
 void fake_host_freep(FakeHost **host) {
         if (!*host)
                 return;

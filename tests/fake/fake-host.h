@@ -42,6 +42,9 @@ FakeHost *fake_host_new(void);
 /** The same in a directory of the caller's, which must be empty and is kept. */
 FakeHost *fake_host_new_at(const char *path);
 
+/** Opens its directory again, in a child process that closed what it had inherited. */
+void fake_host_reopen(FakeHost *host);
+
 /** Removes the tree (unless it was made in the caller's directory); for cleanup attributes. */
 void fake_host_freep(FakeHost **host);
 

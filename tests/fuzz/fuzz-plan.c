@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Machines of bytes: the input is a configuration's text, a NUL byte, and then ten bytes for each
- * function. Whatever it is, the planner refuses it or makes a plan that keeps to its bounds, names
- * only functions that are there, and is the same the second time.
+ * function; its length says whether nvidia is modules. Whatever it is, the planner refuses it or
+ * makes a plan that keeps to its bounds, names only functions that are there, and is the same the
+ * second time.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -56,6 +57,26 @@ static void add_function(Input *input, const uint8_t *bytes) {
                 (void)!run_state_add_home(&input->state, &home);
 }
 
+/* nvidia as modules, which some were unloaded of, and with a card that is not configured. */
+static void add_stack(Input *input, uint8_t bits) {
+        static const char *const names[] = { "nvidia_drm", "nvidia_modeset", "nvidia" };
+        ModuleStack *stack = &input->host.stack;
+
+        COPY(stack->driver, "nvidia");
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                if (bits & 1)
+                        COPY(stack->modules[stack->n_modules++].name, names[i]);
+                if (bits & 2)
+                        assert(run_state_add_module(&input->state, names[i]) == 0);
+        }
+        for (size_t i = 0; i < input->host.n_functions; i++)
+                if (strcmp(input->host.functions[i].driver, "nvidia") == 0 &&
+                    stack->n_functions < MODULE_STACK_FUNCTIONS_MAX)
+                        stack->functions[stack->n_functions++] = input->host.functions[i].address;
+        if (bits & 4)
+                stack->n_functions = MODULE_STACK_FUNCTIONS_MAX + 1;
+}
+
 static void check_plan(const Input *input) {
         const Plan *plan = &input->plan;
         char text[PLAN_STEP_TEXT_SIZE];
@@ -99,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                      at + FUNCTION_BYTES <= size && input->host.n_functions < HOST_FUNCTIONS_MAX;
                      at += FUNCTION_BYTES)
                         add_function(input, data + at);
+                add_stack(input, (uint8_t)size);
                 for (size_t i = 0; i < input->config.n_modes; i++) {
                         plan_mode(input, input->config.modes[i].name, false);
                         plan_mode(input, input->config.modes[i].name, true);

@@ -159,6 +159,8 @@ static bool take_step(Machine *machine, const Step *step) {
                 machine->host.vfio_iommu_type1 |= strcmp(step->driver, "vfio_iommu_type1") == 0;
                 return true;
         }
+        if (step->kind == STEP_RELOAD_MODULE)
+                return true;
         if (!function)
                 return false;
         switch (step->kind) {
@@ -173,7 +175,12 @@ static bool take_step(Machine *machine, const Step *step) {
                 return probe_step(machine, function);
         case STEP_COLDPLUG: /* the driver is not loaded yet */
                 return true;
+        case STEP_UNLOAD_MODULE: /* the last of its modules is named as the driver is */
+                if (strcmp(function->driver, step->driver) == 0)
+                        set_driver(function, "");
+                return true;
         case STEP_LOAD_MODULE:
+        case STEP_RELOAD_MODULE:
         case STEP_HUGEPAGES:
         default:
                 return false;

@@ -235,8 +235,8 @@ static const struct Accepted {
                                 "\n[mode b]\nvfio-devices =\n" HOST,
         },
         { "consent to every danger there is",
-          { GPU "consent = storage input\n  boot-vga network boot-vga\n" },
-          GENERAL GPU "consent = boot-vga network storage input\n" HOST },
+          { GPU "consent = storage input\n  shared-driver boot-vga network boot-vga\n" },
+          GENERAL GPU "consent = boot-vga network storage input shared-driver\n" HOST },
         {
                 "a drop-in takes back consent and further members",
                 { GPU "consent = boot-vga\nalso = 0000:0b:00.4\n",
@@ -428,7 +428,8 @@ static const struct Refused {
           "a.ini:10: host-driver '" DRIVER_64 "' is not a driver's name such as nvidia\n" },
         { "consent to no known danger",
           { "[device a]\nconsent = boot-vga network\n  input fire\n" },
-          "a.ini:3: consent 'fire' is unknown: there are boot-vga, network, storage and input\n" },
+          "a.ini:3: consent 'fire' is unknown: there are boot-vga, network, storage, "
+          "input and shared-driver\n" },
         { "a further member twice",
           { "[device a]\nalso = 0000:01:00.0 0000:01:00.0\n" },
           "a.ini:2: also names 0000:01:00.0 twice\n" },

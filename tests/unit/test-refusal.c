@@ -33,6 +33,7 @@ static const Row rows[] = {
         { REFUSAL_WOULD_CUT_NETWORK, "would-cut-network", 6 },
         { REFUSAL_WOULD_CUT_STORAGE, "would-cut-storage", 6 },
         { REFUSAL_WOULD_CUT_INPUT, "would-cut-input", 6 },
+        { REFUSAL_SHARED_DRIVER, "shared-driver", 6 },
         { REFUSAL_CONFLICTING_OWNER, "conflicting-owner", 5 },
         { REFUSAL_BUSY, "busy", 4 },
         { REFUSAL_INHIBITED, "inhibited", 4 },

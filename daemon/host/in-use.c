@@ -2,6 +2,7 @@
 /*
  * One look at /proc for all functions that leave, and one question to systemd for all units.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "holders.h"
@@ -38,6 +39,33 @@ static int look_at_units(const ConfigMode *mode, InUse *ret) {
                         ret->running |= UINT32_C(1) << i;
                 (void)memcpy(ret->ids[i], states[i].id, sizeof(ret->ids[i]));
         }
+        return r;
+}
+
+static int look_at_driver(const Host *host, const Plan *plan, InUse *ret) {
+        char names[DRIVER_UNITS_MAX][CONFIG_UNIT_SIZE];
+        UnitState states[DRIVER_UNITS_MAX];
+        int r;
+
+        ret->driver = NULL;
+        ret->driver_running = 0;
+        for (size_t i = 0; !ret->driver && i < plan->n_steps; i++) {
+                const Step *step = &plan->steps[i];
+                const Function *function = host_find(host, step->address);
+
+                if (!step_takes_from_driver(step) || !function)
+                        continue;
+                ret->driver = waiting_driver(function->driver);
+                ret->driver_of = function->address;
+        }
+        if (!ret->driver)
+                return 0;
+        for (size_t i = 0; i < DRIVER_UNITS_MAX; i++)
+                (void)snprintf(names[i], sizeof(names[i]), "%s", ret->driver->units[i]);
+        r = units_look((const char(*)[CONFIG_UNIT_SIZE])names, DRIVER_UNITS_MAX, states);
+        for (size_t i = 0; r >= 0 && i < DRIVER_UNITS_MAX; i++)
+                if (states[i].runs)
+                        ret->driver_running |= UINT32_C(1) << i;
         return r;
 }
 
@@ -81,6 +109,8 @@ int in_use_look(const Root *root, const Host *host, const Plan *plan, const Conf
                 ret->running = 0;
                 if (mode->n_stop_units > 0)
                         r = look_at_units(mode, ret);
+                if (r >= 0)
+                        r = look_at_driver(host, plan, ret);
                 if (r >= 0 && !ret->sessions.is_known &&
                     (mode->end_sessions || ret->holders.n > 0 || ret->running != 0))
                         r = sessions_look(root, host, plan, mode, &ret->sessions);

@@ -291,6 +291,10 @@ static bool ends_anyway(const InUse *in_use, const ConfigMode *mode, const NodeH
                     (strcmp(in_use->ids[i], holder->unit) == 0 ||
                      strcmp(mode->stop_units[i], holder->unit) == 0))
                         return true;
+        for (size_t i = 0; i < DRIVER_UNITS_MAX; i++)
+                if (in_use->driver_running & UINT32_C(1) << i &&
+                    strcmp(in_use->driver->units[i], holder->unit) == 0)
+                        return true;
         return is_in_words(in_use->ending, holder->unit);
 }
 
@@ -339,6 +343,15 @@ static void plan_units(const InUse *in_use, const ConfigMode *mode, Plan *plan) 
                      strcmp(in_use->ids[i], in_use->sessions.manager) == 0))
                         continue;
                 (void)memcpy(stop.unit, mode->stop_units[i], sizeof(stop.unit));
+                add_stop(plan, &stop);
+        }
+        /* They are started again when the function is back, whatever the mode. */
+        for (size_t i = 0; i < DRIVER_UNITS_MAX; i++) {
+                PlanStop stop = { .kind = PLAN_STOP_HOLDER, .address = in_use->driver_of };
+
+                if (!(in_use->driver_running & UINT32_C(1) << i))
+                        continue;
+                (void)snprintf(stop.unit, sizeof(stop.unit), "%s", in_use->driver->units[i]);
                 add_stop(plan, &stop);
         }
 }

@@ -43,6 +43,9 @@ typedef struct InUse {
         Holders guests;   /**< those that have a VFIO node open and are to be ended */
         uint32_t running; /**< bit n: the mode's stop_units[n] runs */
         char ids[CONFIG_STOP_UNITS_MAX][CONFIG_UNIT_SIZE]; /**< their names without an alias */
+        const WaitingDriver *driver; /**< that a function is taken from; NULL: none such */
+        PciAddress driver_of;        /**< that function */
+        uint32_t driver_running;     /**< bit n: driver->units[n] runs */
         char ending[1024]; /**< units that stop with the unit of the mode before, blanks between */
         Sessions sessions; /**< known where a display leaves and somebody may have to end */
 } InUse;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -228,6 +229,44 @@ static void test_machine(void **state) {
         assert_false(scan->host.iommu);
 }
 
+/* A waiting driver's modules; one that is built in has none. */
+static void test_module_stack(void **state) {
+        static const char *const order[] = { "nvidia_drm", "nvidia_modeset", "nvidia" };
+        Scan *scan = *state;
+        const ModuleStack *stack = &scan->host.stack;
+        char path[256];
+
+        fake_host_add_gpu(scan->fake, "0000:01:00.0", .group = 12, .driver = "nvidia");
+        fake_host_add_gpu(scan->fake, "0000:02:00.0", .group = 13, .driver = "nvidia");
+        configure(scan, "[device gpu]\naddress = 0000:01:00.0\n");
+        assert_int_equal(host_scan(&scan->root, &scan->config, &scan->state, &scan->host), 0);
+        assert_string_equal(stack->driver, "nvidia");
+        assert_int_equal(stack->n_modules, 0);
+        assert_int_equal(stack->n_functions, 2);
+        (void)snprintf(path, sizeof(path), "%s/sys/bus/pci/drivers/nvidia/module",
+                       fake_host_path(scan->fake));
+        assert_int_equal(symlink("../../../../module/nvidia", path), 0);
+        fake_host_write(scan->fake, "sys/module/nvidia/refcnt", "3\n");
+        fake_host_write(scan->fake, "sys/module/nvidia/holders/nvidia_drm", "");
+        fake_host_write(scan->fake, "sys/module/nvidia/holders/nvidia_modeset", "");
+        fake_host_write(scan->fake, "sys/module/nvidia_modeset/refcnt", "1\n");
+        fake_host_write(scan->fake, "sys/module/nvidia_modeset/holders/nvidia_drm", "");
+        fake_host_write(scan->fake, "sys/module/nvidia_drm/refcnt", "2\n");
+        assert_int_equal(host_scan(&scan->root, &scan->config, &scan->state, &scan->host), 0);
+        assert_int_equal(stack->n_modules, 3);
+        for (size_t i = 0; i < 3; i++)
+                assert_string_equal(stack->modules[i].name, order[i]);
+        assert_int_equal(stack->modules[0].n_users, 2);
+        assert_int_equal(stack->modules[1].n_users, 0);
+        assert_int_equal(stack->modules[2].n_users, 1);
+        fake_host_remove(scan->fake, "sys/module/nvidia/refcnt");
+        assert_int_equal(host_scan(&scan->root, &scan->config, &scan->state, &scan->host), 0);
+        assert_int_equal(stack->n_modules, 0);
+        fake_host_remove_function(scan->fake, "0000:01:00.0");
+        assert_int_equal(host_scan(&scan->root, &scan->config, &scan->state, &scan->host), 0);
+        assert_string_equal(stack->driver, "");
+}
+
 static void test_no_pci_at_all(void **state) {
         Scan *scan = *state;
 
@@ -346,6 +385,7 @@ int main(void) {
                         test_override_that_is_long),
                 ON_FAKE("only class 0300 has a boot_vga", test_no_vga_has_no_boot_vga),
                 ON_FAKE("IOMMU and VFIO drivers, there and not there", test_machine),
+                ON_FAKE("the modules of a driver that waits", test_module_stack),
                 ON_FAKE("a machine without PCI", test_no_pci_at_all),
                 ON_FAKE("every function, for a person's list", test_all),
                 ON_FAKE("more functions than a scan holds", test_too_many),

@@ -82,7 +82,8 @@ typedef struct Row {
         bool is_fallback;
         const char *stops; /**< NULL: refused as busy */
         NodeHolder guests[3];
-        const char *says; /**< must stand in the refusal, in this order, parted by '|' */
+        uint32_t driver_running; /**< bits of nvidia's units */
+        const char *says;        /**< must stand in the refusal, in this order, parted by '|' */
 } Row;
 
 #define REFUSE CONFIG_HOLDERS_REFUSE
@@ -179,6 +180,20 @@ static const Row rows[] = {
           .stops = "end-guest 7\nend-guest 8\nstop-unit b.service\n" },
         { "a guest that ends with the mode before", .guests = { QEMU(7, "a.service") },
           .ending = "a.service", .stops = "" },
+        { "what a driver has running, and who is one of them",
+          { { GPU, 70, "nvidia-persiste", "nvidia-persistenced.service", "", "", false, false } },
+          .stop_units = { "b.service" },
+          .running = 1,
+          .driver_running = 3,
+          .stops = "stop-unit b.service\nstop-holder nvidia-persistenced.service\n"
+                   "stop-holder nvidia-powerd.service\n" },
+        { "what a driver has running is not stopped twice",
+          .stop_units = { "nvidia-powerd.service" }, .running = 1, .driver_running = 2,
+          .stops = "stop-unit nvidia-powerd.service\n" },
+        { "what a driver has running besides who is in the way",
+          { LOOSE },
+          .driver_running = 2,
+          .says = "process 77 (cat)" },
         { "a guest that is nobody's to end",
           .guests = { { GPU, 1, "systemd", "init.scope", "", "", true, false } },
           .is_fallback = true,
@@ -206,6 +221,8 @@ static InUse *fill(const Row *row, ConfigMode *mode) {
                                strcmp(name, "display-manager.service") ? name : "gdm.service");
         }
         in_use->running = row->running;
+        in_use->driver = row->driver_running ? waiting_driver("nvidia") : NULL;
+        in_use->driver_running = row->driver_running;
         (void)snprintf(in_use->ending, sizeof(in_use->ending), "%s",
                        row->ending ? row->ending : "");
         return in_use;

@@ -239,6 +239,7 @@ static void test_deadlines(void **state) {
         assert_int_equal(unsetenv(WRITER_DEADLINE_VARIABLE), 0);
         writer = writer_new(&m->root, false);
         assert_int_equal(writer_deadline(&writer, RUN_WRITE_UNBIND), WRITER_UNBIND_USEC);
+        assert_int_equal(writer_deadline(&writer, RUN_WRITE_UNLOAD), WRITER_UNBIND_USEC);
         assert_int_equal(writer_deadline(&writer, RUN_WRITE_LOAD), WRITER_PROBE_USEC);
         assert_int_equal(writer_deadline(&writer, RUN_WRITE_BIND), WRITER_PROBE_USEC);
         machine_free(m);

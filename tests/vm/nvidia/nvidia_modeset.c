@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#define BELOW nvidia_stand_in
+#define ABOVE nvidia_modeset_stand_in
+#include "stand_in.h"

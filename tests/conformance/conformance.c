@@ -3,7 +3,7 @@
  * conformance ROOT ADDRESS [BRIDGE]: what the kernel's PCI sysfs does, as one list of behaviours
  * that is run against the fake (with libfake-kernel.so preloaded, in every `meson test`) and,
  * unchanged, against a real kernel (as root, with ROOT /). TAP on stdout; the same list must hold
- * on both.
+ * on both. For each there is a fake that is wrong in it (wrong-kernel.c).
  *
  * ADDRESS is a function that nobody minds losing for a second: bound to its host driver, which must
  * match it by its id, without an override and in an IOMMU group; the vfio-pci module is loaded.
@@ -33,6 +33,7 @@ typedef struct Subject {
 } Subject;
 
 typedef struct Behaviour {
+        const char *name; /* its function's */
         const char *title;
         bool (*holds)(const Subject *subject);
 } Behaviour;
@@ -503,97 +504,108 @@ static bool pool_gives_what_there_is(const Subject *s) {
 
 /* --- the list --- */
 
+#define BEHAVIOUR(name, title) { #name, title, name }
+
 static const Behaviour of_bound[] = {
-        { "an override that is not set reads as (null)", unset_reads_null },
-        { "an override reads back as it was written", set_reads_back },
-        { "a newline behind an override is no part of it", newline_is_no_part },
-        { "what follows the first newline of an override is ignored", rest_is_ignored },
-        { "a lone newline clears the override", newline_clears },
-        { "a lone NUL byte clears the override", nul_clears },
-        { "a write of no bytes succeeds and leaves the override", nothing_does_nothing },
-        { "blanks in an override are kept: it is no list", blanks_are_kept },
-        { "an override may name a driver that does not exist", any_name_is_taken },
-        { "an override may be two bytes shorter than a page", a_page_less_two_fits },
-        { "an override one byte shorter than a page is EINVAL and leaves the old one",
-          a_page_less_one_is_refused },
-        { "setting an override does not move a bound function", override_moves_nothing },
-        { "unbind by a driver that does not have the function is ENODEV",
-          unbind_by_another_driver },
-        { "bind to the driver that has it already is EBUSY", bind_again },
-        { "bind of a bound function to a driver that does not match is ENODEV",
-          bind_of_bound_without_match },
-        { "bind of a bound function to a driver that matches is EBUSY", bind_of_bound_with_match },
-        { "drivers_probe of a bound function succeeds and does nothing", probe_of_bound },
-        { "unbind takes the driver link away", unbind_takes_the_link_away },
-        { "an address may have a newline behind it", trailing_newline_is_fine },
-        { "unbind does not ask the override", unbind_ignores_override },
-        { "a driver that is not loaded has no bind file: ENOENT", no_driver_directory },
-        { "bind of an address where nothing is, is ENODEV", bind_absent },
-        { "unbind of an address where nothing is, is ENODEV", unbind_absent },
-        { "drivers_probe of an address where nothing is, is ENODEV", probe_absent },
-        { "garbage for an address is ENODEV", garbage_is_no_device },
-        { "an address without its domain is ENODEV", short_form_is_no_device },
-        { "an address with a blank behind it is ENODEV", trailing_blank_is_no_device },
+        BEHAVIOUR(unset_reads_null, "an override that is not set reads as (null)"),
+        BEHAVIOUR(set_reads_back, "an override reads back as it was written"),
+        BEHAVIOUR(newline_is_no_part, "a newline behind an override is no part of it"),
+        BEHAVIOUR(rest_is_ignored, "what follows the first newline of an override is ignored"),
+        BEHAVIOUR(newline_clears, "a lone newline clears the override"),
+        BEHAVIOUR(nul_clears, "a lone NUL byte clears the override"),
+        BEHAVIOUR(nothing_does_nothing, "a write of no bytes succeeds and leaves the override"),
+        BEHAVIOUR(blanks_are_kept, "blanks in an override are kept: it is no list"),
+        BEHAVIOUR(any_name_is_taken, "an override may name a driver that does not exist"),
+        BEHAVIOUR(a_page_less_two_fits, "an override may be two bytes shorter than a page"),
+        BEHAVIOUR(a_page_less_one_is_refused,
+                  "an override one byte shorter than a page is EINVAL and leaves the old one"),
+        BEHAVIOUR(override_moves_nothing, "setting an override does not move a bound function"),
+        BEHAVIOUR(unbind_by_another_driver,
+                  "unbind by a driver that does not have the function is ENODEV"),
+        BEHAVIOUR(bind_again, "bind to the driver that has it already is EBUSY"),
+        BEHAVIOUR(bind_of_bound_without_match,
+                  "bind of a bound function to a driver that does not match is ENODEV"),
+        BEHAVIOUR(bind_of_bound_with_match,
+                  "bind of a bound function to a driver that matches is EBUSY"),
+        BEHAVIOUR(probe_of_bound, "drivers_probe of a bound function succeeds and does nothing"),
+        BEHAVIOUR(unbind_takes_the_link_away, "unbind takes the driver link away"),
+        BEHAVIOUR(trailing_newline_is_fine, "an address may have a newline behind it"),
+        BEHAVIOUR(unbind_ignores_override, "unbind does not ask the override"),
+        BEHAVIOUR(no_driver_directory, "a driver that is not loaded has no bind file: ENOENT"),
+        BEHAVIOUR(bind_absent, "bind of an address where nothing is, is ENODEV"),
+        BEHAVIOUR(unbind_absent, "unbind of an address where nothing is, is ENODEV"),
+        BEHAVIOUR(probe_absent, "drivers_probe of an address where nothing is, is ENODEV"),
+        BEHAVIOUR(garbage_is_no_device, "garbage for an address is ENODEV"),
+        BEHAVIOUR(short_form_is_no_device, "an address without its domain is ENODEV"),
+        BEHAVIOUR(trailing_blank_is_no_device, "an address with a blank behind it is ENODEV"),
 };
 
 static const Behaviour of_unbound[] = {
-        { "unbind of an unbound function is ENODEV", unbind_of_unbound },
-        { "bind to vfio-pci without override or id is ENODEV", vfio_needs_override },
-        { "bind to the host driver under another's override is ENODEV",
-          override_excludes_host_driver },
-        { "drivers_probe succeeds although nothing matched", probe_without_match_succeeds },
-        { "drivers_probe binds the driver that the override names", probe_follows_override },
-        { "drivers_probe without override binds the host driver", probe_finds_host_driver },
-        { "bind to the host driver that the override names works", override_may_name_host_driver },
-        { "bind to vfio-pci with its override works", bind_to_vfio },
-        { "power/control takes on and auto, with or without a newline", control_has_two_words },
-        { "d3cold_allowed takes numbers only", d3cold_is_a_number },
-        { "d3cold_allowed stays as it is, whatever driver comes", policy_outlives_drivers },
-        { "new_id with one field is EINVAL", one_field_is_no_id },
-        { "remove_id of an id that is not known is ENODEV", unknown_id_cannot_go },
-        { "new_id binds the free function at once, and is EEXIST the second time",
-          new_id_binds_at_once },
-        { "an id that was removed does not match any more", removed_id_matches_no_more },
+        BEHAVIOUR(unbind_of_unbound, "unbind of an unbound function is ENODEV"),
+        BEHAVIOUR(vfio_needs_override, "bind to vfio-pci without override or id is ENODEV"),
+        BEHAVIOUR(override_excludes_host_driver,
+                  "bind to the host driver under another's override is ENODEV"),
+        BEHAVIOUR(probe_without_match_succeeds, "drivers_probe succeeds although nothing matched"),
+        BEHAVIOUR(probe_follows_override, "drivers_probe binds the driver that the override names"),
+        BEHAVIOUR(probe_finds_host_driver, "drivers_probe without override binds the host driver"),
+        BEHAVIOUR(override_may_name_host_driver,
+                  "bind to the host driver that the override names works"),
+        BEHAVIOUR(bind_to_vfio, "bind to vfio-pci with its override works"),
+        BEHAVIOUR(control_has_two_words,
+                  "power/control takes on and auto, with or without a newline"),
+        BEHAVIOUR(d3cold_is_a_number, "d3cold_allowed takes numbers only"),
+        BEHAVIOUR(policy_outlives_drivers, "d3cold_allowed stays as it is, whatever driver comes"),
+        BEHAVIOUR(one_field_is_no_id, "new_id with one field is EINVAL"),
+        BEHAVIOUR(unknown_id_cannot_go, "remove_id of an id that is not known is ENODEV"),
+        BEHAVIOUR(new_id_binds_at_once,
+                  "new_id binds the free function at once, and is EEXIST the second time"),
+        BEHAVIOUR(removed_id_matches_no_more, "an id that was removed does not match any more"),
 };
 
 static const Behaviour of_vfio[] = {
-        { "a function on vfio-pci has a vfio-dev directory", vfio_has_device_node },
-        { "its group has an entry in the vfio class", vfio_has_group_node },
-        { "clearing the override leaves it on vfio-pci", clearing_leaves_it },
-        { "drivers_probe leaves it on vfio-pci", probe_leaves_it },
-        { "the host driver can neither bind nor unbind it", host_driver_must_wait },
-        { "with the override still set, drivers_probe gives it to vfio-pci again",
-          override_returns_it_at_probe },
-        { "unbind takes link and vfio-dev away", unbind_takes_nodes_away },
-        { "vfio-pci sets power/control to auto", vfio_lets_it_sleep },
-        { "and to on when it lets go", unbind_keeps_it_awake },
+        BEHAVIOUR(vfio_has_device_node, "a function on vfio-pci has a vfio-dev directory"),
+        BEHAVIOUR(vfio_has_group_node, "its group has an entry in the vfio class"),
+        BEHAVIOUR(clearing_leaves_it, "clearing the override leaves it on vfio-pci"),
+        BEHAVIOUR(probe_leaves_it, "drivers_probe leaves it on vfio-pci"),
+        BEHAVIOUR(host_driver_must_wait, "the host driver can neither bind nor unbind it"),
+        BEHAVIOUR(override_returns_it_at_probe,
+                  "with the override still set, drivers_probe gives it to vfio-pci again"),
+        BEHAVIOUR(unbind_takes_nodes_away, "unbind takes link and vfio-dev away"),
+        BEHAVIOUR(vfio_lets_it_sleep, "vfio-pci sets power/control to auto"),
+        BEHAVIOUR(unbind_keeps_it_awake, "and to on when it lets go"),
 };
 
 static const Behaviour of_pools[] = {
-        { "a pool of hugepages has as many as were written", pool_is_raised },
-        { "a pool of hugepages gives back what nobody uses", pool_is_lowered },
-        { "what is no number of hugepages is EINVAL and leaves the pool", pool_takes_numbers_only },
-        { "a write for more hugepages than can be had succeeds and gives fewer",
-          pool_gives_what_there_is },
+        BEHAVIOUR(pool_is_raised, "a pool of hugepages has as many as were written"),
+        BEHAVIOUR(pool_is_lowered, "a pool of hugepages gives back what nobody uses"),
+        BEHAVIOUR(pool_takes_numbers_only,
+                  "what is no number of hugepages is EINVAL and leaves the pool"),
+        BEHAVIOUR(pool_gives_what_there_is,
+                  "a write for more hugepages than can be had succeeds and gives fewer"),
 };
 
+static const Behaviour of_bridge =
+        BEHAVIOUR(vfio_takes_no_bridge, "bind of a bridge to vfio-pci is EINVAL");
+
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+/* Returns how many do not hold by it. */
+static unsigned say(const Behaviour *behaviour, unsigned number, bool holds) {
+        (void)printf("%s %u - %s: %s\n", holds ? "ok" : "not ok", number, behaviour->name,
+                     behaviour->title);
+        return !holds;
+}
 
 static unsigned run(const Subject *subject, const Behaviour *list, size_t n, unsigned number) {
         unsigned failed = 0;
 
         for (size_t i = 0; i < n; i++) {
-                bool holds;
-
                 if (list == of_vfio)
                         go_to_vfio(subject);
                 else
                         go_home(subject, list == of_bound);
                 errno = 0;
-                holds = list[i].holds(subject);
-                (void)printf("%s %u - %s\n", holds ? "ok" : "not ok", number + (unsigned)i,
-                             list[i].title);
-                failed += !holds;
+                failed += say(&list[i], number + (unsigned)i, list[i].holds(subject));
         }
         go_home(subject, true);
         return failed;
@@ -605,25 +617,17 @@ static unsigned run_pools(const Subject *subject, unsigned number) {
         for (size_t i = 0; i < COUNT(of_pools); i++) {
                 bool holds = write_pool(subject, "0") == 0 && of_pools[i].holds(subject);
 
-                (void)printf("%s %u - %s\n", holds ? "ok" : "not ok", number + (unsigned)i,
-                             of_pools[i].title);
-                failed += !holds;
+                failed += say(&of_pools[i], number + (unsigned)i, holds);
         }
         (void)write_pool(subject, "0");
         return failed;
 }
 
 static unsigned run_bridge(const Subject *subject, unsigned number) {
-        static const char title[] = "bind of a bridge to vfio-pci is EINVAL";
-        bool holds;
-
-        if (!subject->bridge) {
-                (void)printf("ok %u - %s # SKIP no bridge was given\n", number, title);
-                return 0;
-        }
-        holds = vfio_takes_no_bridge(subject);
-        (void)printf("%s %u - %s\n", holds ? "ok" : "not ok", number, title);
-        return !holds;
+        if (subject->bridge)
+                return say(&of_bridge, number, of_bridge.holds(subject));
+        (void)printf("ok %u - %s # SKIP no bridge was given\n", number, of_bridge.name);
+        return 0;
 }
 
 static bool read_hex(const Subject *subject, const char *attribute, char ret[5]) {

@@ -54,6 +54,11 @@ typedef struct FakeWrite {
  */
 int fake_pci_write(int root_fd, const FakeWrite *write);
 
+/**
+ * The same for whatever is written to: a pool of hugepages too, and nothing for a write of nothing.
+ */
+int fake_write(int root_fd, const FakeWrite *write);
+
 /** Writes a whole file, past the interposed write(2). Returns 0 or a negative errno. */
 int fake_file_write(int root_fd, const char *path, int flags, const char *text, size_t length);
 

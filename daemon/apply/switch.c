@@ -39,6 +39,7 @@ typedef struct Switch {
         int lock_fd;
         size_t n_tried; /* steps of a plan that had to be made anew */
         bool stopped_old;
+        bool left_old;  /* active, since it could not be asked to stop */
         bool got_stuck; /* now, and not in an earlier switch */
 } Switch;
 
@@ -66,12 +67,20 @@ static RefusalKind take_lock(Switch *s) {
 
 /* --- units --- */
 
+/* Where systemd cannot be asked, the one to be active is that of the mode that the machine is in.
+ */
 static void list_instances(Switch *s) {
+        UnitInstance *old = &s->instances[0];
+
         if (s->request->without_units || s->request->mend_only)
                 return;
         s->n_instances = units_list_instances(s->instances, UNIT_INSTANCES_MAX);
-        if (s->n_instances < 0)
-                log_warning_errno(s->n_instances, "The units of other modes cannot be listed: %m");
+        if (s->n_instances >= 0)
+                return;
+        log_warning_errno(s->n_instances, "The units of other modes cannot be listed: %m");
+        s->n_instances = s->now.state.mode[0] != '\0';
+        (void)snprintf(old->mode, sizeof(old->mode), "%s", s->now.state.mode);
+        (void)snprintf(old->active_state, sizeof(old->active_state), "active");
 }
 
 /* Whether guests may be bound to the old mode's unit: then being busy now is no reason to refuse.
@@ -84,16 +93,36 @@ static bool stopping_may_end_guests(const Switch *s) {
         return false;
 }
 
-/* Guests bound to the old mode's unit end with it, before anything is taken from them. */
-static void stop_old(Switch *s) {
+/*
+ * Guests bound to the old mode's unit end with it, before anything is taken from them. One that
+ * nobody could ask to stop would stay active beside the new one; the way back is gone all the same,
+ * and asks once more at its end.
+ */
+static RefusalKind stop_old(Switch *s) {
+        s->left_old = false;
         for (int i = 0; i < s->n_instances; i++) {
+                const char *mode = s->instances[i].mode;
+                int r;
+
                 if (!let_go_is_to_be_stopped(&s->now, &s->instances[i]))
                         continue;
-                s->stopped_old = true;
-                if (units_stop(s->instances[i].mode) < 0)
-                        log_warning("The unit of mode '%s' did not stop cleanly.",
-                                    s->instances[i].mode);
+                r = units_stop(mode);
+                if (r == -EIO)
+                        log_warning("The unit of mode '%s' did not stop cleanly.", mode);
+                if (r >= 0 || r == -EIO) {
+                        s->stopped_old = true;
+                        continue;
+                }
+                (void)refusal_set(&s->refusal, REFUSAL_FAILED,
+                                  "The unit of mode '%s' cannot be stopped: %s.", mode,
+                                  strerror(-r));
+                if (!s->now.is_fallback)
+                        return REFUSAL_FAILED;
+                log_warning("%s", s->refusal.text);
+                s->refusal = (Refusal){ .kind = REFUSAL_NONE };
+                s->left_old = true;
         }
+        return REFUSAL_NONE;
 }
 
 /* A start that was refused leaves its unit failed, and the system "degraded", until something good
@@ -263,6 +292,8 @@ static RefusalKind go(Switch *s) {
         if (s->request->early)
                 let_go_plymouth(&s->now, &s->plan);
         kind = take_steps(s);
+        if (kind == REFUSAL_NONE && s->left_old)
+                (void)stop_old(s);
         if (kind == REFUSAL_NONE)
                 forget_failures(s);
         return kind;
@@ -313,8 +344,8 @@ static RefusalKind run(Switch *s) {
                 kind = plan_to_let_go(s);
         if (kind != REFUSAL_NONE)
                 return kind;
-        stop_old(s);
-        if (s->now.ends_guests)
+        kind = stop_old(s);
+        if (kind == REFUSAL_NONE && s->now.ends_guests)
                 kind = guests_end(&s->now, &s->plan, &had_guests, &s->refusal);
         s->now.ends_guests = false;
         if (kind == REFUSAL_NONE && takes && (s->stopped_old || had_guests))

@@ -3,13 +3,15 @@
  * The result file, the service manager, the journal. None of them can make a run fail. In that
  * order: journald may be stuck with the device (kernel 6.1).
  */
-#include "report.h"
+#include <unistd.h>
+
 #include "base/log.h"
 #include "disarm.h"
 #include "host/origin-file.h"
 #include "host/state-files.h"
 #include "host/units.h"
 #include "notify.h"
+#include "report.h"
 #include "state-write.h"
 #include "wedged.h"
 
@@ -24,6 +26,11 @@ static void say(const RunResult *result) {
 static void keep(const Root *root, const char *path, const RunResult *result) {
         int r = result_write(root, path, result);
 
+        if (r < 0) {
+                /* What stands there is of another run: none is better, and there is room again. */
+                (void)unlinkat(root->fd, path, 0);
+                r = result_write(root, path, result);
+        }
         if (r < 0)
                 log_warning_errno(r, "/%s cannot be written: %m", path);
 }

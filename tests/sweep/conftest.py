@@ -2,8 +2,12 @@
 
 import os
 import random
+import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # errnos.py
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

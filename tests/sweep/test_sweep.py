@@ -9,7 +9,6 @@ A call that fails leads to the old mode or to the new one, whole, and what is to
 the next command leads to the mode that it names.
 """
 
-import errno
 import random
 import re
 import signal
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import machine as machines
 import pytest
+from errnos import errnos, number
 from machine import Look, Machine, Point, Run
 
 OTHER = {"passthrough": "host", "host": "passthrough"}  # than the mode that is gone to
@@ -26,40 +26,6 @@ OTHER = {"passthrough": "host", "host": "passthrough"}  # than the mode that is 
 KEPT_PAGES = "The hugepages of 2M cannot be given back"
 KILLED = 128 + signal.SIGKILL
 SAMPLE = 30  # points of each sweep and way; --long: every one
-
-# What a call can plausibly fail with: one of the two is drawn, --long takes both. A write to sysfs
-# fails with what a driver says, and one to /run is short of memory, which is what a tmpfs lives in.
-ERRNOS = {
-    "openat": ("EMFILE", "EACCES"),
-    "openat-w": ("ENOSPC", "EACCES"),
-    "read": ("EIO", "EINTR"),
-    "write": ("EIO", "ENOSPC"),
-    "write sys": ("EIO", "EBUSY"),
-    "close": ("EIO", "EINTR"),  # which closes all the same
-    "getdents64": ("EIO", "ENOMEM"),
-    "newfstatat": ("ENOMEM", "EIO"),
-    "fcntl": ("EACCES", "EINTR"),
-    "fcntl lock": ("ENOLCK", "EINTR"),
-    "faccessat2": ("EACCES", "ENOMEM"),
-    "readlinkat": ("EACCES", "ENOMEM"),
-    "mkdirat": ("ENOSPC", "EACCES"),
-    "unlinkat": ("EACCES", "EIO"),
-    "renameat": ("ENOSPC", "EIO"),
-    "socketpair": ("EMFILE", "ENOMEM"),
-    "clone": ("EAGAIN", "ENOMEM"),
-    "sendto": ("ENOBUFS", "ECONNRESET"),
-    "recvfrom": ("ECONNRESET", "EINTR"),
-    "ppoll": ("ENOMEM", "EINTR"),
-    "wait4": ("EINTR", "ECHILD"),
-}
-
-
-def errnos(point: Point) -> tuple[str, str]:
-    if point.call == "fcntl" and point.path.endswith("/lock"):
-        return ERRNOS["fcntl lock"]
-    if point.call == "write" and point.path.startswith("sys/"):
-        return ERRNOS["write sys"]
-    return ERRNOS[point.call]
 
 
 # --- the points ---
@@ -204,8 +170,8 @@ class Draw:
 def test_a_call_fails(sweep: Sweep, request: pytest.FixtureRequest) -> None:
     draw = Draw(sweep, request)
     for mode, point in draw.points():
-        for error in draw.some(errnos(point)):
-            machine, run = sweep.harm(mode, point, str(getattr(errno, error)))
+        for error in draw.some(errnos(point.call, point.path)):
+            machine, run = sweep.harm(mode, point, str(number(error)))
             draw.note(mode, point, error,
                       judge(sweep, machine, mode, run) or sweep.recover(machine, mode))
     draw.conclude("fault")

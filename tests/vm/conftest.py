@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])  # this directory's modules, and errnos.py
 
 import image  # noqa: E402
 import power  # noqa: E402

@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""vfio-mode-apply killed in its unit, or disturbed, before a system call that changes something."""
+"""vfio-mode-apply in its unit, at a system call that changes something: it is killed there, the call fails,
+or somebody else is faster.
+"""
 
+import errno
+import json
 import random
+import re
+from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 
 import image
+from errnos import errnos, number
 from modes import AUDIO, GPU, HOST, PASSTHROUGH, bindings, look, refused
 from pc import PC
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 SAMPLE = 2  # points of each way; --long: every one
+AT_ONCE = 10  # pairs that the guest is sent, to the end of which it has to get in time
 
 
 def prepare(pc: PC, directory: Path) -> None:
@@ -21,37 +29,130 @@ def prepare(pc: PC, directory: Path) -> None:
     pc.push(SCRIPTS / "kill-sweep.sh", "/usr/local/bin/kill-sweep")
 
 
-def count(pc: PC) -> dict[str, int]:
+@pytest.fixture(scope="module")
+def counted() -> dict[str, list[str]]:
+    """For each way, strace's lines of the calls; filled in by the first test that counts them."""
+    return {}
+
+
+def count(pc: PC, counted: dict[str, list[str]]) -> None:
     """Points of each way: as strace saw them, and as many as kill-at finds."""
-    lines = [line.split() for line in pc.ok("kill-sweep count", timeout=300).splitlines()]
-    strace, kill_at = ({way: int(points) for what, way, _, points in lines if what == who}
-                       for who in ("strace", "kill-at"))
-    assert strace == kill_at
-    return strace
-
-
-@pytest.mark.machine("gpu")
-def test_killed_at_any_point(pc: PC, rng: random.Random, tmp_path: Path,
-                             request: pytest.FixtureRequest) -> None:
-    """The next start of either mode's unit ends in that mode, whole: drivers, overrides, screen."""
-    assert look(pc) == HOST
+    if counted:
+        return
+    # What is written once only is there from now on.
     pc.ok("systemctl start vfio-mode@passthrough")
     assert look(pc) == PASSTHROUGH
     pc.ok("systemctl start vfio-mode@host")
+    assert look(pc) == HOST
+    text = pc.ok("kill-sweep count", timeout=300)
+    lines = [line.split(maxsplit=2) for line in text.splitlines()]
+    calls = {way: [call for who, where, call in lines if (who, where) == ("strace", way)]
+             for way in ("passthrough", "host")}
+    seen = {way: said for who, way, said in lines if who == "kill-at"}
+    assert seen == {way: f"seen {len(calls[way])}" for way in calls}, text
+    counted.update(calls)
+
+
+class Draw:
+    """Which points are run; --long: all."""
+
+    def __init__(self, rng: random.Random, request: pytest.FixtureRequest,
+                 counted: dict[str, list[str]]) -> None:
+        self.is_long = request.config.option.long
+        self.chosen = {way: list(range(1, len(calls) + 1)) for way, calls in counted.items()}
+        if not self.is_long:
+            self.chosen = {way: sorted(rng.sample(points, SAMPLE)) for way, points in self.chosen.items()}
+        self.n_points = sum(len(points) for points in self.chosen.values())
+        seen = {way: len(calls) for way, calls in counted.items()}
+        print(f"--seed={request.config.option.seed}, points seen: {seen}, {sum(seen.values())} in all; "
+              f"points run: {self.n_points}, {self.chosen}")
+
+
+@pytest.mark.machine("gpu")
+def test_killed_at_any_point(pc: PC, rng: random.Random, tmp_path: Path, request: pytest.FixtureRequest,
+                             counted: dict[str, list[str]]) -> None:
+    """The next start of either mode's unit ends in that mode, whole: drivers, overrides, screen."""
     prepare(pc, tmp_path)
-    seen = count(pc)
-    chosen = {way: list(range(1, points + 1)) for way, points in seen.items()}
-    if not request.config.option.long:
-        chosen = {way: sorted(rng.sample(points, SAMPLE)) for way, points in chosen.items()}
-    run = sum(len(points) for points in chosen.values())
-    print(f"points seen: {seen}, {sum(seen.values())} in all; points run: {run}, {chosen}")
-    pairs = zip_longest(chosen["passthrough"], chosen["host"], fillvalue=1)
+    count(pc, counted)
+    draw = Draw(rng, request, counted)
+    pairs = zip_longest(draw.chosen["passthrough"], draw.chosen["host"], fillvalue=1)
     results = []
     for pair in pairs:
         results += pc.ok(f"kill-sweep kill {pair[0]} {pair[1]}", timeout=300).splitlines()
     print("\n".join(results))
-    assert len(results) >= 2 * run
+    assert len(results) >= 2 * draw.n_points
     assert [line for line in results if not line.endswith(" ok")] == []
+    assert look(pc) == HOST
+
+
+def plausible(line: str) -> tuple[str, str]:
+    """What the call in a line of strace's could fail with."""
+    call = re.match(r"\d+ +(\w+)\((?:\d+</([^>]*)>)?", line)
+    assert call, line
+    return errnos("openat-w" if call[1] == "openat" else call[1], call[2] or "")
+
+
+def draw_errors(draw: Draw, rng: random.Random, way: str, calls: list[str]) -> Iterator[str]:
+    """The points of a way, each with one of its errors; --long: with both."""
+    for point in draw.chosen[way]:
+        names = plausible(calls[point - 1])
+        for name in names if draw.is_long else [rng.choice(names)]:
+            yield f"{point} {number(name)}"
+
+
+def parse_failures(text: str) -> Iterator[dict[str, str]]:
+    """What kill-sweep.sh says of each: a line begins with what it is about."""
+    for block in re.split(r"^(?=way )", text, flags=re.MULTILINE)[1:]:
+        yield dict(line.split(" ", 1) for line in block.splitlines())
+
+
+def judge(failure: dict[str, str], wanted: dict[str, str]) -> str:
+    """What is wrong after a call has failed: "" where the machine is in a mode, and all say so."""
+    way, point, _ = failure["way"].split()
+    status, own_status = map(int, failure["status"].split())
+    there = way if status == 0 else {"host": "passthrough", "passthrough": "host"}[way]
+    told = json.loads(failure["told"])
+    last = told["last_switch"]
+    wrongs = {
+        "is not where it was to fail": not failure["seen"].startswith(f"failed {point} "),
+        "is not whole": failure["there"] != wanted[there],
+        "has an untrue exit status": own_status != 0 if status == 0 else own_status not in range(21, 33),
+        "has no reason": failure["text"] == "",
+        "left something over": failure["left"] != "*.tmp",
+        "has an untrue status": (told["mode"], told["half_way"], told["drift"]) != (there, False, []),
+        # The old mode's unit may have run again since then.
+        "has an untrue result": (last["mode"], last["result"] == "none") not in {
+            (there, True), (way, status == 0)},
+        "cannot be done again": (failure["again"], failure["then"]) != ("0", wanted[way]),
+    }
+    return ", ".join(wrong for wrong, is_so in wrongs.items() if is_so)
+
+
+@pytest.mark.machine("gpu")
+def test_any_call_fails(pc: PC, rng: random.Random, tmp_path: Path, request: pytest.FixtureRequest,
+                        counted: dict[str, list[str]]) -> None:
+    """The end is the old mode or the new one, whole, what is told is true, and the next start succeeds."""
+    prepare(pc, tmp_path)
+    count(pc, counted)
+    draw = Draw(rng, request, counted)
+    orders = {way: list(draw_errors(draw, rng, way, calls)) for way, calls in counted.items()}
+    pairs = list(zip_longest(orders["passthrough"], orders["host"], fillvalue="1 13"))
+    wrongs, n_run = [], 0
+    for first in range(0, len(pairs), AT_ONCE):
+        text = pc.ok(f"kill-sweep fail {' '.join(map(' '.join, pairs[first:first + AT_ONCE]))}", timeout=900)
+        wanted = dict(re.findall(r"^wanted (\w+) (.*)$", text, re.MULTILINE))
+        for failure in parse_failures(text):
+            n_run += 1
+            way, point, error = failure["way"].split()
+            wrong = judge(failure, wanted)
+            print(f"to {way}, {point} {errno.errorcode[int(error)]}, status {failure['status']}:",
+                  wrong or "ok", flush=True)
+            if wrong:
+                wrongs.append(wrong)
+                print(counted[way][int(point) - 1], json.dumps(failure, indent=4), sep="\n", flush=True)
+    print(f"failures run: {n_run}, wrong: {len(wrongs)}")
+    assert n_run == 2 * len(pairs)
+    assert not wrongs
     assert look(pc) == HOST
 
 

@@ -4,9 +4,12 @@
  *
  *     kill-at FILE PROGRAM [ARGUMENT...]
  *
- * FILE says N; 0 kills nothing. FILE.seen says then "killed N SYSCALL", or "seen N" where the
- * program came to its end. FILE is locked (flock) until that line is there. Where FILE says "N
- * COMMAND", the program is not killed but stopped, while a shell runs the command.
+ * FILE says N; 0 kills nothing, and is there again for the next program. FILE.seen says then
+ * "killed N SYSCALL", or "seen N" where the program came to its end. FILE is locked (flock) until
+ * that line is there. Where FILE says more, the program is not killed:
+ *
+ *     N -ERRNO   the call fails with this number and does nothing: "failed N SYSCALL"
+ *     N COMMAND  it is stopped, while a shell runs the command
  *
  * The program replaces this process, and its child is the tracer: for systemd, it is the unit's
  * main process. A child that it forks and that stays the same program (the one that makes its
@@ -17,6 +20,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +29,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -135,15 +140,32 @@ static void kill_both(pid_t program, pid_t child) {
                 (void)waitpid(child, &status, 0);
 }
 
+static void set_register(pid_t pid, size_t offset, long value) {
+        check(ptrace(PTRACE_POKEUSER, pid, offset, value) == 0, "PTRACE_POKEUSER");
+}
+
+/* Has the call that it is at come to nothing (tests/sweep/fault-at.c does the same). */
+static void fail_call(pid_t pid, long error) {
+        int status;
+
+        set_register(pid, offsetof(struct user, regs.orig_rax), -1);
+        check(ptrace(PTRACE_SYSCALL, pid, 0, 0) == 0 && waitpid(pid, &status, __WALL) == pid &&
+                      WIFSTOPPED(status) && WSTOPSIG(status) == (SIGTRAP | 0x80),
+              "the end of the call");
+        set_register(pid, offsetof(struct user, regs.rax), error);
+}
+
 static void trace(pid_t program, const char *order, FILE *seen) {
         bool is_running = false;
-        char *command = NULL;
-        long count = 0, n = strtol(order, &command, 10);
+        char *more = NULL;
+        long count = 0, n = strtol(order, &more, 10);
         unsigned long child = 0;
         int status;
         pid_t pid;
 
         while ((pid = waitpid(-1, &status, __WALL)) > 0) {
+                long signal;
+
                 if (!WIFSTOPPED(status)) {
                         if (pid == program)
                                 break;
@@ -153,19 +175,26 @@ static void trace(pid_t program, const char *order, FILE *seen) {
                 if (is_fork(status))
                         check(ptrace(PTRACE_GETEVENTMSG, pid, 0, &child) == 0,
                               "PTRACE_GETEVENTMSG");
+                signal = signal_of(status);
                 if (is_at_change(pid, status, &is_running) && ++count == n) {
-                        if (*command == ' ') {
-                                check(system(command) == 0, command);
-                                (void)ptrace(PTRACE_SYSCALL, pid, 0, 0);
-                                continue;
+                        bool fails = strncmp(more, " -", 2) == 0;
+
+                        if (fails || *more != ' ')
+                                (void)fprintf(seen, "%s %ld %ld\n", fails ? "failed" : "killed",
+                                              count, call_number(pid));
+                        if (fails)
+                                fail_call(pid, atol(more));
+                        else if (*more == ' ')
+                                check(system(more) == 0, more);
+                        else {
+                                kill_both(program, (pid_t)child);
+                                return;
                         }
-                        (void)fprintf(seen, "killed %ld %ld\n", count, call_number(pid));
-                        kill_both(program, (pid_t)child);
-                        return;
                 }
-                (void)ptrace(PTRACE_SYSCALL, pid, 0, (long)signal_of(status));
+                (void)ptrace(PTRACE_SYSCALL, pid, 0, signal);
         }
-        (void)fprintf(seen, "seen %ld\n", count);
+        if (ftell(seen) == 0)
+                (void)fprintf(seen, "seen %ld\n", count);
 }
 
 static void tracer(pid_t pid, const char *order, const char *path, int go) {
@@ -187,13 +216,14 @@ int main(int argc, char *argv[]) {
         int lock, go[2];
 
         check(argc > 2, "usage: kill-at FILE PROGRAM [ARGUMENT...]");
-        lock = open(argv[1], O_RDONLY | O_CLOEXEC);
+        lock = open(argv[1], O_RDWR | O_CLOEXEC);
         check(lock >= 0 && read(lock, text, sizeof(text) - 1) > 0, argv[1]);
         if (atol(text) == 0) {
                 (void)execv(argv[2], argv + 2);
                 check(false, argv[2]);
         }
         check(flock(lock, LOCK_EX) == 0 && pipe2(go, O_CLOEXEC) == 0, "flock, pipe");
+        check(ftruncate(lock, 0) == 0 && pwrite(lock, "0\n", 2, 0) == 2, argv[1]);
         (void)snprintf(path, sizeof(path), "%s.seen", argv[1]);
         if (fork() == 0) {
                 /* Nobody's child, so that the program has none that it did not make. */

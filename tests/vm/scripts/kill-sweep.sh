@@ -1,14 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Kills vfio-mode-apply in its unit, and sees where the next switch leads. In the guest, in host mode:
+# Kills vfio-mode-apply in its unit, or has a system call of it fail, and sees where the next switch leads.
+# In the guest, in host mode:
 #
-#   kill-sweep.sh count                 points of both ways, as strace sees them
+#   kill-sweep.sh count                 points of both ways, as strace sees them, and how many kill-at does
 #   kill-sweep.sh kill IN OUT [IN OUT]...
+#   kill-sweep.sh fail IN ERRNO OUT ERRNO [IN ERRNO OUT ERRNO]...
 #
 #   kill-sweep.sh disturb PATTERN COMMAND
 #
 # kill takes pairs: a point on the way to passthrough, and one on the way to host. At each point it kills
 # twice, and goes to either mode afterwards. A line for each kill: WAY POINT SYSCALL TARGET ok, or what is wrong.
+# fail has the call fail at each of them, and starts the unit again afterwards. For each failure it prints what
+# kill-at saw, where the machine then was, what was told, and where the second start led.
 # disturb goes to passthrough, and runs the command before the last of apply's calls that has the pattern.
 set -u
 
@@ -56,7 +60,7 @@ ours() {
         !main { next }
         $2 ~ /^execve\(/ && $1 != main { other[$1] = 1; next }
         other[$1] || $2 ~ /^(<|execve|\+\+\+|---)/ || /"\/dev\/null"/ { next }
-        $2 ~ /^(write|writev|pwrite64)\([12],$/ { next }
+        $2 ~ /^(write|writev|pwrite64)\([12]</ { next }
         $2 ~ /^open(at)?\(/ && $0 !~ /O_WRONLY|O_RDWR|O_CREAT|O_TRUNC/ { next }
         { print }' "$1"
 }
@@ -66,13 +70,14 @@ count() {
     forget_modules
     for mode in passthrough host; do
         trace $mode
-        echo "strace $mode - $(ours "/run/trace-$mode" | wc -l)"
+        ours "/run/trace-$mode" | sed "s/^/strace $mode /"
     done
     # The same by the program that kills: what it counts is what strace counts.
-    echo 1000000 >$point
+    echo 0 >$point
     run_by /usr/local/bin/kill-at $point
     forget_modules
     for mode in passthrough host; do
+        echo 1000000 >$point
         systemctl start "vfio-mode@$mode" || exit 1
         echo "kill-at $mode $(flock $point cat $point.seen)"
     done
@@ -80,7 +85,7 @@ count() {
 
 # trace MODE: a switch without harm, seen by strace.
 trace() {
-    run_by /usr/bin/strace -f -o /run/trace-%i -e "trace=$changing"
+    run_by /usr/bin/strace -f -y -o /run/trace-%i -e "trace=$changing"
     systemctl start "vfio-mode@$1" || exit 1
 }
 
@@ -101,7 +106,6 @@ kill_at() {
     echo "$2" >$point
     systemctl start "vfio-mode@$1" 2>/dev/null
     seen=$(flock $point cat $point.seen)
-    echo 0 >$point
     here=$(systemctl show --value -p Result "vfio-mode@$1")
     if [[ $seen != "killed $2 "* || $here != signal ]]; then
         echo "$1 $2 - $3 was not killed: $seen, $here"
@@ -117,14 +121,54 @@ kill_at() {
     systemctl restart "vfio-mode@$3"
 }
 
-kill_all() {
-    declare -A wanted
+# fail_at WAY POINT ERRNO: that call fails while WAY's unit is started, from the other mode.
+fail_at() {
+    local rc=0
+    [[ $1 != passthrough ]] || forget_modules
+    echo "$2 -$3" >$point
+    systemctl start "vfio-mode@$1" 2>/dev/null || rc=$?
+    echo "way $1 $2 $3"
+    echo "seen $(flock $point cat $point.seen)"
+    # What the old mode's unit does is queued.
+    until [[ -z $(systemctl list-jobs --no-legend 'vfio-mode*') ]]; do :; done
+    echo "status $rc $(systemctl show --value -p ExecMainStatus "vfio-mode@$1")"
+    echo "text $(systemctl show --value -p StatusText "vfio-mode@$1")"
+    echo "left $(cd /run/vfio-mode && echo *.tmp)"
+    echo "there $(look)"
+    echo "told $(vfio-modectl status --json=short)"
+    rc=0
+    systemctl start "vfio-mode@$1" 2>/dev/null || rc=$?
+    echo "again $rc"
+    echo "then $(look)"
+    # For the points that follow.
+    [[ $rc -eq 0 ]] || systemctl restart "vfio-mode@$1"
+}
+
+# begin: each mode once, as it is to be.
+begin() {
     echo 0 >$point
     run_by /usr/local/bin/kill-at $point
     wanted[host]=$(look)
     systemctl start vfio-mode@passthrough
     wanted[passthrough]=$(look)
     systemctl start vfio-mode@host
+}
+
+fail_all() {
+    local -A wanted
+    begin
+    echo "wanted host ${wanted[host]}"
+    echo "wanted passthrough ${wanted[passthrough]}"
+    while [[ $# -ge 4 ]]; do
+        fail_at passthrough "$1" "$2"
+        fail_at host "$3" "$4"
+        shift 4
+    done
+}
+
+kill_all() {
+    local -A wanted
+    begin
     while [[ $# -ge 2 ]]; do
         kill_at passthrough "$1" host
         kill_at passthrough "$1" passthrough
@@ -137,5 +181,6 @@ kill_all() {
 case $1 in
 count) count ;;
 kill) kill_all "${@:2}" ;;
+fail) fail_all "${@:2}" ;;
 disturb) disturb "$2" "$3" ;;
 esac

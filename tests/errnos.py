@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a system call can plausibly fail with, for the sweeps on the fake machine and in the emulated PC.
+
+One of the two is drawn, --long takes both. A write to sysfs fails with what a driver says, and one to /run
+is short of memory, which is what a tmpfs lives in.
+"""
+
+import errno
+
+_ERRNOS = {
+    "openat": ("EMFILE", "EACCES"),
+    "openat-w": ("ENOSPC", "EACCES"),
+    "read": ("EIO", "EINTR"),
+    "write": ("EIO", "ENOSPC"),
+    "write sys": ("EIO", "EBUSY"),
+    "close": ("EIO", "EINTR"),  # which closes all the same
+    "getdents64": ("EIO", "ENOMEM"),
+    "newfstatat": ("ENOMEM", "EIO"),
+    "fcntl": ("EACCES", "EINTR"),
+    "fcntl lock": ("ENOLCK", "EINTR"),
+    "faccessat2": ("EACCES", "ENOMEM"),
+    "readlinkat": ("EACCES", "ENOMEM"),
+    "mkdirat": ("ENOSPC", "EACCES"),
+    "unlinkat": ("EACCES", "EIO"),
+    "renameat": ("ENOSPC", "EIO"),
+    "finit_module": ("ENOMEM", "EINVAL"),
+    "socketpair": ("EMFILE", "ENOMEM"),
+    "clone": ("EAGAIN", "ENOMEM"),
+    "clone3": ("EAGAIN", "ENOMEM"),
+    "sendto": ("ENOBUFS", "ECONNRESET"),
+    "recvfrom": ("ECONNRESET", "EINTR"),
+    "ppoll": ("ENOMEM", "EINTR"),
+    "wait4": ("EINTR", "ECHILD"),
+}
+
+
+def errnos(call: str, path: str) -> tuple[str, str]:
+    """Names of errors, for a call (an open to write is "openat-w") and a path without its first slash."""
+    if call == "fcntl" and path.endswith("/lock"):
+        call = "fcntl lock"
+    elif call == "write" and path.startswith("sys/"):
+        call = "write sys"
+    return _ERRNOS[call]
+
+
+def number(name: str) -> int:
+    return getattr(errno, name)

@@ -1,19 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * For tests that look for, or end, the processes that have a device node of this very machine open.
+ * What of it fails ends the test program.
  */
 #pragma once
 
-#include <fcntl.h>
-#include <sys/file.h>
+#include <sys/types.h>
+
+#include "../fake/fake-host.h"
+#include "host/root.h"
 
 /** Hardly anybody has it open. */
 #define REAL_NODE "/dev/full"
 
-/** Waits until no other such test runs, of whatever build: they would end each other. For as long
- * as this process lives. */
-static inline int real_node_take(void) {
-        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+typedef enum Manner {
+        POLITE,   /**< ends when asked to */
+        STUBBORN, /**< does not */
+        POLLING,  /**< has the node open for a moment again and again */
+} Manner;
 
-        return fd < 0 ? -1 : flock(fd, LOCK_EX);
-}
+/** Waits until no other such test runs, of whatever build: they would end each other. For as long
+ * as this process lives. Returns 0, or -1 with errno set. */
+int real_node_take(void);
+
+/** Starts a child that has @path open, once it returns (a polling one: soon). */
+pid_t real_node_hold(const char *path, Manner manner);
+
+/** Kills the child. */
+void real_node_end(pid_t pid);
+
+/** Gives the fake machine this machine's processes: @root is taken for live from now on. */
+void real_node_use_processes(FakeHost *fake, Root *root);

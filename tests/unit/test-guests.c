@@ -5,9 +5,7 @@
  */
 #undef NDEBUG
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -39,9 +37,7 @@ static int set_up(void **state) {
         machine->fake = fake_host_new();
         fake_host_write(machine->fake, "sys/bus/pci/devices/0000:01:00.0/drm/card0/dev", "1:7\n");
         assert_int_equal(root_open(fake_host_path(machine->fake), &machine->root), 0);
-        fake_host_remove(machine->fake, "proc");
-        assert_int_equal(symlinkat("/proc", machine->root.fd, "proc"), 0);
-        machine->root.is_live = true;
+        real_node_use_processes(machine->fake, &machine->root);
         machine->now.root = &machine->root;
         machine->now.mode = "host";
         (void)strcpy(machine->now.state.mode, "passthrough");
@@ -65,29 +61,6 @@ static int tear_down(void **state) {
         return 0;
 }
 
-/* A child that has the node open. */
-static pid_t hold(bool is_stubborn) {
-        int ready[2];
-        char byte;
-        pid_t pid;
-
-        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-        pid = fork();
-        assert_true(pid >= 0);
-        if (pid == 0) {
-                if (is_stubborn)
-                        (void)signal(SIGTERM, SIG_IGN);
-                if (open(REAL_NODE, O_RDWR | O_CLOEXEC) < 0 || write(ready[1], "", 1) != 1)
-                        _exit(1);
-                for (;;)
-                        (void)pause();
-        }
-        (void)close(ready[1]);
-        assert_int_equal(read(ready[0], &byte, 1), 1);
-        (void)close(ready[0]);
-        return pid;
-}
-
 static int end_of(pid_t pid) {
         int status;
 
@@ -105,7 +78,8 @@ static time_t now_seconds(void) {
 
 static void test_end(void **state) {
         Machine *machine = *state;
-        pid_t polite = hold(false), stubborn = hold(true);
+        pid_t polite = real_node_hold(REAL_NODE, POLITE),
+              stubborn = real_node_hold(REAL_NODE, STUBBORN);
         time_t begin = now_seconds();
         bool had_guests;
 
@@ -121,7 +95,7 @@ static void test_end(void **state) {
 /* Where nobody was seen, nobody is looked for, and nothing is waited for. */
 static void test_nobody(void **state) {
         Machine *machine = *state;
-        pid_t pid = hold(false);
+        pid_t pid = real_node_hold(REAL_NODE, POLITE);
         bool had_guests;
 
         assert_int_equal(guests_end(&machine->now, &machine->plan, &had_guests, &machine->refusal),

@@ -6,7 +6,6 @@
 #undef NDEBUG
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -175,40 +174,6 @@ static void test_nvidia(void **state) {
 
 /* --- processes --- */
 
-/* A child that has a file open; it ends with us. */
-static pid_t hold(const char *path) {
-        int ready[2];
-        char byte;
-        pid_t pid;
-
-        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-        pid = fork();
-        assert_true(pid >= 0);
-        if (pid == 0) {
-                if (open(path, O_RDWR | O_CLOEXEC) < 0 || write(ready[1], "", 1) != 1)
-                        _exit(1);
-                for (;;)
-                        (void)pause();
-        }
-        (void)close(ready[1]);
-        assert_int_equal(read(ready[0], &byte, 1), 1);
-        (void)close(ready[0]);
-        return pid;
-}
-
-static void end(pid_t pid) {
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        assert_int_equal(waitpid(pid, NULL, 0), pid);
-}
-
-/* The fake's devices, and the processes of the machine that this runs on. */
-static void use_real_processes(Machine *machine) {
-        if (fake_host_exists(machine->fake, "proc"))
-                fake_host_remove(machine->fake, "proc");
-        assert_int_equal(symlinkat("/proc", machine->root.fd, "proc"), 0);
-        machine->root.is_live = true;
-}
-
 static const NodeHolder *find_holder(const Holders *holders, pid_t pid) {
         for (size_t i = 0; i < holders->n; i++)
                 if (holders->list[i].pid == pid)
@@ -225,15 +190,15 @@ static void test_processes(void **state) {
         pid_t of_gpu, of_audio, other, of_file;
         FILE *file;
 
-        use_real_processes(machine);
+        real_node_use_processes(machine->fake, &machine->root);
         fake_host_write(machine->fake, SYS GPU "/drm/card0/dev", "1:7\n");     /* /dev/full */
         fake_host_write(machine->fake, SYS AUDIO "/sound/card0/dev", "1:8\n"); /* /dev/random */
         fake_host_write(machine->fake, "file", "x");
         (void)snprintf(path, sizeof(path), "%s/file", fake_host_path(machine->fake));
-        of_gpu = hold(REAL_NODE);
-        of_audio = hold("/dev/random");
-        other = hold("/dev/zero");
-        of_file = hold(path);
+        of_gpu = real_node_hold(REAL_NODE, POLITE);
+        of_audio = real_node_hold("/dev/random", POLITE);
+        other = real_node_hold("/dev/zero", POLITE);
+        of_file = real_node_hold(path, POLITE);
         assert_int_equal(holders_find(&machine->root, &machine->host, both, 2, holders), 0);
         assert_int_equal(find_holder(holders, of_gpu)->address.function, 0);
         assert_int_equal(find_holder(holders, of_audio)->address.function, 1);
@@ -248,10 +213,10 @@ static void test_processes(void **state) {
         assert_int_equal(holders_find(&machine->root, &machine->host, both, 1, holders), 0);
         assert_non_null(find_holder(holders, of_gpu));
         assert_null(find_holder(holders, of_audio));
-        end(of_gpu);
-        end(of_audio);
-        end(other);
-        end(of_file);
+        real_node_end(of_gpu);
+        real_node_end(of_audio);
+        real_node_end(other);
+        real_node_end(of_file);
         assert_int_equal(holders_find(&machine->root, &machine->host, both, 1, holders), 0);
         assert_null(find_holder(holders, of_gpu));
         free(holders);
@@ -266,16 +231,16 @@ static void test_other_path(void **state) {
         pid_t pid;
         int fd;
 
-        use_real_processes(machine);
+        real_node_use_processes(machine->fake, &machine->root);
         fake_host_write(machine->fake, SYS GPU "/drm/card0/dev", "1:7\n");
         (void)snprintf(path, sizeof(path), "%s/node", fake_host_path(machine->fake));
         fd = mknod(path, S_IFCHR | 0600, makedev(1, 7)) < 0 ? -1 : open(path, O_RDWR | O_CLOEXEC);
         if (fd >= 0) {
                 (void)close(fd);
-                pid = hold(path);
+                pid = real_node_hold(path, POLITE);
                 assert_int_equal(holders_find(&machine->root, &machine->host, gpu, 1, holders), 0);
                 assert_non_null(find_holder(holders, pid));
-                end(pid);
+                real_node_end(pid);
         }
         free(holders);
 }
@@ -288,7 +253,7 @@ static void test_ancestor(void **state) {
         int fd, status;
         pid_t pid;
 
-        use_real_processes(machine);
+        real_node_use_processes(machine->fake, &machine->root);
         fake_host_write(machine->fake, SYS GPU "/drm/card0/dev", "1:7\n");
         fd = open(REAL_NODE, O_RDWR | O_CLOEXEC);
         pid = fork();

@@ -43,9 +43,7 @@ static int set_up(void **state) {
         fake_host_write(machine->fake, "run/vfio-mode/status", "");
         fake_host_write(machine->fake, "sys/bus/pci/devices/0000:01:00.0/drm/card0/dev", "1:7\n");
         assert_int_equal(root_open(fake_host_path(machine->fake), &machine->root), 0);
-        fake_host_remove(machine->fake, "proc");
-        assert_int_equal(symlinkat("/proc", machine->root.fd, "proc"), 0);
-        machine->root.is_live = true;
+        real_node_use_processes(machine->fake, &machine->root);
         machine->now.root = &machine->root;
         machine->now.mode = "passthrough";
         assert_int_equal(config_parse(&source, 1, &machine->now.config, &errors), 0);
@@ -69,53 +67,6 @@ static int tear_down(void **state) {
         return 0;
 }
 
-typedef enum Manner {
-        POLITE,   /* ends when asked to */
-        STUBBORN, /* does not */
-        POLLING,  /* has the node open for a moment again and again */
-} Manner;
-
-static _Noreturn void poll_for_ever(void) {
-        for (;;) {
-                int fd = open(REAL_NODE, O_RDWR | O_CLOEXEC);
-
-                (void)usleep(300000);
-                (void)close(fd);
-                (void)usleep(300000);
-        }
-}
-
-/* A child that has the node open. */
-static pid_t hold(Manner manner) {
-        int ready[2];
-        char byte;
-        pid_t pid;
-
-        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-        pid = fork();
-        assert_true(pid >= 0);
-        if (pid == 0) {
-                if (manner == STUBBORN)
-                        (void)signal(SIGTERM, SIG_IGN);
-                if ((manner != POLLING && open(REAL_NODE, O_RDWR | O_CLOEXEC) < 0) ||
-                    write(ready[1], "", 1) != 1)
-                        _exit(1);
-                if (manner == POLLING)
-                        poll_for_ever();
-                for (;;)
-                        (void)pause();
-        }
-        (void)close(ready[1]);
-        assert_int_equal(read(ready[0], &byte, 1), 1);
-        (void)close(ready[0]);
-        return pid;
-}
-
-static void end(pid_t pid) {
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        assert_int_equal(waitpid(pid, NULL, 0), pid);
-}
-
 static RefusalKind plan(Machine *machine, ConfigHolders how) {
         machine->let_go.how = how;
         return let_go_plan(&machine->let_go, NULL, 0, &machine->plan, &machine->refusal);
@@ -127,30 +78,31 @@ static RefusalKind go(Machine *machine) {
 
 static void test_refuse(void **state) {
         Machine *machine = *state;
-        pid_t pid = hold(POLITE);
+        pid_t pid = real_node_hold(REAL_NODE, POLITE);
         char word[32];
 
         assert_int_equal(plan(machine, CONFIG_HOLDERS_REFUSE), REFUSAL_BUSY);
         (void)snprintf(word, sizeof(word), "process %d (", pid);
         assert_non_null(strstr(machine->refusal.text, word));
         assert_int_equal(machine->plan.n_stops, 0);
-        end(pid);
+        real_node_end(pid);
         assert_int_equal(plan(machine, CONFIG_HOLDERS_REFUSE), REFUSAL_NONE);
         assert_int_equal(go(machine), REFUSAL_NONE);
 }
 
 static void test_poller(void **state) {
         Machine *machine = *state;
-        pid_t pid = hold(POLLING);
+        pid_t pid = real_node_hold(REAL_NODE, POLLING);
 
         assert_int_equal(plan(machine, CONFIG_HOLDERS_REFUSE), REFUSAL_NONE);
-        end(pid);
+        real_node_end(pid);
 }
 
 /* Each ends as it has to; planning has not touched them. */
 static void test_kill(void **state) {
         Machine *machine = *state;
-        pid_t polite = hold(POLITE), stubborn = hold(STUBBORN);
+        pid_t polite = real_node_hold(REAL_NODE, POLITE),
+              stubborn = real_node_hold(REAL_NODE, STUBBORN);
         int status;
 
         assert_int_equal(plan(machine, CONFIG_HOLDERS_KILL), REFUSAL_NONE);
@@ -166,20 +118,20 @@ static void test_kill(void **state) {
 /* Who came while others were stopped, and may not be ended, is in the way still. */
 static void test_still_busy(void **state) {
         Machine *machine = *state;
-        pid_t pid = hold(POLITE);
+        pid_t pid = real_node_hold(REAL_NODE, POLITE);
 
         assert_int_equal(plan(machine, CONFIG_HOLDERS_KILL), REFUSAL_NONE);
         machine->let_go.how = CONFIG_HOLDERS_STOP;
         assert_int_equal(go(machine), REFUSAL_BUSY);
         assert_non_null(strstr(machine->refusal.text, "is still in use by process"));
         assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
-        end(pid);
+        real_node_end(pid);
 }
 
 /* On the way back nobody is asked to let go, and what is used stays where it is. */
 static void test_way_back(void **state) {
         Machine *machine = *state;
-        pid_t pid = hold(POLITE);
+        pid_t pid = real_node_hold(REAL_NODE, POLITE);
 
         machine->now.mode = "host";
         machine->now.is_fallback = true;
@@ -188,7 +140,7 @@ static void test_way_back(void **state) {
         assert_int_equal(machine->plan.n_stops, 0);
         assert_int_equal(go(machine), REFUSAL_NONE);
         assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
-        end(pid);
+        real_node_end(pid);
 }
 
 static void test_units_in_the_log(void **state) {

@@ -4,6 +4,7 @@
 # mode:
 #
 #   round-trips.sh go N   N times to passthrough and back
+#   round-trips.sh bare N the same by vfio-mode-apply alone, which is a third of the time
 #   round-trips.sh count  what there is: a line for each, NUMBER KEY; sizes in KiB
 set -u
 
@@ -13,12 +14,21 @@ is_on() {
     [[ /sys/bus/pci/devices/0000:01:00.0/driver -ef /sys/bus/pci/drivers/$1 ]]
 }
 
+by_unit() {
+    systemctl start "vfio-mode@$1"
+}
+
+bare() {
+    /usr/libexec/vfio-mode/vfio-mode-apply --without-units switch "$1"
+}
+
+# go HOW N
 go() {
     local i
-    for ((i = 0; i < $1; i++)); do
-        systemctl start vfio-mode@passthrough || exit
+    for ((i = 0; i < $2; i++)); do
+        "$1" passthrough || exit
         is_on vfio-pci || exit
-        systemctl start vfio-mode@host || exit
+        "$1" host || exit
         is_on bochs-drm || exit
     done
 }
@@ -39,7 +49,8 @@ process() {
 
 # What may be there more than once, or less often than before.
 things() {
-    find /proc/[0-9]*/exe -maxdepth 0 -printf 'program %l\n'
+    # The kernel's own have no program, and come and go.
+    find /proc/[0-9]*/exe -maxdepth 0 -printf 'program %l\n' | grep /
     find /sys/bus/pci/devices/*/{driver,iommu_group} -printf 'function %p %l\n'
     grep -H . /sys/bus/pci/devices/*/{driver_override,enable,irq,resource,reset_method,power/control}
     find /sys/class/{drm,graphics,sound,vfio,vfio-dev} /sys/kernel/iommu_groups -printf 'class %p\n'
@@ -69,6 +80,7 @@ count() {
 }
 
 case $1 in
-go) go "$2" ;;
+go) go by_unit "$2" ;;
+bare) go bare "$2" ;;
 count) count ;;
 esac

@@ -121,14 +121,6 @@ RefusalKind let_go_plan(LetGo *who, const UnitInstance *instances, int n_instanc
 
 /* --- letting go --- */
 
-static bool runs(const char *unit) {
-        char names[1][CONFIG_UNIT_SIZE];
-        UnitState state;
-
-        (void)snprintf(names[0], sizeof(names[0]), "%s", unit);
-        return units_look((const char(*)[CONFIG_UNIT_SIZE])names, 1, &state) < 0 || state.runs;
-}
-
 static RefusalKind stop_unit(const LetGo *who, const PlanStop *stop, UndoLog *undo,
                              Refusal *refusal) {
         StoppedUnit unit = { .is_holder = stop->kind == PLAN_STOP_HOLDER || stop->for_good,
@@ -142,7 +134,7 @@ static RefusalKind stop_unit(const LetGo *who, const PlanStop *stop, UndoLog *un
                                    "That %s is to be stopped cannot be noted: %s.", stop->unit,
                                    strerror(-r));
         /* A unit that fails while it stops has stopped. */
-        if (units_stop_service(stop->unit) >= 0 || !runs(stop->unit))
+        if (units_stop_service(stop->unit) >= 0 || !units_may_run(stop->unit))
                 return REFUSAL_NONE;
         (void)refusal_set(refusal, REFUSAL_FAILED, "%s cannot be stopped; see: systemctl status %s",
                           stop->unit, stop->unit);

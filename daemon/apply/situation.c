@@ -39,6 +39,11 @@ void situation_keep_modules(RunState *state, const RunState *from) {
                                     from->modules[i]);
 }
 
+static void keep_units(RunState *state, const RunState *from) {
+        for (size_t i = 0; i < from->n_units; i++)
+                situation_keep_unit(state, &from->units[i]);
+}
+
 /*
  * What a killed apply moved belongs where its log says. It is not moved there first: the plan,
  * which is made from what is, goes from half-way to the target directly. Places on vfio-pci are
@@ -59,6 +64,7 @@ int situation_read_state(Situation *now) {
                                      " cannot be read, going by what the kernel says: %m");
                 (void)memset(&now->state, 0, sizeof(now->state));
         }
+        keep_units(&now->before, &now->state);
         r = undo_read(now->root, undo);
         if (r == -ENOENT)
                 return 0;
@@ -76,9 +82,12 @@ int situation_read_state(Situation *now) {
                 if (strcmp(undo->homes[i].driver_override, "vfio-pci") != 0)
                         situation_keep_home(&now->state, &undo->homes[i]);
         run_state_add_pools(&now->state, undo);
-        for (size_t i = 0; i < undo->n_units; i++)
-                situation_keep_unit(&now->state, &undo->units[i]);
+        keep_units(&now->state, undo);
         situation_keep_modules(&now->state, undo);
+        /* Cut short when the new mode was on already, it is not what a failure leads to. */
+        if (strcmp(undo->old_mode, now->state.mode) == 0)
+                now->before = *undo;
+        keep_units(&now->before, &now->state);
         return 0;
 }
 

@@ -22,6 +22,8 @@ typedef struct Situation {
         Config config;
         RunWriter writer; /**< of a switch that was cut short: it may be in the kernel still */
         RunState state;   /**< the mode before, and every function that is not at home */
+        RunState before;  /**< of a switch that was cut short: what its undo goes back to; else only
+                             the units that are stopped */
         Host host;
 } Situation;
 

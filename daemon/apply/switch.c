@@ -39,8 +39,9 @@ typedef struct Switch {
         int lock_fd;
         size_t n_tried; /* steps of a plan that had to be made anew */
         bool stopped_old;
-        bool left_old;  /* active, since it could not be asked to stop */
-        bool got_stuck; /* now, and not in an earlier switch */
+        bool was_put_back; /* what a switch before had left half-way */
+        bool left_old;     /* active, since it could not be asked to stop */
+        bool got_stuck;    /* now, and not in an earlier switch */
 } Switch;
 
 static void switch_free(Switch **s) {
@@ -107,15 +108,15 @@ static RefusalKind stop_old(Switch *s) {
                 if (!let_go_is_to_be_stopped(&s->now, &s->instances[i]))
                         continue;
                 r = units_stop(mode);
-                if (r == -EIO)
-                        log_warning("The unit of mode '%s' did not stop cleanly.", mode);
-                if (r >= 0 || r == -EIO) {
+                if (r >= 0 || !units_mode_may_run(mode)) {
+                        if (r < 0)
+                                log_warning("The unit of mode '%s' did not stop cleanly.", mode);
                         s->stopped_old = true;
                         continue;
                 }
                 (void)refusal_set(&s->refusal, REFUSAL_FAILED,
                                   "The unit of mode '%s' cannot be stopped: %s.", mode,
-                                  strerror(-r));
+                                  r == -EIO ? "it goes on" : strerror(-r));
                 if (!s->now.is_fallback)
                         return REFUSAL_FAILED;
                 log_warning("%s", s->refusal.text);
@@ -204,16 +205,24 @@ static RefusalKind let_them_go(void *userdata, UndoLog *undo, Refusal *refusal) 
  * the plan has only the steps of what is not home yet, and leaves out what somebody uses by now.
  */
 static RefusalKind try_again(Switch *s, Writer *writer, UndoLog *undo) {
+        _cleanup_free_ Plan *plan = malloc(sizeof(*plan));
         const Refusal before = s->refusal;
         RefusalKind kind;
 
+        if (!plan)
+                return REFUSAL_HALF_WAY;
         log_notice("Trying once more.");
+        *plan = s->plan;
         s->n_tried = s->plan.n_steps;
         s->refusal = (Refusal){ .kind = REFUSAL_NONE };
         if (look_again(s) == REFUSAL_NONE) {
                 kind = plan_apply(writer, &s->plan, &s->now.host, true, NULL, undo, &s->refusal);
                 if (kind != REFUSAL_HALF_WAY)
                         return kind;
+        } else {
+                /* A plan that was refused does not say what stays on vfio-pci. */
+                s->plan = *plan;
+                s->n_tried = 0;
         }
         s->refusal = before;
         return REFUSAL_HALF_WAY;
@@ -227,8 +236,7 @@ static RefusalKind take_steps(Switch *s) {
         RefusalKind kind;
         int r;
 
-        r = undo_log_open_with(s->now.root, s->now.state.mode, s->now.mode, s->now.state.units,
-                               s->now.state.n_units, &undo);
+        r = undo_log_open(s->now.root, s->now.state.mode, s->now.mode, &s->now.before, &undo);
         if (r < 0 && !s->now.is_fallback)
                 return refusal_set(&s->refusal, REFUSAL_FAILED,
                                    "The undo log /" UNDO_PATH " cannot be written: %s.",
@@ -261,6 +269,8 @@ static RefusalKind take_steps(Switch *s) {
         r = undo_log_remove(&undo);
         if (r < 0)
                 log_warning_errno(r, "The undo log /" UNDO_PATH " cannot be removed: %m");
+        s->was_put_back =
+                kind != REFUSAL_NONE && kind != REFUSAL_HALF_WAY && s->now.before.n_homes > 0;
         return kind;
 }
 
@@ -305,7 +315,9 @@ static const char *mode_after_failure(const Switch *s, RefusalKind kind) {
         if (kind == REFUSAL_WEDGED)
                 return "";
         if (kind != REFUSAL_HALF_WAY)
-                return s->stopped_old ? s->now.state.mode : "";
+                return s->stopped_old || (s->was_put_back && !s->request->without_units)
+                               ? s->now.state.mode
+                               : "";
         return s->now.is_fallback || s->request->without_units ? "" : s->now.config.fallback_mode;
 }
 

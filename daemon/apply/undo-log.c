@@ -12,23 +12,18 @@
 #include "host/state-files.h"
 #include "undo-log.h"
 
-int undo_log_open(const Root *root, const char *old_mode, const char *mode, UndoLog *ret) {
-        return undo_log_open_with(root, old_mode, mode, NULL, 0, ret);
-}
-
-int undo_log_open_with(const Root *root, const char *old_mode, const char *mode,
-                       const StoppedUnit *units, size_t n_units, UndoLog *ret) {
+int undo_log_open(const Root *root, const char *old_mode, const char *mode, const RunState *before,
+                  UndoLog *ret) {
         _cleanup_free_ char *text = NULL;
-        int r = 0;
+        int r;
 
         *ret = UNDO_LOG_NULL;
-        (void)memset(&ret->state, 0, sizeof(ret->state));
+        if (before)
+                ret->state = *before;
+        ret->state.writer = (RunWriter){ 0 };
         (void)snprintf(ret->state.old_mode, sizeof(ret->state.old_mode), "%s", old_mode);
         (void)snprintf(ret->state.mode, sizeof(ret->state.mode), "%s", mode);
-        for (size_t i = 0; r >= 0 && i < n_units; i++)
-                r = run_state_add_unit(&ret->state, &units[i]);
-        if (r >= 0)
-                r = run_state_format(&ret->state, &text);
+        r = run_state_format(&ret->state, &text);
         if (r >= 0)
                 r = file_replace_at(root->fd, UNDO_PATH, text, (size_t)r);
         if (r < 0)

@@ -16,13 +16,16 @@ typedef struct UndoLog {
 
 #define UNDO_LOG_NULL ((UndoLog){ .root_fd = -1, .fd = -1 })
 
-/** Starts a new log, in place of one that a killed apply left. Returns 0 or a negative errno. */
+/**
+ * Starts a new log, in place of one that a killed apply left.
+ *
+ * @before: what it begins with: the units that stand stopped, which this switch may start again,
+ * and all that the killed one had moved, so that to undo this switch undoes that, too; NULL: none
+ *
+ * Returns 0 or a negative errno.
+ */
 _must_check_ int undo_log_open(const Root *root, const char *old_mode, const char *mode,
-                               UndoLog *ret);
-
-/** The same, with the units that stand stopped since before, which this switch may start again. */
-_must_check_ int undo_log_open_with(const Root *root, const char *old_mode, const char *mode,
-                                    const StoppedUnit *units, size_t n_units, UndoLog *ret);
+                               const RunState *before, UndoLog *ret);
 
 /**
  * Notes that a unit runs and is about to be stopped, unless it is noted already. Where only the

@@ -177,8 +177,8 @@ static uint64_t now_usec(void) {
         return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Returns 1 where there is an answer, 0 where the time is over. */
-static int await(int fd, uint64_t usec) {
+/* Returns whether there is an answer, or an end; false where the time is over. */
+static bool await(int fd, uint64_t usec) {
         const uint64_t end = now_usec() + usec;
         struct pollfd wanted = { .fd = fd, .events = POLLIN };
         int r;
@@ -189,8 +189,9 @@ static int await(int fd, uint64_t usec) {
                                                   .tv_nsec = (long)(left % 1000000) * 1000 };
 
                 r = ppoll(&wanted, 1, &timeout, NULL);
-        } while (r < 0 && errno == EINTR);
-        return r < 0 ? -errno : r;
+                /* Whatever is wrong: who would wait for the child now might wait without end. */
+        } while (r < 0 && now_usec() < end);
+        return r > 0;
 }
 
 static int give_up(Writer *writer) {
@@ -217,11 +218,9 @@ static int ask(Writer *writer, const RunWrite *what, const Request *request) {
         note_write(writer);
         if (send(writer->fd, request, sizeof(*request), MSG_NOSIGNAL) ==
             (ssize_t)sizeof(*request)) {
-                r = await(writer->fd, writer_deadline(writer, what->kind));
-                if (r == 0)
+                if (!await(writer->fd, writer_deadline(writer, what->kind)))
                         return give_up(writer);
-                if (r > 0 &&
-                    recv(writer->fd, &answer, sizeof(answer), 0) == (ssize_t)sizeof(answer))
+                if (recv(writer->fd, &answer, sizeof(answer), 0) == (ssize_t)sizeof(answer))
                         return answer;
         }
         /* Somebody killed it. The next write has another one. */

@@ -149,6 +149,20 @@ int units_look(const char (*names)[CONFIG_UNIT_SIZE], size_t n, UnitState *ret) 
         return parse_states(output, n, ret);
 }
 
+bool units_may_run(const char *unit) {
+        char names[1][CONFIG_UNIT_SIZE];
+        UnitState state;
+
+        (void)snprintf(names[0], sizeof(names[0]), "%s", unit);
+        return units_look((const char(*)[CONFIG_UNIT_SIZE])names, 1, &state) < 0 || state.runs;
+}
+
+bool units_mode_may_run(const char *mode) {
+        char unit[UNIT_NAME_SIZE];
+
+        return units_may_run(unit_name(mode, unit));
+}
+
 int units_reset_failed(const char *mode) {
         return run_quietly("reset-failed", "--quiet", mode);
 }

@@ -79,6 +79,12 @@ _must_check_ int units_job(const char *mode, char ret[static 16]);
  */
 _must_check_ int units_look(const char (*names)[CONFIG_UNIT_SIZE], size_t n, UnitState *ret);
 
+/** Whether a unit runs, or nobody can be asked. */
+bool units_may_run(const char *unit);
+
+/** The same of a mode's unit. */
+bool units_mode_may_run(const char *mode);
+
 /** Stops another unit than a mode's, by its whole name, and waits. Returns as units_start(). */
 _must_check_ int units_stop_service(const char *unit);
 

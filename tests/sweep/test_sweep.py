@@ -190,3 +190,16 @@ def test_it_is_killed(sweep: Sweep, request: pytest.FixtureRequest) -> None:
                 wrong = judge(sweep, machine, mode, run)
             draw.note(mode, point, action, wrong or sweep.recover(machine, mode))
     draw.conclude("kill")
+
+
+def test_killed_and_then_refused(sweep: Sweep, request: pytest.FixtureRequest) -> None:
+    """What undoes the second switch undoes what was left of the first: the old mode is whole again."""
+    draw = Draw(sweep, request)
+    for mode, point in draw.points():
+        if mode != "passthrough":
+            continue
+        machine, _ = sweep.harm(mode, point, "kill")
+        machine.remove_temporary()
+        (machine.root / ".fake-faults").write_text("bind 0000:01:00.0 vfio-pci * EBUSY\n", encoding="utf-8")
+        draw.note(mode, point, "kill", judge(sweep, machine, mode, machine.apply("switch", mode)))
+    draw.conclude("kill-and-fail")

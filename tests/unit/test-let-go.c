@@ -52,7 +52,8 @@ static int set_up(void **state) {
         machine->plan.steps[machine->plan.n_steps++] =
                 (Step){ .kind = STEP_UNBIND, .address = gpu->address, .driver = "bochs-drm" };
         machine->let_go.now = &machine->now;
-        assert_int_equal(undo_log_open(&machine->root, "host", "passthrough", &machine->undo), 0);
+        assert_int_equal(undo_log_open(&machine->root, "host", "passthrough", NULL, &machine->undo),
+                         0);
         *state = machine;
         return 0;
 }
@@ -147,13 +148,14 @@ static void test_units_in_the_log(void **state) {
         static const StoppedUnit units[] = { { "a.service", false, { 0 } },
                                              { "b.service", true, { 0, 1, 0, 1 } } };
         Machine *machine = *state;
-        RunState *read = calloc(1, sizeof(*read));
+        RunState *read = calloc(1, sizeof(*read)), *before = calloc(1, sizeof(*before));
         char *text;
 
         undo_log_close(&machine->undo);
+        assert_int_equal(run_state_add_unit(before, &units[0]), 0);
         assert_int_equal(
-                undo_log_open_with(&machine->root, "host", "passthrough", units, 1, &machine->undo),
-                0);
+                undo_log_open(&machine->root, "host", "passthrough", before, &machine->undo), 0);
+        free(before);
         for (unsigned i = 0; i < 2; i++)
                 for (unsigned n = 0; n < 2; n++)
                         assert_int_equal(undo_log_add_unit(&machine->undo, &units[i]), 0);

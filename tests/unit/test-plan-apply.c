@@ -91,7 +91,7 @@ static RefusalKind switch_to(Switch *s, const char *mode, bool best_effort) {
         s->refusal = (Refusal){ 0 };
         assert_int_equal(host_scan(&s->root, &s->config, &s->state, &s->host), 0);
         assert_int_equal(plan_make(&input, &s->plan, &s->refusal), REFUSAL_NONE);
-        assert_int_equal(undo_log_open(&s->root, "", mode, &s->undo), 0);
+        assert_int_equal(undo_log_open(&s->root, "", mode, NULL, &s->undo), 0);
         return plan_apply(&s->writer, &s->plan, &s->host, best_effort, NULL, &s->undo, &s->refusal);
 }
 
@@ -460,7 +460,7 @@ static void test_undo_log_cannot_be_written(void **state) {
         Switch *s = switch_new();
 
         fake_host_remove(s->fake, RUN_DIR);
-        assert_true(undo_log_open(&s->root, "", "host", &s->undo) < 0);
+        assert_true(undo_log_open(&s->root, "", "host", NULL, &s->undo) < 0);
         assert_int_equal(s->undo.fd, -1);
         assert_int_equal(undo_log_remove(&s->undo), 0);
         switch_free(s);

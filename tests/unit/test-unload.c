@@ -197,7 +197,7 @@ static RefusalKind switch_to(Switch *s, const char *mode, bool early) {
         assert_int_equal(host_scan(&s->root, &s->config, &s->state, &s->host), 0);
         assert_int_equal(plan_make(&input, &s->plan, &s->refusal), REFUSAL_NONE);
         s->plan.early = early;
-        assert_int_equal(undo_log_open(&s->root, "", mode, &s->undo), 0);
+        assert_int_equal(undo_log_open(&s->root, "", mode, NULL, &s->undo), 0);
         return plan_apply(&s->writer, &s->plan, &s->host, false, NULL, &s->undo, &s->refusal);
 }
 

@@ -12,7 +12,7 @@ the next command leads to the mode that it names.
 import random
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,9 +143,10 @@ class Draw:
         self._runs = self._points = 0
         self._failures: list[str] = []
 
-    def points(self) -> Iterator[tuple[str, Point]]:
+    def points(self, modes: Iterable[str] = OTHER) -> Iterator[tuple[str, Point]]:
         """With the mode that is gone to."""
-        for mode, seen in self._sweep.points.items():
+        for mode in modes:
+            seen = self._sweep.points[mode]
             drawn = seen if self._is_long else self._rng.sample(seen, SAMPLE)
             for point in sorted(drawn, key=seen.index):
                 self._points += 1
@@ -195,9 +196,7 @@ def test_it_is_killed(sweep: Sweep, request: pytest.FixtureRequest) -> None:
 def test_killed_and_then_refused(sweep: Sweep, request: pytest.FixtureRequest) -> None:
     """What undoes the second switch undoes what was left of the first: the old mode is whole again."""
     draw = Draw(sweep, request)
-    for mode, point in draw.points():
-        if mode != "passthrough":
-            continue
+    for mode, point in draw.points(["passthrough"]):
         machine, _ = sweep.harm(mode, point, "kill")
         machine.remove_temporary()
         (machine.root / ".fake-faults").write_text("bind 0000:01:00.0 vfio-pci * EBUSY\n", encoding="utf-8")

@@ -49,8 +49,8 @@ process() {
 
 # What may be there more than once, or less often than before.
 things() {
-    # The kernel's own have no program, and come and go.
-    find /proc/[0-9]*/exe -maxdepth 0 -printf 'program %l\n' | grep /
+    # The kernel's own have no program, and come and go. Not through a pipe: its other end would be one more.
+    find /proc/[0-9]*/exe -maxdepth 0 -lname '/*' -printf 'program %l\n'
     find /sys/bus/pci/devices/*/{driver,iommu_group} -printf 'function %p %l\n'
     grep -H . /sys/bus/pci/devices/*/{driver_override,enable,irq,resource,reset_method,power/control}
     find /sys/class/{drm,graphics,sound,vfio,vfio-dev} /sys/kernel/iommu_groups -printf 'class %p\n'

@@ -4,6 +4,8 @@ in the place of a service. Little endian, no file descriptors.
 """
 
 import collections
+import contextlib
+import ctypes
 import os
 import socket
 import struct
@@ -16,6 +18,8 @@ FIELDS = {1: ("path", "o"), 2: ("interface", "s"), 3: ("member", "s"), 4: ("erro
           8: ("signature", "g")}
 FIXED = {"y": "B", "b": "I", "n": "h", "q": "H", "i": "i", "u": "I", "x": "q", "t": "Q", "d": "d"}
 ALIGN = {"y": 1, "g": 1, "v": 1, "n": 2, "q": 2, "x": 8, "t": 8, "d": 8, "(": 8, "{": 8}
+
+_SETRESUID = {"x86_64": 117, "aarch64": 147}
 
 Variant = collections.namedtuple("Variant", "signature value")
 
@@ -132,20 +136,31 @@ class Message:
         return message
 
 
+@contextlib.contextmanager
+def this_thread_as(uid):
+    """os.seteuid() would change every thread, also one that is a service and writes its files meanwhile."""
+    own = os.geteuid()
+    if uid is None or uid == own:
+        yield
+        return
+    libc, call = ctypes.CDLL(None, use_errno=True), _SETRESUID[os.uname().machine]
+    if libc.syscall(call, -1, uid, -1) < 0:
+        raise OSError(ctypes.get_errno(), f"user {uid}")
+    try:
+        yield
+    finally:
+        libc.syscall(call, -1, own, -1)
+
+
 class Connection:
     """@uid: to be seen as by the bus; only root can be somebody else."""
 
     def __init__(self, path, uid=None):
         self.socket = socket.socket(socket.AF_UNIX)
         self.buffer, self.queue, self.serial = bytearray(), collections.deque(), 0
-        own = os.geteuid()
-        try:
-            if uid is not None and uid != own:
-                os.seteuid(uid)
+        with this_thread_as(uid):
             self.socket.connect(path)
-        finally:
-            os.seteuid(own)
-        name = str(own if uid is None else uid).encode().hex().encode()
+        name = str(os.geteuid() if uid is None else uid).encode().hex().encode()
         self.socket.sendall(b"\0AUTH EXTERNAL " + name + b"\r\n")
         assert self.socket.recv(4096).startswith(b"OK"), "not let in"
         self.socket.sendall(b"BEGIN\r\n")

@@ -69,18 +69,15 @@ def check_host_instead(pc: PC, name: str, *words: str) -> None:
 
 
 @pytest.mark.cold("gpu", extra="vfio_mode=host vfio_mode=passthrough")
-def test_passthrough_twice(pc: PC) -> None:
-    """The host's GPU driver never binds, at the first boot and at later ones, and nothing is degraded. The
-    last vfio_mode= counts. (More boots in a row are in test_next_boot.py.)
+def test_passthrough(pc: PC) -> None:
+    """The host's GPU driver never binds, and nothing is degraded. The last vfio_mode= counts.
+
+    More boots in a row are in test_next_boot.py and test_bookworm.py.
     """
     assert pc.state == "running"
-    for number in range(2):
-        if number > 0:
-            pc.reboot()
-        assert pc.ok("systemctl is-system-running") == "running"
-        check_passthrough(pc)
-        check_host_drivers_never_bound(pc)
-        assert "vfio_mode=passthrough on the kernel command line" in journal(pc, "-u", BOOT)
+    check_passthrough(pc)
+    check_host_drivers_never_bound(pc)
+    assert "vfio_mode=passthrough on the kernel command line" in journal(pc, "-u", BOOT)
 
 
 @pytest.mark.cold("gpu-initramfs", files={INI: f"{TO_PASSTHROUGH}hugepages-2M = 128\n"})

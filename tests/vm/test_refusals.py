@@ -150,7 +150,7 @@ def test_drives_the_console(pc: PC) -> None:
     check_refused(pc, "passthrough", "drives-the-console", 6, GPU, "consent = boot-vga")
 
 
-@pytest.mark.machine("no-vga")
+@pytest.mark.machine("nic")
 def test_drives_the_console_without_boot_vga(pc: PC) -> None:
     """Nor does a display that is no VGA, but has the console; on the way to the fallback mode it stays."""
     pc.write(INI, ini(consent=""))

@@ -68,18 +68,22 @@ vfio-devices = gpu second
     assert drivers(pc, *FIRST, *SECOND) == VFIO * 2
 
 
-# ---- Swapped and moved, while the machine was off ----
+# ---- Swapped, and moved while the machine was off ----
 
 
-@pytest.mark.cold("swapped")
+@pytest.mark.machine("nic")
 def test_swapped_for_another(pc: PC) -> None:
     """Another card in the configured slot is refused, with what it is and what it should be."""
+    assert pc.monitor("device_del gpu0") == ""
+    pc.ok(f"udevadm wait --removed --timeout=60 /sys/bus/pci/devices/{FIRST[0]}")
+    assert pc.monitor("device_add virtio-rng-pci,bus=port1") == ""
+    pc.ok(f"udevadm wait --settle --timeout=60 /sys/bus/pci/devices/{FIRST[0]}")
     assert drivers(pc, FIRST[0]) == ["virtio-pci"]
-    check_refused(pc, "passthrough", "other-device-there", 5, FIRST[0], "1234:1111", "1af4:1050")
+    check_refused(pc, "passthrough", "other-device-there", 5, FIRST[0], "1234:1111", "1af4:1044")
     assert drivers(pc, FIRST[0]) == ["virtio-pci"]
 
 
-@pytest.mark.machine("no-vga")
+@pytest.mark.machine("nic")
 def test_an_id_alone_finds_the_card(pc: PC) -> None:
     """Where one slot has the id, the card is found by it, with its other function."""
     pc.write(INI, ini("id = 1234:1111"))

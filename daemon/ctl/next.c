@@ -27,15 +27,14 @@ const Verb verb_next = {
         .name = "next",
         .synopsis = "MODE [--tries=N] [--without-protection] | --cancel",
         .summary = "Go to a mode at the next boot, once",
-        .details =
-                "One boot goes to the mode; the boots after it go where they went before. Should\n"
-                "that boot fail, the one after it goes to the fallback mode.\n"
-                "\n"
-                "  --tries=N               Boots that it may take, 1 to 3; 1 without it.\n"
-                "  --without-protection    Also where nothing would bring the screen back if\n"
-                "                          that boot failed.\n"
-                "  --cancel                Take back what was set for the next boot, and let a\n"
-                "                          default that failed be tried again.\n",
+        .details = "One boot goes to the mode. Where it is confirmed, the boots after it go where\n"
+                   "they went before, else to the fallback mode.\n"
+                   "\n"
+                   "  --tries=N               Boots that it may take, 1 to 3; 1 without it.\n"
+                   "  --without-protection    Also where nothing would bring the screen back if\n"
+                   "                          that boot failed.\n"
+                   "  --cancel                Take back what was set for the next boot, and let a\n"
+                   "                          default that failed be tried again.\n",
         .max_operands = 1,
         .options = VERB_OPTION_CANCEL | VERB_OPTION_TRIES | VERB_OPTION_WITHOUT_PROTECTION,
         .is_remote = true,

@@ -106,8 +106,10 @@ def _snapshot(machine: Machine, image: Image) -> Path:
             pc.boot()
             if machine.prepare:
                 with cache.timed(f"prepare {machine.name}"):
-                    pc.ok(machine.prepare)
-                    pc.reboot()
+                    pc.ok(f"{machine.prepare} && sync")
+                    pc.reset()
+                    pc.wait_agent()
+                    pc.wait_up()
             if pc.state != "running":
                 failed = pc.run("systemctl --failed --no-legend").out
                 print(f"vm: {machine.name} is {pc.state}: {failed}", file=sys.stderr)

@@ -259,6 +259,18 @@ static void check_switch(Inspect *i) {
 
 /* --- the next boot --- */
 
+static void check_scripts(Inspect *i, const BootPlace *place) {
+        char advice[128];
+
+        if (place->has_scripts) {
+                check(i, CHECK_PASS, "boot-scripts", "", "GRUB's configuration reads it.");
+                return;
+        }
+        (void)snprintf(advice, sizeof(advice), "Run %s.", place->grub_command);
+        check(i, CHECK_WARN, "boot-scripts", advice, "GRUB's configuration does not read it%s%s.",
+              place->why_no_scripts[0] ? ": " : " yet", place->why_no_scripts);
+}
+
 static void check_place(Inspect *i) {
         const BootPlace *place = &i->next.place;
 
@@ -278,16 +290,13 @@ static void check_place(Inspect *i) {
                 check(i, CHECK_PASS, "boot-place", "", "%s with the boot environment /%s.",
                       boot_loader_name(place->loader), place->path);
         if (place->path[0] != '\0')
-                check(i, place->has_scripts ? CHECK_PASS : CHECK_WARN, "boot-scripts",
-                      "Update GRUB's configuration (update-grub or grub-mkconfig).",
-                      place->has_scripts ? "GRUB's configuration reads it."
-                                         : "GRUB's configuration does not read it yet.");
+                check_scripts(i, place);
 }
 
 static void check_protection(Inspect *i) {
         const BootMarker *marker = &i->next.marker;
 
-        if (i->next.place.path[0] != '\0')
+        if (i->next.place.path[0] != '\0' && i->next.place.has_scripts)
                 check(i, boot_marker_proves_grub(marker) ? CHECK_PASS : CHECK_WARN,
                       "boot-protection", "Reboot once, so that GRUB is seen to read and write it.",
                       boot_marker_proves_grub(marker)

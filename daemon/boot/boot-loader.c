@@ -59,6 +59,21 @@ static bool exists(const Root *root, const char *path) {
         return faccessat(root->fd, path, F_OK, 0) == 0;
 }
 
+/* The first line is enough: it names what is missing. */
+static void read_refusal(const char *text, GrubConfig *ret) {
+        const char *reason = strstr(text, GRUB_SCRIPT_REFUSAL);
+        size_t length;
+
+        if (!reason)
+                return;
+        reason += strlen(GRUB_SCRIPT_REFUSAL);
+        length = strcspn(reason, "\n");
+        if (length > 0 && reason[length - 1] == '.')
+                length--;
+        (void)snprintf(ret->why_no_scripts, sizeof(ret->why_no_scripts), "%.*s", (int)length,
+                       reason);
+}
+
 /* What cannot be read, or is longer than any grub.cfg, has no script of ours for all we know. */
 static int read_grub_config(const Root *root, const char *directory, GrubConfig *ret) {
         _cleanup_free_ char *text = NULL;
@@ -75,6 +90,8 @@ static int read_grub_config(const Root *root, const char *directory, GrubConfig 
         if (n < 0)
                 return 1;
         ret->has_scripts = strstr(text, GRUB_SCRIPT_MARK);
+        if (!ret->has_scripts)
+                read_refusal(text, ret);
         ret->is_bls = strstr(text, "blscfg") && exists(root, "boot/loader/entries");
         return 1;
 }
@@ -87,6 +104,13 @@ int grub_config_find(const Root *root, GrubConfig *ret) {
         for (size_t i = 0; i < ARRAY_SIZE(directories) && r == 0; i++)
                 r = read_grub_config(root, directories[i], ret);
         return r < 0 ? r : 0;
+}
+
+const char *grub_config_command(const Root *root, const GrubConfig *grub) {
+        if (exists(root, "usr/sbin/update-grub"))
+                return "update-grub";
+        return strcmp(grub->directory, "boot/grub2") == 0 ? "grub2-mkconfig -o /boot/grub2/grub.cfg"
+                                                          : "grub-mkconfig -o /boot/grub/grub.cfg";
 }
 
 /* --- which one --- */

@@ -237,6 +237,8 @@ int boot_place_find(const Root *root, BootPlace *ret) {
                 return r;
         ret->loader = boot_loader_find(root, &grub);
         ret->has_scripts = grub.has_scripts;
+        ret->grub_command = grub_config_command(root, &grub);
+        (void)snprintf(ret->why_no_scripts, sizeof(ret->why_no_scripts), "%s", grub.why_no_scripts);
         (void)snprintf(ret->grub_directory, sizeof(ret->grub_directory), "%s", grub.directory);
         /* After GRUB's directory was opened, which may be an automount. */
         r = mount_info_read(root, &table);

@@ -17,6 +17,7 @@
 #include "model/refusal.h"
 
 #define BOOT_PATH_SIZE 256
+#define GRUB_REASON_SIZE 192
 
 /** What loads the kernel. */
 typedef enum BootLoader {
@@ -38,8 +39,11 @@ typedef struct BootPlace {
                                                 written     any more (see why_not); else "" */
         char esp_uuid[16]; /**< file system UUID where the block is on the ESP; else "" */
         bool has_scripts;  /**< grub.cfg holds our script */
-        Refusal why_not;   /**< kind REFUSAL_NONE where there is a place; else REFUSAL_NOT_SUPPORTED
-                              with the reason and the manual route */
+        char why_no_scripts[GRUB_REASON_SIZE]; /**< why grub.cfg was made without it, without a full
+                                                  stop; "": not known */
+        const char *grub_command;              /**< makes grub.cfg anew */
+        Refusal why_not; /**< kind REFUSAL_NONE where there is a place; else REFUSAL_NOT_SUPPORTED
+                            with the reason and the manual route */
 } BootPlace;
 
 /** A loader's name for people: "GRUB", "systemd-boot", ... */

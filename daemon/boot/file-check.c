@@ -18,7 +18,7 @@
 
 #define EXTENTS_MAX 4
 
-#define NEW_ONE "delete it, and have a new one made (update-grub)"
+#define NEW_ONE "delete it, and have a new one made (update-grub or grub-mkconfig)"
 
 const char *file_extents_problem(uint32_t flags) {
         if (flags & FIEMAP_EXTENT_SHARED)

@@ -90,10 +90,16 @@ static RefusalKind explain_unprotected(const Request *request, bool made, Refusa
 
         if (now->place.path[0] == '\0')
                 return refusal_set(refusal, REFUSAL_NOT_SUPPORTED, "%s", now->place.why_not.text);
+        if (!now->place.has_scripts && now->place.why_no_scripts[0] != '\0')
+                return refusal_set(refusal, REFUSAL_UNPROTECTED,
+                                   "GRUB's configuration was made without vfio-mode's script: %s. "
+                                   "When that is mended run %s, and reboot once.",
+                                   now->place.why_no_scripts, now->place.grub_command);
         if (!now->place.has_scripts)
                 return refusal_set(refusal, REFUSAL_UNPROTECTED,
                                    "GRUB's configuration does not have vfio-mode's script yet: run "
-                                   "update-grub, and reboot once.");
+                                   "%s, and reboot once.",
+                                   now->place.grub_command);
         if (now->marker.kind == BOOT_KIND_UNWRITABLE)
                 return refusal_set(refusal, REFUSAL_NOT_SUPPORTED,
                                    "GRUB could not write /%s in the last boot, so that a boot that "
@@ -318,8 +324,7 @@ static RefusalKind prepare_default(Request *request, NextBootAnswer *ret, Refusa
                 return next_boot_ensure(request->root, now, &ret->changed, refusal);
         if (request->is_fallback && request->default_is_fallback && !block_speaks(now))
                 return REFUSAL_NONE;
-        why = now->place.path[0] ? "GRUB's configuration does not have vfio-mode's script "
-                                   "(update-grub)."
+        why = now->place.path[0] ? "GRUB's configuration does not have vfio-mode's script."
                                  : now->place.why_not.text;
         /* default-mode has no kernel arguments, and comes after what GRUB says. */
         if (request->mode->cmdline[0] != '\0' || block_speaks(now))

@@ -125,11 +125,12 @@ static RefusalKind confirm_block(const Root *root, NextBoot *now, const char *mo
         }
         if (now->place.path[0] == '\0' || !now->place.has_scripts)
                 return boot_kind_is_armed(now->marker.kind)
-                               ? refusal_set(refusal, REFUSAL_NOT_SUPPORTED, "%s",
+                               ? refusal_set(refusal, REFUSAL_NOT_SUPPORTED, "%s%s%s",
                                              now->place.path[0] ? "GRUB's configuration has lost "
                                                                   "vfio-mode's script: run "
-                                                                  "update-grub."
-                                                                : now->place.why_not.text)
+                                                                : now->place.why_not.text,
+                                             now->place.path[0] ? now->place.grub_command : "",
+                                             now->place.path[0] ? "." : "")
                                : REFUSAL_NONE;
         if (now->state_result < 0)
                 return REFUSAL_NONE;

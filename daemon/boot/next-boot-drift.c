@@ -39,8 +39,10 @@ static void add_armed(const NextBoot *now, const Config *config, Lines *lines) {
         if (now->state_result < 0 || (state->mode[0] == '\0' && !state->skip))
                 return;
         if (!now->place.has_scripts)
-                add(lines, "GRUB's configuration does not have vfio-mode's script, so that it will "
-                           "not see what is armed: run \"update-grub\".");
+                add(lines,
+                    "GRUB's configuration does not have vfio-mode's script, so that it will "
+                    "not see what is armed: run \"%s\".",
+                    now->place.grub_command);
         if (state->mode[0] == '\0')
                 return;
         mode = config_find_mode(config, state->mode);
@@ -119,8 +121,8 @@ static void add_menu(const Root *root, const NextBoot *now, const Config *config
                 is_old = strcmp(config->modes[i].name, config->fallback_mode) != 0 &&
                          !menu_has(text, &config->modes[i]);
         if (is_old)
-                add(lines, "The boot menu's entries are older than the configuration: run "
-                           "\"update-grub\".");
+                add(lines, "The boot menu's entries are older than the configuration: run \"%s\".",
+                    now->place.grub_command);
 }
 
 size_t next_boot_drift(const Root *root, const NextBoot *now, const Config *config, char ret[][256],

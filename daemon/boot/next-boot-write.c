@@ -90,8 +90,8 @@ RefusalKind next_boot_ensure(const Root *root, NextBoot *now, bool *ret_changed,
         if (r < 0)
                 return refusal_set(refusal, REFUSAL_FAILED,
                                    "The boot environment /%s cannot be made: %s. "
-                                   "\"update-grub\" makes it, too.",
-                                   path, strerror(-r));
+                                   "\"%s\" makes it, too.",
+                                   path, strerror(-r), now->place.grub_command);
         if (r > 0)
                 *ret_changed = true;
         if (next_boot_write(root, now, mend, NULL, &after, ret_changed, refusal) != REFUSAL_NONE)

@@ -403,6 +403,7 @@ class Rig:
         write("boot/grub/grub.cfg", "### vfio-mode environment ###\n")
         write("boot/grub/vfio-mode/vfio-mode.env", self.block())
         write("var/lib/dpkg/status", "")
+        write("usr/sbin/update-grub", "")
         write("proc/cmdline", "root=UUID=0b1c ro quiet vfio_mode.boot=idle.5.0\n")
         write("proc/sys/kernel/random/boot_id", "00000000-0000-4000-8000-000000000001\n")
 

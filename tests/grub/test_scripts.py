@@ -316,6 +316,32 @@ def test_the_whole_configuration(any_debian: Machine, grub: Path) -> None:
                    if "-recovery-" in name)
 
 
+def test_where_default_grub_d_is_not_read(quick: Machine, tmp_path: Path) -> None:
+    """GRUB as its makers publish it (Arch, openSUSE): a line in default/grub is what is missing."""
+    theirs = VERSIONS["here"] / "usr/sbin/grub-mkconfig"
+    loop = re.compile(r"^for x in .*default/grub\.d/.*?^done\n", re.M | re.S)
+    upstream, patches = loop.subn("", theirs.read_text())
+    assert patches == 1
+    (tmp_path / "usr/sbin").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "usr/sbin/grub-mkconfig").write_text(upstream)
+    default = quick.path("etc/default/grub")
+    default.write_text(DEFAULT)
+    config = mkconfig(quick.says(), tmp_path)
+    line = f". {quick.path('etc')}/default/grub.d/vfio-mode.cfg"
+    assert COMMENT not in config and "$vfio_args\n" not in config
+    header = (CONF.parents[1] / "daemon/boot/boot-loader.h").read_text()
+    for name in ("GRUB_SCRIPT_REFUSAL", "GRUB_SCRIPT_MARK"):
+        said = re.search(rf'#define {name} "(.*)"', header)[1]
+        assert said in config if name.endswith("REFUSAL") else said == COMMENT
+    assert f"$vfio_args is not on the kernel's command line: put the line '{line}' at the end of" in config
+    assert len(menu(config)) == 12, "the menu's entries need no variable"
+
+    default.write_text(f"{DEFAULT}{line}\n")
+    config = mkconfig(quick, tmp_path)
+    assert COMMENT in config and len(menu(config)) == 12
+    assert all(entry.endswith(" $vfio_args") for name, (_, entry) in menu(config).items()
+               if not name.startswith("vfio-mode-"))
+
 
 def test_a_machine_that_refuses_everything_has_its_menu(quick: Machine) -> None:
     (quick.path("etc/default") / "grub").write_text(DEFAULT)

@@ -182,6 +182,7 @@ int boot_machine_set_up(void **state) {
         fake_host_write(machine->fake, "run/udev/data/b8:1",
                         "S:disk/by-uuid/1A2B-3C4D\nE:ID_FS_UUID=1A2B-3C4D\n");
         fake_host_write(machine->fake, "var/lib/dpkg/status", "");
+        fake_host_write(machine->fake, "usr/sbin/update-grub", "");
         fake_host_write(machine->fake, EFI_VARIABLES_DIR "/BootOrder", "");
         boot_machine_config(machine, sample);
         (void)boot_machine_reboot(machine);

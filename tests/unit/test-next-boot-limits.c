@@ -57,6 +57,31 @@ static void test_no_script(void **state) {
         ASSERT_BOOTS("host");
 }
 
+/* grub.cfg was made, and has the script's reason in its place. */
+static void test_no_script_for_a_reason(void **state) {
+        BootMachine *m = *state;
+        char text[700] = "# vfio-mode: no mode can be chosen for the next boot: No entries.\n"
+                         "# vfio-mode: And more.\n";
+
+        fake_host_remove(m->fake, "usr/sbin/update-grub");
+        fake_host_write(m->fake, "boot/grub/grub.cfg", text);
+        assert_int_equal(once(m, "passthrough"), REFUSAL_UNPROTECTED);
+        assert_string_equal(m->refusal.text,
+                            "GRUB's configuration was made without vfio-mode's script: No entries. "
+                            "When that is mended run grub-mkconfig -o /boot/grub/grub.cfg, and "
+                            "reboot once.");
+        (void)memset(text + 70, 'x', sizeof(text) - 71);
+        fake_host_write(m->fake, "boot/grub2/grub.cfg", text);
+        fake_host_remove(m->fake, "boot/grub");
+        assert_int_equal(once(m, "passthrough"), REFUSAL_UNPROTECTED);
+        assert_said(m->refusal.text, ". When that is mended run grub2-mkconfig -o "
+                                     "/boot/grub2/grub.cfg, and reboot once.");
+        /* The reason of an earlier time is none. */
+        fake_host_write(m->fake, "boot/grub2/grub.cfg", "### vfio-mode environment ###\n");
+        assert_int_equal(once(m, "passthrough"), REFUSAL_UNPROTECTED);
+        assert_said(m->refusal.text, "reboot once so that GRUB is seen");
+}
+
 static void test_unwritable(void **state) {
         BootMachine *m = *state;
 
@@ -515,6 +540,8 @@ int main(void) {
                 ON_MACHINE("GRUB has not been seen yet", test_not_seen_yet),
                 ON_MACHINE("without protection", test_without_protection),
                 ON_MACHINE("grub.cfg without our script", test_no_script),
+                ON_MACHINE("grub.cfg that says why it is without our script",
+                           test_no_script_for_a_reason),
                 ON_MACHINE("GRUB cannot write", test_unwritable),
                 ON_MACHINE("a damaged block", test_damaged),
                 ON_MACHINE("a command line that would be cut", test_too_long),

@@ -448,26 +448,3 @@ def test_confirm(service, ask):
     assert answer_in(ask("confirm", "-j"))["changed"] is False
     service.fail("Confirm", "", "", f"{ERROR}OtherBoot")
     assert ask("confirm").returncode == 5
-
-
-# --- another machine ---
-
-def test_another_machine(service, bus, tmp_path):
-    """-H, with an ssh of ours that connects to the bus beside."""
-    (tmp_path / "ssh").write_text('#!/bin/sh\necho "$@" >>"$0.log"\n'
-                                  'exec systemd-stdio-bridge -p "$DBUS_SYSTEM_BUS_ADDRESS"\n')
-    (tmp_path / "ssh").chmod(0o755)
-    if not shutil.which("systemd-stdio-bridge"):
-        pytest.skip("no systemd-stdio-bridge")
-    there = {**bus, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    service.then("SetNextBoot", "sa{sv}", next_boot=ONCE)
-    assert answer_in(run("-H", "me@pc", "status", "-j", **there)) == service.description
-    assert run("-Hpc", "status", "--mode", **there).stdout == "host\n"
-    assert rows(run("-Hpc", "list-modes", **there).stdout)[2][0] == "passthrough"
-    assert answer_in(run("-Hpc", "next", "passthrough", "-j", **there))["changed"] is True
-    assert (tmp_path / "ssh.log").read_text().splitlines()[0].endswith(
-        "-- me@pc systemd-stdio-bridge")
-    (tmp_path / "ssh").write_text("#!/bin/sh\nexit 255\n")
-    answer = run("-Hpc", "status", **there)
-    assert (answer.returncode, answer.stdout) == (1, "")
-    assert "Cannot reach the service of vfio-mode on pc" in answer.stderr

@@ -157,9 +157,20 @@ def test_hibernated(pc: PC) -> None:
 # ---- default-mode = passthrough ----
 
 
+def panic(pc: PC) -> Boot:
+    """The kernel panics, and comes back by itself."""
+    pc.hold_resets()
+    pc.qemu.agent.send({"id": "no answer", "run": "sync; echo c > /proc/sysrq-trigger"})
+    with cache.timed("boot after a panic"):
+        pc.after_reset()
+        pc.wait_agent()
+        return boot(pc)
+
+
 @pytest.mark.nextboot("grub")
 def test_passthrough_by_the_configuration(pc: PC) -> None:
-    """default-mode names the mode; two boots in a row without a word of confirmation are enough.
+    """default-mode names the mode; two boots in a row without a word of confirmation are enough, and the
+    kernel of one that panics reboots by itself.
 
     A recovery entry and a damaged block are the host mode all the same.
     """
@@ -179,7 +190,7 @@ def test_passthrough_by_the_configuration(pc: PC) -> None:
 
     second = reset(pc)
     assert second.went_to("passthrough", "idle"), second
-    counted = reset(pc)
+    counted = panic(pc)
     assert counted.went_to("host", "idle"), counted
     said = pc.ok("vfio-modectl status")
     assert "were not confirmed" in said, f"status does not say why this is the host mode:\n{said}"

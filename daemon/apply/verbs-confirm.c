@@ -170,6 +170,15 @@ static void acknowledge(Confirm *c) {
                     record->mode, record->reason);
 }
 
+/* Whether or not it is still armed: the boot may have been counted. */
+static void say_not_run(Confirm *c) {
+        const char *mode = next_boot_not_run(&c->now);
+
+        if (mode[0] != '\0')
+                say(c, LOG_NOTICE, "'%s' was armed for this boot, and not run: %s.", mode,
+                    c->now.record.reason);
+}
+
 /* --- all of it --- */
 
 static void load(Confirm *c) {
@@ -205,6 +214,7 @@ RefusalKind apply_confirm(const Root *root) {
         if (c->now.record_is_current && c->now.record.kind == REFUSAL_WEDGED &&
             !disarm_next_boot(root))
                 kind = REFUSAL_FAILED;
+        say_not_run(c);
         if (is_to_be_confirmed(c))
                 kind = confirm_boot(c);
         else

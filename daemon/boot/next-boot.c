@@ -74,6 +74,17 @@ size_t next_boot_cmdline_length(const Root *root, const NextBoot *now, const cha
                KERNEL_CMDLINE_WORDS_MAX;
 }
 
+const char *next_boot_not_run(const NextBoot *now) {
+        const BootState *state = &now->state;
+
+        if (now->state_result < 0 || state->keep == BOOT_KEEP_YES || !now->record_is_current)
+                return "";
+        /* The sequence is the time of arming, which may have been since the boot. */
+        if (state->sequence > now->record.time || state->sequence == now->marker.sequence)
+                return "";
+        return state->mode;
+}
+
 /* --- the outlook --- */
 
 static void _printf_(4, 5)

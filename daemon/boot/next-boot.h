@@ -69,6 +69,11 @@ void next_boot_read(const Root *root, NextBoot *ret);
  * name. */
 void next_boot_outlook(const NextBoot *now, const Config *config, NextBootOutlook *ret);
 
+/** The mode that was armed for the running boot, for once or on trial, where that boot was not by
+ * the boot environment at all: from a menu entry, a recovery entry, by kexec. "": there was none.
+ */
+const char *next_boot_not_run(const NextBoot *now);
+
 /** How long the kernel's command line of a boot with these arguments is: what is ours on the
  * running one goes, and they come. 0 where the running one cannot be read. The kernel cuts off what
  * is not below KERNEL_CMDLINE_SIZE, without a word, and ours stands at the end. */

@@ -49,6 +49,8 @@ int last_boot_append(sd_bus_message *reply, const SnapshotBoot *boot) {
         r = sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "{sv}");
         if (r >= 0 && boot->is_known)
                 r = append_record(reply, "", &boot->record);
+        if (r >= 0 && boot->is_known)
+                r = append_text(reply, "", "not-run", boot->not_run);
         if (r >= 0 && boot->previous_is_known)
                 r = append_record(reply, "previous-", &boot->previous);
         return r < 0 ? r : sd_bus_message_close_container(reply);

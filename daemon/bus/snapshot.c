@@ -133,6 +133,7 @@ static void read_next_boot(const Root *root, const Config *config, Snapshot *ret
         copy(ret->block_path, sizeof(ret->block_path), boot->place.path);
         read_record(boot->record_is_current ? boot->record_result : -ENOENT, &boot->record,
                     &ret->last_boot.is_known, &ret->last_boot.record);
+        copy(ret->last_boot.not_run, sizeof(ret->last_boot.not_run), next_boot_not_run(boot));
         read_record(boot->previous_result, &boot->previous, &ret->last_boot.previous_is_known,
                     &ret->last_boot.previous);
         n_drift = config ? next_boot_drift(root, boot, config, drift, ARRAY_SIZE(drift)) : 0;

@@ -36,6 +36,7 @@ typedef struct SnapshotLines {
 typedef struct SnapshotBoot {
         bool is_known, previous_is_known;
         BootRecord record, previous;
+        char not_run[CONFIG_NAME_SIZE]; /**< armed for this boot, which was another; "": none */
 } SnapshotBoot;
 
 /** One function of a configured device: an object of org.vfiomode1.Device. */

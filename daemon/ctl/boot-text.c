@@ -40,17 +40,20 @@ char *boot_text_done(const json_object *boot) {
         const char *mode = json_get_word(boot, "mode"), *wanted = json_get_word(boot, "wanted");
         const char *reason = json_get_text(boot, "reason"), *kind = json_get_text(boot, "kind");
         const char *refusal = json_get_text(boot, "refusal");
-        _cleanup_free_ char *instead = NULL;
+        const char *not_run = json_get_word(boot, "not_run");
+        _cleanup_free_ char *instead = NULL, *armed = NULL;
 
         if (!json_get_word(boot, "source"))
                 return NULL;
         instead = wanted && mode && strcmp(wanted, mode) != 0
                           ? text_format(" instead of %s", wanted)
                           : text_format("%s", "");
-        return text_format("%s%s%s%s%s%s%s%s", mode ? mode : NO_MODE, instead,
+        armed = not_run ? text_format("; '%s' was armed, and not run", not_run)
+                        : text_format("%s", "");
+        return text_format("%s%s%s%s%s%s%s%s%s", mode ? mode : NO_MODE, instead,
                            strcmp(kind, "none") != 0 ? ", " : "",
                            strcmp(kind, "none") != 0 ? kind : "",
                            json_get_bool(boot, "confirmed") ? ", confirmed" : "",
                            reason[0] != '\0' ? ": " : "", reason,
-                           strcmp(refusal, "none") != 0 ? " (refused)" : "");
+                           strcmp(refusal, "none") != 0 ? " (refused)" : "", armed);
 }

@@ -121,8 +121,10 @@ static json_object *last_to_json(const NextBoot *next, int error, const RunResul
                 json_add_word(object, "text", result->text);
                 json_add_integer(object, "steps_taken", result->n_steps);
         }
-        if (next->record_is_current)
+        if (next->record_is_current) {
                 add_record(object, &next->record);
+                json_add_word(object, "not_run", next_boot_not_run(next));
+        }
         return object;
 }
 

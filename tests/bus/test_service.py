@@ -84,6 +84,9 @@ def test_last_boot(rig):
         "mode": "host", "wanted": "plain", "source": "command-line", "kind": "expired",
         "result": "none", "reason": "GRUB named it", "time": 1767225600, "confirmed": False,
         "unconfirmed": 0}
+    assert boot["not-run"] == ""
+    (rig.root / "boot/grub/vfio-mode/vfio-mode.env").write_text(rig.block(6, "plain", keep=1))
+    until(lambda: rig.get("LastBoot")["not-run"] == "plain")
     assert (boot["previous-mode"], boot["previous-kind"], boot["previous-confirmed"]) == (
         "plain", "trial", True)
 

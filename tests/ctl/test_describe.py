@@ -124,10 +124,20 @@ def test_this_boot_and_the_one_before(machine):
     assert answer["last_boot"] == {
         "time": "2026-01-01T00:00:00Z", "wanted": "host", "mode": "host",
         "source": "command-line", "kind": "expired", "refusal": "none", "confirmed": False,
-        "reason": "the trial of passthrough was not confirmed"}
+        "reason": "the trial of passthrough was not confirmed", "not_run": None}
     assert answer["previous_boot"]["kind"] == "trial"
     assert shown["Last boot"] == ["host, expired: the trial of passthrough was not confirmed"]
     assert shown["Boot before"] == ["passthrough, trial, confirmed: GRUB named it"]
+
+
+def test_armed_and_not_run(machine):
+    machine.record(marker="menu.0.0", source="command-line", reason="a menu entry was picked")
+    machine.block("passthrough", left=0, keep=1)
+    assert machine.json("status")["last_boot"]["not_run"] == "passthrough"
+    assert fields(machine.text("status"))["Last boot"] == [
+        "host, menu: a menu entry was picked; 'passthrough' was armed, and not run"]
+    machine.marker("trial.7.0")
+    assert machine.json("status")["last_boot"]["not_run"] is None
 
 
 def test_a_boot_without_a_record(machine):

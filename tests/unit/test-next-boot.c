@@ -3,6 +3,7 @@
 #undef NDEBUG
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "next-boot-words.h"
 
@@ -263,6 +264,18 @@ static void test_hibernation(void **state) {
         assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
 }
 
+/* What was armed and not run by a boot at such a time, in seconds from now. */
+static const char *not_run_since(BootMachine *m, int seconds) {
+        BootRecord record;
+
+        assert_int_equal(boot_record_read(&m->root, BOOT_RECORD_PATH, &record), 0);
+        if (seconds > 0)
+                record.time = (uint64_t)time(NULL) + (uint64_t)seconds;
+        assert_int_equal(boot_record_write(&m->root, &record), 0);
+        next_boot_read(&m->root, &m->now);
+        return next_boot_not_run(&m->now);
+}
+
 static void test_menu(void **state) {
         BootMachine *m = *state;
 
@@ -272,6 +285,26 @@ static void test_menu(void **state) {
         assert_string_equal(boot_machine_kexec(m), "passthrough");
         assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
         assert_said(m->refusal.text, "menu");
+}
+
+/* Armed, and then somebody picked another entry of the menu. */
+static void test_not_run(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good_with(m, "passthrough", &(NextBootOptions){ .tries = 2 }));
+        assert_string_equal(not_run_since(m, 0), ""); /* not its time yet */
+        boot_machine_cmdline(m, "quiet vfio_mode=fallback single\n");
+        assert_string_equal(boot_machine_kexec(m), "host");
+        assert_string_equal(not_run_since(m, 10), "passthrough");
+        ASSERT_BOOTS("passthrough");
+        assert_string_equal(not_run_since(m, 20), "");
+        ASSERT_DONE(confirm(m));
+        boot_machine_cmdline(m, "quiet vfio_mode=fallback single\n");
+        assert_string_equal(boot_machine_kexec(m), "host");
+        assert_string_equal(not_run_since(m, 30), ""); /* a default waits for the next boot */
+        ASSERT_DONE(for_good(m, "host"));
+        assert_string_equal(not_run_since(m, 40), "");
 }
 
 static void test_other_mode_in_force(void **state) {
@@ -351,6 +384,7 @@ int main(void) {
                 ON_MACHINE("kexec, and no record of it", test_kexec_without_a_record),
                 ON_MACHINE("a kernel that was hibernated is not confirmed", test_hibernation),
                 ON_MACHINE("a menu entry is not confirmed", test_menu),
+                ON_MACHINE("what was armed is not what was booted", test_not_run),
                 ON_MACHINE("another mode than the booted one", test_other_mode_in_force),
                 ON_MACHINE("a block that is gone since", test_block_gone),
                 ON_MACHINE("armed anew since the boot", test_armed_anew),

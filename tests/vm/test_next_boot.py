@@ -45,10 +45,15 @@ def test_one_boot_by_the_bus_and_by_the_menu(pc: PC, rng: random.Random) -> None
     assert (said["mode"], said["kind"], said["confirmed"]) == ("passthrough", "once", True)
     assert block(pc)["vfio_mode"] == "", "the boot was not confirmed by itself"
 
-    # The entry has the arguments that the mode had when update-grub ran.
+    # The entry has the arguments that the mode had when update-grub ran, whatever is armed.
+    pc.ok("vfio-modectl next passthrough")
     picked = pick(pc, "passthrough mode")
     assert picked.went_to("passthrough", "menu", ARGUMENTS), picked
     refused(pc, "vfio-modectl confirm", "(other-boot)")
+    said = pc.ok("vfio-modectl status")
+    assert "'passthrough' was armed, and not run" in said, said
+    assert block(pc)["vfio_left"] == "0"  # GRUB has counted the boot before it shows the menu
+    pc.ok("vfio-modectl next --cancel")
 
     back = reset(pc)
     assert back.went_to("host", "idle"), back
@@ -168,7 +173,7 @@ def panic(pc: PC) -> Boot:
 
 
 @pytest.mark.nextboot("grub")
-def test_passthrough_by_the_configuration(pc: PC) -> None:
+def test_passthrough_by_the_configuration(pc: PC, request: pytest.FixtureRequest) -> None:
     """default-mode names the mode; two boots in a row without a word of confirmation are enough, and the
     kernel of one that panics reboots by itself.
 
@@ -194,6 +199,14 @@ def test_passthrough_by_the_configuration(pc: PC) -> None:
     assert counted.went_to("host", "idle"), counted
     said = pc.ok("vfio-modectl status")
     assert "were not confirmed" in said, f"status does not say why this is the host mode:\n{said}"
+
+    if request.config.option.long:  # two boots more, of what default-mode decides nothing of
+        call(pc, "SetNextBoot", "'sa{sv}'", "passthrough", "0")
+        once = reset(pc)
+        assert (once.mode, once.marker[0]) == ("passthrough", "once"), once
+        assert " vfio_mode=passthrough panic=10 vfio_mode.boot=" in once.cmdline, once
+        after = reset(pc)
+        assert after.went_to("host", "expired"), after
 
     # A person lets it be tried again.
     pc.ok("vfio-modectl next --cancel")

@@ -305,6 +305,16 @@ static void test_not_run(void **state) {
         assert_string_equal(not_run_since(m, 30), ""); /* a default waits for the next boot */
         ASSERT_DONE(for_good(m, "host"));
         assert_string_equal(not_run_since(m, 40), "");
+
+        /* The same mode, but not by what was armed: that is no proof. */
+        ASSERT_BOOTS("host");
+        ASSERT_DONE(once(m, "passthrough"));
+        boot_machine_cmdline(m, "quiet vfio_mode=passthrough vfio_mode.boot=menu.0.0\n");
+        assert_string_equal(boot_machine_kexec(m), "passthrough");
+        assert_string_equal(not_run_since(m, 50), "passthrough");
+        assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
+        ASSERT_DONE(cancel(m));
+        assert_string_equal(not_run_since(m, 60), "");
 }
 
 static void test_other_mode_in_force(void **state) {

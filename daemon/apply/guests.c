@@ -164,6 +164,16 @@ static uint64_t time_to_wait(const Ending *e) {
         return now < e->deadline && e->deadline - now < INTERVAL ? e->deadline - now : INTERVAL;
 }
 
+/* Those that are never ended are only given the time to end by themselves. */
+static bool is_over(const Ending *e, uint64_t end) {
+        uint64_t now = now_usec();
+
+        for (size_t i = 0; i < e->holders.n && now >= e->deadline; i++)
+                if (!e->holders.list[i].is_kept)
+                        return now >= end;
+        return e->holders.n == 0 || now >= e->deadline;
+}
+
 static RefusalKind end_all(Ending *e, Refusal *refusal) {
         const Situation *now = e->now;
         uint64_t end = e->deadline + TERM_PATIENCE + KILL_PATIENCE;
@@ -178,7 +188,7 @@ static RefusalKind end_all(Ending *e, Refusal *refusal) {
                         return refusal_set(refusal, REFUSAL_FAILED,
                                            "Processes using VFIO cannot be looked for: %s.",
                                            strerror(-r));
-                if (e->holders.n == 0 || now_usec() >= end)
+                if (is_over(e, end))
                         return REFUSAL_NONE;
                 n_new = targets_watch(&e->targets, &e->holders);
                 if (n_new > 0)

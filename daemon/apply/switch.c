@@ -39,9 +39,10 @@ typedef struct Switch {
         int lock_fd;
         size_t n_tried; /* steps of a plan that had to be made anew */
         bool stopped_old;
-        bool was_put_back; /* what a switch before had left half-way */
-        bool left_old;     /* active, since it could not be asked to stop */
-        bool got_stuck;    /* now, and not in an earlier switch */
+        bool was_put_back;   /* what a switch before had left half-way */
+        bool left_old;       /* active, since it could not be asked to stop */
+        bool got_stuck;      /* now, and not in an earlier switch */
+        bool guest_has_rest; /* nothing failed, but a guest is in the way */
 } Switch;
 
 static void switch_free(Switch **s) {
@@ -228,6 +229,16 @@ static RefusalKind try_again(Switch *s, Writer *writer, UndoLog *undo) {
         return REFUSAL_HALF_WAY;
 }
 
+/* What could come home has; the rest can, as soon as its guest is gone. */
+static RefusalKind say_what_stays(Switch *s) {
+        s->guest_has_rest = true;
+        return refusal_set(&s->refusal, REFUSAL_HALF_WAY,
+                           "All is on the host again but for %zu function%s, which stay%s on "
+                           "vfio-pci: %s Then switch again.",
+                           s->plan.n_staying, s->plan.n_staying == 1 ? "" : "s",
+                           s->plan.n_staying == 1 ? "s" : "", s->plan.stays_since);
+}
+
 static RefusalKind take_steps(Switch *s) {
         _cleanup_(undo_log_close) UndoLog undo = UNDO_LOG_NULL;
         _cleanup_(writer_close) Writer writer = writer_new(s->now.root, s->request->early);
@@ -245,6 +256,8 @@ static RefusalKind take_steps(Switch *s) {
                           &s->refusal);
         if (kind == REFUSAL_HALF_WAY && s->now.is_fallback)
                 kind = try_again(s, &writer, &undo);
+        if (kind == REFUSAL_NONE && s->plan.n_staying > 0)
+                kind = say_what_stays(s);
         if (kind == REFUSAL_NONE || kind == REFUSAL_HALF_WAY) {
                 power_put_all_back(&writer, &s->now.state, &s->plan);
                 if (writer.is_stuck)
@@ -408,9 +421,10 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
                 (void)snprintf(result->text, sizeof(result->text), "%s", s->refusal.text);
                 (void)snprintf(ret->start, sizeof(ret->start), "%s",
                                mode_after_failure(s, result->kind));
-                ret->is_stranded = s->got_stuck || request->is_last_way ||
-                                   (s->now.is_fallback && (result->kind == REFUSAL_FAILED ||
-                                                           result->kind == REFUSAL_HALF_WAY));
+                ret->is_stranded =
+                        s->got_stuck || request->is_last_way ||
+                        (s->now.is_fallback && !s->guest_has_rest &&
+                         (result->kind == REFUSAL_FAILED || result->kind == REFUSAL_HALF_WAY));
                 ret->is_to_be_reset = s->got_stuck && is_to_be_reset(s);
         }
         return result->kind;

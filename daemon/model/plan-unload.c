@@ -118,7 +118,8 @@ void plan_unload_add_return(Planner *planner) {
         for (size_t i = 0; i < planner->n_wants && !planner->input->early; i++) {
                 const Want *want = &planner->wants[i];
 
-                is_due |= !want->vfio && run_state_find_home(state, want->function->address) &&
+                is_due |= !want->vfio && !want->stays &&
+                          run_state_find_home(state, want->function->address) &&
                           waiting_driver(planner_home_driver(planner, want));
         }
         for (size_t i = state->n_modules; is_due && i > 0; i--)

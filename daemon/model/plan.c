@@ -53,7 +53,8 @@ static RefusalKind add_want(Planner *planner, PciAddress address, const ConfigDe
                                   RUN_STATE_FUNCTIONS_MAX);
                 return refuse_or_note(planner);
         }
-        planner->wants[planner->n_wants++] = (Want){ function, device, vfio };
+        planner->wants[planner->n_wants++] =
+                (Want){ .function = function, .device = device, .vfio = vfio };
         return REFUSAL_NONE;
 }
 
@@ -245,27 +246,76 @@ static RefusalKind check_takes(Planner *planner) {
         return REFUSAL_NONE;
 }
 
-/* Unbinding vfio-pci under a guest never returns and hangs journald with it (6.1; facts T21). */
-static RefusalKind check_holders(Planner *planner) {
-        for (size_t i = 0; i < planner->n_wants; i++) {
-                const Function *function = planner->wants[i].function;
-                char address[PCI_ADDRESS_SIZE];
+/* Who has the function and is not ended first; NULL where nobody does. A guest that has the group's
+ * node has each of its functions, and they stay together. */
+static const Holder *find_holder(const Planner *planner, const Function *function) {
+        const Host *host = planner->input->host;
 
-                if (planner->wants[i].vfio || !function->on_vfio || function->holder.pid == 0 ||
-                    (planner->input->ends_guests && function->holder.pid != HOLDER_UNSEEN))
+        for (size_t i = 0; i < host->n_functions; i++) {
+                const Function *member = &host->functions[i];
+
+                if (member != function &&
+                    (function->iommu_group < 0 || member->iommu_group != function->iommu_group))
                         continue;
-                (void)pci_address_format(function->address, address);
-                if (function->holder.pid == HOLDER_UNSEEN)
-                        return refusal_set(
-                                planner->refusal, REFUSAL_BUSY,
-                                "%s is in use by a process that cannot be seen from here; "
-                                "shut that guest down first.",
-                                address);
-                return refusal_set(planner->refusal, REFUSAL_BUSY,
-                                   "%s is in use by process %d (%s); shut that guest down first.",
-                                   address, function->holder.pid, function->holder.command);
+                if (member->on_vfio && member->holder.pid != 0 &&
+                    (!planner->input->ends_guests || member->holder.pid == HOLDER_UNSEEN))
+                        return &member->holder;
+        }
+        return NULL;
+}
+
+static RefusalKind refuse_holder(Refusal *refusal, PciAddress function, const Holder *holder) {
+        char address[PCI_ADDRESS_SIZE];
+
+        (void)pci_address_format(function, address);
+        if (holder->pid == HOLDER_UNSEEN)
+                return refusal_set(refusal, REFUSAL_BUSY,
+                                   "%s is in use by a process that cannot be seen from here; "
+                                   "shut that guest down first.",
+                                   address);
+        return refusal_set(refusal, REFUSAL_BUSY,
+                           "%s is in use by process %d (%s); shut that guest down first.", address,
+                           holder->pid, holder->command);
+}
+
+/*
+ * Unbinding vfio-pci under a guest never returns and hangs journald with it (6.1; facts T21). On
+ * the way back what a guest has stays, and everything else returns; but in the fallback mode itself
+ * a guest was given the device by others, and it is not for mending to leave that mode.
+ */
+static RefusalKind check_holders(Planner *planner) {
+        const PlanInput *input = planner->input;
+        bool returns = planner->is_fallback && strcmp(input->state->mode, input->mode) != 0;
+
+        for (size_t i = 0; i < planner->n_wants; i++) {
+                Want *want = &planner->wants[i];
+                const Holder *holder = NULL;
+
+                if (!want->vfio && want->function->on_vfio)
+                        holder = find_holder(planner, want->function);
+                if (!holder)
+                        continue;
+                (void)refuse_holder(planner->refusal, want->function->address, holder);
+                if (!returns)
+                        return planner->refusal->kind;
+                plan_note(planner->plan, "%s Until then it stays on vfio-pci.",
+                          planner->refusal->text);
+                want->stays = true;
+                if (planner->plan->n_staying++ == 0)
+                        (void)snprintf(planner->plan->stays_since, REFUSAL_TEXT_SIZE, "%s",
+                                       planner->refusal->text);
         }
         return REFUSAL_NONE;
+}
+
+/* Where guests have all that would return, nothing is done: the old mode goes on. */
+static RefusalKind check_returns(const Planner *planner) {
+        for (size_t i = 0; i < planner->plan->n_steps; i++)
+                if (step_has_address(&planner->plan->steps[i]))
+                        return REFUSAL_NONE;
+        if (planner->plan->n_staying == 0)
+                return REFUSAL_NONE;
+        return refusal_set(planner->refusal, REFUSAL_BUSY, "%s", planner->plan->stays_since);
 }
 
 /* The fallback mode wants none. */
@@ -366,7 +416,7 @@ static void add_steps(Planner *planner) {
 
         for (int display = 1; display >= 0; display--)
                 for (size_t i = 0; i < planner->n_wants; i++)
-                        if (!planner->wants[i].vfio &&
+                        if (!planner->wants[i].vfio && !planner->wants[i].stays &&
                             function_is_display(planner->wants[i].function) == display)
                                 add_return(planner, &planner->wants[i]);
         plan_unload_add_return(planner);
@@ -411,7 +461,7 @@ RefusalKind plan_make(const PlanInput *input, Plan *ret, Refusal *ret_refusal) {
         }
         add_steps(&planner);
         list_vfio(&planner);
-        return REFUSAL_NONE;
+        return check_returns(&planner);
 }
 
 bool plan_has_vfio(const Plan *plan, PciAddress address) {

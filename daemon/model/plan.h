@@ -79,6 +79,8 @@ typedef struct Plan {
         PciAddress vfio[RUN_STATE_FUNCTIONS_MAX]; /**< every function that is on vfio-pci when the
                                                      plan is done */
         size_t n_vfio;
+        size_t n_staying; /**< functions that would return, but for a guest that has them */
+        char stays_since[REFUSAL_TEXT_SIZE]; /**< who has the first of them, in words */
         char notes[PLAN_NOTES_MAX]
                   [256]; /**< what is not as configured and was left alone, in words */
         size_t n_notes;
@@ -98,9 +100,12 @@ typedef struct PlanInput {
  * Makes the plan for `mode`.
  *
  * A switch to the fallback mode is never refused for what is missing, unviable or without consent;
- * what cannot be had is a note, and the rest is done. It is refused as busy where a process has a
- * function's VFIO node open and is not ended first, since unbinding under it would hang in the
- * kernel.
+ * what cannot be had is a note, and the rest is done.
+ *
+ * Where a process has a function's VFIO node open and is not ended first it is refused as busy,
+ * since unbinding under it would hang in the kernel. On the way back from another mode that
+ * function and those of its IOMMU group stay instead, with a note each, where anything else
+ * returns.
  *
  * @ret: valid where REFUSAL_NONE is returned
  * @ret_refusal: filled where another kind is returned

@@ -15,6 +15,7 @@ typedef struct Want {
         const Function *function;
         const ConfigDevice *device; /**< NULL: only moved by us earlier */
         bool vfio;
+        bool stays; /**< on vfio-pci, though it belongs on the host: a guest has it */
 } Want;
 
 typedef struct Planner {

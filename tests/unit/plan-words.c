@@ -209,9 +209,13 @@ static void update_homes(Machine *machine, const Plan *plan, const Host *before)
                 COPY(home.driver_override, function->driver_override);
                 assert(run_state_add_home(state, &home) == 0);
         }
-        for (size_t i = 0; i < state->n_homes; i++)
-                if (is_in(plan->vfio, plan->n_vfio, state->homes[i].address))
+        for (size_t i = 0; i < state->n_homes; i++) {
+                const Function *function = host_find(&machine->host, state->homes[i].address);
+
+                if (is_in(plan->vfio, plan->n_vfio, state->homes[i].address) ||
+                    (plan->n_staying > 0 && function && function->on_vfio))
                         state->homes[n++] = state->homes[i];
+        }
         state->n_homes = n;
 }
 

@@ -279,6 +279,17 @@ static bool groups_are_viable(Trial *trial, const Plan *plan, const Host *before
         return true;
 }
 
+/* Its guest goes on, and has the whole group. */
+static bool stays(const Machine *machine, const Plan *plan, const Function *function) {
+        for (size_t i = 0; plan->n_staying > 0 && i < machine->host.n_functions; i++) {
+                const Function *member = &machine->host.functions[i];
+
+                if (member->holder.pid != 0 && member->iommu_group == function->iommu_group)
+                        return function->on_vfio;
+        }
+        return false;
+}
+
 static bool is_as_wanted(Trial *trial, const Plan *plan) {
         const Machine *machine = &trial->machine;
         char text[PCI_ADDRESS_SIZE];
@@ -287,7 +298,8 @@ static bool is_as_wanted(Trial *trial, const Plan *plan) {
                 const Function *function = &machine->host.functions[i];
                 bool vfio = is_in(plan->vfio, plan->n_vfio, function->address);
 
-                if (!config_device_of(&machine->config, &machine->host, function->address))
+                if (!config_device_of(&machine->config, &machine->host, function->address) ||
+                    stays(machine, plan, function))
                         continue;
                 if (function->on_vfio != vfio)
                         return broken(trial, "a configured function is not where the mode wants it",
@@ -297,7 +309,9 @@ static bool is_as_wanted(Trial *trial, const Plan *plan) {
                                       pci_address_format(function->address, text));
         }
         for (size_t i = 0; i < machine->state.n_homes; i++)
-                if (!is_in(plan->vfio, plan->n_vfio, machine->state.homes[i].address))
+                if (!is_in(plan->vfio, plan->n_vfio, machine->state.homes[i].address) &&
+                    !stays(machine, plan,
+                           host_find(&machine->host, machine->state.homes[i].address)))
                         return broken(trial, "a function that we moved has not come back",
                                       pci_address_format(machine->state.homes[i].address, text));
         return true;
@@ -328,6 +342,8 @@ static bool switch_holds(Trial *trial, const char *mode, bool early) {
         if (early)
                 machine_coldplug(&trial->machine);
         kind = machine_plan(&trial->machine, mode, false, &again, &refusal);
+        if (plan.n_staying > 0)
+                return kind == REFUSAL_BUSY || broken(trial, "there is more to do", refusal.text);
         if (kind != REFUSAL_NONE)
                 return broken(trial, "a mode that is reached is refused", refusal.text);
         if (again.n_steps > 0)

@@ -360,6 +360,19 @@ static bool has_failed(const PciAddress *failed, size_t n, PciAddress address) {
         return false;
 }
 
+/* What could not be given to vfio-pci goes on as it was, and not under our override. */
+static void put_untaken_back(Run *run, PciAddress address) {
+        const HomeFunction *home = run_state_find_home(&run->undo->state, address);
+        char text[PCI_ADDRESS_SIZE];
+        int r;
+
+        if (!home || !plan_has_vfio(run->plan, address))
+                return;
+        r = put_back(run->writer, home);
+        if (r < 0 && !run->writer->is_stuck)
+                log_error_errno(r, "%s cannot be put back: %m", pci_address_format(address, text));
+}
+
 /* The way back: whatever can be brought back is. */
 static RefusalKind apply_best_effort(Run *run) {
         PciAddress failed[PLAN_STEPS_MAX];
@@ -381,6 +394,8 @@ static RefusalKind apply_best_effort(Run *run) {
                         continue;
                 if (step->kind == STEP_UNLOAD_MODULE)
                         (void)unload_undo(run->writer, &run->undo->state);
+                if (step_has_address(step) && !run->writer->is_stuck)
+                        put_untaken_back(run, step->address);
                 if (run->writer->is_stuck)
                         return wedged_refuse(run->writer, run->refusal);
                 log_error("%s", run->refusal->text);

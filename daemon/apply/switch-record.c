@@ -19,12 +19,13 @@ static bool is_away(const SwitchRecord *s, PciAddress address, RefusalKind outco
         Function function;
 
         /* Of a device that is stuck nothing is asked. */
-        if (plan_has_vfio(s->plan, address) || outcome == REFUSAL_WEDGED)
+        if (outcome == REFUSAL_WEDGED)
                 return true;
-        /* Half-way: what is not on a host driver is still ours to bring home. */
-        return outcome == REFUSAL_HALF_WAY &&
-               host_scan_function(s->now->root, address, &function) >= 0 &&
-               (function.on_vfio || function.driver[0] == '\0');
+        if (outcome != REFUSAL_HALF_WAY || host_scan_function(s->now->root, address, &function) < 0)
+                return plan_has_vfio(s->plan, address);
+        /* What is not on a host driver, or has our override, is still ours to bring home. */
+        return function.on_vfio || function.driver[0] == '\0' ||
+               driver_name_is_vfio(function.driver_override);
 }
 
 /*

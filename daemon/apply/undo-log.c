@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "host/state-files.h"
@@ -43,7 +44,13 @@ int undo_log_append(UndoLog *log, const char *line, size_t length) {
 
         if (n < 0)
                 return -errno;
-        return (size_t)n == length ? 0 : -EIO;
+        if ((size_t)n == length)
+                return 0;
+        /* The rest of /run was not enough for the line; the next one must not begin in its middle.
+         * Where it cannot be cut off either, who reads it does not count it while it is the last.
+         */
+        (void)ftruncate(log->fd, lseek(log->fd, 0, SEEK_CUR) - n);
+        return -ENOSPC;
 }
 
 int undo_log_add_unit(UndoLog *log, const StoppedUnit *unit) {

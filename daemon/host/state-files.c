@@ -9,8 +9,9 @@
 #include "base/file.h"
 #include "state-files.h"
 
-static int read_state(const Root *root, const char *path, RunState *ret) {
+static int read_state(const Root *root, const char *path, bool may_be_torn, RunState *ret) {
         _cleanup_free_ char *text = NULL;
+        char *end;
         ssize_t n;
 
         n = file_read_alloc_at(root->fd, path, RUN_STATE_SIZE_MAX, &text);
@@ -18,6 +19,9 @@ static int read_state(const Root *root, const char *path, RunState *ret) {
                 (void)memset(ret, 0, sizeof(*ret));
         if (n < 0)
                 return (int)n;
+        end = strrchr(text, '\n');
+        if (may_be_torn && end)
+                end[1] = '\0';
         return run_state_parse(text, ret);
 }
 
@@ -32,11 +36,11 @@ static int read_result(const Root *root, const char *path, RunResult *ret) {
 }
 
 int state_read(const Root *root, RunState *ret) {
-        return read_state(root, STATUS_PATH, ret);
+        return read_state(root, STATUS_PATH, false, ret);
 }
 
 int undo_read(const Root *root, RunState *ret) {
-        return read_state(root, UNDO_PATH, ret);
+        return read_state(root, UNDO_PATH, true, ret);
 }
 
 int result_read(const Root *root, RunResult *ret) {

@@ -326,6 +326,33 @@ static void test_way_back_is_best_effort(void **state) {
                 }
 }
 
+/* The fallback mode may have a device of its own: what does not get to vfio-pci stays as it was. */
+static void test_way_back_takes_whole_or_not(void **state) {
+        static const char *const actions[] = { "EIO", "lies", "fails:EIO" };
+        unsigned half_way = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+                for (unsigned nth = 1; nth <= 3; nth++) {
+                        Switch *s = switch_new();
+                        char *before = fake_host_snapshot(s->fake), *after, fault[64];
+
+                        (void)snprintf(s->config.fallback_mode, CONFIG_NAME_SIZE, "router");
+                        (void)snprintf(fault, sizeof(fault), "* * * %u %s\n", nth, actions[i]);
+                        fake_host_set_faults(s->fake, fault);
+                        if (switch_to(s, "router", true) == REFUSAL_NONE) {
+                                assert_driver(s, NIC, "vfio-pci");
+                        } else {
+                                half_way++;
+                                after = fake_host_snapshot(s->fake);
+                                assert_string_equal(after, before);
+                                free(after);
+                        }
+                        free(before);
+                        switch_free(s);
+                }
+        assert_true(half_way >= 3);
+}
+
 /* Told to take every such card, vfio-pci takes ours again when the kernel is asked for a driver. */
 static void test_ids_of_vfio_pci(void **state) {
         Switch *s = switch_new();
@@ -598,6 +625,8 @@ int main(void) {
                 { "the writes, one by one", test_writes, NULL, NULL, NULL },
                 { "the way back: one failure leaves the other function home",
                   test_way_back_is_best_effort, NULL, NULL, NULL },
+                { "the way back: what cannot be taken is left as it was",
+                  test_way_back_takes_whole_or_not, NULL, NULL, NULL },
                 { "the way back: the host driver is gone", test_host_driver_is_gone, NULL, NULL,
                   NULL },
                 { "the way back: vfio-pci was told to take every such card", test_ids_of_vfio_pci,

@@ -71,6 +71,27 @@ static void test_undo(void **state) {
         assert_int_equal(state_read(&files->root, &files->state), -ENOENT);
 }
 
+/* Its writer was killed, or short of room, before it did what the line is about. */
+static void test_torn_undo(void **state) {
+        Files *files = *state;
+        const char *torn = "function=0000:01:00.1 snd_hda_intel -";
+
+        for (size_t length = 1; length <= strlen(torn); length++) {
+                char text[256];
+
+                (void)snprintf(text, sizeof(text), STATE "%.*s", (int)length, torn);
+                fake_host_write(files->fake, UNDO_PATH, text);
+                assert_int_equal(undo_read(&files->root, &files->state), 0);
+                assert_int_equal(files->state.n_homes, 1);
+        }
+        fake_host_write(files->fake, UNDO_PATH, STATE "function=00\nmode=host\n");
+        assert_int_equal(undo_read(&files->root, &files->state), -EBADMSG);
+        fake_host_write(files->fake, UNDO_PATH, "vfio-mode-state=1");
+        assert_int_equal(undo_read(&files->root, &files->state), -EBADMSG);
+        fake_host_write(files->fake, STATUS_PATH, STATE "function=00");
+        assert_int_equal(state_read(&files->root, &files->state), -EBADMSG);
+}
+
 static void test_bad_state(void **state) {
         Files *files = *state;
 
@@ -185,6 +206,7 @@ int main(void) {
                 ON_FAKE("the mode in force", test_state),
                 ON_FAKE("no switch since boot: an empty state", test_no_state),
                 ON_FAKE("what has to be undone", test_undo),
+                ON_FAKE("its last line is torn", test_torn_undo),
                 ON_FAKE("a state that is damaged, and one of another version", test_bad_state),
                 ON_FAKE("a state that is too long", test_state_that_is_too_long),
                 ON_FAKE("how the last run ended", test_result),

@@ -195,7 +195,7 @@ RefusalKind let_go(LetGo *who, const Plan *plan, UndoLog *undo, Refusal *refusal
         return kind == REFUSAL_NONE ? wait_until_free(who, plan, refusal) : kind;
 }
 
-void let_go_start_again(const RunState *stopped,
+void let_go_start_again(const Root *root, const RunState *stopped,
                         bool (*stays)(const StoppedUnit *unit, const void *userdata),
                         const void *userdata) {
         for (size_t i = stopped->n_units; i > 0; i--) {
@@ -209,7 +209,7 @@ void let_go_start_again(const RunState *stopped,
                                     "again.",
                                     unit->name);
                 else
-                        verdict_arm(unit->name);
+                        verdict_arm(root, unit->name);
         }
 }
 

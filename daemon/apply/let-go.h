@@ -45,7 +45,7 @@ bool let_go_is_to_be_stopped(const Situation *now, const UnitInstance *instance)
 RefusalKind let_go(LetGo *who, const Plan *plan, UndoLog *undo, Refusal *refusal);
 
 /** Queues the start of units, the last one first, but for those that @stays says stay stopped. */
-void let_go_start_again(const RunState *stopped,
+void let_go_start_again(const Root *root, const RunState *stopped,
                         bool (*stays)(const StoppedUnit *unit, const void *userdata),
                         const void *userdata);
 

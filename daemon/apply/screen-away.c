@@ -46,7 +46,7 @@ void screen_away_record(const Situation *now, const Plan *plan, bool is_whole) {
                 log_info("start the display manager, which had to wait for the screen");
                 r = units_queue_service(DISPLAY_MANAGER);
                 if (r >= 0)
-                        verdict_arm(DISPLAY_MANAGER);
+                        verdict_arm(now->root, DISPLAY_MANAGER);
         }
         if (r < 0)
                 log_warning_errno(r, "/" SCREEN_AWAY_PATH

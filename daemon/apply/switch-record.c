@@ -90,7 +90,7 @@ void switch_record_start_again(const SwitchRecord *s, const RunState *undo, Refu
                         before->n_units = 0;
                 outcome.before = before;
         }
-        let_go_start_again(undo, stays_stopped, &outcome);
+        let_go_start_again(s->now->root, undo, stays_stopped, &outcome);
 }
 
 static void keep_stopped(const SwitchRecord *s, const RunState *undo, RefusalKind kind,

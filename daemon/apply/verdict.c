@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "host/state-files.h"
 #include "host/units.h"
@@ -25,11 +27,15 @@ static int look(UnitState *ret) {
         return units_look(names, 1, ret);
 }
 
-void verdict_arm(const char *unit) {
+void verdict_arm(const Root *root, const char *unit) {
+        const char *invocation = getenv("INVOCATION_ID");
         UnitState state;
 
         if (look(&state) < 0 || (strcmp(unit, state.id) != 0 && strcmp(unit, DISPLAY_MANAGER) != 0))
                 return;
+        if (!invocation ||
+            file_replace_at(root->fd, VERDICT_PATH, invocation, strlen(invocation)) < 0)
+                (void)unlinkat(root->fd, VERDICT_PATH, 0);
         if (units_queue_restart(TIMER) < 0)
                 log_warning("%s cannot be started; nobody will look whether %s stays.", TIMER,
                             unit);
@@ -44,12 +50,16 @@ static bool is_meant_to_be_off(const Root *root, const char *unit) {
 }
 
 static void add_to_result(const Root *root, const char *text) {
+        char invocation[sizeof(((RunResult *)NULL)->invocation)];
         RunResult result;
         size_t length;
         int r;
 
+        if (file_read_line_at(root->fd, VERDICT_PATH, invocation, sizeof(invocation)) < 0)
+                return;
         r = result_read(root, &result);
-        if (r == -ENOENT)
+        /* Another switch has put its own there, perhaps a refusal. */
+        if (r == -ENOENT || (r >= 0 && strcmp(result.invocation, invocation) != 0))
                 return;
         if (r >= 0) {
                 length = strlen(result.text);
@@ -67,19 +77,22 @@ RefusalKind apply_verdict(const Root *root) {
         UnitState state;
         int r;
 
-        r = lock_take(root, false, &lock_fd);
-        if (r == -EAGAIN)
-                return REFUSAL_NONE; /* what it starts, its own timer has looked at */
-        if (r >= 0)
-                r = look(&state);
+        r = look(&state);
         if (r < 0) {
                 log_warning_errno(r, "Whether the display manager runs cannot be found out: %m");
                 return REFUSAL_FAILED;
         }
-        if (is_meant_to_be_off(root, state.id))
-                return REFUSAL_NONE;
         restarts = units_restarts(DISPLAY_MANAGER);
         if (state.runs && restarts == 0)
+                return REFUSAL_NONE;
+        /* A switch is not refused for the time that systemctl takes, only while this writes. What
+         * one that is under way starts, its own timer has looked at. */
+        r = lock_take(root, false, &lock_fd);
+        if (r == -EAGAIN)
+                return REFUSAL_NONE;
+        if (r < 0)
+                log_warning_errno(r, "The lock /" LOCK_PATH " cannot be taken: %m");
+        if (is_meant_to_be_off(root, state.id))
                 return REFUSAL_NONE;
         (void)snprintf(
                 text, sizeof(text),
@@ -88,8 +101,10 @@ RefusalKind apply_verdict(const Root *root) {
                 state.runs ? "has ended within ten seconds, and systemd has started it anew"
                            : "does not run ten seconds later",
                 state.id);
-        log_warning("%s", text);
-        notify_status(text);
         add_to_result(root, text);
+        closep(&lock_fd);
+        lock_fd = -1;
+        notify_status(text);
+        log_warning("%s", text);
         return REFUSAL_NONE;
 }

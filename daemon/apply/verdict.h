@@ -5,5 +5,10 @@
  */
 #pragma once
 
-/** Has it looked at in ten seconds, where @unit, whose start was queued, is the display manager. */
-void verdict_arm(const char *unit);
+#include "host/root.h"
+
+/**
+ * Has it looked at in ten seconds, where @unit, whose start was queued, is the display manager.
+ * What is found then is added to the result of this very invocation, where that still stands.
+ */
+void verdict_arm(const Root *root, const char *unit);

@@ -158,12 +158,17 @@ def test_the_display_manager_stays(pc: PC) -> None:
     pc.write(INI, SESSIONS)
     pc.ok("echo infinity > /run/manager-lives; systemctl daemon-reload; systemctl enable --quiet manager")
     journal = "journalctl -b -o cat --no-pager -p warning -u vfio-mode-verdict"
-    for lives, says in (("infinity", ""), ("3", "does not run ten seconds later")):
+    gone = "does not run ten seconds later"
+    for lives, says, then in (("infinity", "", ""), ("3", gone, ""), ("3", gone, "no-such-mode")):
         pc.ok("systemctl start display-manager; vfio-modectl switch passthrough", timeout=120)
         assert states(pc, "manager") == ["inactive"]
         said = pc.ok(f"echo {lives} > /run/manager-lives; vfio-modectl switch host", timeout=120)
         assert "display manager" not in said
-        assert says in verdict(pc)
+        if then:  # another switch's result is not what this is about
+            pc.run(f"systemctl start vfio-mode@{then}")
+        told = verdict(pc)
+        assert ("display manager" in told) == (says != "" and then == ""), told
+        assert says in told or then
         assert says in pc.ok(journal)
         assert (states(pc, "manager") == ["active"]) == (says == "")
-    assert pc.ok(journal).count("display manager") == 1
+    assert pc.ok(journal).count("display manager") == 2

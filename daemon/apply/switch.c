@@ -17,6 +17,7 @@
 #include "host/units.h"
 #include "let-go.h"
 #include "lock.h"
+#include "notify.h"
 #include "picture.h"
 #include "plan-apply.h"
 #include "power.h"
@@ -26,6 +27,8 @@
 #include "switch-record.h"
 #include "switch.h"
 #include "wedged.h"
+
+#define BOUND_UNITS_TIME (UINT64_C(1200) * 1000 * 1000) /* for what is bound to the old mode */
 
 typedef struct Switch {
         const SwitchRequest *request;
@@ -95,6 +98,20 @@ static bool stopping_may_end_guests(const Switch *s) {
         return false;
 }
 
+/* They have the time to stop that their own units give them, which our start job knows nothing of.
+ */
+static void wait_longer_for_bound(const char *mode) {
+        char units[512], text[640];
+
+        if (units_dependents(mode, units, sizeof(units)) <= 0 || units[strspn(units, " ")] == '\0')
+                return;
+        notify_extend_timeout(BOUND_UNITS_TIME);
+        (void)snprintf(text, sizeof(text),
+                       "Waiting for the units that are bound to mode '%s' to stop: %s", mode,
+                       units + strspn(units, " "));
+        notify_status(text);
+}
+
 /*
  * Guests bound to the old mode's unit end with it, before anything is taken from them. One that
  * nobody could ask to stop would stay active beside the new one; the way back is gone all the same,
@@ -108,6 +125,7 @@ static RefusalKind stop_old(Switch *s) {
 
                 if (!let_go_is_to_be_stopped(&s->now, &s->instances[i]))
                         continue;
+                wait_longer_for_bound(mode);
                 r = units_stop(mode);
                 if (r >= 0 || !units_mode_may_run(mode)) {
                         if (r < 0)

@@ -16,8 +16,7 @@
 #define RESULT_PATH RUN_DIR "/result"
 #define BOOT_PATH RUN_DIR "/boot"
 #define SCREEN_AWAY_PATH RUN_DIR "/screen-away" /* keeps the display manager from starting */
-#define VERDICT_PATH RUN_DIR "/verdict" /* the invocation that has the display manager looked at \
-                                         */
+#define VERDICT_PATH RUN_DIR "/verdict"         /* whose result the verdict belongs to */
 #define LOCK_PATH RUN_DIR "/lock"
 #define INSPECT_DIR RUN_DIR "/inspect" /* a file for each mode that was inspected; root's only */
 #define BOOT_RECORD_RUN_PATH \

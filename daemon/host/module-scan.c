@@ -29,8 +29,10 @@ static size_t find_or_add(ModuleHolders *modules, const char *name) {
         for (size_t i = 0; i < modules->n; i++)
                 if (strcmp(modules->names[i], name) == 0)
                         return i;
-        if (modules->n == MODULE_STACK_MAX || !config_driver_is_valid(name))
+        if (modules->n == MODULE_STACK_MAX || !config_driver_is_valid(name)) {
+                modules->is_cut = true;
                 return MODULE_STACK_MAX;
+        }
         (void)snprintf(modules->names[modules->n], CONFIG_DRIVER_SIZE, "%s", name);
         return modules->n++;
 }
@@ -55,21 +57,27 @@ static void read_holders(const Root *root, ModuleHolders *modules, size_t i) {
 }
 
 /* One that is built in has no references, and cannot be unloaded. */
-static void scan_modules(const Root *root, const char *driver, ModuleStack *ret) {
-        char path[PATH_SIZE], name[CONFIG_DRIVER_SIZE];
+void module_scan_above(const Root *root, const char *module, ModuleStack *ret) {
         ModuleHolders modules = { .n = 0 };
         uint64_t n;
 
-        (void)snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/module", driver);
-        if (file_read_link_name_at(root->fd, path, name, sizeof(name)) < 0 ||
-            read_references(root, name, &n) < 0)
+        (void)memset(ret, 0, sizeof(*ret));
+        if (read_references(root, module, &n) < 0)
                 return;
-        (void)find_or_add(&modules, name);
+        (void)find_or_add(&modules, module);
         for (size_t i = 0; i < modules.n; i++) {
                 modules.n_references[i] = module_read_references(root, modules.names[i]);
                 read_holders(root, &modules, i);
         }
         module_stack_order(&modules, ret);
+}
+
+static void scan_modules(const Root *root, const char *driver, ModuleStack *ret) {
+        char path[PATH_SIZE], name[CONFIG_DRIVER_SIZE];
+
+        (void)snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/module", driver);
+        if (file_read_link_name_at(root->fd, path, name, sizeof(name)) >= 0)
+                module_scan_above(root, name, ret);
 }
 
 static void scan_functions(const Root *root, const char *driver, ModuleStack *ret) {
@@ -92,7 +100,7 @@ static void scan_functions(const Root *root, const char *driver, ModuleStack *re
 
 void module_scan(const Root *root, const char *driver, ModuleStack *ret) {
         (void)memset(ret, 0, sizeof(*ret));
-        (void)snprintf(ret->driver, sizeof(ret->driver), "%s", driver);
         scan_modules(root, driver, ret);
+        (void)snprintf(ret->driver, sizeof(ret->driver), "%s", driver);
         scan_functions(root, driver, ret);
 }

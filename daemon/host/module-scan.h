@@ -8,11 +8,11 @@
 #include "model/module-stack.h"
 #include "root.h"
 
-/**
- * Reads the modules of a driver and the functions that are bound to it. Above the bounds of
- * ModuleStack modules are left out, and the kernel then says that those below are in use.
- */
+/** Reads the modules of a driver and the functions that are bound to it. */
 void module_scan(const Root *root, const char *driver, ModuleStack *ret);
+
+/** Reads a module and those above it alone; none where it is not loaded, or built in. */
+void module_scan_above(const Root *root, const char *module, ModuleStack *ret);
 
 /** How many references a module has; 0 where that is not told. */
 unsigned module_read_references(const Root *root, const char *module);

@@ -31,6 +31,7 @@ void module_stack_order(const ModuleHolders *from, ModuleStack *ret) {
         bool goes_on = true;
 
         ret->n_modules = 0;
+        ret->is_tangled = from->is_cut;
         while (goes_on) {
                 goes_on = false;
                 for (size_t i = from->n; i > 0; i--) {
@@ -43,4 +44,7 @@ void module_stack_order(const ModuleHolders *from, ModuleStack *ret) {
                         goes_on = true;
                 }
         }
+        ret->is_tangled |= ret->n_modules != from->n;
+        if (ret->is_tangled)
+                ret->n_modules = 0;
 }

@@ -32,7 +32,8 @@ typedef struct ModuleStack {
         char driver[CONFIG_DRIVER_SIZE];       /**< "": no function looked at has such a driver */
         StackModule modules[MODULE_STACK_MAX]; /**< in the order of unloading, the driver's own
                                                   last */
-        size_t n_modules;                      /**< 0: it is no module */
+        size_t n_modules;                      /**< 0: it is no module, or tangled */
+        bool is_tangled; /**< no order is known: too many modules, or they hold each other */
         PciAddress functions[MODULE_STACK_FUNCTIONS_MAX]; /**< bound to the driver */
         size_t n_functions;                               /**< may be more than there is room for */
 } ModuleStack;
@@ -44,10 +45,14 @@ typedef struct ModuleHolders {
         unsigned n_holders[MODULE_STACK_MAX]; /**< also those that found no place */
         uint32_t holders[MODULE_STACK_MAX];   /**< bit n: names[n] holds it */
         size_t n;
+        bool is_cut; /**< one found no place */
 } ModuleHolders;
 
 /** Finds a driver among those that wait; NULL where it is none of them. */
 const WaitingDriver *waiting_driver(const char *name);
 
-/** Puts modules in the order in which they can be unloaded: holders first. */
+/**
+ * Puts modules in the order in which they can be unloaded: holders first. Where one of them has no
+ * place in it, none has: tangled.
+ */
 void module_stack_order(const ModuleHolders *from, ModuleStack *ret);

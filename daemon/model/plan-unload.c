@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
 #include <string.h>
 
 #include "plan-notes.h"
 #include "plan-unload.h"
 
+#define REASON_SIZE 80
+
 static bool leaves(const Planner *planner, const Want *want) {
         const ModuleStack *stack = &planner->input->host->stack;
 
-        return want->vfio && stack->n_modules > 0 &&
+        return want->vfio && (stack->n_modules > 0 || stack->is_tangled) &&
                strcmp(want->function->driver, stack->driver) == 0;
 }
 
@@ -38,30 +41,45 @@ static const PciAddress *find_staying(Planner *planner) {
         return NULL;
 }
 
-RefusalKind plan_unload_check(Planner *planner, const Want *want) {
-        char ours[PCI_ADDRESS_SIZE], theirs[PCI_ADDRESS_SIZE];
-        const PciAddress *staying;
+/* Why the driver has to stay loaded, in words. Returns whether it has to. */
+static bool has_to_stay(Planner *planner, char ret[static REASON_SIZE]) {
+        const PciAddress *staying = find_staying(planner);
+        char address[PCI_ADDRESS_SIZE];
 
-        if (!leaves(planner, want) || want->device->consent & CONSENT_SHARED_DRIVER)
-                return REFUSAL_NONE;
-        staying = find_staying(planner);
-        if (!staying)
+        if (staying)
+                (void)snprintf(ret, REASON_SIZE, "%s needs that driver as well",
+                               pci_address_format(*staying, address));
+        else if (planner->input->host->stack.is_tangled)
+                (void)snprintf(ret, REASON_SIZE,
+                               "the modules above it are too many, or hold each other");
+        else
+                return false;
+        return true;
+}
+
+RefusalKind plan_unload_check(Planner *planner, const Want *want) {
+        char address[PCI_ADDRESS_SIZE], reason[REASON_SIZE];
+
+        if (!leaves(planner, want) || want->device->consent & CONSENT_SHARED_DRIVER ||
+            !has_to_stay(planner, reason))
                 return REFUSAL_NONE;
         return refusal_set(
                 planner->refusal, REFUSAL_SHARED_DRIVER,
-                "%s cannot be taken from %s safely: %s needs that driver as well, so it "
-                "cannot be unloaded, and to unbind it from a card that is in use hangs in "
-                "the kernel. If it is to be unbound all the same, add 'shared-driver' to "
-                "the consent of [device %s].",
-                pci_address_format(want->function->address, ours), want->function->driver,
-                pci_address_format(*staying, theirs), want->device->name);
+                "%s cannot be taken from %s safely: %s, so it cannot be unloaded, and to "
+                "unbind it from a card that is in use hangs in the kernel. If it is to "
+                "be unbound all the same, add 'shared-driver' to the consent of "
+                "[device %s].",
+                pci_address_format(want->function->address, address), want->function->driver,
+                reason, want->device->name);
 }
 
 static void add_unload(Planner *planner) {
         const ModuleStack *stack = &planner->input->host->stack;
         const Function *first = NULL;
 
-        /* Before, so that nobody who loads the driver again in between has it bind. */
+        /* Before, so that nobody who loads the driver again in between has it bind; and, also of
+         * one that has this override already, so that the undo log has them all before the first
+         * module goes. */
         for (size_t i = 0; i < planner->n_wants; i++) {
                 const Function *function = planner->wants[i].function;
 
@@ -69,8 +87,7 @@ static void add_unload(Planner *planner) {
                         continue;
                 if (!first)
                         first = function;
-                if (strcmp(function->driver_override, VFIO_DRIVER) != 0)
-                        planner_add_step(planner, STEP_SET_OVERRIDE, function, VFIO_DRIVER);
+                planner_add_step(planner, STEP_SET_OVERRIDE, function, VFIO_DRIVER);
         }
         for (size_t i = 0; i + 1 < stack->n_modules; i++)
                 planner_add_step(planner, STEP_UNLOAD_MODULE, first, stack->modules[i].name)
@@ -85,19 +102,16 @@ static void add_unload(Planner *planner) {
 
 bool plan_unload_take(Planner *planner, const Function *function) {
         const Want *want = planner_find(planner, function->address);
-        char ours[PCI_ADDRESS_SIZE], theirs[PCI_ADDRESS_SIZE];
-        const PciAddress *staying;
+        char address[PCI_ADDRESS_SIZE], reason[REASON_SIZE];
 
         if (!want || !leaves(planner, want))
                 return false;
-        staying = find_staying(planner);
-        if (staying) {
+        if (has_to_stay(planner, reason)) {
                 plan_note(
                         planner->plan,
-                        "%s is unbound from %s, which stays loaded for %s: should anything use it "
-                        "by then, that hangs in the kernel.",
-                        pci_address_format(function->address, ours), function->driver,
-                        pci_address_format(*staying, theirs));
+                        "%s is unbound from %s, which stays loaded (%s): should anything use it by "
+                        "then, that hangs in the kernel.",
+                        pci_address_format(function->address, address), function->driver, reason);
                 return false;
         }
         plan_note_no_return(planner->plan, function);

@@ -49,7 +49,7 @@ static const RefusalRow refusal_table[_REFUSAL_MAX] = {
                                       "The host's last keyboard hangs below the device.",
                                       EXIT_CODE_UNSAFE },
         [REFUSAL_SHARED_DRIVER] = { "shared-driver",
-                                    "Another device needs the driver that would be unloaded.",
+                                    "The driver that would be unloaded has to stay.",
                                     EXIT_CODE_UNSAFE },
         [REFUSAL_CONFLICTING_OWNER] = { "conflicting-owner",
                                         "Another program moves the device by itself.",

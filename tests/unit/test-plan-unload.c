@@ -25,6 +25,7 @@ typedef enum Where {
         NOWHERE,
         ON_NVIDIA,
         ON_NVIDIA_WITH_AUDIO,
+        ON_NVIDIA_OVERRIDDEN,
         ON_VFIO,
         ON_VFIO_NO_DISPLAY,
         UNBOUND, /* by us */
@@ -35,7 +36,7 @@ typedef struct Row {
         const char *mode;
         Where first, second;
         const char *consent; /* NULL: none */
-        bool built_in, early;
+        bool built_in, tangled, early;
         bool was_unloaded;
         unsigned n_more; /* cards on nvidia that are not configured */
         const char *steps;
@@ -75,6 +76,26 @@ static const Row rows[] = {
           .steps = "set-override 0000:01:00.0 vfio-pci\nset-override 0000:02:00.0 vfio-pci\n" UNLOAD
                    "unload-module 0000:01:00.0 nvidia\nunload-module 0000:02:00.0 nvidia\n"
                    "bind 0000:01:00.0 vfio-pci\nbind 0000:02:00.0 vfio-pci\n" },
+        { .title = "where each was is noted before, whatever its override",
+          .mode = "both",
+          .first = ON_NVIDIA,
+          .second = ON_NVIDIA_OVERRIDDEN,
+          .steps = "set-override 0000:01:00.0 vfio-pci\nset-override 0000:02:00.0 vfio-pci\n" UNLOAD
+                   "unload-module 0000:01:00.0 nvidia\nunload-module 0000:02:00.0 nvidia\n"
+                   "bind 0000:01:00.0 vfio-pci\nbind 0000:02:00.0 vfio-pci\n" },
+        { .title = "modules without an order are not unloaded, and the driver not unbound",
+          .mode = "one",
+          .first = ON_NVIDIA,
+          .tangled = true,
+          .says = "hold each other, so it cannot be unloaded" },
+        { .title = "but where that is consented to",
+          .mode = "one",
+          .first = ON_NVIDIA,
+          .tangled = true,
+          .consent = " shared-driver",
+          .steps = "set-override 0000:01:00.0 vfio-pci\nunbind 0000:01:00.0 nvidia\n"
+                   "bind 0000:01:00.0 vfio-pci\n",
+          .note = "stays loaded (the modules above it are too many, or hold each other)" },
         { .title = "early at boot as well",
           .mode = "one",
           .first = ON_NVIDIA,
@@ -124,7 +145,7 @@ static const Row rows[] = {
           .consent = " shared-driver",
           .steps = "set-override 0000:01:00.0 vfio-pci\nunbind 0000:01:00.0 nvidia\n"
                    "bind 0000:01:00.0 vfio-pci\n",
-          .note = "0000:01:00.0 is unbound from nvidia, which stays loaded for 0000:02:00.0" },
+          .note = "0000:01:00.0 is unbound from nvidia, which stays loaded (0000:02:00.0 needs" },
         { .title = "the consent is another device's",
           .mode = "two",
           .first = ON_NVIDIA,
@@ -192,9 +213,11 @@ static void add_card(Machine *machine, const char *address, Where where, int gro
                 where = ON_VFIO;
         }
         words.driver = where == ON_VFIO ? "vfio-pci" : where == UNBOUND ? NULL : "nvidia";
-        words.override = where == ON_VFIO || where == UNBOUND ? "vfio-pci" : NULL;
+        words.override = where == ON_VFIO || where == UNBOUND || where == ON_NVIDIA_OVERRIDDEN
+                                 ? "vfio-pci"
+                                 : NULL;
         machine_add(machine, &words);
-        if (words.override)
+        if (where == ON_VFIO || where == UNBOUND)
                 machine_add_home(machine, address, "nvidia", NULL);
         else
                 stack->functions[stack->n_functions++] = address_of(address);
@@ -206,8 +229,9 @@ static void load_stack(Machine *machine, const Row *row) {
         ModuleStack *stack = &machine->host.stack;
 
         (void)strcpy(stack->driver, "nvidia");
+        stack->is_tangled = row->tangled;
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-                if (!row->built_in)
+                if (!row->built_in && !row->tangled)
                         (void)strcpy(stack->modules[stack->n_modules++].name, names[i]);
                 if (row->was_unloaded)
                         assert_int_equal(run_state_add_module(&machine->state, names[i]), 0);
@@ -285,6 +309,7 @@ static void test_order(void **state) {
         ModuleStack stack = { .n_modules = 0 };
 
         module_stack_order(&from, &stack);
+        assert_false(stack.is_tangled);
         assert_int_equal(stack.n_modules, 4);
         for (size_t i = 0; i < 4; i++) {
                 assert_string_equal(stack.modules[i].name, order[i]);
@@ -292,13 +317,20 @@ static void test_order(void **state) {
         }
 }
 
-/* Which the kernel does not have; it must only end. */
-static void test_circle(void **state) {
-        const ModuleHolders from = { .names = { "a", "b" }, .holders = { 2, 1 }, .n = 2 };
-        ModuleStack stack = { .n_modules = 7 };
+/* The first of which the kernel does not have. None of them counts: not the free one either. */
+static void test_no_order(void **state) {
+        static const ModuleHolders orders[] = {
+                { .names = { "a", "b", "free" }, .holders = { 2, 1 }, .n = 3 },
+                { .names = { "a", "b" }, .holders = { 2 }, .n = 2, .is_cut = true },
+        };
 
-        module_stack_order(&from, &stack);
-        assert_int_equal(stack.n_modules, 0);
+        for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
+                ModuleStack stack = { .n_modules = 7 };
+
+                module_stack_order(&orders[i], &stack);
+                assert_true(stack.is_tangled);
+                assert_int_equal(stack.n_modules, 0);
+        }
 }
 
 static void test_drivers(void **state) {
@@ -313,7 +345,7 @@ int main(void) {
         TABLE_ROWS(&table, test_row, rows);
         table_add(&table, "a step in words", test_words, NULL);
         table_add(&table, "modules are ordered by who holds them", test_order, NULL);
-        table_add(&table, "modules that hold each other are left alone", test_circle, NULL);
+        table_add(&table, "modules without an order are left alone", test_no_order, NULL);
         table_add(&table, "drivers that wait", test_drivers, NULL);
         return table_run("plan-unload", &table);
 }

@@ -86,10 +86,8 @@ static int reload_module(const Run *run, const Step *step) {
 static int unload(Run *run, const Step *step) {
         int r;
 
-        r = undo_log_add_module(run->undo, step->driver);
-        if (r >= 0)
-                r = unload_module(run->writer, step->address, step->driver, run->plan->early,
-                                  run->refusal);
+        r = unload_module(run->writer, run->undo, step->address, step->driver, run->plan->early,
+                          run->refusal);
         return r < 0 && r != -EBUSY ? fail_step(run, step, r) : r;
 }
 
@@ -297,14 +295,16 @@ static int rebind(Writer *writer, const HomeFunction *home) {
         return r == 0 ? -ENODEV : r;
 }
 
-static int put_back(Writer *writer, const HomeFunction *home) {
+static int put_back(const Run *run, const HomeFunction *home) {
+        Writer *writer = run->writer;
         char bound[CONFIG_DRIVER_SIZE];
         int r, error;
 
         r = sysfs_read_driver(writer->root, home->address, bound);
         if (r >= 0 && strcmp(bound, home->driver) != 0) {
                 if (bound[0] != '\0')
-                        r = unload_driver_of(writer, home->address, bound);
+                        r = unload_driver_of(writer, run->undo, home->address, bound,
+                                             run->plan->early);
                 if (r > 0)
                         r = sysfs_unbind(writer, home->address, bound);
                 if (r >= 0 && home->driver[0] != '\0')
@@ -316,6 +316,14 @@ static int put_back(Writer *writer, const HomeFunction *home) {
         return r < 0 ? r : error;
 }
 
+/* Else what was unloaded has no card that it could be loaded for. */
+static bool has_waiting_home(const RunState *undo) {
+        for (size_t i = 0; i < undo->n_homes; i++)
+                if (waiting_driver(undo->homes[i].driver))
+                        return true;
+        return false;
+}
+
 static RefusalKind rollback(Run *run) {
         const RunState *undo = &run->undo->state;
         char cause[REFUSAL_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
@@ -324,7 +332,7 @@ static RefusalKind rollback(Run *run) {
         if (run->undo->state.n_homes > 0)
                 log_warning("%s Undoing what was done.", run->refusal->text);
         for (size_t i = undo->n_homes; i > 0; i--) {
-                r = put_back(run->writer, &undo->homes[i - 1]);
+                r = put_back(run, &undo->homes[i - 1]);
                 if (run->writer->is_stuck)
                         return wedged_refuse(run->writer, run->refusal);
                 if (r < 0)
@@ -332,7 +340,7 @@ static RefusalKind rollback(Run *run) {
                                 r, "%s cannot be put back: %m",
                                 pci_address_format(undo->homes[i - 1].address, address));
         }
-        if (unload_undo(run->writer, undo) < 0)
+        if (has_waiting_home(undo) && unload_undo(run->writer, undo) < 0)
                 error = -EIO;
         if (run->writer->is_stuck)
                 return wedged_refuse(run->writer, run->refusal);
@@ -361,16 +369,30 @@ static bool has_failed(const PciAddress *failed, size_t n, PciAddress address) {
 }
 
 /* What could not be given to vfio-pci goes on as it was, and not under our override. */
-static void put_untaken_back(Run *run, PciAddress address) {
+static size_t leave_untaken(Run *run, PciAddress address, PciAddress *failed, size_t n) {
         const HomeFunction *home = run_state_find_home(&run->undo->state, address);
         char text[PCI_ADDRESS_SIZE];
         int r;
 
-        if (!home || !plan_has_vfio(run->plan, address))
-                return;
-        r = put_back(run->writer, home);
+        if (has_failed(failed, n, address))
+                return n;
+        failed[n++] = address;
+        if (!home || !plan_has_vfio(run->plan, address) || run->writer->is_stuck)
+                return n;
+        r = put_back(run, home);
         if (r < 0 && !run->writer->is_stuck)
                 log_error_errno(r, "%s cannot be put back: %m", pci_address_format(address, text));
+        return n;
+}
+
+/* The driver stays with all its functions, which were to go together. */
+static size_t keep_the_driver(Run *run, PciAddress *failed, size_t n) {
+        for (size_t i = 0; i < run->plan->n_steps; i++)
+                if (run->plan->steps[i].kind == STEP_UNLOAD_MODULE)
+                        n = leave_untaken(run, run->plan->steps[i].address, failed, n);
+        if (!run->writer->is_stuck)
+                (void)unload_undo(run->writer, &run->undo->state);
+        return n;
 }
 
 /* The way back: whatever can be brought back is. */
@@ -393,14 +415,12 @@ static RefusalKind apply_best_effort(Run *run) {
                 if (take_step(run, step) >= 0)
                         continue;
                 if (step->kind == STEP_UNLOAD_MODULE)
-                        (void)unload_undo(run->writer, &run->undo->state);
-                if (step_has_address(step) && !run->writer->is_stuck)
-                        put_untaken_back(run, step->address);
+                        n_failed = keep_the_driver(run, failed, n_failed);
+                else if (step_has_address(step))
+                        n_failed = leave_untaken(run, step->address, failed, n_failed);
                 if (run->writer->is_stuck)
                         return wedged_refuse(run->writer, run->refusal);
                 log_error("%s", run->refusal->text);
-                if (step_has_address(step))
-                        failed[n_failed++] = step->address;
         }
         if (n_failed > 0)
                 run->refusal->kind = REFUSAL_HALF_WAY;

@@ -44,6 +44,11 @@ static void keep_units(RunState *state, const RunState *from) {
                 situation_keep_unit(state, &from->units[i]);
 }
 
+static bool is_on_the_host(const HomeFunction *home) {
+        return strcmp(home->driver_override, "vfio-pci") != 0 ||
+               (home->driver[0] != '\0' && !driver_name_is_vfio(home->driver));
+}
+
 /*
  * What a killed apply moved belongs where its log says. It is not moved there first: the plan,
  * which is made from what is, goes from half-way to the target directly. Places on vfio-pci are
@@ -79,7 +84,7 @@ int situation_read_state(Situation *now) {
                            "stopped.",
                            undo->old_mode, undo->mode);
         for (size_t i = 0; i < undo->n_homes; i++)
-                if (strcmp(undo->homes[i].driver_override, "vfio-pci") != 0)
+                if (is_on_the_host(&undo->homes[i]))
                         situation_keep_home(&now->state, &undo->homes[i]);
         run_state_add_pools(&now->state, undo);
         keep_units(&now->state, undo);

@@ -96,6 +96,9 @@ int undo_log_add_module(UndoLog *log, const char *module) {
         char line[CONFIG_DRIVER_SIZE + 16];
         int r;
 
+        for (size_t i = 0; i < log->state.n_modules; i++)
+                if (strcmp(log->state.modules[i], module) == 0)
+                        return 0;
         r = run_state_format_module(module, line, sizeof(line));
         if (r >= 0)
                 r = undo_log_append(log, line, (size_t)r);

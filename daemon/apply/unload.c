@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/module-scan.h"
+#include "sysfs.h"
 #include "unload.h"
 
 #define TRIES 15      /* 3 s in all */
@@ -36,29 +37,47 @@ static void list_holders(const Root *root, const char *module, char *buffer, siz
                                               n == 0 ? ", by the modules " : " ", entry->d_name);
 }
 
-int unload_module(Writer *writer, PciAddress address, const char *module, bool early,
+/* @ret: the one at which it ended. */
+static int unload_all(Writer *writer, UndoLog *undo, PciAddress address, const char *module,
+                      char ret[static CONFIG_DRIVER_SIZE]) {
+        ModuleStack stack;
+        int r;
+
+        (void)snprintf(ret, CONFIG_DRIVER_SIZE, "%s", module);
+        module_scan_above(writer->root, module, &stack);
+        r = stack.is_tangled ? -EBUSY : 0;
+        for (size_t i = 0; r >= 0 && i < stack.n_modules; i++) {
+                const RunWrite what = describe(RUN_WRITE_UNLOAD, address, stack.modules[i].name);
+
+                (void)snprintf(ret, CONFIG_DRIVER_SIZE, "%s", stack.modules[i].name);
+                r = undo_log_add_module(undo, stack.modules[i].name);
+                if (r >= 0)
+                        r = writer_unload(writer, &what);
+        }
+        return r == -EAGAIN ? -EBUSY : r;
+}
+
+int unload_module(Writer *writer, UndoLog *undo, PciAddress address, const char *module, bool early,
                   Refusal *ret_refusal) {
-        const RunWrite what = describe(RUN_WRITE_UNLOAD, address, module);
         const struct timespec interval = { .tv_nsec = INTERVAL_NSEC };
-        char text[PCI_ADDRESS_SIZE], holders[160];
+        char text[PCI_ADDRESS_SIZE], last[CONFIG_DRIVER_SIZE], holders[160];
         unsigned n_tries = 0;
         int r;
 
-        for (;;) {
-                r = writer_unload(writer, &what);
-                if ((r != -EAGAIN && r != -EBUSY) || ++n_tries == (early ? TRIES_EARLY : TRIES))
+        while ((r = unload_all(writer, undo, address, module, last)) == -EBUSY) {
+                if (++n_tries == (early ? TRIES_EARLY : TRIES))
                         break;
                 (void)nanosleep(&interval, NULL); /* nothing tells when it is let go */
         }
-        if (r != -EAGAIN && r != -EBUSY)
+        if (r != -EBUSY)
                 return r;
-        list_holders(writer->root, module, holders, sizeof(holders));
+        list_holders(writer->root, last, holders, sizeof(holders));
         (void)refusal_set(ret_refusal, REFUSAL_BUSY,
                           "%s is in use: its module %s cannot be unloaded (reference count %u%s). "
                           "End what uses it, or name its unit in stop-units.",
-                          pci_address_format(address, text), module,
-                          module_read_references(writer->root, module), holders);
-        return -EBUSY;
+                          pci_address_format(address, text), last,
+                          module_read_references(writer->root, last), holders);
+        return r;
 }
 
 int unload_undo(Writer *writer, const RunState *state) {
@@ -76,27 +95,43 @@ int unload_undo(Writer *writer, const RunState *state) {
         return r;
 }
 
-int unload_driver_of(Writer *writer, PciAddress address, const char *driver) {
-        _cleanup_free_ RunState *done = calloc(1, sizeof(*done));
+/* Before, so that nobody who loads the driver again in between has one bind. */
+static int prepare_all(Writer *writer, const UndoLog *undo, const ModuleStack *stack) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < stack->n_functions; i++) {
+                const HomeFunction *home =
+                        i < MODULE_STACK_FUNCTIONS_MAX
+                                ? run_state_find_home(&undo->state, stack->functions[i])
+                                : NULL;
+
+                if (!home || strcmp(home->driver, stack->driver) == 0)
+                        return -EBUSY;
+                if (home->driver[0] != '\0')
+                        r = sysfs_set_override(writer, home->address, home->driver);
+        }
+        return r;
+}
+
+int unload_driver_of(Writer *writer, UndoLog *undo, PciAddress address, const char *driver,
+                     bool early) {
         ModuleStack stack;
         Refusal refusal;
-        int r = 0;
+        int r;
 
         if (!waiting_driver(driver))
                 return 1;
-        if (!done)
-                return -ENOMEM;
         module_scan(writer->root, driver, &stack);
+        if (stack.is_tangled)
+                return -EBUSY;
         if (stack.n_modules == 0)
                 return 1;
-        if (stack.n_functions != 1)
-                return -EBUSY;
-        for (size_t i = 0; r >= 0 && i < stack.n_modules; i++) {
-                r = unload_module(writer, address, stack.modules[i].name, false, &refusal);
-                if (r >= 0)
-                        r = run_state_add_module(done, stack.modules[i].name);
-        }
+        r = prepare_all(writer, undo, &stack);
         if (r < 0)
-                (void)unload_undo(writer, done);
+                return r;
+        r = unload_module(writer, undo, address, stack.modules[stack.n_modules - 1].name, early,
+                          &refusal);
+        if (r < 0)
+                (void)unload_undo(writer, &undo->state);
         return r;
 }

@@ -32,12 +32,21 @@ typedef struct Run {
 static int fail_step(Run *run, const Step *step, int error) {
         char text[PLAN_STEP_TEXT_SIZE];
 
-        (void)refusal_set(run->refusal, REFUSAL_FAILED, "This failed: %s (%s).",
-                          step_format(step, text), strerror(-error));
+        (void)step_format(step, text);
+        if (error == -ETIME)
+                (void)refusal_set(run->refusal, REFUSAL_FAILED,
+                                  "The boot is not held up for longer, and this was still to be "
+                                  "done: %s.",
+                                  text);
+        else
+                (void)refusal_set(run->refusal, REFUSAL_FAILED, "This failed: %s (%s).", text,
+                                  strerror(-error));
         return error;
 }
 
 static int fail_bind(Run *run, const Step *step, const char *driver, int error) {
+        if (error == -ETIME)
+                return fail_step(run, step, error);
         run->refusal->kind = REFUSAL_FAILED;
         (void)bind_error_format(step->address, driver, error, run->refusal->text,
                                 sizeof(run->refusal->text));
@@ -329,6 +338,7 @@ static RefusalKind rollback(Run *run) {
         char cause[REFUSAL_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
         int r, error = 0;
 
+        writer_begin_return(run->writer);
         if (run->undo->state.n_homes > 0)
                 log_warning("%s Undoing what was done.", run->refusal->text);
         for (size_t i = undo->n_homes; i > 0; i--) {
@@ -401,6 +411,7 @@ static RefusalKind apply_best_effort(Run *run) {
         char text[PLAN_STEP_TEXT_SIZE];
         size_t n_failed = 0;
 
+        writer_begin_return(run->writer);
         if (pass_gate(run) != REFUSAL_NONE)
                 log_warning("%s", run->refusal->text);
         for (size_t i = 0; i < run->plan->n_steps; i++) {

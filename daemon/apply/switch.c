@@ -259,7 +259,7 @@ static RefusalKind say_what_stays(Switch *s) {
 
 static RefusalKind take_steps(Switch *s) {
         _cleanup_(undo_log_close) UndoLog undo = UNDO_LOG_NULL;
-        _cleanup_(writer_close) Writer writer = writer_new(s->now.root, s->request->early);
+        _cleanup_(writer_close) Writer writer = writer_new(s->now.root, s->request->early_since);
         const PlanGate gate = { let_them_go, s };
         const SwitchRecord done = { s->request, &s->now, &s->plan, &s->refusal };
         RefusalKind kind;

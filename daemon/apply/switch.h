@@ -10,17 +10,18 @@
 #include "model/run-result.h"
 
 typedef struct SwitchRequest {
-        const char *verb;   /**< for the result: switch, boot, replug */
-        const char *mode;   /**< the target; not of mend_only */
-        const char *source; /**< who asked, for the status: unit, boot, ... */
-        const char *reason; /**< in words, for the status */
-        bool early;         /**< before udev's coldplug: no drivers are loaded for the host */
-        bool without_units; /**< leave the units of modes alone: early boot, or no service manager
-                             */
-        bool wait_for_lock; /**< until a switch under way has ended, instead of refusing */
-        bool is_last_way;   /**< nobody tries anything after it: whatever is refused, the next boot
-                               is to be without the card */
-        bool mend_only;     /**< a replugged device: the mode in force again, as it was accepted */
+        const char *verb;     /**< for the result: switch, boot, replug */
+        const char *mode;     /**< the target; not of mend_only */
+        const char *source;   /**< who asked, for the status: unit, boot, ... */
+        const char *reason;   /**< in words, for the status */
+        bool early;           /**< before udev's coldplug: no drivers are loaded for the host */
+        uint64_t early_since; /**< as writer_new() has it */
+        bool without_units;   /**< leave the units of modes alone: early boot, or no service manager
+                               */
+        bool wait_for_lock;   /**< until a switch under way has ended, instead of refusing */
+        bool is_last_way; /**< nobody tries anything after it: whatever is refused, the next boot
+                             is to be without the card */
+        bool mend_only;   /**< a replugged device: the mode in force again, as it was accepted */
 
         const char *holders; /**< in place of the mode's own key, as there; NULL or "": as there */
 } SwitchRequest;

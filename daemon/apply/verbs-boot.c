@@ -17,6 +17,7 @@
 #include "host/state-files.h"
 #include "host/units.h"
 #include "model/boot-choice.h"
+#include "processes.h"
 #include "report.h"
 #include "state-write.h"
 #include "switch.h"
@@ -26,6 +27,7 @@
 
 typedef struct Boot {
         const Root *root;
+        uint64_t since; /* CLOCK_MONOTONIC, in microseconds */
         Config config;
         ConfigErrors errors;
         BootChoiceInput input;
@@ -210,7 +212,7 @@ static void reboot_after_panic(const Boot *boot) {
                 log_warning_errno(r, "A kernel that panics will not reboot by itself: %m");
 }
 
-static RefusalKind switch_at_boot(const Root *root, const char *mode, const char *reason,
+static RefusalKind switch_at_boot(const Boot *boot, const char *mode, const char *reason,
                                   RunResult *ret) {
         const SwitchRequest request = {
                 .verb = "boot",
@@ -218,11 +220,12 @@ static RefusalKind switch_at_boot(const Root *root, const char *mode, const char
                 .source = "boot",
                 .reason = reason,
                 .early = true,
+                .early_since = boot->since,
                 .without_units = true,
         };
         SwitchResult result;
 
-        (void)switch_run(root, &request, &result);
+        (void)switch_run(boot->root, &request, &result);
         *ret = result.run;
         return ret->kind;
 }
@@ -234,7 +237,7 @@ static void go_to_mode(Boot *boot) {
         const char *fallback_mode = boot->config.fallback_mode;
         RunResult *result = &boot->result, fallback;
 
-        (void)switch_at_boot(boot->root, choice->mode, choice->reason, result);
+        (void)switch_at_boot(boot, choice->mode, choice->reason, result);
         if (result->kind == REFUSAL_NONE) {
                 result->kind = choice->kind;
                 (void)snprintf(result->text, sizeof(result->text), "Booted to '%s': %.400s.",
@@ -244,7 +247,7 @@ static void go_to_mode(Boot *boot) {
                 return;
         log_error("Mode '%s' was refused (%s): %s Booting to '%s'.", choice->mode,
                   refusal_name(result->kind), result->text, fallback_mode);
-        (void)switch_at_boot(boot->root, fallback_mode, result->text, &fallback);
+        (void)switch_at_boot(boot, fallback_mode, result->text, &fallback);
         (void)snprintf(result->mode, sizeof(result->mode), "%s", fallback_mode);
         if (fallback.kind == REFUSAL_HALF_WAY || fallback.kind == REFUSAL_WEDGED)
                 result->kind = fallback.kind;
@@ -273,6 +276,7 @@ RefusalKind apply_boot(const Root *root) {
         if (!boot)
                 return REFUSAL_FAILED;
         boot->root = root;
+        boot->since = now_usec();
         read_cmdline(boot);
         read_earlier_boots(boot);
         take_one_shot(boot);

@@ -31,12 +31,11 @@ RefusalKind wedged_refuse(const Writer *writer, Refusal *ret) {
         const RunWriter *record = &writer->record;
         char text[RUN_WRITE_TEXT_SIZE];
 
-        return refusal_set(
-                ret, REFUSAL_WEDGED,
-                "Stuck in the kernel: %s (process %d) did not come back within %llu s. "
-                "Nothing more is touched until it does. " HELP,
-                run_write_say(&record->write, text), record->pid,
-                (unsigned long long)(writer_deadline(writer, record->write.kind) / 1000000));
+        return refusal_set(ret, REFUSAL_WEDGED,
+                           "Stuck in the kernel: %s (process %d) did not come back within %llu s. "
+                           "Nothing more is touched until it does. " HELP,
+                           run_write_say(&record->write, text), record->pid,
+                           (unsigned long long)((writer->waited_usec + 999999) / 1000000));
 }
 
 /* --- an earlier one --- */
@@ -68,7 +67,7 @@ static void note_wedged(const Root *root, RunWriter *record) {
 }
 
 RefusalKind wedged_check(const Root *root, RunWriter *record, bool wait, Refusal *ret) {
-        const Writer writer = writer_new(root, false);
+        const Writer writer = writer_new(root, 0);
         char text[RUN_WRITE_TEXT_SIZE];
 
         if (!process_is_there(root, record->pid, record->start))

@@ -19,11 +19,13 @@
 #include "base/time-span.h"
 #include "host/process.h"
 #include "module.h"
+#include "processes.h"
 #include "writer.h"
 
 #define NAME "vfio-mode-write" /* 15 bytes, for /proc/PID/comm */
 #define FIRST_FD 3
 #define DEADLINE_MAX 3600
+#define LEAST_USEC 50000 /* what takes no longer is not worth being called stuck */
 
 typedef enum Task {
         TASK_WRITE,
@@ -93,13 +95,18 @@ __attribute__((noreturn)) static void serve(const Root *root, int fd) {
 
 /* --- the parent --- */
 
-Writer writer_new(const Root *root, bool early) {
+Writer writer_new(const Root *root, uint64_t early_since) {
         const char *given = getenv(WRITER_DEADLINE_VARIABLE);
-        Writer writer = { .root = root, .deadline_usec = early ? WRITER_EARLY_USEC : 0, .fd = -1 };
+        Writer writer = { .root = root,
+                          .deadline_usec = early_since > 0 ? WRITER_EARLY_USEC : 0,
+                          .early_end = early_since > 0 ? early_since + WRITER_EARLY_ALL_USEC : 0,
+                          .fd = -1 };
         uint64_t seconds;
 
-        if (given && time_span_parse(given, DEADLINE_MAX, &seconds) >= 0 && seconds > 0)
+        if (given && time_span_parse(given, DEADLINE_MAX, &seconds) >= 0 && seconds > 0) {
                 writer.deadline_usec = seconds * 1000000;
+                writer.early_end = 0;
+        }
         return writer;
 }
 
@@ -170,11 +177,18 @@ static void reap(Writer *writer) {
         (void)waitpid(writer->record.pid, &status, 0);
 }
 
-static uint64_t now_usec(void) {
-        struct timespec now = { 0 };
+/* For this write and all that follow. */
+static uint64_t time_left(const Writer *writer) {
+        const uint64_t now = now_usec();
 
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+        if (writer->early_end == 0)
+                return UINT64_MAX;
+        return now < writer->early_end ? writer->early_end - now : 0;
+}
+
+void writer_begin_return(Writer *writer) {
+        if (writer->early_end > 0 && time_left(writer) < WRITER_EARLY_UNDO_USEC)
+                writer->early_end = now_usec() + WRITER_EARLY_UNDO_USEC;
 }
 
 /* Returns whether there is an answer, or an end; false where the time is over. */
@@ -204,21 +218,27 @@ static int give_up(Writer *writer) {
 }
 
 static int ask(Writer *writer, const RunWrite *what, const Request *request) {
+        uint64_t left = time_left(writer);
         int r, answer;
 
         if (writer->is_stuck)
                 return -ETIMEDOUT;
+        if (left < LEAST_USEC)
+                return -ETIME;
         if (writer->fd < 0) {
                 r = make_child(writer);
                 if (r < 0)
                         return r;
                 note_child(writer);
         }
+        writer->waited_usec = writer_deadline(writer, what->kind);
+        if (left < writer->waited_usec)
+                writer->waited_usec = left;
         writer->record.write = *what;
         note_write(writer);
         if (send(writer->fd, request, sizeof(*request), MSG_NOSIGNAL) ==
             (ssize_t)sizeof(*request)) {
-                if (!await(writer->fd, writer_deadline(writer, what->kind)))
+                if (!await(writer->fd, writer->waited_usec))
                         return give_up(writer);
                 if (recv(writer->fd, &answer, sizeof(answer), 0) == (ssize_t)sizeof(answer))
                         return answer;

@@ -25,19 +25,31 @@
 #define WRITER_PROBE_USEC (30 * UINT64_C(1000000)) /* bind, drivers_probe, modules, waking up */
 #define WRITER_UNBIND_USEC (10 * UINT64_C(1000000))
 #define WRITER_OTHER_USEC (5 * UINT64_C(1000000))
-#define WRITER_EARLY_USEC (2 * UINT64_C(1000000)) /* the boot is not held up for longer */
+#define WRITER_EARLY_USEC (2 * UINT64_C(1000000)) /* at boot, whatever it is */
+
+/* The boot is not held up for longer by all of them, and the boot unit's TimeoutStartSec is not
+ * reached: steps that are not done by then are undone, and so may the fallback mode, each for a
+ * moment more. */
+#define WRITER_EARLY_ALL_USEC UINT64_C(2000000)
+#define WRITER_EARLY_UNDO_USEC UINT64_C(900000)
 
 typedef struct Writer {
         const Root *root;       /**< borrowed */
         UndoLog *log;           /**< borrowed: told what is written before it is; NULL: nobody */
         uint64_t deadline_usec; /**< of every write; 0: by its kind */
+        uint64_t early_end;     /**< CLOCK_MONOTONIC: of all of them; 0: none */
+        uint64_t waited_usec;   /**< how long it was given for the last write */
         RunWriter record;       /**< the child, and the write that it was given last */
         int fd;                 /**< to the child; -1: there is none yet */
         bool is_stuck;          /**< it was given up; nothing more is written */
 } Writer;
 
-/** Makes one without a child, which the first write makes; ends with writer_close(). */
-Writer writer_new(const Root *root, bool early);
+/**
+ * Makes one without a child, which the first write makes; ends with writer_close().
+ *
+ * @early_since: CLOCK_MONOTONIC, in microseconds: when the boot's first switch began; 0: not early
+ */
+Writer writer_new(const Root *root, uint64_t early_since);
 
 /**
  * Writes @text to a sysfs attribute at @path.
@@ -45,7 +57,7 @@ Writer writer_new(const Root *root, bool early);
  * @what: the same in words that others read
  *
  * Returns 0 or what file_write_at() says; -EIO where the child was killed; -ETIMEDOUT with
- * `is_stuck` where it did not come back.
+ * `is_stuck` where it did not come back; -ETIME where a boot has no time left, and it was not made.
  */
 _must_check_ int writer_write(Writer *writer, const RunWrite *what, const char *path,
                               const char *text);
@@ -58,6 +70,10 @@ _must_check_ int writer_unload(Writer *writer, const RunWrite *what);
 
 /** Loads the modules that are for a modalias; returns as module_load_for() and writer_write(). */
 _must_check_ int writer_load_for(Writer *writer, const RunWrite *what, const char *modalias);
+
+/** What is written from now on brings the host's drivers back: at boot it has some time of its own.
+ */
+void writer_begin_return(Writer *writer);
 
 /** How long a write of this kind is waited for. */
 uint64_t writer_deadline(const Writer *writer, RunWriteKind kind);

@@ -231,10 +231,10 @@ static void test_deadlines(void **state) {
         Machine *m = machine_new(CONFIG);
         Writer writer;
 
-        writer = writer_new(&m->root, true);
+        writer = writer_new(&m->root, 1);
         assert_int_equal(writer_deadline(&writer, RUN_WRITE_UNBIND), 1000000);
         assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "soon", 1), 0);
-        writer = writer_new(&m->root, true);
+        writer = writer_new(&m->root, 1);
         assert_int_equal(writer_deadline(&writer, RUN_WRITE_UNBIND), WRITER_EARLY_USEC);
         assert_int_equal(unsetenv(WRITER_DEADLINE_VARIABLE), 0);
         writer = writer_new(&m->root, false);
@@ -449,6 +449,44 @@ static void test_boot(void **state) {
         machine_free(m);
 }
 
+/* All writes of a boot together have a time. What is not done by then is undone, for which there is
+ * some more. */
+static void test_boot_has_an_end(void **state) {
+        Machine *m = machine_new(CONFIG);
+        const RunWrite what = { .kind = RUN_WRITE_OVERRIDE };
+        SwitchRequest request = { .verb = "boot",
+                                  .mode = "passthrough",
+                                  .source = "test",
+                                  .reason = "a test",
+                                  .early = true,
+                                  .without_units = true };
+        char *before = fake_host_snapshot(m->fake), *after;
+        Writer writer;
+
+        assert_int_equal(unsetenv(WRITER_DEADLINE_VARIABLE), 0);
+        writer = writer_new(&m->root, now_ms() * 1000 - WRITER_EARLY_ALL_USEC);
+        assert_int_equal(writer_write(&writer, &what, "text", "a"), -ETIME);
+        assert_int_equal(writer.fd, -1);
+        assert_false(writer.is_stuck);
+        writer_begin_return(&writer);
+        fake_host_write(m->fake, "text", "");
+        assert_int_equal(writer_write(&writer, &what, "text", "a"), 0);
+        assert_true(writer.waited_usec <= WRITER_EARLY_UNDO_USEC);
+        writer.early_end = now_ms() * 1000;
+        assert_int_equal(writer_write(&writer, &what, "text", "a"), -ETIME);
+        writer_close(&writer);
+        fake_host_remove(m->fake, "text");
+
+        request.early_since = now_ms() * 1000 - WRITER_EARLY_ALL_USEC;
+        assert_int_equal(switch_run(&m->root, &request, &m->result), REFUSAL_FAILED);
+        assert_non_null(strstr(m->result.run.text, "The boot is not held up for longer"));
+        after = fake_host_snapshot(m->fake);
+        assert_string_equal(after, before);
+        free(before);
+        free(after);
+        machine_free(m);
+}
+
 /* --- the reset --- */
 
 static void test_on_wedged(void **state) {
@@ -500,6 +538,7 @@ int main(void) {
                 cmocka_unit_test(test_killed_switch),
                 cmocka_unit_test(test_inspect),
                 cmocka_unit_test(test_boot),
+                cmocka_unit_test(test_boot_has_an_end),
                 cmocka_unit_test(test_on_wedged),
         };
 

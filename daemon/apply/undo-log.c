@@ -49,8 +49,7 @@ int undo_log_append(UndoLog *log, const char *line, size_t length) {
         /* The rest of /run was not enough for the line; the next one must not begin in its middle.
          * Where it cannot be cut off either, who reads it does not count it while it is the last.
          */
-        (void)ftruncate(log->fd, lseek(log->fd, 0, SEEK_CUR) - n);
-        return -ENOSPC;
+        return ftruncate(log->fd, lseek(log->fd, 0, SEEK_CUR) - n) < 0 ? -EIO : -ENOSPC;
 }
 
 int undo_log_add_unit(UndoLog *log, const StoppedUnit *unit) {

@@ -329,8 +329,10 @@ static int name_vfio_holders(const Root *root, Host *host) {
                         const NodeHolder *from = &holders->list[j];
                         Holder *to = &host->functions[i].holder;
 
-                        if (pci_address_compare(host->functions[i].address, from->address) != 0)
+                        if (to->is_kept ||
+                            pci_address_compare(host->functions[i].address, from->address) != 0)
                                 continue;
+                        to->is_kept = from->is_kept;
                         to->pid = from->pid;
                         (void)memcpy(to->command, from->command, sizeof(to->command));
                 }

@@ -27,6 +27,7 @@
 typedef struct Holder {
         int pid;              /**< 0: nobody; HOLDER_UNSEEN: somebody */
         char command[16 + 1]; /**< /proc/PID/comm */
+        bool is_kept;         /**< never ended, as in NodeHolder */
 } Holder;
 
 /** One PCI function (kernel: Documentation/ABI/testing/sysfs-bus-pci). */

@@ -258,7 +258,8 @@ static const Holder *find_holder(const Planner *planner, const Function *functio
                     (function->iommu_group < 0 || member->iommu_group != function->iommu_group))
                         continue;
                 if (member->on_vfio && member->holder.pid != 0 &&
-                    (!planner->input->ends_guests || member->holder.pid == HOLDER_UNSEEN))
+                    (!planner->input->ends_guests || member->holder.pid == HOLDER_UNSEEN ||
+                     member->holder.is_kept))
                         return &member->holder;
         }
         return NULL;

@@ -82,6 +82,8 @@ typedef struct HeldRow {
         const char *steps; /* where there are any */
 } HeldRow;
 
+#define NEVER_ENDED 1 /* PID 1 itself */
+
 #define GPU_HOME                                                                      \
         "set-override 0000:01:00.0\nunbind 0000:01:00.0 vfio-pci\nbind 0000:01:00.0 " \
         "nouveau\n"
@@ -103,6 +105,8 @@ static const HeldRow held_rows[] = {
           "0000:01:00.0 is in use by process 7 (qemu", NIC_HOME },
         { "all are ended first", "host", "passthrough", 7, 7, 8, true, REFUSAL_NONE, 0, "",
           GPU_HOME AUDIO_HOME NIC_HOME },
+        { "one is never ended", "host", "passthrough", NEVER_ENDED, 7, 8, true, REFUSAL_NONE, 2,
+          "0000:01:00.0 is in use by process 1 (qemu", NIC_HOME },
         { "nothing would return", "host", "passthrough", 7, 0, 8, false, REFUSAL_BUSY, 0,
           "0000:01:00.0 is in use by process 7 (qemu", NULL },
         { "to mend the fallback mode", "host", "host", 7, 7, 0, false, REFUSAL_BUSY, 0,
@@ -146,6 +150,9 @@ static void test_held(void **state) {
         add_away(machine, "0000:01:00.0", "10de:2484", 0x030000, 12, row->gpu, "nouveau");
         add_away(machine, "0000:01:00.1", "10de:228b", 0x040300, 12, row->audio, "snd_hda_intel");
         add_away(machine, "0000:05:00.0", "8086:10d3", 0x020000, 15, row->nic, "e1000e");
+        for (size_t i = 0; i < machine->host.n_functions; i++)
+                machine->host.functions[i].holder.is_kept =
+                        machine->host.functions[i].holder.pid == NEVER_ENDED;
         (void)snprintf(machine->state.mode, sizeof(machine->state.mode), "%s", row->state_mode);
         assert_int_equal(plan_make(&input, plan, &refusal), row->kind);
         if (row->kind == REFUSAL_NONE) {

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from machines import ini
-from modes import GPU, HOST, INI, look, properties
+from modes import AUDIO, GPU, HOST, INI, NIC, active, drivers, look, properties
 from pc import PC
 from test_guest import GPU_GUEST, holds, start_guest
 
@@ -137,3 +137,31 @@ def test_a_wrong_turn(pc: PC) -> None:
     assert holds(pc, pid, GPU)
     pc.ok("systemctl start vfio-mode-fallback.service")
     check_returned(pc, pid)
+
+
+def test_what_a_guest_keeps_stays(pc: PC) -> None:
+    """One of two devices is held by a process that is never ended (of PID 1's own unit): on the way back that one
+    stays on vfio-pci, with its whole group, and the other returns. That is no success, and mended when it has gone."""
+    home = {GPU: "bochs-drm", AUDIO: "snd_hda_intel", NIC: "e1000e"}
+    pc.write(INI, ini(nic=NIC).replace("vfio-devices = gpu", "vfio-devices = nic gpu") + "stop-vm = 1s\n")
+    for held in ([NIC], [GPU, AUDIO]):
+        pc.ok("systemctl start vfio-mode@passthrough")
+        node = f"/dev/vfio/{pc.group(held[0])}"
+        pc.ok(f"""
+            setsid sh -c 'echo $$ > /sys/fs/cgroup/init.scope/cgroup.procs
+                echo $$ > /run/holder; exec sleep infinity 0<> {node}' > /dev/null 2>&1 &
+            until [ "$(readlink /proc/$(cat /run/holder)/fd/0)" = {node} ]; do :; done
+        """)
+        pid = pc.read("/run/holder").strip()
+        said = pc.run("vfio-modectl switch host")
+        assert said.rc == 1, said.out
+        assert f"{held[0]} is in use by process {pid} (sleep)" in said.stderr, said.out
+        assert drivers(pc, *home) == [
+            "vfio-pci" if address in held else driver for address, driver in home.items()]
+        assert active(pc) == []
+        assert pc.ok("vfio-modectl status --mode") == "none"
+        refused = pc.run("vfio-modectl switch host")
+        assert refused.rc == 4, refused.out  # there is nothing more to bring back
+        pc.ok(f"kill {pid}; timeout 60 tail --pid={pid} -f /dev/null; vfio-modectl switch host")
+        assert drivers(pc, *home) == list(home.values())
+        assert active(pc) == ["host"]

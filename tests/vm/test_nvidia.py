@@ -16,6 +16,7 @@ import cache
 import image
 from modes import active, check_refused, check_tool_refused, drivers, overrides, snapshot
 from pc import PC
+from test_faulty import answers, check_answers, check_wedged, wait_for_late_return
 
 HERE = Path(__file__).resolve().parent
 CARD, OTHER = "0000:03:00.0", "0000:02:00.0"
@@ -115,6 +116,13 @@ def test_stack_is_unloaded_and_loaded(pc: PC) -> None:
     assert (loaded(pc), running(pc)) == (STACK, UNITS)
     pc.ok("kill $(cat /run/held)")
 
+    # One module more, from when the first of the units is stopped.
+    pc.ok(f"""
+        rmmod nvidia_uvm
+        mkdir -p /run/systemd/system/{UNITS[0]}.d
+        printf '[Service]\\nExecStop=modprobe nvidia_uvm\\n' > /run/systemd/system/{UNITS[0]}.d/joins.conf
+        systemctl daemon-reload
+    """)
     pc.ok("vfio-modectl switch passthrough")
     assert (drivers(pc, CARD), loaded(pc), running(pc)) == (["vfio-pci"], [], [])
     assert active(pc) == ["passthrough"]
@@ -146,3 +154,31 @@ def test_second_card_of_the_driver(pc: PC) -> None:
     pc.ok("vfio-modectl switch host")
     assert (drivers(pc, CARD, OTHER), loaded(pc)) == (["nvidia", "nvidia"], STACK)
     assert (overrides(pc), active(pc)) == ({OTHER: "nvidia"}, ["host"])
+
+
+@pytest.mark.machine("gpu")
+def test_unload_stalls(pc: PC) -> None:
+    """In remove(), which the kernel calls once the module is on its way out: wedged, by its name, while
+    status answers; and when that comes back the next switch works."""
+    plug_in(pc)
+    pc.ok("""
+        mkdir -p /run/systemd/system/vfio-mode@.service.d
+        printf '[Service]\\nEnvironment=VFIO_MODE_WRITE_DEADLINE=5s\\n' \\
+            > /run/systemd/system/vfio-mode@.service.d/deadline.conf
+        systemctl daemon-reload
+        modprobe vfio-pci
+    """)
+    before = answers(pc)
+    pc.ok("echo 1 > /sys/module/nvidia/parameters/remove_stalls")
+    words = CARD, "unloading the module nvidia of"
+    check_tool_refused(pc, "passthrough", "wedged", 7, *words, "within 5 s")
+    check_wedged(pc, *words)
+    check_answers(pc, before)
+    assert loaded(pc) == ["nvidia"]
+    check_tool_refused(pc, "host", "wedged", 7, "Still stuck in the kernel", *words)
+    pc.ok("echo 0 > /sys/module/nvidia/parameters/remove_stalls")
+    wait_for_late_return(pc)
+    pc.ok("vfio-modectl switch passthrough")
+    assert (drivers(pc, CARD), loaded(pc), active(pc)) == (["vfio-pci"], [], ["passthrough"])
+    pc.ok("vfio-modectl switch host")
+    assert (drivers(pc, CARD), loaded(pc), active(pc)) == (["nvidia"], STACK, ["host"])

@@ -2,7 +2,7 @@
 /*
  * What a switch meets of NVIDIA's driver, with the real names: a PCI driver whose module does not
  * stay without a card, whose node is character device 195, and whose remove() waits for those that
- * have it open, for ever if it has to. It takes QEMU's pci-testdev.
+ * have it open, for ever if it has to, and also while it is told to. It takes QEMU's pci-testdev.
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
@@ -16,6 +16,10 @@
 
 int nvidia_stand_in;
 EXPORT_SYMBOL_GPL(nvidia_stand_in);
+
+static bool remove_stalls;
+module_param(remove_stalls, bool, 0644);
+MODULE_PARM_DESC(remove_stalls, "remove() does not return while this is set");
 
 static atomic_t n_users = ATOMIC_INIT(0);
 static atomic_t n_cards = ATOMIC_INIT(0);
@@ -40,7 +44,7 @@ static int nvidia_probe(struct pci_dev *pdev, const struct pci_device_id *id) {
 }
 
 static void nvidia_remove(struct pci_dev *pdev) {
-        while (atomic_read(&n_users) > 0)
+        while (atomic_read(&n_users) > 0 || READ_ONCE(remove_stalls))
                 msleep(20);
         atomic_dec(&n_cards);
 }

@@ -41,7 +41,7 @@ static bool parse_line(const char *line, MountInfo *ret) {
 static size_t covers(const MountInfo *mount, const char *path) {
         size_t length = strlen(mount->point);
 
-        if (length == 0)
+        if (mount->point[0] != '/')
                 return 0;
         if (strcmp(mount->point, "/") == 0)
                 return 1;

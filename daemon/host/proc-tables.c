@@ -22,7 +22,9 @@ bool proc_field(const char **cursor, char *buffer, size_t size) {
                 const char *c = &(*cursor)[i];
 
                 if (c[0] == '\\' && length - i >= 4) {
-                        buffer[n++] = (char)((c[1] & 7) << 6 | (c[2] & 7) << 3 | (c[3] & 7));
+                        buffer[n] = (char)((c[1] & 7) << 6 | (c[2] & 7) << 3 | (c[3] & 7));
+                        if (buffer[n++] == '\0')
+                                return false; /* no name has that */
                         i += 3;
                 } else {
                         buffer[n++] = c[0];

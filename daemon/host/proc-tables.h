@@ -16,7 +16,7 @@
  * @cursor: where to look; moved behind the field and the one blank that follows it
  * @buffer: as much of it as fits
  *
- * Returns false at the end of the line, and for a field that is empty.
+ * Returns false at the end of the line, and for a field that is empty or has a NUL.
  */
 bool proc_field(const char **cursor, char *buffer, size_t size);
 

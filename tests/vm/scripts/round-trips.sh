@@ -44,7 +44,8 @@ settle() {
 process() {
     local fds=("/proc/$2/fd"/*)
     echo "${#fds[@]} descriptors of $1"
-    sed -n "s/^VmRSS:[^0-9]*\([0-9]*\) kB/\1 size of $1/p" "/proc/$2/status"
+    # What is mapped from files comes and goes with the kernel's caches.
+    sed -n "s/^RssAnon:[^0-9]*\([0-9]*\) kB/\1 size of $1/p" "/proc/$2/status"
 }
 
 # What may be there more than once, or less often than before.

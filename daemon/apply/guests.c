@@ -121,10 +121,9 @@ static void ask(const Ending *e, Target *target, NodeHolder *guest) {
         in_use_find_unit(guest);
         target->is_told = true;
         (void)snprintf(text, sizeof(text),
-                       "Waiting for process %d (%s)%s%s to end, which has the device; in %" PRIu32
+                       "Waiting for a guest%s%s to end, which has the device; in %" PRIu32
                        " s it is ended.",
-                       guest->pid, guest->command, guest->unit[0] != '\0' ? " of " : "",
-                       guest->unit, e->stop_vm);
+                       guest->unit[0] != '\0' ? " of " : "", guest->unit, e->stop_vm);
         notify_status(text);
         if (ask_in_order(e, guest) >= 0)
                 log_notice("Ending process %d (%s) %s.", guest->pid, guest->command,

@@ -91,22 +91,6 @@ static void add_steps(Inspect *i) {
         }
 }
 
-/* Names of other users' processes are not for everybody: the same refusal, as somebody without
- * rights would see it. */
-static void refuse_in_public(Inspect *i) {
-        Refusal refusal = i->refusal;
-
-        for (size_t n = 0; n < i->now.host.n_functions; n++)
-                if (i->now.host.functions[n].holder.pid > 0)
-                        i->now.host.functions[n].holder.pid = HOLDER_UNSEEN;
-        in_use_hide(&i->let_go.in_use);
-        if (i->refusal.kind == REFUSAL_BUSY &&
-            situation_plan(&i->now, &i->plan, &refusal) == REFUSAL_NONE)
-                (void)in_use_plan(&i->let_go.in_use, i->mode, i->mode->holders, i->now.is_fallback,
-                                  &i->plan, &refusal);
-        (void)snprintf(i->ret->public_text, sizeof(i->ret->public_text), "%s", refusal.text);
-}
-
 /* As the switch would, which nobody told otherwise. */
 static RefusalKind plan_to_let_go(Inspect *i) {
         UnitInstance instances[UNIT_INSTANCES_MAX];
@@ -156,7 +140,9 @@ static void make_plan(Inspect *i) {
                 return;
         }
         (void)snprintf(i->ret->text, sizeof(i->ret->text), "%s", i->refusal.text);
-        refuse_in_public(i);
+        /* Names of other users' processes are not for everybody. */
+        (void)snprintf(i->ret->public_text, sizeof(i->ret->public_text), "%s",
+                       refusal_public(&i->refusal));
 }
 
 /* --- the configuration and the devices --- */

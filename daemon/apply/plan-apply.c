@@ -45,11 +45,12 @@ static int fail_step(Run *run, const Step *step, int error) {
 }
 
 static int fail_bind(Run *run, const Step *step, const char *driver, int error) {
+        char text[REFUSAL_TEXT_SIZE];
+
         if (error == -ETIME)
                 return fail_step(run, step, error);
-        run->refusal->kind = REFUSAL_FAILED;
-        (void)bind_error_format(step->address, driver, error, run->refusal->text,
-                                sizeof(run->refusal->text));
+        (void)bind_error_format(step->address, driver, error, text, sizeof(text));
+        (void)refusal_set(run->refusal, REFUSAL_FAILED, "%s", text);
         return error < 0 ? error : -ENODEV;
 }
 
@@ -335,7 +336,8 @@ static bool has_waiting_home(const RunState *undo) {
 
 static RefusalKind rollback(Run *run) {
         const RunState *undo = &run->undo->state;
-        char cause[REFUSAL_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
+        char address[PCI_ADDRESS_SIZE];
+        Refusal cause;
         int r, error = 0;
 
         writer_begin_return(run->writer);
@@ -359,9 +361,13 @@ static RefusalKind rollback(Run *run) {
                         put_pool_back(run, size, undo->home_pools[size].pages);
         if (error >= 0)
                 return run->refusal->kind;
-        (void)memcpy(cause, run->refusal->text, sizeof(cause));
-        return refusal_set(run->refusal, REFUSAL_HALF_WAY,
-                           "%.400s Not everything could be put back.", cause);
+        cause = *run->refusal;
+        (void)refusal_set(run->refusal, REFUSAL_HALF_WAY,
+                          "%.400s Not everything could be put back.", cause.text);
+        if (cause.public_text[0] != '\0')
+                refusal_set_public(run->refusal, "%.400s Not everything could be put back.",
+                                   cause.public_text);
+        return REFUSAL_HALF_WAY;
 }
 
 static RefusalKind pass_gate(Run *run) {

@@ -15,12 +15,14 @@
 #include "state-write.h"
 #include "wedged.h"
 
+/* `systemctl status` is for everybody, the journal is not. */
 static void say(const RunResult *result) {
         notify_status(result->text);
         if (result->kind == REFUSAL_NONE)
                 log_info("%s", result->text);
         else
-                log_error("%s: %s", refusal_name(result->kind), result->text);
+                log_error("%s: %s", refusal_name(result->kind),
+                          result->full_text[0] != '\0' ? result->full_text : result->text);
 }
 
 static void keep(const Root *root, const char *path, const RunResult *result) {

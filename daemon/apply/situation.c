@@ -101,9 +101,10 @@ RefusalKind situation_check_writer(Situation *now, bool wait, Refusal *refusal) 
 }
 
 static RefusalKind refuse_config(const ConfigErrors *errors, Refusal *refusal) {
-        refusal->kind = REFUSAL_CONFIG_INVALID;
-        (void)config_errors_format(errors, refusal->text, sizeof(refusal->text));
-        return refusal->kind;
+        char text[REFUSAL_TEXT_SIZE];
+
+        return refusal_set(refusal, REFUSAL_CONFIG_INVALID, "%s",
+                           config_errors_format(errors, text, sizeof(text)));
 }
 
 /* Without any configuration there still is a way back: whatever we moved goes home. */

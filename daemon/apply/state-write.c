@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "host/config-load.h"
@@ -40,7 +41,8 @@ int accepted_write(const Root *root, const Config *config) {
         return n < 0 ? n : 1;
 }
 
-int result_write(const Root *root, const char *path, const RunResult *result) {
+static int write_result(const Root *root, const char *path, const RunResult *result,
+                        __typeof__(file_replace_at) *replace) {
         char text[RUN_RESULT_SIZE_MAX] = "";
         FILE *file;
         long n;
@@ -54,7 +56,22 @@ int result_write(const Root *root, const char *path, const RunResult *result) {
                 return -EFBIG;
         if (run_dir_make(root) < 0)
                 return -ENOENT;
-        return file_replace_at(root->fd, path, text, (size_t)n);
+        return replace(root->fd, path, text, (size_t)n);
+}
+
+/* The names go first and come last, so that they never stand beside another run's result. */
+int result_write(const Root *root, const char *path, const RunResult *result) {
+        bool has_names = strcmp(path, RESULT_PATH) == 0;
+        RunResult names = *result;
+        int r;
+
+        if (has_names)
+                (void)unlinkat(root->fd, RESULT_NAMES_PATH, 0);
+        r = write_result(root, path, result, file_replace_at);
+        if (r < 0 || !has_names || result->full_text[0] == '\0')
+                return r;
+        (void)memcpy(names.text, result->full_text, sizeof(names.text));
+        return write_result(root, RESULT_NAMES_PATH, &names, file_replace_private_at);
 }
 
 /* --- marks --- */

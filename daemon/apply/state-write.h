@@ -33,5 +33,10 @@ _must_check_ int accepted_write(const Root *root, const Config *config);
  */
 _must_check_ int marks_write(const Root *root, const PciAddress *addresses, size_t n);
 
-/** Writes how a run ended to @path (RESULT_PATH or BOOT_PATH). Returns 0 or a negative errno. */
+/**
+ * Writes how a run ended to @path (RESULT_PATH or BOOT_PATH), for everybody; beside RESULT_PATH the
+ * same with names of processes, where it has any, for root only.
+ *
+ * Returns 0 or a negative errno.
+ */
 _must_check_ int result_write(const Root *root, const char *path, const RunResult *result);

@@ -135,7 +135,7 @@ int switch_record_write(const SwitchRecord *s, const RunState *undo, RefusalKind
         (void)snprintf(next->old_mode, sizeof(next->old_mode), "%s", s->now->state.mode);
         (void)snprintf(next->source, sizeof(next->source), "%s", request->source);
         (void)snprintf(next->reason, sizeof(next->reason), "%s",
-                       outcome == REFUSAL_NONE ? request->reason : s->refusal->text);
+                       outcome == REFUSAL_NONE ? request->reason : refusal_public(s->refusal));
         if (outcome == REFUSAL_NONE)
                 (void)snprintf(next->mode, sizeof(next->mode), "%s", s->now->mode);
         next->since = (uint64_t)time(NULL);

@@ -28,6 +28,9 @@
 #include "switch.h"
 #include "wedged.h"
 
+#define STAYING                                                                               \
+        "All is on the host again but for %zu function%s, which stay%s on vfio-pci: %s Then " \
+        "switch again."
 #define BOUND_UNITS_TIME (UINT64_C(1200) * 1000 * 1000) /* for what is bound to the old mode */
 
 typedef struct Switch {
@@ -250,11 +253,13 @@ static RefusalKind try_again(Switch *s, Writer *writer, UndoLog *undo) {
 /* What could come home has; the rest can, as soon as its guest is gone. */
 static RefusalKind say_what_stays(Switch *s) {
         s->guest_has_rest = true;
-        return refusal_set(&s->refusal, REFUSAL_HALF_WAY,
-                           "All is on the host again but for %zu function%s, which stay%s on "
-                           "vfio-pci: %s Then switch again.",
-                           s->plan.n_staying, s->plan.n_staying == 1 ? "" : "s",
-                           s->plan.n_staying == 1 ? "s" : "", s->plan.stays_since);
+        (void)refusal_set(&s->refusal, REFUSAL_HALF_WAY, STAYING, s->plan.n_staying,
+                          s->plan.n_staying == 1 ? "" : "s", s->plan.n_staying == 1 ? "s" : "",
+                          s->plan.stays_since.text);
+        refusal_set_public(&s->refusal, STAYING, s->plan.n_staying,
+                           s->plan.n_staying == 1 ? "" : "s", s->plan.n_staying == 1 ? "s" : "",
+                           refusal_public(&s->plan.stays_since));
+        return REFUSAL_HALF_WAY;
 }
 
 static RefusalKind take_steps(Switch *s) {
@@ -406,6 +411,15 @@ static void describe_success(const Switch *s, RunResult *ret) {
                                s->plan.n_vfio == 1 ? " is" : "s are");
 }
 
+static void describe_refusal(const Refusal *refusal, RunResult *ret) {
+        bool has_names = strcmp(refusal_public(refusal), refusal->text) != 0;
+
+        (void)snprintf(ret->text, sizeof(ret->text), "%s%s", refusal_public(refusal),
+                       has_names ? " Root is told by: vfio-modectl status" : "");
+        if (has_names)
+                (void)snprintf(ret->full_text, sizeof(ret->full_text), "%s", refusal->text);
+}
+
 RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchResult *ret) {
         _cleanup_(switch_free) Switch *s = calloc(1, sizeof(*s));
         const char *invocation = getenv("INVOCATION_ID");
@@ -436,7 +450,7 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
                 if (!request->early && result->n_steps > 0)
                         picture_describe(root, &s->now.state, &s->plan, result);
         } else {
-                (void)snprintf(result->text, sizeof(result->text), "%s", s->refusal.text);
+                describe_refusal(&s->refusal, result);
                 (void)snprintf(ret->start, sizeof(ret->start), "%s",
                                mode_after_failure(s, result->kind));
                 ret->is_stranded =

@@ -49,10 +49,15 @@ static bool is_meant_to_be_off(const Root *root, const char *unit) {
                (state_read(root, now) >= 0 && run_state_find_unit(now, unit));
 }
 
+static void add_text(char result[static REFUSAL_TEXT_SIZE], const char *text) {
+        size_t length = strlen(result);
+
+        (void)snprintf(result + length, REFUSAL_TEXT_SIZE - length, " %s", text);
+}
+
 static void add_to_result(const Root *root, const char *text) {
         char invocation[sizeof(((RunResult *)NULL)->invocation)];
         RunResult result;
-        size_t length;
         int r;
 
         if (file_read_line_at(root->fd, VERDICT_PATH, invocation, sizeof(invocation)) < 0)
@@ -62,8 +67,9 @@ static void add_to_result(const Root *root, const char *text) {
         if (r == -ENOENT || (r >= 0 && strcmp(result.invocation, invocation) != 0))
                 return;
         if (r >= 0) {
-                length = strlen(result.text);
-                (void)snprintf(result.text + length, sizeof(result.text) - length, " %s", text);
+                add_text(result.text, text);
+                if (result.full_text[0] != '\0')
+                        add_text(result.full_text, text);
                 r = result_write(root, RESULT_PATH, &result);
         }
         if (r < 0)

@@ -302,6 +302,16 @@ static void fill_record(const Service *service, const Arguments *arguments, JobR
                 ret->back[0] = '\0';
 }
 
+/* The bus never gives a name a second time. */
+static void note_caller(const Request *request) {
+        const char *sender = sd_bus_message_get_sender(request->call);
+        char *to = request->service->switch_caller;
+        size_t size = sizeof(request->service->switch_caller);
+
+        if (!sender || (size_t)snprintf(to, size, "%s", sender) >= size)
+                to[0] = '\0';
+}
+
 void jobs_switch(Request *request) {
         Service *service = request->service;
         Refusal refusal = { 0 };
@@ -324,6 +334,7 @@ void jobs_switch(Request *request) {
         *job = (SwitchJob){ .service = service, .request = request };
         (void)memcpy(job->holders, request->arguments.holders, sizeof(job->holders));
         service->last_job++;
+        note_caller(request);
         fill_record(service, &request->arguments, &job->record);
         (void)unit_name(job->record.mode, job->unit);
         service->switch_job = job;

@@ -115,6 +115,17 @@ static bool is_changed(const json_object *before, const json_object *after) {
         return ended_at(before) != ended_at(after) && json_get_integer(last, "steps_taken") > 0;
 }
 
+/* Whoever may know which processes are in the way is told so by a description only: the signal is
+ * for everybody. */
+static void take_names(BusJob *job, const json_object *before, const json_object *after) {
+        const json_object *last = json_get(after, "last_switch");
+
+        if (job->kind == REFUSAL_NONE || ended_at(before) == ended_at(after) ||
+            refusal_by_name(json_get_text(last, "result")) != job->kind)
+                return;
+        (void)snprintf(job->text, sizeof(job->text), "%s", json_get_text(last, "text"));
+}
+
 static void print_done(const Arguments *arguments, const BusJob *job, bool changed,
                        const json_object *after) {
         const char *mode = arguments->operands[0];
@@ -249,6 +260,7 @@ static int wait_and_print(const Arguments *arguments, Bus *bus, json_object *bef
         /* Where this fails only details are missing of what it did. */
         if (bus_describe(bus, &after, &error) < 0)
                 after = json_object_get(before);
+        take_names(&job, before, after);
         return print_result(arguments, &job, before, after);
 }
 

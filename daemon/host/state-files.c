@@ -43,8 +43,21 @@ int undo_read(const Root *root, RunState *ret) {
         return read_state(root, UNDO_PATH, true, ret);
 }
 
+/* Whoever may not open it is not told. What is of another run was left by a write that failed. */
+static void read_names(const Root *root, RunResult *ret) {
+        RunResult names;
+
+        if (read_result(root, RESULT_NAMES_PATH, &names) >= 0 && names.kind == ret->kind &&
+            strcmp(names.invocation, ret->invocation) == 0 && strcmp(names.mode, ret->mode) == 0)
+                (void)memcpy(ret->full_text, names.text, sizeof(ret->full_text));
+}
+
 int result_read(const Root *root, RunResult *ret) {
-        return read_result(root, RESULT_PATH, ret);
+        int r = read_result(root, RESULT_PATH, ret);
+
+        if (r >= 0)
+                read_names(root, ret);
+        return r;
 }
 
 int boot_result_read(const Root *root, RunResult *ret) {

@@ -14,6 +14,9 @@
 #define STATUS_PATH RUN_DIR "/status"
 #define UNDO_PATH RUN_DIR "/undo"
 #define RESULT_PATH RUN_DIR "/result"
+#define RESULT_NAMES_PATH                                                                          \
+        RESULT_PATH ".names" /* the same with names of processes, where there are any; root's only \
+                              */
 #define BOOT_PATH RUN_DIR "/boot"
 #define SCREEN_AWAY_PATH RUN_DIR "/screen-away" /* keeps the display manager from starting */
 #define VERDICT_PATH RUN_DIR "/verdict"         /* whose result the verdict belongs to */
@@ -36,7 +39,8 @@ _must_check_ int state_read(const Root *root, RunState *ret);
 /** Reads what a switch in progress, or a killed one, has to undo. Returns as state_read(). */
 _must_check_ int undo_read(const Root *root, RunState *ret);
 
-/** Reads how the last run ended. Returns 0; -ENOENT; -EBADMSG; else the error of reading. */
+/** Reads how the last run ended, with names of processes where they may be read. Returns 0;
+ * -ENOENT; -EBADMSG; else the error of reading. */
 _must_check_ int result_read(const Root *root, RunResult *ret);
 
 /** Reads what the boot unit decided and how it went, in the same form. Returns as result_read(). */

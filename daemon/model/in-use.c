@@ -186,25 +186,41 @@ static const char *advise(const Blocked *blocked, ConfigHolders how, bool still)
                        : "It belongs to no unit that could be stopped; holders = kill would end it.";
 }
 
+/* A process that uses two functions is one. */
+static size_t count_processes(const Blocked *blocked) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < blocked->n; i++) {
+                size_t j = 0;
+
+                while (blocked->list[j]->pid != blocked->list[i]->pid)
+                        j++;
+                n += j == i;
+        }
+        return n;
+}
+
 static RefusalKind refuse(const Blocked *blocked, size_t n_more, ConfigHolders how, bool still,
                           Refusal *refusal) {
         const char *verb = still ? "is still in use by" : "is in use by";
-        char address[PCI_ADDRESS_SIZE], more[32] = "", session[SESSION_TEXT_SIZE];
+        size_t n_processes = count_processes(blocked) + n_more, n_unnamed;
+        char address[PCI_ADDRESS_SIZE], more[32] = "", session[SESSION_TEXT_SIZE], then[192];
         Text text = { .length = 0 };
 
-        if (blocked->list[0]->pid == HOLDER_UNSEEN)
-                return refusal_set(refusal, REFUSAL_BUSY,
-                                   "%s %s a process that cannot be named to you.",
-                                   pci_address_format(blocked->list[0]->address, address), verb);
-        n_more += name_holders(blocked, verb, &text);
-        if (n_more > 0)
-                (void)snprintf(more, sizeof(more), ", and %zu more", n_more);
+        n_unnamed = n_more + name_holders(blocked, verb, &text);
+        if (n_unnamed > 0)
+                (void)snprintf(more, sizeof(more), ", and %zu more", n_unnamed);
         if (blocked->session)
-                return refusal_set(refusal, REFUSAL_BUSY,
-                                   "%s%s. The switch would end %s; end-sessions = yes allows that.",
-                                   text.text, more, session_format(blocked->session, session));
-        return refusal_set(refusal, REFUSAL_BUSY, "%s%s. %s", text.text, more,
-                           advise(blocked, how, still));
+                (void)snprintf(then, sizeof(then),
+                               "The switch would end %s; end-sessions = yes allows that.",
+                               session_format(blocked->session, session));
+        else
+                (void)snprintf(then, sizeof(then), "%s", advise(blocked, how, still));
+        (void)refusal_set(refusal, REFUSAL_BUSY, "%s%s. %s", text.text, more, then);
+        refusal_set_public(refusal, "%s %s %zu process%s, named to root only. %s",
+                           pci_address_format(blocked->list[0]->address, address), verb,
+                           n_processes, n_processes == 1 ? "" : "es", then);
+        return REFUSAL_BUSY;
 }
 
 const char *plan_stop_name(PlanStopKind kind) {
@@ -432,11 +448,4 @@ RefusalKind in_use_refuse_rest(const InUse *in_use, ConfigHolders how, Refusal *
                 blocked.list[blocked.n++] = &in_use->holders.list[i];
         return blocked.n == 0 ? REFUSAL_NONE
                               : refuse(&blocked, in_use->holders.n_more, how, true, refusal);
-}
-
-void in_use_hide(InUse *in_use) {
-        for (size_t i = 0; i < in_use->holders.n; i++)
-                in_use->holders.list[i].pid = HOLDER_UNSEEN;
-        for (size_t i = 0; i < in_use->guests.n; i++)
-                in_use->guests.list[i].pid = HOLDER_UNSEEN;
 }

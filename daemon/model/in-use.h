@@ -21,7 +21,7 @@
 /** A process, and a function that it has a node of open. */
 typedef struct NodeHolder {
         PciAddress address;
-        int pid;                     /**< HOLDER_UNSEEN: not to be named */
+        int pid;
         char command[16 + 1];        /**< /proc/PID/comm */
         char unit[CONFIG_UNIT_SIZE]; /**< the system's unit; "": of a user, or of no unit */
         char session[16];            /**< the number of the login session; "": in none */
@@ -68,7 +68,8 @@ bool in_use_takes_from_host(const Plan *plan, const Host *host);
  * @mode: of the plan
  * @is_fallback: the way back, which is not refused; its holders are left alone, its guests are not
  *
- * Returns REFUSAL_NONE, or REFUSAL_BUSY with the holders named, as far as they fit; or as
+ * Returns REFUSAL_NONE, or REFUSAL_BUSY with the holders named, as far as they fit, and counted
+ * for whoever may not know their names; or as
  * sessions_plan().
  */
 RefusalKind in_use_plan(const InUse *in_use, const ConfigMode *mode, ConfigHolders how,
@@ -76,9 +77,6 @@ RefusalKind in_use_plan(const InUse *in_use, const ConfigMode *mode, ConfigHolde
 
 /** The same refusal after everything was tried. Returns REFUSAL_NONE where nobody is left. */
 RefusalKind in_use_refuse_rest(const InUse *in_use, ConfigHolders how, Refusal *refusal);
-
-/** Takes every process's name away, for who may not see it. */
-void in_use_hide(InUse *in_use);
 
 /** Writes what has to let go as a person reads it, such as "stop gdm.service, which uses
  * 0000:01:00.0". Returns @buffer. */

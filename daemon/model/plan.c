@@ -274,9 +274,14 @@ static RefusalKind refuse_holder(Refusal *refusal, PciAddress function, const Ho
                                    "%s is in use by a process that cannot be seen from here; "
                                    "shut that guest down first.",
                                    address);
-        return refusal_set(refusal, REFUSAL_BUSY,
-                           "%s is in use by process %d (%s); shut that guest down first.", address,
-                           holder->pid, holder->command);
+        (void)refusal_set(refusal, REFUSAL_BUSY,
+                          "%s is in use by process %d (%s); shut that guest down first.", address,
+                          holder->pid, holder->command);
+        refusal_set_public(refusal,
+                           "%s is in use by a process, named to root only; shut that guest down "
+                           "first.",
+                           address);
+        return REFUSAL_BUSY;
 }
 
 /*
@@ -299,12 +304,12 @@ static RefusalKind check_holders(Planner *planner) {
                 (void)refuse_holder(planner->refusal, want->function->address, holder);
                 if (!returns)
                         return planner->refusal->kind;
+                /* Notes are for everybody. */
                 plan_note(planner->plan, "%s Until then it stays on vfio-pci.",
-                          planner->refusal->text);
+                          refusal_public(planner->refusal));
                 want->stays = true;
                 if (planner->plan->n_staying++ == 0)
-                        (void)snprintf(planner->plan->stays_since, REFUSAL_TEXT_SIZE, "%s",
-                                       planner->refusal->text);
+                        planner->plan->stays_since = *planner->refusal;
         }
         return REFUSAL_NONE;
 }
@@ -316,7 +321,8 @@ static RefusalKind check_returns(const Planner *planner) {
                         return REFUSAL_NONE;
         if (planner->plan->n_staying == 0)
                 return REFUSAL_NONE;
-        return refusal_set(planner->refusal, REFUSAL_BUSY, "%s", planner->plan->stays_since);
+        *planner->refusal = planner->plan->stays_since;
+        return REFUSAL_BUSY;
 }
 
 /* The fallback mode wants none. */

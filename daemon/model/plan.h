@@ -79,8 +79,8 @@ typedef struct Plan {
         PciAddress vfio[RUN_STATE_FUNCTIONS_MAX]; /**< every function that is on vfio-pci when the
                                                      plan is done */
         size_t n_vfio;
-        size_t n_staying; /**< functions that would return, but for a guest that has them */
-        char stays_since[REFUSAL_TEXT_SIZE]; /**< who has the first of them, in words */
+        size_t n_staying;    /**< functions that would return, but for a guest that has them */
+        Refusal stays_since; /**< who has the first of them */
         char notes[PLAN_NOTES_MAX]
                   [256]; /**< what is not as configured and was left alone, in words */
         size_t n_notes;

@@ -114,5 +114,18 @@ RefusalKind refusal_set(Refusal *refusal, RefusalKind kind, const char *format, 
         va_start(arguments, format);
         (void)vsnprintf(refusal->text, sizeof(refusal->text), format, arguments);
         va_end(arguments);
+        refusal->public_text[0] = '\0';
         return kind;
+}
+
+void refusal_set_public(Refusal *refusal, const char *format, ...) {
+        va_list arguments;
+
+        va_start(arguments, format);
+        (void)vsnprintf(refusal->public_text, sizeof(refusal->public_text), format, arguments);
+        va_end(arguments);
+}
+
+const char *refusal_public(const Refusal *refusal) {
+        return refusal->public_text[0] != '\0' ? refusal->public_text : refusal->text;
 }

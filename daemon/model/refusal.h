@@ -70,6 +70,8 @@ typedef struct Refusal {
         RefusalKind kind;
         char text[REFUSAL_TEXT_SIZE]; /**< what was seen and what to do, one or two sentences, no
                                          newline */
+        char public_text[REFUSAL_TEXT_SIZE]; /**< the same without names of processes, for whoever
+                                                may not know them; "": `text` has none */
 } Refusal;
 
 /** The kind's name as the user meets it, such as "group-not-viable"; "none" for REFUSAL_NONE. */
@@ -87,3 +89,9 @@ RefusalKind refusal_by_name(const char *name);
 /** Fills @refusal; text that does not fit is cut. Returns @kind, so that a caller can return in one
  * statement. */
 RefusalKind refusal_set(Refusal *refusal, RefusalKind kind, const char *format, ...) _printf_(3, 4);
+
+/** Says the same for everybody, after refusal_set(), which takes it back. */
+void refusal_set_public(Refusal *refusal, const char *format, ...) _printf_(2, 3);
+
+/** What everybody may be told. */
+const char *refusal_public(const Refusal *refusal);

@@ -17,9 +17,12 @@ typedef struct RunResult {
         char invocation[64]; /**< the unit's $INVOCATION_ID; "" outside a unit */
         char verb[16];       /**< switch, boot, fallback, replug, leave */
         char mode[CONFIG_NAME_SIZE];
-        RefusalKind kind;             /**< REFUSAL_NONE: done */
-        unsigned n_steps;             /**< that were taken; 0: nothing had to be changed */
-        char text[REFUSAL_TEXT_SIZE]; /**< one or two sentences */
+        RefusalKind kind;                  /**< REFUSAL_NONE: done */
+        unsigned n_steps;                  /**< that were taken; 0: nothing had to be changed */
+        char text[REFUSAL_TEXT_SIZE];      /**< one or two sentences, for everybody */
+        char full_text[REFUSAL_TEXT_SIZE]; /**< the same with names of processes, for root; "": it
+                                              has none. Not in the text form: it is the `text` of
+                                              another file */
 } RunResult;
 
 /** Writes the result as lines. */

@@ -52,7 +52,7 @@ static json_object *wedged_to_json(const Machine *machine) {
         return object;
 }
 
-static json_object *last_switch_to_json(const Machine *machine) {
+static json_object *last_switch_to_json(const Machine *machine, bool with_names) {
         const RunResult *result = &machine->last_switch;
         int error = machine->last_switch_result;
         json_object *object;
@@ -66,7 +66,9 @@ static json_object *last_switch_to_json(const Machine *machine) {
         }
         json_add_word(object, "mode", result->mode);
         json_add_string(object, "result", refusal_name(result->kind));
-        json_add_word(object, "text", result->text);
+        json_add_word(object, "text",
+                      with_names && result->full_text[0] != '\0' ? result->full_text
+                                                                 : result->text);
         json_add_integer(object, "steps_taken", result->n_steps);
         json_add_integer(object, "time_usec", (int64_t)machine->last_switch_time);
         return object;
@@ -171,7 +173,7 @@ static void add_devices(const Machine *machine, json_object *answer) {
 
 /* --- all of it --- */
 
-int describe(const Root *root, char **ret_json) {
+int describe(const Root *root, bool with_names, char **ret_json) {
         _cleanup_(machine_freep) Machine *machine = NULL;
         _cleanup_json_ json_object *answer = NULL;
         _cleanup_free_ Boots *boots = NULL;
@@ -189,7 +191,7 @@ int describe(const Root *root, char **ret_json) {
         json_add(answer, "config", config_to_json(machine));
         json_add_string(answer, "fallback_mode", config ? config->fallback_mode : NULL);
         boots_add(boots, machine, answer);
-        json_add(answer, "last_switch", last_switch_to_json(machine));
+        json_add(answer, "last_switch", last_switch_to_json(machine, with_names));
         json_add(answer, "drift", drift_to_json(machine, boots));
         json_add(answer, "modes", modes_to_json(machine, boots->default_mode));
         add_devices(machine, answer);

@@ -13,6 +13,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/cleanup.h"
 #include "host/root.h"
 
@@ -22,8 +24,9 @@
 /**
  * Describes the machine below a root.
  *
+ * @with_names: with names of processes in why the last switch was refused, where they may be read
  * @ret_json: one line without a newline; the caller frees it; untouched on failure
  *
  * Returns 0, or the error of keeping the root open.
  */
-_must_check_ int describe(const Root *root, char **ret_json);
+_must_check_ int describe(const Root *root, bool with_names, char **ret_json);

@@ -364,15 +364,17 @@ class Rig:
 
     # --- what units do ---
 
-    def switch(self, unit, kind="none", text=""):
-        """As vfio-mode-apply does: the mode, then the result."""
+    def switch(self, unit, kind="none", text="", names=""):
+        """As vfio-mode-apply does: the mode, then the result, then the same with names of processes."""
         mode = unit.split("@")[1].removesuffix(".service")
         old = re.search("^mode=(.*)$", (self.root / "run/vfio-mode/status").read_text(), re.M)[1]
         if kind == "none":
             self.machine.state(mode, old)
         if kind != "none" or mode != old:
-            self.machine.result(kind, mode, text or f"Mode {mode} is on.",
-                                invocation=self.systemd.invocations[unit].hex())
+            invocation = self.systemd.invocations[unit].hex()
+            self.machine.result(kind, mode, text or f"Mode {mode} is on.", invocation=invocation)
+            if names:
+                self.machine.result(kind, mode, names, "result.names", invocation)
         return "done" if kind == "none" else "failed"
 
     def inspect(self, unit, kind="none", text="", public=""):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who may do what: each method, asked of polkit about its caller, or free."""
 
+import json
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -171,6 +172,26 @@ def test_processes_are_named_to_who_may_end_them(rig, allowed):
     with pytest.raises(wire.Failed) as refused:
         call(rig, "PlanSwitch", None)
     assert "alice" in refused.value.text
+
+
+def last_switch(rig, client=None):
+    return json.loads(rig.call("Describe", client=client)[0])["last_switch"]["text"]
+
+
+def test_processes_in_the_way_of_a_switch_are_named_to_root_and_who_asked(rig):
+    """What everybody is told by JobFinished, and by Describe who had nothing to do with it, names none."""
+    rig.systemd.runs["vfio-mode@"] = lambda unit: rig.switch(
+        unit, "busy", "0000:01:00.0 is in use by a process.", "qemu (4711) of alice uses 0000:01:00.0.")
+    rig.polkit.answer_of = lambda action: (True, False)
+    listener, asker, other = rig.listen(), rig.nobody(), rig.nobody()
+    rig.switch_mode("plain", client=asker)
+    assert listener.next_signal("JobFinished").body[1:] == ("busy", "0000:01:00.0 is in use by a process.")
+    assert [("alice" in last_switch(rig, client)) for client in (None, asker, other)] == [True, True, False]
+    rig.systemd.runs["vfio-mode@"] = lambda unit: rig.switch(unit, "busy", "Somebody else's.")
+    rig.switch_mode("plain")
+    assert listener.next_signal("JobFinished")
+    # The names that are left are of another run.
+    assert last_switch(rig) == "Somebody else's."
 
 
 def test_polkit_knows_the_actions():

@@ -81,6 +81,12 @@ static void test_set(void **state) {
                 REFUSAL_BUSY);
         assert_int_equal(refusal.kind, REFUSAL_BUSY);
         assert_string_equal(refusal.text, "0000:01:00.0 is in use by 42.");
+        assert_string_equal(refusal_public(&refusal), "0000:01:00.0 is in use by 42.");
+        refusal_set_public(&refusal, "%s is in use.", "0000:01:00.0");
+        assert_string_equal(refusal.text, "0000:01:00.0 is in use by 42.");
+        assert_string_equal(refusal_public(&refusal), "0000:01:00.0 is in use.");
+        (void)refusal_set(&refusal, REFUSAL_FAILED, "Something else.");
+        assert_string_equal(refusal_public(&refusal), "Something else.");
 }
 
 static void test_set_cuts(void **state) {

@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "../fake/fake-host.h"
+#include "apply/state-write.h"
+#include "base/file.h"
 #include "host/state-files.h"
 
 typedef struct Files {
@@ -128,6 +131,38 @@ static void test_result(void **state) {
         assert_int_equal(boot_result_read(&files->root, &files->result), -ENOENT);
 }
 
+static mode_t mode_of(const Files *files, const char *path) {
+        struct stat file;
+
+        return fstatat(files->root.fd, path, &file, 0) < 0 ? 0 : file.st_mode & 0777;
+}
+
+/* What names processes is root's; the rest is everybody's, and the next run's is all of it gone. */
+static void test_result_with_names(void **state) {
+        RunResult named = { .verb = "switch", .kind = REFUSAL_BUSY, .text = "In use." };
+        RunResult plain = { .verb = "switch", .text = "Done." };
+        Files *files = *state;
+        char text[RUN_RESULT_SIZE_MAX];
+
+        (void)snprintf(named.full_text, sizeof(named.full_text), "In use by process 7 (mpv).");
+        assert_int_equal(result_write(&files->root, RESULT_PATH, &named), 0);
+        assert_int_equal(mode_of(files, RESULT_PATH), 0644);
+        assert_int_equal(mode_of(files, RESULT_NAMES_PATH), 0600);
+        assert_true(file_read_at(files->root.fd, RESULT_PATH, text, sizeof(text)) > 0);
+        assert_null(strstr(text, "mpv"));
+        assert_int_equal(result_read(&files->root, &files->result), 0);
+        assert_string_equal(files->result.text, "In use.");
+        assert_string_equal(files->result.full_text, "In use by process 7 (mpv).");
+        assert_int_equal(result_write(&files->root, RESULT_PATH, &plain), 0);
+        assert_int_equal(mode_of(files, RESULT_NAMES_PATH), 0);
+        assert_int_equal(result_read(&files->root, &files->result), 0);
+        assert_string_equal(files->result.full_text, "");
+        /* A run that could not take it away has left it. */
+        fake_host_write(files->fake, RESULT_NAMES_PATH, RESULT);
+        assert_int_equal(result_read(&files->root, &files->result), 0);
+        assert_string_equal(files->result.full_text, "");
+}
+
 static void test_boot_result(void **state) {
         Files *files = *state;
 
@@ -202,7 +237,7 @@ static void test_result_that_is_too_long(void **state) {
 #define ON_FAKE(title, function) { (title), (function), set_up, tear_down, NULL }
 
 int main(void) {
-        struct CMUnitTest tests[9 + ARRAY_SIZE(rows)] = {
+        struct CMUnitTest tests[10 + ARRAY_SIZE(rows)] = {
                 ON_FAKE("the mode in force", test_state),
                 ON_FAKE("no switch since boot: an empty state", test_no_state),
                 ON_FAKE("what has to be undone", test_undo),
@@ -210,6 +245,7 @@ int main(void) {
                 ON_FAKE("a state that is damaged, and one of another version", test_bad_state),
                 ON_FAKE("a state that is too long", test_state_that_is_too_long),
                 ON_FAKE("how the last run ended", test_result),
+                ON_FAKE("how it ended, and who was in the way", test_result_with_names),
                 ON_FAKE("how the boot went", test_boot_result),
                 ON_FAKE("a result that is too long", test_result_that_is_too_long),
                 { "every result comes back as it was written", test_every_result_comes_back, NULL,
@@ -217,7 +253,7 @@ int main(void) {
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-                tests[9 + i] = (struct CMUnitTest){ rows[i].title, test_row, NULL, NULL,
-                                                    (void *)(uintptr_t)&rows[i] };
+                tests[10 + i] = (struct CMUnitTest){ rows[i].title, test_row, NULL, NULL,
+                                                     (void *)(uintptr_t)&rows[i] };
         return cmocka_run_group_tests_name("state-files", tests, NULL, NULL);
 }

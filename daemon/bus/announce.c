@@ -30,15 +30,62 @@ static const char *guess_announced(const Snapshot *now) {
         return now->old_mode[0] != '\0' ? now->old_mode : NO_MODE;
 }
 
-static void write_announced(const Service *service) {
-        char text[CONFIG_NAME_SIZE + 1];
+static void note(const Service *service, const char *path, const char *word) {
+        char text[64];
         int n, r;
 
-        n = snprintf(text, sizeof(text), "%s\n", service->snapshot.current_mode);
-        r = file_replace_at(service->root.fd, ANNOUNCED_PATH, text, (size_t)n);
+        n = snprintf(text, sizeof(text), "%s\n", word);
+        r = file_replace_at(service->root.fd, path, text, (size_t)n);
         if (r < 0)
-                log_warning_errno(r, "/" ANNOUNCED_PATH " cannot be written: %m");
+                log_warning_errno(r, "/%s cannot be written: %m", path);
 }
+
+/* --- this boot --- */
+
+/* What is written of it may come later than the service: its place in /var may not be there yet. */
+static bool is_boot_announced(const Service *service) {
+        const SnapshotBoot *boot = &service->snapshot.last_boot;
+        char id[BOOT_ID_SIZE + 1]; /* with its newline */
+
+        return !boot->is_known ||
+               (file_read_line_at(service->root.fd, BOOT_ANNOUNCED_PATH, id, sizeof(id)) > 0 &&
+                strcmp(id, boot->record.boot_id) == 0);
+}
+
+/* GRUB says of a trial that failed in each boot, until somebody decides anew; that is told once. */
+static bool is_given_up(const SnapshotBoot *boot) {
+        return boot->record.marker.kind == BOOT_KIND_EXPIRED && boot->previous_is_known &&
+               boot->previous.marker.kind != BOOT_KIND_EXPIRED;
+}
+
+/* The mode that a failure kept this boot from; NULL where none did. */
+static const char *boot_fell_from(const Snapshot *now) {
+        const SnapshotBoot *boot = &now->last_boot;
+        const BootRecord *record = &boot->record;
+
+        if (strcmp(record->mode, now->fallback_mode) != 0)
+                return NULL;
+        if (record->kind != REFUSAL_NONE && strcmp(record->wanted, record->mode) != 0)
+                return record->wanted[0] != '\0' ? record->wanted : NO_MODE;
+        if (is_given_up(boot) && strcmp(boot->previous.wanted, record->mode) != 0)
+                return boot->previous.wanted[0] != '\0' ? boot->previous.wanted : NO_MODE;
+        return NULL;
+}
+
+static void announce_boot(const Service *service) {
+        const BootRecord *record = &service->snapshot.last_boot.record;
+        const char *from;
+
+        if (is_boot_announced(service))
+                return;
+        from = boot_fell_from(&service->snapshot);
+        if (from)
+                (void)sd_bus_emit_signal(service->bus, BUS_PATH, BUS_MANAGER, "FellBack", "sss",
+                                         from, record->mode, record->reason);
+        note(service, BOOT_ANNOUNCED_PATH, record->boot_id);
+}
+
+/* --- the mode --- */
 
 static bool fell_back(const Snapshot *now) {
         return is_from(now, "fallback") || is_from(now, "revert");
@@ -54,12 +101,6 @@ static void tell(const Service *service, const char *old) {
                                          old, now->current_mode, now->mode_reason);
 }
 
-/* What changed while the service was not running: there is no snapshot from before to compare. */
-static void tell_properties(const Service *service) {
-        (void)sd_bus_emit_properties_changed(service->bus, BUS_PATH, BUS_MANAGER, "CurrentMode",
-                                             "ModeReason", "Drift", NULL);
-}
-
 void announce(Service *service) {
         const Snapshot *now = &service->snapshot;
         char old[CONFIG_NAME_SIZE] = "";
@@ -67,15 +108,13 @@ void announce(Service *service) {
 
         if (!service->is_named || snapshot_is_switching(now))
                 return;
+        announce_boot(service);
         is_known = read_announced(service, old);
         if (!is_known)
                 (void)snprintf(old, sizeof(old), "%s", guess_announced(now));
         is_new = strcmp(old, now->current_mode) != 0;
-        if (is_new && !service->was_announced)
-                tell_properties(service);
         if (is_new)
                 tell(service, old);
-        service->was_announced = true;
         if (is_new || !is_known)
-                write_announced(service);
+                note(service, ANNOUNCED_PATH, now->current_mode);
 }

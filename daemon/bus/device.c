@@ -127,7 +127,9 @@ int device_tell_removed(Service *service, const Snapshot *after) {
         return r;
 }
 
-static int tell_device(sd_bus *bus, const SnapshotDevice *before, const SnapshotDevice *now) {
+/* @before: the snapshot, NULL: none; @device: this one in it, NULL: it is new */
+static int tell_device(sd_bus *bus, const Snapshot *before, const SnapshotDevice *device,
+                       const SnapshotDevice *now) {
         char *names[ARRAY_SIZE(fields) + 1] = { NULL };
         _cleanup_free_ char *path = NULL;
         size_t n = 0;
@@ -136,11 +138,11 @@ static int tell_device(sd_bus *bus, const SnapshotDevice *before, const Snapshot
         r = sd_bus_path_encode(BUS_DEVICES_PATH, now->address, &path);
         if (r < 0)
                 return r;
-        if (!before)
+        if (before && !device)
                 return sd_bus_emit_object_added(bus, path);
         for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-                if (memcmp((const char *)before + fields[i].offset,
-                           (const char *)now + fields[i].offset, fields[i].size) != 0)
+                if (!device || memcmp((const char *)device + fields[i].offset,
+                                      (const char *)now + fields[i].offset, fields[i].size) != 0)
                         names[n++] = (char *)fields[i].property;
         return n == 0 ? 0 : sd_bus_emit_properties_changed_strv(bus, path, BUS_DEVICE, names);
 }
@@ -149,10 +151,10 @@ int device_tell_changes(Service *service, const Snapshot *before) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < service->snapshot.n_devices; i++) {
-                const SnapshotDevice *device = &service->snapshot.devices[i];
+                const SnapshotDevice *now = &service->snapshot.devices[i];
 
-                r = tell_device(service->bus, snapshot_find_device(before, device->address),
-                                device);
+                r = tell_device(service->bus, before,
+                                before ? snapshot_find_device(before, now->address) : NULL, now);
         }
         return r;
 }

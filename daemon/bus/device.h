@@ -15,5 +15,5 @@ _must_check_ int device_export(Service *service);
 _must_check_ int device_tell_removed(Service *service, const Snapshot *after);
 
 /** Tells which objects are new and which properties have changed; the service's snapshot is the
- * newer one. Returns 0 or a negative errno. */
+ * newer one. @before NULL: all properties of all. Returns 0 or a negative errno. */
 _must_check_ int device_tell_changes(Service *service, const Snapshot *before);

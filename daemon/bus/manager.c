@@ -283,9 +283,9 @@ int manager_tell_changes(Service *service, const Snapshot *before) {
         size_t n = 0;
 
         for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-                if (memcmp((const char *)before + fields[i].offset,
-                           (const char *)&service->snapshot + fields[i].offset,
-                           fields[i].size) != 0)
+                if (!before || memcmp((const char *)before + fields[i].offset,
+                                      (const char *)&service->snapshot + fields[i].offset,
+                                      fields[i].size) != 0)
                         names[n++] = (char *)fields[i].property;
         if (n == 0)
                 return 0;

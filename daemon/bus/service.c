@@ -154,6 +154,16 @@ static int set_up_bus(Service *service) {
         return r < 0 ? log_error_errno(r, "The objects cannot be put on the bus: %m") : 0;
 }
 
+/* What changed while the service was not running: there is no snapshot from before to compare. */
+static void tell_all(Service *service) {
+        int r = manager_tell_changes(service, NULL);
+
+        if (r >= 0)
+                r = device_tell_changes(service, NULL);
+        if (r < 0)
+                log_warning_errno(r, "The properties cannot be told: %m");
+}
+
 /* Only with the name can signals be sent that anybody would know us by. */
 static int take_name(Service *service) {
         int r;
@@ -163,6 +173,7 @@ static int take_name(Service *service) {
                 return log_error_errno(r, "The name " BUS_NAME " cannot be had: %m");
         service->is_named = true;
         idle_touch(service); /* that it took a while to get here is nobody's idleness */
+        tell_all(service);
         announce(service);
         (void)sd_notify(false, "READY=1");
         return 0;

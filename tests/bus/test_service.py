@@ -69,9 +69,9 @@ def test_properties(rig):
     assert sorted(values["Modes"]) == ["host", "passthrough", "plain"]
 
 
-def record(boot, mode, kind, confirmed):
+def record(boot, mode, kind, confirmed, result="none", wanted="plain"):
     return (f"vfio-mode-boot=1\nboot-id=00000000-0000-4000-8000-{boot:012}\ntime=1767225600\n"
-            f"source=command-line\nmarker={kind}.5.0\nwanted=plain\nmode={mode}\nresult=none\n"
+            f"source=command-line\nmarker={kind}.5.0\nwanted={wanted}\nmode={mode}\nresult={result}\n"
             f"reason=GRUB named it\nconfirmed={confirmed}\nrepeated=no\nunconfirmed=0\n")
 
 
@@ -219,12 +219,56 @@ def test_what_happened_meanwhile_is_told_at_the_start(bare):
     bare.kill()
     bare.machine.state("passthrough", "host", reason="its unit was started")
     bare.start()
-    assert listener.next_signal("PropertiesChanged").body[1]["CurrentMode"] == "passthrough"
+    wait_for(listener, "CurrentMode", "passthrough")
     assert listener.next_signal("ModeChanged").body == (
         "host", "passthrough", "its unit was started")
     bare.stop()
     bare.start()
     assert listener.next_signal("ModeChanged", 0.3) is None, "told twice"
+
+
+def test_every_property_may_have_changed_meanwhile(bare):
+    """Of what was told before the service remembers only the mode: so it tells all."""
+    bare.start()
+    bare.stop()
+    bare.machine.write("boot/grub/vfio-mode/vfio-mode.env", bare.block(6, "passthrough"))
+    bare.machine.write("var/lib/vfio-mode/boot", record(1, "host", "idle", "yes"))
+    bare.machine.state("passthrough", "host", name="undo")
+    listener = bare.listen()
+    bare.start()
+    told = {}
+    while len(told) < 3:
+        signal = listener.next_signal("PropertiesChanged")
+        assert signal, told.keys()
+        told[signal.path] = changed(signal)
+    assert told[PATH] == bare.get_all()
+    assert (told[PATH]["CurrentMode"], told[PATH]["NextBootMode"]) == ("none", "passthrough")
+    assert told[PATH]["LastBoot"]["mode"] == "host"
+    assert told[GPU] | {"Address": "0000:01:00.0"} == bare.get_all(GPU, DEVICE)
+
+
+EXPIRED = record(1, "host", "expired", "no", wanted="host")
+BOOTS = {  # this one, the one before, and the mode that FellBack names
+    "refused": (record(1, "host", "trial", "no", "busy"), "", "plain"),
+    "expired": (EXPIRED, record(0, "plain", "trial", "no"), "plain"),
+    "expired long ago": (EXPIRED, record(0, "host", "expired", "no", wanted="host"), ""),
+    "skipped": (record(1, "host", "skipped", "no", wanted="host"), "", ""),
+    "as wanted": (record(1, "plain", "trial", "no"), "", ""),
+}
+
+
+@pytest.mark.parametrize("name", BOOTS)
+def test_a_boot_that_fell_back_is_told_once(bare, name):
+    boot, before, wanted = BOOTS[name]
+    if before:
+        bare.machine.write("var/lib/vfio-mode/boot.previous", before)
+    bare.machine.write("var/lib/vfio-mode/boot", boot)
+    listener = bare.listen()
+    for told in (bool(wanted), False):
+        bare.start()
+        signal = listener.next_signal("FellBack", 10 if told else 0.3)
+        assert (signal.body if signal else None) == ((wanted, "host", "GRUB named it") if told else None)
+        bare.stop()
 
 
 def test_the_mode_of_the_boot_is_no_news(bare):

@@ -229,16 +229,12 @@ static void abandon(SwitchJob *job, RefusalKind kind, const char *text) {
 
 /* A start job carries no words. */
 static void leave_origin(const SwitchJob *job) {
-        char reason[64] = "asked for over D-Bus";
-        sd_bus_creds *creds = NULL;
-        uid_t uid;
+        char reason[64];
         int r;
 
-        if (sd_bus_query_sender_creds(job->request->call, SD_BUS_CREDS_EUID, &creds) >= 0 &&
-            sd_bus_creds_get_euid(creds, &uid) >= 0)
-                (void)snprintf(reason, sizeof(reason), "asked for over D-Bus by user %lu",
-                               (unsigned long)uid);
-        (void)sd_bus_creds_unref(creds);
+        /* It is known: of a caller that is not, polkit knows nothing either. */
+        (void)snprintf(reason, sizeof(reason), "asked for over D-Bus by user %lu",
+                       (unsigned long)job->request->caller.uid);
         r = origin_leave(&job->service->root, SERVICE_ORIGIN_PATH, job->record.mode, "bus", reason,
                          job->holders);
         if (r < 0)

@@ -149,11 +149,16 @@ static int on_call(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         const Method *method = find_method(sd_bus_message_get_member(call));
         Service *service = userdata;
         Request *request;
-        int r;
+        Caller caller;
+        int r = 0;
 
         if (!method)
                 return bus_error_set(error, REFUSAL_NOT_AUTHORISED, "");
-        r = request_new(service, call, method, polkit_is_privileged(call), &request, error);
+        polkit_find_caller(call, &caller);
+        if (!polkit_is_free(method))
+                r = request_check_room(service, &caller, error);
+        if (r >= 0)
+                r = request_new(service, call, method, &caller, &request);
         if (r < 0)
                 return r;
         r = method->read(request, error);

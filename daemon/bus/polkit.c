@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "polkit.h"
@@ -41,20 +42,33 @@ static const ActionRow actions[] = {
         { "Describe", NULL, RULE_FREE },
 };
 
-static const ActionRow *find_row(const Request *request) {
+static const ActionRow *find_row(const Method *method) {
         for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
-                if (strcmp(actions[i].member, request->method->member) == 0)
+                if (strcmp(actions[i].member, method->member) == 0)
                         return &actions[i];
         return NULL;
 }
 
-bool polkit_is_privileged(sd_bus_message *call) {
-        return sd_bus_query_sender_privilege(call, -1) > 0;
+bool polkit_is_free(const Method *method) {
+        const ActionRow *row = find_row(method);
+
+        return row && row->rule == RULE_FREE;
+}
+
+void polkit_find_caller(sd_bus_message *call, Caller *ret) {
+        sd_bus_creds *creds = NULL;
+        uid_t uid;
+
+        *ret = (Caller){ .uid = CALLER_UNKNOWN };
+        if (sd_bus_query_sender_creds(call, SD_BUS_CREDS_EUID, &creds) >= 0 &&
+            sd_bus_creds_get_euid(creds, &uid) >= 0)
+                *ret = (Caller){ .uid = uid, .is_privileged = uid == 0 || uid == geteuid() };
+        (void)sd_bus_creds_unref(creds);
 }
 
 /* @r: what reading the answer gave */
 static void decide(Request *request, int r, bool authorised, bool challenge) {
-        const ActionRow *row = find_row(request);
+        const ActionRow *row = find_row(request->method);
 
         /* The question was asked a while ago: that it was the right one is looked at again. */
         if (!row || row->rule == RULE_FREE || strcmp(row->action, request->action) != 0)
@@ -105,7 +119,7 @@ static int ask(Request *request, const char *action, bool interactive) {
 }
 
 void polkit_authorise(Request *request) {
-        const ActionRow *row = find_row(request);
+        const ActionRow *row = find_row(request->method);
         bool interactive;
 
         if (!row) {

@@ -10,8 +10,11 @@
 #define ACTION_SWITCH_MODE "org.vfiomode1.switch-mode"
 #define ACTION_SET_NEXT_BOOT "org.vfiomode1.set-next-boot"
 
-/** Whether the sender is root, or who we are ourselves. */
-bool polkit_is_privileged(sd_bus_message *call);
+/** Asks the bus who sent a call. */
+void polkit_find_caller(sd_bus_message *call, Caller *ret);
+
+/** Whether everybody may call it and it is answered at once. */
+bool polkit_is_free(const Method *method);
 
 /**
  * Lets the request's method be performed, now or when polkit has answered; or refuses.

@@ -10,13 +10,27 @@
 #include "idle.h"
 #include "request.h"
 
-int request_new(Service *service, sd_bus_message *call, const Method *method, bool is_privileged,
-                Request **ret, sd_bus_error *error) {
+static size_t count_of(const Service *service, uid_t uid) {
+        size_t n = 0;
+
+        for (const Request *request = service->requests; request; request = request->next)
+                n += request->caller.uid == uid;
+        return n;
+}
+
+int request_check_room(const Service *service, const Caller *caller, sd_bus_error *error) {
+        if (caller->is_privileged ? service->n_requests < REQUESTS_PRIVILEGED_MAX
+                                  : service->n_requests < REQUESTS_MAX &&
+                                            count_of(service, caller->uid) < REQUESTS_USER_MAX)
+                return 0;
+        return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
+                                "Too many calls wait for their answer already.");
+}
+
+int request_new(Service *service, sd_bus_message *call, const Method *method, const Caller *caller,
+                Request **ret) {
         Request *request;
 
-        if (service->n_requests >= (is_privileged ? REQUESTS_PRIVILEGED_MAX : REQUESTS_MAX))
-                return sd_bus_error_set(error, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                                        "Too many calls wait for their answer already.");
         request = calloc(1, sizeof(*request));
         if (!request)
                 return -ENOMEM;
@@ -24,7 +38,8 @@ int request_new(Service *service, sd_bus_message *call, const Method *method, bo
                 .service = service,
                 .call = sd_bus_message_ref(call),
                 .method = method,
-                .sees_all = is_privileged,
+                .caller = *caller,
+                .sees_all = caller->is_privileged,
                 .next = service->requests,
         };
         if (request->next)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <sys/types.h>
 #include <systemd/sd-bus.h>
 
 #include "base/cleanup.h"
@@ -16,12 +17,21 @@
 #include "service.h"
 
 /**
- * Calls that wait at the same time. Whoever may do everything gets some more. Each may be waiting
- * for an answer to a call of ours, of which dbus-daemon lets a connection have 128
- * (max_replies_per_connection).
+ * Calls that wait at the same time. No user takes the place of all others, and whoever may do
+ * everything gets some more. Each may be waiting for an answer to a call of ours, of which
+ * dbus-daemon lets a connection have 128 (max_replies_per_connection).
  */
+#define REQUESTS_USER_MAX 24
 #define REQUESTS_MAX 64
 #define REQUESTS_PRIVILEGED_MAX 96
+
+/** Who called. */
+typedef struct Caller {
+        uid_t uid;          /**< CALLER_UNKNOWN: it is gone already */
+        bool is_privileged; /**< root, or who we are ourselves */
+} Caller;
+
+#define CALLER_UNKNOWN ((uid_t) - 1)
 
 /** What a method was called with, checked. */
 typedef struct Arguments {
@@ -44,6 +54,7 @@ struct Request {
         Service *service;
         sd_bus_message *call;
         const Method *method;
+        Caller caller;
         const char *action; /**< that polkit was asked for */
         sd_bus_slot *polkit;
         Arguments arguments;
@@ -54,14 +65,14 @@ struct Request {
         Request *previous, *next;
 };
 
-/**
- * Takes a call in.
- *
- * Returns 0; a negative errno with @error set to LimitsExceeded where too many wait already; or
- * -ENOMEM.
- */
+/** Whether one more of this caller may wait. Returns 0, or a negative errno with @error set to
+ * LimitsExceeded. */
+_must_check_ int request_check_room(const Service *service, const Caller *caller,
+                                    sd_bus_error *error);
+
+/** Takes a call in. Returns 0 or -ENOMEM. */
 _must_check_ int request_new(Service *service, sd_bus_message *call, const Method *method,
-                             bool is_privileged, Request **ret, sd_bus_error *error);
+                             const Caller *caller, Request **ret);
 
 /** Drops it unanswered: sd-bus answers, or nobody is there any more. */
 void request_free(Request *request);

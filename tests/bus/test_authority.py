@@ -3,6 +3,7 @@
 """Who may do what: each method, asked of polkit about its caller, or free."""
 
 import json
+import pwd
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -122,17 +123,21 @@ def test_polkit_dying_over_a_question_is_a_no(rig):
 
 
 def test_nothing_waits_for_polkit(rig):
-    """A question that is not answered holds nobody else up; too many are refused."""
-    nobody = rig.nobody()
+    """A question that is not answered holds nobody else up; too many are refused, of one user and of all.
+    What is free needs no place."""
+    rig.nobody()
     rig.polkit.answer_of = lambda action: None
-    for _ in range(76):
-        nobody.send(wire.Message(wire.CALL, 0, "sa{sv}", ("plain", {}), destination=NAME,
-                                 path=PATH, interface=MANAGER, member="SwitchMode"))
-    answers = []
-    until(lambda: answers.append(nobody.receive(0.5)) or answers[-1] is None)
-    errors = [answer.error for answer in answers if answer and answer.kind == wire.ERROR]
-    assert errors == ["org.freedesktop.DBus.Error.LimitsExceeded"] * 12
-    assert len(rig.polkit.asked) == 64
+    for user, n_asked in (("nobody", 24), ("daemon", 24), ("bin", 16), ("sys", 0)):
+        caller, errors, asked = rig.connect(pwd.getpwnam(user).pw_uid), [], len(rig.polkit.asked)
+        for _ in range(30):
+            caller.send(wire.Message(wire.CALL, 0, "sa{sv}", ("plain", {}), destination=NAME,
+                                     path=PATH, interface=MANAGER, member="SwitchMode"))
+        while len(errors) < 30 - n_asked:
+            answer = caller.receive(10)
+            errors += [answer.error] if answer.kind == wire.ERROR else []
+        assert errors == ["org.freedesktop.DBus.Error.LimitsExceeded"] * (30 - n_asked)
+        until(lambda: len(rig.polkit.asked) - asked == n_asked)
+        assert rig.call("Describe", client=caller)
     # Root gets through all the same.
     assert rig.get("State") == "idle"
     assert rig.switch_mode("plain")

@@ -290,6 +290,23 @@ def test_words_of_the_boot_choice_are_documented() -> None:
         assert re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", listed), word
 
 
+def words_between(begin: str, end: str) -> set[str]:
+    """The words of a list in the interface's description, without what explains them."""
+    listed = between(source("conf/dbus/org.vfiomode1.xml"), begin, end)
+    return set(re.findall(r"[a-z]+", re.sub(r"\([^()]*\)", "", listed)))
+
+
+def test_kinds_of_boots_are_documented() -> None:
+    names = re.findall(r'\[BOOT_KIND_\w+\] = { "(\w+)"', source("daemon/model/boot-marker.c"))
+    assert len(names) > 5
+    assert words_between("what the boot loader did:", "where it") == {*names, "or"}
+    armed = re.findall(r"BOOT_KIND_(\w+)", between(source("daemon/model/boot-marker.c"),
+                                                   "bool boot_kind_is_armed", "\n}\n"))
+    decided = re.findall(r'decide\(ret, [^"]*?, "(\w+)"', source("daemon/boot/next-boot.c"))
+    assert words_between("What decides:", ".") == {
+        *decided, *(kind.lower() for kind in armed)}
+
+
 # ---- All of them ----
 
 

@@ -39,11 +39,29 @@ static int set_level(_unused_ sd_bus *bus, _unused_ const char *path,
         return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "There is no such level.");
 }
 
+/* It says what it says to stderr, wherever systemd has that lead. */
+static const char *target(void) {
+        return getenv("JOURNAL_STREAM") ? "journal" : "console";
+}
+
 static int get_target(_unused_ sd_bus *bus, _unused_ const char *path,
                       _unused_ const char *interface, _unused_ const char *property,
                       sd_bus_message *reply, _unused_ void *userdata,
                       _unused_ sd_bus_error *error) {
-        return sd_bus_message_append(reply, "s", getenv("JOURNAL_STREAM") ? "journal" : "console");
+        return sd_bus_message_append(reply, "s", target());
+}
+
+static int set_target(_unused_ sd_bus *bus, _unused_ const char *path,
+                      _unused_ const char *interface, _unused_ const char *property,
+                      sd_bus_message *value, _unused_ void *userdata, sd_bus_error *error) {
+        const char *wanted;
+        int r;
+
+        r = sd_bus_message_read(value, "s", &wanted);
+        if (r < 0 || strcmp(wanted, target()) == 0)
+                return r < 0 ? r : 0;
+        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                 "This service can log to the %s only.", target());
 }
 
 static int get_identifier(_unused_ sd_bus *bus, _unused_ const char *path,
@@ -56,7 +74,7 @@ static int get_identifier(_unused_ sd_bus *bus, _unused_ const char *path,
 static const sd_bus_vtable log_control_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_WRITABLE_PROPERTY("LogLevel", "s", get_level, set_level, 0, 0),
-        SD_BUS_PROPERTY("LogTarget", "s", get_target, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_WRITABLE_PROPERTY("LogTarget", "s", get_target, set_target, 0, 0),
         SD_BUS_PROPERTY("SyslogIdentifier", "s", get_identifier, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_VTABLE_END,
 };

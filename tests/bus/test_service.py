@@ -321,6 +321,10 @@ def test_log_control(rig):
     with pytest.raises(wire.Failed):
         call("Set", "ssv", LOG_CONTROL, "LogLevel", wire.Variant("s", "err"), client=rig.nobody())
     assert call("Get", "ss", LOG_CONTROL, "LogLevel")[0] == "debug"
+    call("Set", "ssv", LOG_CONTROL, "LogTarget", wire.Variant("s", "console"))
+    with pytest.raises(wire.Failed) as refused:
+        call("Set", "ssv", LOG_CONTROL, "LogTarget", wire.Variant("s", "kmsg"))
+    assert refused.value.name == "org.freedesktop.DBus.Error.InvalidArgs"
 
 
 # --- going away ---

@@ -69,6 +69,10 @@ def test_nobody_reads_everything_and_changes_nothing(pc: PC) -> None:
 def test_the_service_has_few_rights(pc: PC) -> None:
     """No capability, and of the disk and of sysfs nothing to write but what carries a mode to the next boot."""
     pc.ok(f"{GET} CurrentMode")
+    assert pc.ok("""
+        systemctl service-log-target vfio-moded.service journal
+        systemctl service-log-level vfio-moded.service debug
+        systemctl service-log-level vfio-moded.service""") == "debug"
     writable = pc.ok(f"""
         service=$(pidof vfio-moded)
         grep -q '^CapEff:[[:space:]]*0*$' /proc/$service/status || echo capabilities

@@ -9,8 +9,12 @@
 
 #include "base/log.h"
 #include "idle.h"
+#include "request.h"
 
-/* A password that is being typed does not keep systemd from stopping us. */
+/*
+ * A password that is being typed does not keep systemd from stopping us; nor, where we leave by
+ * ourselves, everybody else from the next instance, for which the bus waits 25 s.
+ */
 #define LAST_ANSWERS_USEC (10 * UINT64_C(1000000))
 
 static bool is_busy(const Service *service) {
@@ -53,7 +57,12 @@ static int on_released(sd_bus_message *answer, void *userdata, _unused_ sd_bus_e
 }
 
 static int on_too_long(_unused_ sd_event_source *source, _unused_ uint64_t now, void *userdata) {
-        return sd_event_exit(userdata, 0);
+        Service *service = userdata;
+
+        while (service->requests)
+                request_refuse(service->requests, REFUSAL_TIMED_OUT,
+                               "The service ends and cannot wait any longer; call again.");
+        return sd_event_exit(service->event, 0);
 }
 
 void idle_leave(Service *service) {
@@ -61,7 +70,7 @@ void idle_leave(Service *service) {
                 return;
         service->is_leaving = true;
         (void)sd_event_add_time_relative(service->event, NULL, CLOCK_MONOTONIC, LAST_ANSWERS_USEC,
-                                         0, on_too_long, service->event);
+                                         0, on_too_long, service);
         (void)sd_notify(false, "STOPPING=1");
         if (sd_bus_release_name_async(service->bus, NULL, BUS_NAME, on_released, service) < 0)
                 (void)sd_event_exit(service->event, 0);

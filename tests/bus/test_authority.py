@@ -4,6 +4,7 @@
 
 import json
 import pwd
+import signal
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -144,6 +145,20 @@ def test_nothing_waits_for_polkit(rig):
     rig.polkit.close()  # ends the questions
 
 
+def test_who_waits_when_the_service_ends_is_told_so(rig):
+    """Not for as long as a password may take: nobody else is answered until the next one may start."""
+    nobody = rig.nobody()
+    rig.polkit.answer_of = lambda action: None
+    serial = nobody.send(wire.Message(wire.CALL, wire.INTERACTIVE, "sa{sv}", ("plain", {}), destination=NAME,
+                                      path=PATH, interface=MANAGER, member="SwitchMode"))
+    until(lambda: rig.polkit.asked)
+    rig.process.terminate()
+    with pytest.raises(wire.Failed) as refused:
+        nobody.wait(serial)
+    assert refused.value.name == ERROR + "TimedOut"
+    rig.stop()
+
+
 def test_the_caller_may_be_gone_when_polkit_answers(rig):
     caller = rig.bus.connect(65534) if rig.nobody() else None
     rig.polkit.answer_of = lambda action: None
@@ -156,6 +171,20 @@ def test_the_caller_may_be_gone_when_polkit_answers(rig):
     until(lambda: not rig.client().bus("NameHasOwner", "s", "org.freedesktop.PolicyKit1")[0])
     assert rig.get("State") == "idle"
     assert not rig.systemd.calls
+
+
+def test_a_caller_that_is_gone_at_once_is_nobody(rig):
+    """Root's as well: who it was cannot be found out any more."""
+    listener, caller = rig.listen(), rig.connect()
+    rig.process.send_signal(signal.SIGSTOP)
+    caller.send(wire.Message(wire.CALL, 0, "sa{sv}", ("plain", {}), destination=NAME, path=PATH,
+                             interface=MANAGER, member="SwitchMode"))
+    caller.close()
+    until(lambda: not rig.client().bus("NameHasOwner", "s", caller.name)[0])
+    rig.process.send_signal(signal.SIGCONT)
+    assert rig.get("State") == "idle"
+    assert not rig.systemd.calls
+    assert listener.next_signal("JobFinished", 0.3) is None
 
 
 def test_only_root_can_be_the_service(bare):

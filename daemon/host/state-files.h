@@ -14,9 +14,8 @@
 #define STATUS_PATH RUN_DIR "/status"
 #define UNDO_PATH RUN_DIR "/undo"
 #define RESULT_PATH RUN_DIR "/result"
-#define RESULT_NAMES_PATH                                                                          \
-        RESULT_PATH ".names" /* the same with names of processes, where there are any; root's only \
-                              */
+/* The same with names of processes, where there are any; root's only. */
+#define RESULT_NAMES_PATH RESULT_PATH ".names"
 #define BOOT_PATH RUN_DIR "/boot"
 #define SCREEN_AWAY_PATH RUN_DIR "/screen-away" /* keeps the display manager from starting */
 #define VERDICT_PATH RUN_DIR "/verdict"         /* whose result the verdict belongs to */

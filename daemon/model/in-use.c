@@ -200,11 +200,19 @@ static size_t count_processes(const Blocked *blocked) {
         return n;
 }
 
+static bool is_of_one_function(const Blocked *blocked) {
+        for (size_t i = 1; i < blocked->n; i++)
+                if (pci_address_compare(blocked->list[i]->address, blocked->list[0]->address) != 0)
+                        return false;
+        return true;
+}
+
 static RefusalKind refuse(const Blocked *blocked, size_t n_more, ConfigHolders how, bool still,
                           Refusal *refusal) {
         const char *verb = still ? "is still in use by" : "is in use by";
         size_t n_processes = count_processes(blocked) + n_more, n_unnamed;
-        char address[PCI_ADDRESS_SIZE], more[32] = "", session[SESSION_TEXT_SIZE], then[192];
+        char address[PCI_ADDRESS_SIZE], more[32] = "", session[SESSION_TEXT_SIZE];
+        char then[SESSION_TEXT_SIZE + 128];
         Text text = { .length = 0 };
 
         n_unnamed = n_more + name_holders(blocked, verb, &text);
@@ -217,9 +225,10 @@ static RefusalKind refuse(const Blocked *blocked, size_t n_more, ConfigHolders h
         else
                 (void)snprintf(then, sizeof(then), "%s", advise(blocked, how, still));
         (void)refusal_set(refusal, REFUSAL_BUSY, "%s%s. %s", text.text, more, then);
-        refusal_set_public(refusal, "%s %s %zu process%s, named to root only. %s",
-                           pci_address_format(blocked->list[0]->address, address), verb,
-                           n_processes, n_processes == 1 ? "" : "es", then);
+        refusal_set_public(refusal, "%s%s %sin use by %zu process%s, named to root only. %s",
+                           pci_address_format(blocked->list[0]->address, address),
+                           is_of_one_function(blocked) ? " is" : " and others are",
+                           still ? "still " : "", n_processes, n_processes == 1 ? "" : "es", then);
         return REFUSAL_BUSY;
 }
 

@@ -69,8 +69,7 @@ bool in_use_takes_from_host(const Plan *plan, const Host *host);
  * @is_fallback: the way back, which is not refused; its holders are left alone, its guests are not
  *
  * Returns REFUSAL_NONE, or REFUSAL_BUSY with the holders named, as far as they fit, and counted
- * for whoever may not know their names; or as
- * sessions_plan().
+ * for whoever may not know their names; or as sessions_plan().
  */
 RefusalKind in_use_plan(const InUse *in_use, const ConfigMode *mode, ConfigHolders how,
                         bool is_fallback, Plan *plan, Refusal *refusal);

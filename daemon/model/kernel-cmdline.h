@@ -40,8 +40,8 @@ const char *kernel_cmdline_next(const char **cursor, size_t *ret_length);
  * for the same.
  *
  * And what asks for a rescue system, the first of: `single`, `s`, `S`, `1`, `rescue`, `emergency`,
- * `-b`, `init=`, `rd.break`, and `systemd.unit=` with a rescue or emergency unit. Arguments behind
- * ` -- ` belong to init and count too.
+ * `recovery`, `-b`, `init=`, `rd.break`, and `systemd.unit=` with a rescue or emergency unit.
+ * Arguments behind ` -- ` belong to init and count too.
  */
 void kernel_cmdline_request(const char *cmdline, KernelCmdlineRequest *ret);
 

@@ -3,7 +3,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +53,7 @@ class Machine:
         self.path("etc/vfio-mode.ini").touch()
         target = self.path("etc/default/grub.d/vfio-mode.cfg")
         target.parent.mkdir(parents=True)
-        shutil.copy(CONF / "vfio-mode.cfg", target)
+        target.write_text(self._here((CONF / "vfio-mode.cfg").read_text()))
         library = self.path("usr/share/grub/grub-mkconfig_lib")
         library.parent.mkdir(parents=True)
         library.write_text(f"grub_probe={self.path('usr/sbin/grub-probe')}\n"
@@ -90,7 +89,11 @@ class Machine:
         text = original.read_text(encoding="utf-8")
         text = re.sub(r"(?<![\w/])/boot/(?=vmlinu|kernel)", f"{self.root}/boot/", text)
         text = re.sub(r"(?<![\w/])/vmlinu[xz]-\*", "", text)
-        self.program("etc/grub.d/10_linux", text, shebang="")
+        self.program("etc/grub.d/10_linux", self._here(text), shebang="")
+
+    def _here(self, text: str) -> str:
+        """With Ubuntu's friendly-recovery looked for on this machine."""
+        return text.replace(" /lib/recovery-mode/", f" {self.root}/lib/recovery-mode/")
 
     def run(self, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "LC_ALL": "C",

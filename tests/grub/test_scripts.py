@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from model import Model
 from scripts import COMMENT, CONF, SCRIPTS, Machine, syntax_errors
 
 DEFAULT = """
@@ -314,6 +315,18 @@ def test_the_whole_configuration(any_debian: Machine, grub: Path) -> None:
     if "GRUB_CMDLINE_LINUX_RECOVERY" in (grub / "usr/sbin/grub-mkconfig").read_text():
         assert all(" vfio_mode=fallback " in f"{line} " for name, line in theirs.items()
                    if "-recovery-" in name)
+
+
+def test_recovery_entries_where_friendly_recovery_is(any_debian: Machine, grub: Path,
+                                                      model: Model) -> None:
+    """Ubuntu's say `recovery`; GRUB 2.06 lets them say nothing else."""
+    any_debian.program("lib/recovery-mode/recovery-menu", "")
+    lines = [line.split() for name, (_, line) in menu(mkconfig(any_debian, grub)).items()
+             if "-recovery-" in name]
+    assert len(lines) == 2
+    for words in lines:
+        assert "recovery" in words and "single" not in words
+    assert model.config(b"[mode passthrough]\ncmdline = recovery\n") is None
 
 
 def test_where_default_grub_d_is_not_read(quick: Machine, tmp_path: Path) -> None:

@@ -110,6 +110,8 @@ static const Row rows[] = {
           .source = BOOT_SOURCE_RESCUE },
         { "emergency: the fallback mode", "emergency", "host", "emergency",
           .source = BOOT_SOURCE_RESCUE },
+        { "Ubuntu's recovery entry: the fallback mode", "recovery nomodeset ro", "host", "recovery",
+          .source = BOOT_SOURCE_RESCUE },
         { "a rescue unit: the fallback mode", "systemd.unit=rescue.target", "host", "rescue",
           .source = BOOT_SOURCE_RESCUE },
         { "rd.break: the fallback mode", "rd.break", "host", "rd.break",

@@ -167,6 +167,8 @@ static const struct Refused {
         { "another root", MODE "cmdline = root=UUID=1\n", "a.ini:2: cmdline 'root=UUID=1" SYSTEM },
         { "a rescue system", MODE "cmdline = quiet single\n", "a.ini:2: cmdline 'single" RESCUE },
         { "a rescue system by one letter", MODE "cmdline = S\n", "a.ini:2: cmdline 'S" RESCUE },
+        { "a rescue system of Ubuntu's", MODE "cmdline = recovery\n",
+          "a.ini:2: cmdline 'recovery" RESCUE },
         { "a rescue system of the initramfs", MODE "cmdline = rd.break=pre-mount\n",
           "a.ini:2: cmdline 'rd.break=pre-mount" RESCUE },
         { "a rescue system by its unit", MODE "cmdline = systemd.unit=rescue.target\n",

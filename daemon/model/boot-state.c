@@ -11,15 +11,17 @@
 #include "boot-state.h"
 #include "kernel-cmdline.h"
 
-/* One digit, so that GRUB changes one byte and a torn write of GRUB's is the old block or the new.
- */
+#define EXPIRED "-"
+
+/* One character, so that GRUB changes one byte and a torn write of GRUB's is the old block or the
+ * new. */
 _Static_assert(BOOT_LEFT_CONFIRMED <= 9 && BOOT_TRIES_MAX <= BOOT_LEFT_CONFIRMED,
                "the boots left are one digit");
 
 bool boot_state_equal(const BootState *a, const BootState *b) {
         return a->sequence == b->sequence && strcmp(a->mode, b->mode) == 0 &&
                strcmp(a->arguments, b->arguments) == 0 && a->left == b->left &&
-               a->keep == b->keep && a->skip == b->skip;
+               a->expired == b->expired && a->keep == b->keep && a->skip == b->skip;
 }
 
 /* --- the block --- */
@@ -45,6 +47,14 @@ static int get_digit(const EnvBlock *block, const char *name, unsigned max, unsi
         return 0;
 }
 
+static int get_left(const EnvBlock *block, BootState *ret) {
+        char text[2];
+
+        ret->expired =
+                get_text(block, "vfio_left", text, sizeof(text)) >= 0 && strcmp(text, EXPIRED) == 0;
+        return ret->expired ? 0 : get_digit(block, "vfio_left", BOOT_LEFT_CONFIRMED, &ret->left);
+}
+
 static int get_sequence(const EnvBlock *block, uint64_t *ret) {
         char first[32], last[32];
 
@@ -68,7 +78,7 @@ int boot_state_parse(const EnvBlock *block, BootState *ret) {
         if (env_block_check(block->bytes, sizeof(block->bytes)) < 0 ||
             !env_block_is_writable(block) || get_sequence(block, &state.sequence) < 0 ||
             get_text(block, "vfio_mode", state.mode, sizeof(state.mode)) < 0 ||
-            get_digit(block, "vfio_left", BOOT_LEFT_CONFIRMED, &state.left) < 0 ||
+            get_left(block, &state) < 0 ||
             get_digit(block, "vfio_keep", BOOT_KEEP_YES, &keep) < 0 ||
             get_digit(block, "vfio_skip", 1, &skip) < 0 ||
             get_text(block, "vfio_args", state.arguments, sizeof(state.arguments)) < 0)
@@ -95,7 +105,8 @@ int boot_state_format(const BootState *state, EnvBlock *ret) {
         env_block_init(&block);
         if (set_number(&block, "vfio_seq", state->sequence) < 0 ||
             env_block_set(&block, "vfio_mode", state->mode) < 0 ||
-            set_number(&block, "vfio_left", state->left) < 0 ||
+            (state->expired ? env_block_set(&block, "vfio_left", EXPIRED)
+                            : set_number(&block, "vfio_left", state->left)) < 0 ||
             set_number(&block, "vfio_keep", state->keep) < 0 ||
             set_number(&block, "vfio_skip", state->skip) < 0 ||
             env_block_set(&block, "vfio_args", state->arguments) < 0 ||
@@ -121,6 +132,14 @@ static BootKind boot_idle(bool can_write, BootState *after) {
         return BOOT_KIND_IDLE;
 }
 
+/* Where GRUB finds none left it says so once, by the one byte: a kernel that is resumed from
+ * hibernation then finds that this was another boot than its own. The fallback mode it is anyway.
+ */
+static BootKind boot_expired(bool can_write, BootState *after) {
+        after->expired |= can_write;
+        return BOOT_KIND_EXPIRED;
+}
+
 static BootKind boot_intact(bool can_write, char ret_mode[static CONFIG_NAME_SIZE],
                             BootState *after) {
         static const BootKind kinds[_BOOT_KEEP_MAX] = {
@@ -139,7 +158,7 @@ static BootKind boot_intact(bool can_write, char ret_mode[static CONFIG_NAME_SIZ
                 return boot_idle(can_write, after);
         }
         if (after->left == 0)
-                return BOOT_KIND_EXPIRED;
+                return boot_expired(can_write, after);
         if (!can_write)
                 return BOOT_KIND_UNWRITABLE;
         after->left--;
@@ -241,6 +260,7 @@ RefusalKind boot_state_set_once(const BootState *old, const BootTarget *target, 
         ret->skip = false;
         if (ret->left == 0) {
                 ret->left = tries_of(target);
+                ret->expired = false;
                 ret->sequence = next_sequence(old, target->now);
         }
         return REFUSAL_NONE;
@@ -288,7 +308,7 @@ void boot_state_disarm(const BootState *old, uint64_t now, BootState *ret) {
 
 /* --- confirming --- */
 
-static bool means_block(const BootMarker *marker, const BootState *state) {
+static bool means_arming(const BootMarker *marker, const BootState *state) {
         static const BootKeep keeps[_BOOT_KIND_MAX] = {
                 [BOOT_KIND_ONCE] = BOOT_KEEP_NO,
                 [BOOT_KIND_TRIAL] = BOOT_KEEP_TRIAL,
@@ -296,7 +316,22 @@ static bool means_block(const BootMarker *marker, const BootState *state) {
         };
 
         return state->mode[0] != '\0' && state->sequence == marker->sequence &&
-               state->left == marker->left && state->keep == keeps[marker->kind];
+               state->keep == keeps[marker->kind];
+}
+
+/* GRUB counts each time that it runs, also where a hibernated kernel goes on afterwards. */
+static RefusalKind check_block(const BootMarker *marker, const BootState *state, Refusal *refusal) {
+        if (!means_arming(marker, state) || state->left > marker->left)
+                return refusal_set(
+                        refusal, REFUSAL_OTHER_BOOT,
+                        "The boot environment was changed after this boot: what it holds now is "
+                        "confirmed by a boot of its own.");
+        if (state->left < marker->left || state->expired)
+                return refusal_set(
+                        refusal, REFUSAL_OTHER_BOOT,
+                        "GRUB has counted another boot since this one, as it does where a "
+                        "hibernated machine goes on: only a boot of its own can be confirmed.");
+        return REFUSAL_NONE;
 }
 
 RefusalKind boot_state_confirm(const BootState *old, const BootMarker *marker, uint64_t now,
@@ -322,11 +357,8 @@ RefusalKind boot_state_confirm(const BootState *old, const BootMarker *marker, u
         default:
                 return REFUSAL_NONE;
         }
-        if (!means_block(marker, old))
-                return refusal_set(
-                        refusal, REFUSAL_OTHER_BOOT,
-                        "The boot environment was changed after this boot: what it holds now is "
-                        "confirmed by a boot of its own.");
+        if (check_block(marker, old, refusal) != REFUSAL_NONE)
+                return refusal->kind;
         if (old->keep == BOOT_KEEP_NO) {
                 make_idle(old, now, ret);
                 return REFUSAL_NONE;

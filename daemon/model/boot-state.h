@@ -41,6 +41,8 @@ typedef struct BootState {
         char arguments[BOOT_ARGUMENTS_SIZE]; /**< for the kernel, without vfio_mode= */
         unsigned left; /**< boots into the mode that may still be tried. Of an idle block 1: GRUB
                           writes 0 to show that it can write */
+        bool expired;  /**< none is left, and GRUB has come by since the last one was taken: the
+                          running boot is not that one, though a resumed kernel may be */
         BootKeep keep;
         bool skip; /**< one boot in the fallback mode first */
 } BootState;
@@ -99,7 +101,8 @@ bool boot_marker_proves_grub(const BootMarker *marker);
 
 /**
  * Reads the block's variables: vfio_seq, vfio_mode, vfio_left, vfio_keep, vfio_skip, vfio_args,
- * vfio_end, in this order: what GRUB changes lies in the block's first sector.
+ * vfio_end, in this order: what GRUB changes lies in the block's first sector. vfio_left is a
+ * digit, or "-" of what has expired.
  *
  * Returns 0; -EBADMSG where it is torn (vfio_seq and vfio_end differ), a value is none of ours,
  * GRUB could not write it, or it is no block. @ret is untouched on failure.

@@ -10,7 +10,8 @@
  *   config HEX             the text as a configuration: "+" and the cmdline of mode passthrough, or
  *                          "-" and the first error
  *
- * A block in an answer is SEQUENCE,MODE,LEFT,KEEP,SKIP, or "damaged". A mode named "host" is the
+ * A block in an answer is SEQUENCE,MODE,LEFT,KEEP,SKIP, or "damaged"; LEFT is -1 of one that has
+ * expired. A mode named "host" is the
  * fallback mode and the default-mode.
  */
 #include <errno.h>
@@ -58,13 +59,14 @@ static void store(const char *path, const BootState *state) {
 }
 
 static void print_block(const BootState *state) {
-        printf("%llu,%s,%u,%d,%d\n", (unsigned long long)state->sequence, state->mode, state->left,
-               (int)state->keep, (int)state->skip);
+        printf("%llu,%s,%d,%d,%d\n", (unsigned long long)state->sequence, state->mode,
+               state->expired ? -1 : (int)state->left, (int)state->keep, (int)state->skip);
 }
 
 static void format(char **field) {
         BootState state = { .sequence = strtoull(field[2], NULL, 10),
-                            .left = number(field[4]),
+                            .expired = strcmp(field[4], "-1") == 0,
+                            .left = strcmp(field[4], "-1") == 0 ? 0 : number(field[4]),
                             .keep = (BootKeep)number(field[5]),
                             .skip = number(field[6]) != 0 };
 

@@ -13,7 +13,7 @@ PROGRAM = os.environ.get("VFIO_MODE_BOOT_MODEL")
 class Block(NamedTuple):
     sequence: int
     mode: str
-    left: int
+    left: int  # -1: none, and GRUB has come by since
     keep: int
     skip: int
 

@@ -32,8 +32,9 @@ def boot(model: Model, path: Path) -> str:
     """What GRUB does to the file, and tells the kernel."""
     prediction, data = model.boot(path), path.read_bytes()
     assert prediction.after
-    for name, value in (("left", prediction.after.left), ("skip", prediction.after.skip)):
-        line = f"\nvfio_{name}={int(value)}\n".encode()
+    left = "-" if prediction.after.left < 0 else prediction.after.left
+    for name, value in (("left", left), ("skip", prediction.after.skip)):
+        line = f"\nvfio_{name}={value}\n".encode()
         at = data.index(line[:-2])
         data = data[:at] + line + data[at + len(line):]
     path.write_bytes(data)
@@ -46,6 +47,7 @@ def changes(model: Model, path: Path) -> list[Change]:
     starts = {"idle": Block(NOW, "", 1, 0, 0), "seen": Block(NOW, "", 0, 0, 0),
               "armed": Block(NOW, "pt", 1, 0, 0), "trial": Block(NOW, "pt", 3, 1, 0),
               "default": Block(NOW, "pt", 3, 2, 0), "expired": Block(NOW, "pt", 0, 2, 0),
+              "found expired": Block(NOW, "pt", -1, 1, 0),
               "skipped": Block(NOW, "pt", 2, 2, 1)}
     for name, start in starts.items():
         for verb, mode in (("set-once", "pt"), ("set-once", "host"), ("set-default", "pt"),
@@ -96,19 +98,21 @@ def test_a_torn_write_is_the_old_one_the_new_one_or_the_fallback_mode(
 
 @pytest.mark.parametrize("kind", ["ext4", "fat", "xfs"])
 def test_a_cut_in_grubs_own_write(tmp_path: Path, emitted: dict[str, Path], kind: str) -> None:
-    """It is one sector: before it the boot is what it would have been, after it one less is left."""
+    """It is one sector: before it the boot is what it would have been, after it one less is left. What
+    has expired is written once, for a kernel that is resumed, and is expired before and after."""
     armed = block({"vfio_seq": "7", "vfio_mode": "pt", "vfio_left": "2", "vfio_keep": "1",
                    "vfio_skip": "1", "vfio_args": "a", "vfio_end": "7"})
     image = make_image(kind, tmp_path / "disk.img", {PLACE: armed})
     emulator = Emulator(tmp_path)
-    for now in ("skipped:fallback", "trial:pt", "trial:pt", "expired:fallback"):
+    for now, writes in (("skipped:fallback", 1), ("trial:pt", 1), ("trial:pt", 1), ("expired:fallback", 1),
+                        ("expired:fallback", 0)):
         before = image.read_bytes()
         result = emulator.boot(emitted["prefix"], [PREFIX], image)[0]
         assert outcome(result["vfio_args"]) == now
         after = image.read_bytes()
         changed = [at for at in range(0, len(before), SECTOR)
                    if before[at:at + SECTOR] != after[at:at + SECTOR]]
-        assert len(changed) == (now != "expired:fallback")
+        assert len(changed) == writes
         # The cut before it: the same boot once more. The one after it is the next turn.
         image.write_bytes(before)
         again = emulator.boot(emitted["prefix"], [PREFIX], image)[0]

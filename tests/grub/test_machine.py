@@ -89,7 +89,7 @@ ROWS: dict[str, tuple[bytes | None, list[list[str]]]] = {
     "no-keep": (block(without(state("pt"), "vfio_keep")), DAMAGED),
     "no-skip": (block(without(state("pt"), "vfio_skip")), DAMAGED),
     **{f"left-{i}": (block(state("pt", value)), DAMAGED)
-       for i, value in enumerate(["4", "9", "-1", "01", "x", " 1", "1 ", "", "!", "(", "-o"])},
+       for i, value in enumerate(["4", "9", "-1", "--", "01", "x", " 1", "1 ", "", "!", "(", "-o"])},
     **{f"keep-{i}": (block(state("pt", 1, value)), DAMAGED)
        for i, value in enumerate(["3", "", "00"])},
     **{f"skip-{i}": (block(state("pt", 1, 0, value)), DAMAGED)
@@ -109,6 +109,9 @@ ROWS: dict[str, tuple[bytes | None, list[list[str]]]] = {
     "idle-skip": (block(state(skip=1)), [gone("skipped", 1)] + [[f"{IDLE}.{SEQ}.0"]] * 2),
     "expired": (block(state("pt", 0, 2)), [gone("expired", 0)] * 3),
     "expired-skip": (block(state("pt", 0, 1, 1)), [gone("skipped", 0)] + [gone("expired", 0)] * 2),
+    "found-expired": (block(state("pt", "-", 2)), [gone("expired", 0)] * 3),
+    "found-expired-skip": (block(state("pt", "-", 2, 1)), [gone("skipped", 0)] + [gone("expired", 0)] * 2),
+    "idle-expired": (block(state(left="-")), [[f"{IDLE}.{SEQ}.0"]] * 3),
     "hostile": (block(state("p;reboot", 3, args="$root \"a b\" 'c ; halt {")),
                 [["vfio_mode=p;reboot", "$root", '"a', 'b"', "'c", ";", "halt", "{",
                   f"vfio_mode.boot=once.{SEQ}.{left}"] for left in (2, 1, 0)]),
@@ -123,7 +126,8 @@ UNWRITABLE = {
     "once": gone("unwritable", 1), "twice": gone("unwritable", 2), "trial": gone("unwritable", 1),
     "default": gone("unwritable", 3), "skip": gone("unwritable", 3),
     "idle-skip": gone("unwritable", 1), "expired": gone("expired", 0),
-    "expired-skip": gone("unwritable", 0), "hostile": gone("unwritable", 3),
+    "expired-skip": gone("unwritable", 0), "found-expired": gone("expired", 0),
+    "found-expired-skip": gone("unwritable", 0), "idle-expired": [f"{IDLE}.{SEQ}.0"], "hostile": gone("unwritable", 3),
     "other-names": gone("unwritable", 1),
 }
 
@@ -177,13 +181,13 @@ def states(rng: random.Random) -> list[tuple[Block, str]]:
     """Each combination of small values once, and as many drawn ones."""
     found = []
     for mode in ("", "passthrough"):
-        for left in range(4):
+        for left in range(-1, 4):
             for keep in range(3):
                 for skip in range(2):
                     found.append((mode, left, keep, skip, rng.choice(["", "nosmt=force panic=10"])))
     for _ in range(60):
         name = [rng.choice("abcdefghijklmnopqrstuvwxyz0123456789_-") for _ in range(rng.randint(1, 30))]
-        found.append((f"m{''.join(name)}", rng.randrange(4), rng.randrange(3), rng.randrange(2),
+        found.append((f"m{''.join(name)}", rng.randrange(-1, 4), rng.randrange(3), rng.randrange(2),
                       arguments_of(rng, rng.choice([5, 100, 655]))))
     first = rng.randrange(1 << 33)
     return [(Block(first + i, *row[:4]), row[4]) for i, row in enumerate(found)]
@@ -233,7 +237,7 @@ def test_generated_states_are_booted_as_the_model_says(tmp_path: Path, emitted: 
             expected = model.boot(path, kind != "unwritable")
             assert words == expected.words, (name, variables_of(path.read_bytes()))
             path.write_bytes(after[where[name]:where[name] + BLOCK])
-            left = {key: int(value) if value.isdecimal() else value
+            left = {key: int(value) if value.isdecimal() else -1 if value == "-" else value
                     for key, value in variables_of(path.read_bytes()).items()}
             assert Block(left["vfio_seq"], left["vfio_mode"], left["vfio_left"], left["vfio_keep"],
                          left["vfio_skip"]) == expected.after

@@ -160,6 +160,14 @@ const char *boot_machine_kexec(BootMachine *machine) {
         return play_boot(machine);
 }
 
+void boot_machine_hibernate(BootMachine *machine) {
+        char *cmdline = fake_host_read(machine->fake, "proc/cmdline");
+
+        play_grub(machine);
+        boot_machine_cmdline(machine, cmdline);
+        free(cmdline);
+}
+
 void boot_machine_prove(BootMachine *machine) {
         must(env_file_create(&machine->root, BLOCK) == 1, "block");
         (void)boot_machine_reboot(machine);

@@ -59,6 +59,10 @@ const char *boot_machine_reboot(BootMachine *machine);
 /** Another kernel by kexec: the same command line, another boot id. */
 const char *boot_machine_kexec(BootMachine *machine);
 
+/** Off, and through GRUB on again into the same kernel: boot id and command line are the old ones.
+ */
+void boot_machine_hibernate(BootMachine *machine);
+
 /** A block with a sequence of its own, and a boot that shows that GRUB writes it. */
 void boot_machine_prove(BootMachine *machine);
 

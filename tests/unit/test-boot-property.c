@@ -195,7 +195,9 @@ static void grub_boots(Machine *m) {
         /* save_env edits the block as it is, and writes every sector of it. */
         block = m->disk;
         assert_int_equal(
-                env_block_set(&block, "vfio_left", (char[]){ (char)('0' + after.left), 0 }), 0);
+                env_block_set(&block, "vfio_left",
+                              after.expired ? "-" : (char[]){ (char)('0' + after.left), 0 }),
+                0);
         assert_int_equal(env_block_set(&block, "vfio_skip", after.skip ? "1" : "0"), 0);
         if (draw(m, 8) > 0) {
                 m->disk = block;

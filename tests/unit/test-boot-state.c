@@ -29,6 +29,9 @@
           .arguments = "a=1", \
           .left = (left_),    \
           .keep = BOOT_KEEP_YES }
+/* GRUB has come by since the last one was taken. */
+#define EXPIRED(keep_) \
+        { .sequence = OLD, .mode = "game", .arguments = "a=1", .expired = true, .keep = (keep_) }
 #define IDLE(left_) { .sequence = OLD, .left = (left_) }
 
 static void assert_state(const BootState *state, const BootState *expected) {
@@ -36,6 +39,7 @@ static void assert_state(const BootState *state, const BootState *expected) {
         assert_string_equal(state->mode, expected->mode);
         assert_string_equal(state->arguments, expected->arguments);
         assert_int_equal(state->left, expected->left);
+        assert_int_equal(state->expired, expected->expired);
         assert_int_equal(state->keep, expected->keep);
         assert_int_equal(state->skip, expected->skip);
         assert_true(boot_state_equal(state, expected));
@@ -137,6 +141,16 @@ static const struct Row {
           DEFAULT(0),
           NEXT_TWICE,
           { .sequence = NOW, .mode = "game", .arguments = "a=1", .left = 2, .keep = BOOT_KEEP_YES },
+          0 },
+        { "next of a default that GRUB has found expired",
+          EXPIRED(BOOT_KEEP_YES),
+          NEXT,
+          { .sequence = NOW, .mode = "game", .arguments = "a=1", .left = 1, .keep = BOOT_KEEP_YES },
+          0 },
+        { "next after it was found expired",
+          EXPIRED(BOOT_KEEP_NO),
+          NEXT,
+          { .sequence = NOW, .mode = "game", .arguments = "a=1", .left = 1 },
           0 },
         { "next of a trial that failed",
           TRIAL(0),
@@ -254,6 +268,11 @@ static const struct Row {
         { "cancel next", ONCE(1), CANCEL, { .sequence = NOW, .left = 1 }, 0 },
         { "cancel a trial", TRIAL(1), CANCEL, { .sequence = NOW, .left = 1 }, 0 },
         { "cancel what has expired", DEFAULT(0), CANCEL, { .sequence = NOW, .left = 1 }, 0 },
+        { "cancel what GRUB has found expired",
+          EXPIRED(BOOT_KEEP_YES),
+          CANCEL,
+          { .sequence = NOW, .left = 1 },
+          0 },
         { "a confirmed default stays", DEFAULT(1), CANCEL, DEFAULT(1), 0 },
         { "cancel a skip before a default",
           { .sequence = OLD, .mode = "game", .left = 2, .keep = BOOT_KEEP_YES, .skip = true },
@@ -362,6 +381,12 @@ static const struct Confirm {
           "default.100.2",
           { .sequence = NOW, .mode = "game", .left = 3, .keep = BOOT_KEEP_YES, .skip = true },
           0 },
+        { "a boot before the last, resumed after it", TRIAL(0), "trial.100.1", TRIAL(0),
+          REFUSAL_OTHER_BOOT },
+        { "the only boot, hibernated", EXPIRED(BOOT_KEEP_TRIAL), "trial.100.0",
+          EXPIRED(BOOT_KEEP_TRIAL), REFUSAL_OTHER_BOOT },
+        { "the only boot asked for once, hibernated", EXPIRED(BOOT_KEEP_NO), "once.100.0",
+          EXPIRED(BOOT_KEEP_NO), REFUSAL_OTHER_BOOT },
         { "one that was armed anew", TRIAL(1), "trial.99.0", TRIAL(1), REFUSAL_OTHER_BOOT },
         { "another count", DEFAULT(1), "default.100.2", DEFAULT(1), REFUSAL_OTHER_BOOT },
         { "another kind", TRIAL(0), "once.100.0", TRIAL(0), REFUSAL_OTHER_BOOT },
@@ -408,7 +433,9 @@ static const struct Boot {
         { "trial", TRIAL(2), true, BOOT_KIND_TRIAL, "game", TRIAL(1) },
         { "default", DEFAULT(3), true, BOOT_KIND_DEFAULT, "game", DEFAULT(2) },
         { "default, unwritable", DEFAULT(3), false, BOOT_KIND_UNWRITABLE, "fallback", DEFAULT(3) },
-        { "expired", DEFAULT(0), true, BOOT_KIND_EXPIRED, "fallback", DEFAULT(0) },
+        { "expired", DEFAULT(0), true, BOOT_KIND_EXPIRED, "fallback", EXPIRED(BOOT_KEEP_YES) },
+        { "expired, once more", EXPIRED(BOOT_KEEP_NO), true, BOOT_KIND_EXPIRED, "fallback",
+          EXPIRED(BOOT_KEEP_NO) },
         { "expired, unwritable", ONCE(0), false, BOOT_KIND_EXPIRED, "fallback", ONCE(0) },
         { "a skip",
           { .sequence = OLD, .mode = "game", .left = 2, .keep = BOOT_KEEP_YES, .skip = true },
@@ -463,7 +490,9 @@ static const struct Parse {
         { "a mode that does not fit", "vfio_mode", "0123456789012345678901234567890123", false },
         { "more left than there can be", "vfio_left", "4", false },
         { "left of two digits", "vfio_left", "10", false },
-        { "left that is none", "vfio_left", "-", false },
+        { "left that has expired", "vfio_left", "-", true },
+        { "left that is none", "vfio_left", "x", false },
+        { "left below none", "vfio_left", "-1", false },
         { "no left", "vfio_left", NULL, false },
         { "an unknown keep", "vfio_keep", "3", false },
         { "no keep", "vfio_keep", "", false },
@@ -525,6 +554,7 @@ static void test_format(void **state) {
         static const char expected[] = "vfio_seq=100\nvfio_mode=game\nvfio_left=2\nvfio_keep=1\n"
                                        "vfio_skip=0\nvfio_args=vfio-pci.ids=10de:2484 panic=10\n"
                                        "vfio_end=100\n###";
+        const BootState expired = EXPIRED(BOOT_KEEP_TRIAL);
         EnvBlock block, empty;
         BootState parsed;
         const char *text;
@@ -536,6 +566,11 @@ static void test_format(void **state) {
         assert_memory_equal(text, expected, strlen(expected));
         assert_int_equal(boot_state_parse(&block, &parsed), 0);
         assert_state(&parsed, &sample);
+
+        assert_int_equal(boot_state_format(&expired, &block), 0);
+        assert_non_null(memmem(block.bytes, sizeof(block.bytes), "\nvfio_left=-\n", 13));
+        assert_int_equal(boot_state_parse(&block, &parsed), 0);
+        assert_state(&parsed, &expired);
 
         env_block_init(&empty);
         assert_int_equal(boot_state_parse(&empty, &parsed), -EBADMSG);
@@ -550,7 +585,9 @@ static void test_format(void **state) {
 
 /* The largest state fits, and what GRUB changes is one byte of the first sector. */
 static void test_largest(void **state) {
-        static const char *const changed[] = { "vfio_left", "vfio_skip" };
+        static const char *const changed[][2] = { { "vfio_left", "1" },
+                                                  { "vfio_left", "-" },
+                                                  { "vfio_skip", "1" } };
         BootState largest = { .sequence = UINT64_MAX, .left = 3, .keep = BOOT_KEEP_YES };
         EnvBlock block, after;
         BootState parsed;
@@ -565,7 +602,7 @@ static void test_largest(void **state) {
                 unsigned n = 0;
 
                 after = block;
-                assert_int_equal(env_block_set(&after, changed[i], "1"), 0);
+                assert_int_equal(env_block_set(&after, changed[i][0], changed[i][1]), 0);
                 for (size_t j = 0; j < sizeof(block.bytes); j++) {
                         if (block.bytes[j] != after.bytes[j]) {
                                 assert_in_range(j, 0, 511);

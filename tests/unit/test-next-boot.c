@@ -249,19 +249,44 @@ static void test_kexec_without_a_record(void **state) {
         assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
 }
 
-/* Hibernated while armed: GRUB took one, and then the old kernel went on. */
+/* GRUB runs, and then the old kernel goes on: whether or not it found one that is left. */
 static void test_hibernation(void **state) {
         BootMachine *m = *state;
-        char *cmdline;
 
         boot_machine_prove(m);
-        ASSERT_DONE(for_good_with(m, "passthrough", &(NextBootOptions){ .tries = 3 }));
+        for (unsigned tries = 1; tries <= BOOT_TRIES_MAX; tries++) {
+                BootState before, after;
+
+                ASSERT_DONE(for_good_with(m, "passthrough", &(NextBootOptions){ .tries = tries }));
+                ASSERT_BOOTS("passthrough");
+                boot_machine_hibernate(m);
+                before = boot_machine_block(m);
+                assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
+                assert_said(m->refusal.text, "hibernated");
+                after = boot_machine_block(m);
+                assert_true(boot_state_equal(&before, &after));
+                ASSERT_DONE(cancel(m));
+        }
+        ASSERT_DONE(once(m, "passthrough"));
         ASSERT_BOOTS("passthrough");
-        cmdline = fake_host_read(m->fake, "proc/cmdline");
-        ASSERT_BOOTS("passthrough");
-        boot_machine_cmdline(m, cmdline);
-        free(cmdline);
+        boot_machine_hibernate(m);
         assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
+        assert_next(m, "host", "expired");
+        ASSERT_DONE(once(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        ASSERT_DONE(confirm(m));
+}
+
+/* Armed, and then hibernated instead of booted: the one boot is over, and the kernel another. */
+static void test_hibernation_while_armed(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        boot_machine_hibernate(m);
+        ASSERT_UNCHANGED(confirm_in(m, "passthrough"));
+        assert_int_equal(boot_machine_block(m).keep, BOOT_KEEP_TRIAL);
+        assert_next(m, "host", "expired");
 }
 
 /* What was armed and not run by a boot at such a time, in seconds from now. */
@@ -393,6 +418,7 @@ int main(void) {
                 ON_MACHINE("kexec is not confirmed", test_kexec),
                 ON_MACHINE("kexec, and no record of it", test_kexec_without_a_record),
                 ON_MACHINE("a kernel that was hibernated is not confirmed", test_hibernation),
+                ON_MACHINE("hibernated while armed", test_hibernation_while_armed),
                 ON_MACHINE("a menu entry is not confirmed", test_menu),
                 ON_MACHINE("what was armed is not what was booted", test_not_run),
                 ON_MACHINE("another mode than the booted one", test_other_mode_in_force),

@@ -140,10 +140,10 @@ class Emulator:
         make_image("ext4", self._results, files, 4 + slots * SLOT // 250_000)
         self._empty = self._results.read_bytes()
 
-    def run(self, config: str, *disks: Path, ends: bool = True,
+    def run(self, config: str, *disks: Path, ends: bool = True, keys: bytes = b"",
             timeout: float = 60) -> list[dict[str, str]]:
         """What `report N` left in each slot. The disks are (hd1), (hd2) ... Unless it ends, the
-        menu is what comes after the configuration."""
+        menu is what comes after the configuration, and the keys are for that."""
         self._results.write_bytes(self._empty)
         (self.folder / "grub.cfg").write_text(f"{_PRELUDE}\n{config}\n{'exit' if ends else ''}\n",
                                                encoding="latin-1")
@@ -153,8 +153,8 @@ class Emulator:
         command = ["grub-emu", f"--directory={self.folder}", f"--device-map={devices}"]
         # Into a file: it writes byte by byte, and each would wake us.
         with tempfile.TemporaryFile(dir=self.folder) as log:
-            result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                    check=False, timeout=timeout,
+            result = subprocess.run(command, input=keys, stdout=log, stderr=log, check=False,
+                                    timeout=timeout,
                                     env={"PATH": SEARCH_PATH, "TERM": "dumb", "LC_ALL": "C"})
             log.seek(0)
             self.output = re.sub(rb"\x1b\[[0-9;]*[a-zA-Z]", b"", log.read()).decode("latin-1")

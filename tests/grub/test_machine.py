@@ -302,16 +302,20 @@ def test_accepted_arguments_arrive_byte_for_byte(tmp_path: Path, emitted: dict[s
 # ---- Where the variable is used ----
 
 
-def picked(folder: Path, script: Path, menu: str, entry: str, armed: bytes) -> dict[str, str]:
-    """Boots that entry of a menu; its `linux` leaves the words in the variable of that name."""
+def picked(folder: Path, script: Path, menu: str, entry: str, armed: bytes,
+           keys: bytes = b"") -> dict[str, str]:
+    """Boots that entry of a menu; its `linux` leaves the words in the variable of that name, and what
+    was on the screen is "screen"."""
     image = make_image("ext4", folder / "disk.img", {f"b/{FILE}": armed})
     recorded = re.sub(r"^\s*linux\s+(.*)", r'set words=; for w in \1; do set words="${words}|${w}"; done\n'
                       r"save_env -f (hd0)/0 words\nexit", menu, flags=re.M)
     (folder / "menu.cfg").write_text(recorded)
-    return Emulator(folder).run(
+    emulator = Emulator(folder)
+    found = emulator.run(
         f"set prefix=(hd1)/b\nset menuentry_id_option=--id\nsource (host){script}\n"
         f"set default='{entry}'\nset timeout=0\nsource (host){folder}/menu.cfg\n", image,
-        ends=False)[0]
+        ends=False, keys=keys)[0]
+    return {**found, "screen": emulator.output}
 
 
 MENU = """
@@ -337,15 +341,7 @@ def test_the_variable_is_seen_in_every_entry(tmp_path: Path, emitted: dict[str, 
     assert found["words"].split("|")[1:] == ["/k", "quiet", *into("once", 2, "a", "b")]
 
 
-@pytest.mark.parametrize("entry, words", [
-    ("vfio-mode-passthrough-gnulinux-simple-u", [
-        "vfio_mode=passthrough", "nosmt=force", "kvm.ignore_msrs=1", "panic=10"]),
-    ("vfio-mode>vfio-mode-fallback-gnulinux-advanced-u", [FALLBACK]),
-])
-def test_a_menu_entry_does_not_say_what_is_armed(tmp_path: Path, emitted: dict[str, Path],
-                                                 machine: Machine, entry: str,
-                                                 words: list[str]) -> None:
-    machine.program("etc/grub.d/10_linux", """cat <<END
+LINUX = """cat <<END
 function f {
 }
 menuentry 'D' --class d \\$menuentry_id_option 'gnulinux-simple-u' {
@@ -357,8 +353,43 @@ submenu 'more' {
 	}
 }
 END
-""")
+"""
+
+
+@pytest.mark.parametrize("entry, words", [
+    ("vfio-mode-passthrough-gnulinux-simple-u", [
+        "vfio_mode=passthrough", "nosmt=force", "kvm.ignore_msrs=1", "panic=10"]),
+    ("vfio-mode>vfio-mode-fallback-gnulinux-advanced-u", [FALLBACK]),
+])
+def test_a_menu_entry_does_not_say_what_is_armed(tmp_path: Path, emitted: dict[str, Path],
+                                                 machine: Machine, entry: str,
+                                                 words: list[str]) -> None:
+    machine.program("etc/grub.d/10_linux", LINUX)
     written = machine.run("11_vfio-mode")
     assert written.stderr == ""
     found = picked(tmp_path, emitted["prefix"], written.stdout, entry, block(state("router", 2, 2)))
     assert found["words"].split("|")[1:] == ["/k", "quiet", *words, "vfio_mode.boot=menu.0.0"]
+
+
+PLACES = {"gnulinux-simple-u": "vfio-mode-{}-gnulinux-simple-u",
+          "more>gnulinux-advanced-u": "vfio-mode>vfio-mode-{}-gnulinux-advanced-u"}
+
+
+@pytest.mark.parametrize("unrestricted", [False, True])
+@pytest.mark.parametrize("theirs", PLACES)
+def test_a_password_is_asked_for_where_theirs_ask(tmp_path: Path, emitted: dict[str, Path],
+                                                  machine: Machine, theirs: str,
+                                                  unrestricted: bool) -> None:
+    """A wrong one first: then nothing is booted, and a key has GRUB begin once more."""
+    linux = LINUX.replace(" --class d", " --class d --unrestricted") if unrestricted else LINUX
+    machine.program("etc/grub.d/10_linux", linux)
+    both = machine.run("10_linux").stdout + machine.run("11_vfio-mode").stdout
+    menu = f"set superusers=root\nexport superusers\npassword root secret\n{both}"
+    shown = []
+    for entry in (theirs, *(PLACES[theirs].format(mode) for mode in ("passthrough", "fallback"))):
+        found = picked(tmp_path, emitted["prefix"], menu, entry, block(state()),
+                       b"root\nwrong\n root\nsecret\n")
+        assert found["words"].split("|")[1] == "/k"
+        shown.append((found["screen"].count("Enter username:"), found["screen"].count("access denied")))
+    # A submenu cannot be opened without one, neither theirs nor ours.
+    assert shown == [(0, 0) if unrestricted and ">" not in theirs else (2, 1)] * 3

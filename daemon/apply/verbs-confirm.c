@@ -86,14 +86,29 @@ static void write_missing_record(Confirm *c) {
 
 /* --- the block --- */
 
+/* Where nothing may be written to it, or made in its place: GRUB goes by it all the same. */
+static bool say_unfit(const Confirm *c) {
+        const BootPlace *place = &c->now.place;
+
+        if (place->unfit_path[0] != '\0')
+                log_warning("%s It is not made anew.", place->why_not.text);
+        else if (next_boot_is_opaque(&c->now))
+                log_warning_errno(c->now.state_result,
+                                  "The boot environment /%s cannot be read: %m", place->path);
+        else
+                return false;
+        return true;
+}
+
 /* It becomes idle: what was armed in it is lost, and default-mode decides by its own rules. */
 static void mend_block(Confirm *c) {
         const BootPlace *place = &c->now.place;
         bool is_missing = c->now.state_result == -ENOENT, changed = false;
         Refusal refusal = { 0 };
 
-        if (c->now.place_result < 0 || place->path[0] == '\0' ||
-            (!is_missing && c->now.state_result != -EBADMSG) || (is_missing && !place->has_scripts))
+        if (c->now.place_result < 0 || (place->has_scripts && say_unfit(c)) ||
+            place->path[0] == '\0' || (!is_missing && c->now.state_result != -EBADMSG) ||
+            (is_missing && !place->has_scripts))
                 return;
         log_warning("The boot environment /%s %s. It is made anew, with nothing armed in it.",
                     place->path, is_missing ? "was missing" : "is damaged");

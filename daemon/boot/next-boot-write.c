@@ -5,14 +5,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "next-boot-write.h"
-
-bool next_boot_is_opaque(const NextBoot *now) {
-        return now->state_result < 0 && now->state_result != -ENOENT &&
-               (now->state_result != -EBADMSG || now->place.unfit_path[0] != '\0');
-}
 
 typedef struct Change {
         BlockRule rule;
@@ -79,6 +75,25 @@ static RefusalKind mend(const BootState *old, const void *input, BootState *ret,
         return REFUSAL_NONE;
 }
 
+/* A service may write only below directories that were there when it started (ReadWritePaths=). */
+static RefusalKind explain_creation(const Root *root, const NextBoot *now, int error,
+                                    Refusal *refusal) {
+        char directory[BOOT_PATH_SIZE];
+        struct stat st;
+
+        (void)snprintf(directory, sizeof(directory), "%s", now->place.path);
+        *strrchr(directory, '/') = '\0';
+        if (fstatat(root->fd, directory, &st, 0) == 0 && S_ISDIR(st.st_mode))
+                return refusal_set(refusal, REFUSAL_FAILED,
+                                   "The boot environment /%s cannot be made: %s. "
+                                   "\"%s\" makes it, too.",
+                                   now->place.path, strerror(-error), now->place.grub_command);
+        return refusal_set(refusal, REFUSAL_FAILED,
+                           "The boot environment's directory /%s is gone, and a service may not "
+                           "make it: %s. Run \"%s\", which makes both.",
+                           directory, strerror(-error), now->place.grub_command);
+}
+
 RefusalKind next_boot_ensure(const Root *root, NextBoot *now, bool *ret_changed, Refusal *refusal) {
         const char *path = now->place.path;
         BootState after;
@@ -88,10 +103,7 @@ RefusalKind next_boot_ensure(const Root *root, NextBoot *now, bool *ret_changed,
                 return REFUSAL_NONE;
         r = env_file_create(root, path);
         if (r < 0)
-                return refusal_set(refusal, REFUSAL_FAILED,
-                                   "The boot environment /%s cannot be made: %s. "
-                                   "\"%s\" makes it, too.",
-                                   path, strerror(-r), now->place.grub_command);
+                return explain_creation(root, now, r, refusal);
         if (r > 0)
                 *ret_changed = true;
         if (next_boot_write(root, now, mend, NULL, &after, ret_changed, refusal) != REFUSAL_NONE)

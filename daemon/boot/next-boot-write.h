@@ -32,10 +32,6 @@ RefusalKind next_boot_write(const Root *root, const NextBoot *now, BlockRule rul
  */
 RefusalKind next_boot_ensure(const Root *root, NextBoot *now, bool *ret_changed, Refusal *refusal);
 
-/** Whether GRUB may find in the block what we do not: it cannot be read, or is one of another
- * shape. A damaged one is none of those: what it means to GRUB is known. */
-bool next_boot_is_opaque(const NextBoot *now);
-
 /** Begins the count of unconfirmed boots anew. @ret_changed: set where it was not 0, else left
  * alone. */
 RefusalKind next_boot_reset_count(const Root *root, NextBoot *now, bool *ret_changed,

@@ -85,6 +85,11 @@ const char *next_boot_not_run(const NextBoot *now) {
         return state->mode;
 }
 
+bool next_boot_is_opaque(const NextBoot *now) {
+        return now->state_result < 0 && now->state_result != -ENOENT &&
+               (now->state_result != -EBADMSG || now->place.unfit_path[0] != '\0');
+}
+
 /* --- the outlook --- */
 
 static void _printf_(4, 5)
@@ -125,7 +130,17 @@ static void decide_armed(const NextBoot *now, const Config *config, BootKind kin
                 ret->protection = NEXT_BOOT_PROTECTION_GRUB;
 }
 
-/* Returns whether GRUB will name a mode. Without our script it reads no block. */
+/* GRUB reads a block of any size, and through links: it may find a mode where we do not. */
+static void decide_unknown(const NextBoot *now, NextBootOutlook *ret) {
+        if (now->place.unfit_path[0] != '\0')
+                decide(ret, "", "unknown", "only GRUB can tell. %s", now->place.why_not.text);
+        else
+                decide(ret, "", "unknown",
+                       "the boot environment /%s, which GRUB goes by, cannot be read: %s",
+                       now->place.path, strerror(-now->state_result));
+}
+
+/* Returns whether GRUB will name a mode, or may. Without our script it reads no block. */
 static bool block_decides(const NextBoot *now, const Config *config, NextBootOutlook *ret) {
         bool can_write = now->marker.kind != BOOT_KIND_UNWRITABLE;
         bool is_damaged = now->state_result == -EBADMSG;
@@ -133,8 +148,12 @@ static bool block_decides(const NextBoot *now, const Config *config, NextBootOut
         char mode[CONFIG_NAME_SIZE];
         BootKind kind;
 
-        if (!now->place.has_scripts || (now->state_result < 0 && !is_damaged))
+        if (!now->place.has_scripts || now->state_result == -ENOENT)
                 return false;
+        if (next_boot_is_opaque(now)) {
+                decide_unknown(now, ret);
+                return true;
+        }
         kind = boot_state_boot(is_damaged ? NULL : &now->state, can_write, mode, NULL);
         if (mode[0] == '\0')
                 return false;

@@ -36,10 +36,10 @@ typedef struct NextBoot {
 
 /** What the next boot will be, as far as nobody picks from a menu. */
 typedef struct NextBootOutlook {
-        char mode[CONFIG_NAME_SIZE];
-        const char *kind; /**< once, trial, default, skip, expired, damaged, efi, count, config:
-                             what decides; a string that lives for ever */
-        char reason[256];
+        char mode[CONFIG_NAME_SIZE]; /**< "": not known, only GRUB can tell */
+        const char *kind; /**< once, trial, default, skip, expired, unwritable, damaged, unknown,
+                             efi, count, config: what decides; a string that lives for ever */
+        char reason[REFUSAL_TEXT_SIZE];
         const char *arguments; /**< of the kernel; borrowed from NextBoot, or "" */
         unsigned tries_left;
         NextBootProtection protection;
@@ -64,6 +64,10 @@ const char *next_boot_protection_name(NextBootProtection protection);
 
 /** Reads everything. What is missing or damaged is part of the answer. */
 void next_boot_read(const Root *root, NextBoot *ret);
+
+/** Whether GRUB may find in the block what we do not: it cannot be read, or is one of another
+ * shape. A damaged one is none of those: what it means to GRUB is known. */
+bool next_boot_is_opaque(const NextBoot *now);
 
 /** Says what the next boot will be. @config NULL: no configuration, the fallback mode's default
  * name. */

@@ -32,8 +32,8 @@ char *boot_text_next(const json_object *next_boot) {
         const char *mode = json_get_word(next_boot, "mode");
         const char *reason = json_get_text(next_boot, "reason");
 
-        return text_format("%s%s%s%s", mode ? mode : NO_MODE, reason[0] != '\0' ? ": " : "", reason,
-                           protection);
+        return text_format("%s%s%s%s", mode ? mode : "not known", reason[0] != '\0' ? ": " : "",
+                           reason, protection);
 }
 
 char *boot_text_done(const json_object *boot) {

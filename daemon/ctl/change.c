@@ -43,7 +43,8 @@ static void print_text(const Arguments *arguments, const json_object *after, boo
         text_line(stdout, "Next boot: %s", text);
         if (argument_list[0] != '\0')
                 text_line(stdout, "Kernel arguments: %s", argument_list);
-        text_line(stdout, "Boots from now on: %s", json_get_text(after, "default_mode"));
+        if (json_get_word(after, "default_mode"))
+                text_line(stdout, "Boots from now on: %s", json_get_text(after, "default_mode"));
 }
 
 static int refused(const Arguments *arguments, const json_object *before, const BusError *error) {

@@ -146,7 +146,7 @@ static void print_next_boot(const Arguments *arguments, const json_object *statu
         if (json_get_text(next, "arguments")[0] != '\0')
                 field(arguments, "", COLOUR_NONE, "kernel arguments: %s",
                       json_get_text(next, "arguments"));
-        if (strcmp(configured, from_now_on) != 0)
+        if (from_now_on[0] != '\0' && strcmp(configured, from_now_on) != 0)
                 field(arguments, "", COLOUR_NONE, "from now on: %s, not %s", from_now_on,
                       configured);
         if (strcmp(json_get_text(environment, "state"), "unreadable") == 0)

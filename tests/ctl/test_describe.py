@@ -86,6 +86,17 @@ def test_the_next_boot(machine, block, mode, kind, default, protection):
     assert marks == [default]
 
 
+def test_a_block_that_only_grub_can_judge(machine):
+    machine.block("passthrough")
+    path = machine.root / BLOCK
+    path.write_bytes(path.read_bytes() * 2)
+    boot, default = next_boot(machine)
+    assert (boot["mode"], boot["kind"], default) == (None, "unknown", None)
+    assert "has not the size of a boot environment" in boot["reason"]
+    assert fields(machine.text("status"))["Next boot"] == [f"not known: {boot['reason']}"]
+    assert [m["mode"] for m in machine.json("list-modes")["modes"] if m["default"]] == []
+
+
 def test_arguments_and_boots_that_are_left(machine):
     machine.block("passthrough", left=2, arguments="nosmt=force panic=10")
     boot, _ = next_boot(machine)

@@ -394,6 +394,17 @@ static void test_unfit_block(void **state) {
         assert_int_equal(next_boot_disarm(&m->root), -EOPNOTSUPP);
 }
 
+static void assert_only_grub_can_tell(BootMachine *m, const char *why) {
+        NextBootOutlook next = outlook(m);
+
+        assert_string_equal(next.mode, "");
+        assert_string_equal(next.kind, "unknown");
+        assert_said(next.reason, why);
+        fake_host_write(m->fake, "boot/grub/grub.cfg", "set timeout=5\n");
+        assert_string_equal(outlook(m).kind, "config"); /* GRUB does not read it */
+        fake_host_write(m->fake, "boot/grub/grub.cfg", "### vfio-mode environment ###\n");
+}
+
 /* GRUB reads through a link and takes any size: nobody knows what it will find there. */
 static void test_unfit_blocks_of_other_shapes(void **state) {
         BootMachine *m = *state;
@@ -401,18 +412,33 @@ static void test_unfit_blocks_of_other_shapes(void **state) {
 
         boot_machine_prove(m);
         fake_host_write_bytes(m->fake, BLOCK, bytes, sizeof(bytes));
+        assert_only_grub_can_tell(m, "has not the size of a boot environment");
         assert_int_equal(cancel(m), REFUSAL_NOT_SUPPORTED);
         assert_said(m->refusal.text, "has not the size of a boot environment");
         assert_int_equal(next_boot_disarm(&m->root), -EOPNOTSUPP);
 
         fake_host_remove(m->fake, BLOCK);
         boot_machine_link(m, "elsewhere", BLOCK);
+        assert_only_grub_can_tell(m, "is a symbolic link");
         assert_int_equal(cancel(m), REFUSAL_NOT_SUPPORTED);
         assert_said(m->refusal.text, "is a symbolic link");
         assert_int_equal(once(m, "host"), REFUSAL_NOT_SUPPORTED);
         assert_said(m->refusal.text, "is a symbolic link");
         assert_int_equal(for_good(m, "host"), REFUSAL_NOT_SUPPORTED);
         assert_int_equal(next_boot_disarm(&m->root), -EOPNOTSUPP);
+}
+
+/* As where a service's sandbox does not let it be made. */
+static void test_no_directory(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        fake_host_remove(m->fake, BLOCK);
+        fake_host_remove(m->fake, "boot/grub/vfio-mode");
+        fake_host_write(m->fake, "boot/grub/vfio-mode", "");
+        assert_int_equal(once(m, "passthrough"), REFUSAL_FAILED);
+        assert_said(m->refusal.text, "directory /boot/grub/vfio-mode is gone");
+        assert_said(m->refusal.text, "Run \"update-grub\", which makes both.");
 }
 
 /* The way out that is named must be one. */
@@ -560,6 +586,7 @@ int main(void) {
                 ON_MACHINE("no configuration", test_no_configuration),
                 ON_MACHINE("a block that may not be written any more", test_unfit_block),
                 ON_MACHINE("a block of another shape", test_unfit_blocks_of_other_shapes),
+                ON_MACHINE("no directory for the block", test_no_directory),
                 ON_MACHINE("a default by the configuration", test_default_by_the_configuration),
                 ON_MACHINE("a disk that is full", test_disk_full),
                 ON_MACHINE("a record that cannot be written", test_record_unwritable),

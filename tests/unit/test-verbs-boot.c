@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../fake/fake-host.h"
 #include "apply/verbs.h"
@@ -432,6 +433,53 @@ static void test_confirm_makes_the_block_anew(void **state) {
         assert_true(after.sequence != 0);
 }
 
+/* What apply_confirm() says on standard error. */
+static void confirm_aloud(PC *pc, char *said, size_t size) {
+        int fds[2], standard_error = dup(STDERR_FILENO);
+        ssize_t n;
+
+        assert_int_equal(pipe(fds), 0);
+        assert_true(dup2(fds[1], STDERR_FILENO) >= 0);
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        assert_true(dup2(standard_error, STDERR_FILENO) >= 0);
+        (void)close(standard_error);
+        (void)close(fds[1]);
+        n = read(fds[0], said, size - 1);
+        (void)close(fds[0]);
+        assert_true(n > 0);
+        said[n] = '\0';
+}
+
+/* GRUB goes by such a block, and nothing may be written in its place. */
+static void test_confirm_says_what_it_cannot_mend(void **state) {
+        PC *pc = *state;
+        char bytes[2 * ENV_BLOCK_SIZE] = { 0 }, said[4096];
+
+        fake_host_write_bytes(pc->fake, BLOCK, bytes, sizeof(bytes));
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
+        confirm_aloud(pc, said, sizeof(said));
+        assert_non_null(strstr(said, "has not the size of a boot environment"));
+        assert_non_null(strstr(said, "It is not made anew."));
+
+        fake_host_remove(pc->fake, BLOCK);
+        arm(pc, &trial);
+        assert_int_equal(linkat(pc->root.fd, BLOCK, pc->root.fd, "boot/copy", 0), 0);
+        confirm_aloud(pc, said, sizeof(said));
+        assert_non_null(strstr(said, "has more than one name"));
+
+        fake_host_remove(pc->fake, BLOCK);
+        assert_int_equal(symlinkat("../../copy", pc->root.fd, BLOCK), 0);
+        confirm_aloud(pc, said, sizeof(said));
+        assert_non_null(strstr(said, "is a symbolic link"));
+        assert_true(fake_host_exists(pc->fake, "boot/copy"));
+
+        /* A directory: it can be opened, and is none of ours. */
+        fake_host_remove(pc->fake, BLOCK);
+        fake_host_write(pc->fake, BLOCK "/x", "");
+        confirm_aloud(pc, said, sizeof(said));
+        assert_non_null(strstr(said, "is not a plain file"));
+}
+
 static void test_confirm_without_the_boot_unit(void **state) {
         PC *pc = *state;
 
@@ -514,6 +562,7 @@ int main(void) {
                 ON_PC("a boot to the fallback mode does not",
                       test_confirm_keeps_the_count_of_failed_boots),
                 ON_PC("a missing or damaged block is made anew", test_confirm_makes_the_block_anew),
+                ON_PC("a block that may not be made anew", test_confirm_says_what_it_cannot_mend),
                 ON_PC("the boot unit did not run", test_confirm_without_the_boot_unit),
                 ON_PC("too few hugepages at boot", test_too_few_hugepages),
                 ON_PC("a way back that fails disarms the next boot",

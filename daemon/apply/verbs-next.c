@@ -12,6 +12,7 @@
 #include "boot/boot-place.h"
 #include "boot/efi-one-shot.h"
 #include "boot/env-file.h"
+#include "boot/next-boot.h"
 #include "host/config-load.h"
 #include "model/boot-state.h"
 #include "model/kernel-cmdline.h"
@@ -99,6 +100,19 @@ static const char *path_for_grub(const BootPlace *place) {
                        : NULL;
 }
 
+/* The grub.cfg that is being replaced is still there. */
+static void drop_stale(const Root *root, const BootPlace *place) {
+        Refusal refusal = { 0 };
+        bool dropped = false;
+
+        if (next_boot_drop_stale(root, &dropped, &refusal) != REFUSAL_NONE)
+                log_warning("%s", refusal.text);
+        else if (dropped)
+                log_warning("What was armed in /%s is taken back: GRUB's configuration was without "
+                            "vfio-mode's script since.",
+                            place->path);
+}
+
 RefusalKind apply_grub_environment(const Root *root) {
         BootPlace place = { 0 };
         const char *path;
@@ -121,6 +135,8 @@ RefusalKind apply_grub_environment(const Root *root) {
         }
         if (r > 0)
                 log_info("The boot environment /%s was made.", place.path);
+        else
+                drop_stale(root, &place);
         if (place.esp_uuid[0] != '\0')
                 (void)printf("esp %s %s\n", place.esp_uuid, path);
         else

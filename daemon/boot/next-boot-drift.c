@@ -41,7 +41,7 @@ static void add_armed(const NextBoot *now, const Config *config, Lines *lines) {
         if (!now->place.has_scripts)
                 add(lines,
                     "GRUB's configuration does not have vfio-mode's script, so that it will "
-                    "not see what is armed: run \"%s\".",
+                    "not see what is armed: run \"%s\", and arm it anew.",
                     now->place.grub_command);
         if (state->mode[0] == '\0')
                 return;

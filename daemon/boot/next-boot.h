@@ -107,6 +107,15 @@ RefusalKind next_boot_set_default(const Root *root, const Config *config, const 
 RefusalKind next_boot_cancel(const Root *root, NextBootAnswer *ret, Refusal *refusal);
 
 /**
+ * Takes back what was armed before GRUB's configuration was made without our script, as it is where
+ * the package was removed, unless the script was there and had a reason: boots went by since, and a
+ * mode that was wanted for one of them is not to come as a surprise. A confirmed default stays.
+ *
+ * @ret_dropped: set where something was, else left alone
+ */
+RefusalKind next_boot_drop_stale(const Root *root, bool *ret_dropped, Refusal *refusal);
+
+/**
  * The running boot was good: a trial becomes what it was for, the boots left are filled again, and
  * the count of unconfirmed boots begins anew.
  *

@@ -397,6 +397,69 @@ static void test_confirm_was_killed(void **state) {
         }
 }
 
+/* A backup is put back over the block: what it has armed was over. */
+static void test_restored_block(void **state) {
+        BootMachine *m = *state;
+        BootState armed;
+        EnvBlock block;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good_with(m, "passthrough", &(NextBootOptions){ .tries = 3 }));
+        armed = boot_machine_block(m);
+        assert_int_equal(boot_state_format(&armed, &block), 0);
+        ASSERT_BOOTS("passthrough");
+        ASSERT_BOOTS("passthrough");
+        fake_host_write_bytes(m->fake, BLOCK, block.bytes, sizeof(block.bytes));
+        ASSERT_BOOTS("host"); /* as many are left as two boots before */
+        assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
+        ASSERT_DONE(for_good(m, "host"));
+        ASSERT_BOOTS("host");
+        fake_host_write_bytes(m->fake, BLOCK, block.bytes, sizeof(block.bytes));
+        ASSERT_BOOTS("host");
+        next_boot_read(&m->root, &m->now);
+        assert_int_equal(m->now.record.kind, REFUSAL_UNPROTECTED);
+        /* What is armed anew has a number of its own. */
+        ASSERT_DONE(for_good(m, "plain"));
+        ASSERT_BOOTS("plain");
+        ASSERT_DONE(confirm(m));
+}
+
+/* The package is removed while a mode is armed, and comes back. */
+static void test_removed_while_armed(void **state) {
+        static const char script[] = "### vfio-mode environment ###\n";
+        BootMachine *m = *state;
+        bool dropped = false;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(once(m, "passthrough"));
+        assert_int_equal(next_boot_drop_stale(&m->root, &dropped, &m->refusal), REFUSAL_NONE);
+        assert_false(dropped); /* an update-grub in between */
+        fake_host_write(m->fake, "boot/grub/grub.cfg",
+                        "# vfio-mode: no mode can be chosen for the next boot: for a reason.\n");
+        assert_int_equal(next_boot_drop_stale(&m->root, &dropped, &m->refusal), REFUSAL_NONE);
+        assert_false(dropped); /* not gone, but at a loss */
+
+        fake_host_write(m->fake, "boot/grub/grub.cfg", "set timeout=5\n");
+        assert_next(m, "host", "config");
+        assert_string_equal(not_run_since(m, 10), "passthrough");
+        assert_int_equal(boot_machine_block(m).left, 1);
+        assert_int_equal(next_boot_drop_stale(&m->root, &dropped, &m->refusal), REFUSAL_NONE);
+        assert_true(dropped);
+        fake_host_write(m->fake, "boot/grub/grub.cfg", script);
+        assert_next(m, "host", "config");
+
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        ASSERT_DONE(confirm(m));
+        fake_host_write(m->fake, "boot/grub/grub.cfg", "set timeout=5\n");
+        ASSERT_BOOTS("host");
+        dropped = false;
+        assert_int_equal(next_boot_drop_stale(&m->root, &dropped, &m->refusal), REFUSAL_NONE);
+        assert_false(dropped);
+        fake_host_write(m->fake, "boot/grub/grub.cfg", script);
+        assert_next(m, "passthrough", "default");
+}
+
 #define ON_MACHINE(title, function) \
         { (title), (function), boot_machine_set_up, boot_machine_tear_down, NULL }
 
@@ -418,6 +481,8 @@ int main(void) {
                 ON_MACHINE("kexec is not confirmed", test_kexec),
                 ON_MACHINE("kexec, and no record of it", test_kexec_without_a_record),
                 ON_MACHINE("a kernel that was hibernated is not confirmed", test_hibernation),
+                ON_MACHINE("a block out of a backup", test_restored_block),
+                ON_MACHINE("removed while a mode is armed", test_removed_while_armed),
                 ON_MACHINE("hibernated while armed", test_hibernation_while_armed),
                 ON_MACHINE("a menu entry is not confirmed", test_menu),
                 ON_MACHINE("what was armed is not what was booted", test_not_run),

@@ -70,6 +70,25 @@ static void test_grub_environment(void **state) {
         }
 }
 
+static void test_grub_environment_drops_what_is_stale(void **state) {
+        const BootState armed = { .sequence = 7, .mode = "passthrough", .left = 1 };
+        BootMachine *machine = *state;
+        char output[256];
+        BootState after;
+        EnvBlock block;
+
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(boot_state_format(&armed, &block), 0);
+                fake_host_write_bytes(machine->fake, BLOCK, block.bytes, sizeof(block.bytes));
+                assert_int_equal(run(apply_grub_environment, machine, output, sizeof(output)),
+                                 REFUSAL_NONE);
+                assert_string_equal(output, "prefix vfio-mode/vfio-mode.env\n");
+                assert_int_equal(env_file_read(&machine->root, BLOCK, &after), 0);
+                assert_string_equal(after.mode, i == 0 ? "passthrough" : "");
+                fake_host_write(machine->fake, "boot/grub/grub.cfg", "set timeout=5\n");
+        }
+}
+
 static void test_grub_environment_on_the_esp(void **state) {
         BootMachine *machine = *state;
         char output[256];
@@ -297,6 +316,8 @@ static void test_switch_on_behalf(void **state) {
 int main(void) {
         static const struct CMUnitTest on_machine[] = {
                 ON_MACHINE("grub-environment makes the block, once", test_grub_environment),
+                ON_MACHINE("grub-environment takes back what is stale",
+                           test_grub_environment_drops_what_is_stale),
                 ON_MACHINE("grub-environment on the ESP", test_grub_environment_on_the_esp),
                 ON_MACHINE("grub-environment without a place", test_grub_environment_nowhere),
                 ON_MACHINE("grub-modes", test_grub_modes),

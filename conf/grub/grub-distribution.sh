@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh disable=SC2034 # used by who sources this
 #
-# What 09_vfio-mode and 11_vfio-mode share: all that differs between distributions is in here.
-# Sourced by both, inside grub-mkconfig, whose GRUB_* variables it reads.
+# What 09_vfio-mode and 11_vfio-mode share: all that differs between distributions while a grub.cfg is
+# written. What is said here stands in it, and the programs go by that; they judge for themselves only where
+# none of this was run (daemon/boot/boot-loader.c). Sourced inside grub-mkconfig, whose GRUB_* it reads.
 
 # Where the kernels' menu entries come from: the script beside ours. grub2-mkconfig's are the same.
 linux_script=${0%/*}/10_linux

@@ -118,7 +118,7 @@ RefusalKind apply_grub_environment(const Root *root) {
         const char *path;
         int r;
 
-        r = boot_place_find(root, &place);
+        r = boot_place_find_for_grub(root, &place);
         if (r < 0) {
                 (void)log_error_errno(r, "How this machine boots cannot be found out: %m");
                 return REFUSAL_FAILED;

@@ -90,8 +90,11 @@ static int read_grub_config(const Root *root, const char *directory, GrubConfig 
         if (n < 0)
                 return 1;
         ret->has_scripts = strstr(text, GRUB_SCRIPT_MARK);
-        if (!ret->has_scripts)
-                read_refusal(text, ret);
+        if (ret->has_scripts)
+                return 1;
+        read_refusal(text, ret);
+        /* Of a grub.cfg without our script. Where that was run it has judged by GRUB_ENABLE_BLSCFG,
+         * before there was a grub.cfg (conf/grub/grub-distribution.sh), and its word counts. */
         ret->is_bls = strstr(text, "blscfg") && exists(root, "boot/loader/entries");
         return 1;
 }

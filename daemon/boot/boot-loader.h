@@ -18,7 +18,7 @@ typedef struct GrubConfig {
         bool has_scripts;
         char why_no_scripts[GRUB_REASON_SIZE]; /**< what the script said instead, without a full
                                                   stop; "": nothing */
-        bool is_bls;                           /**< the entries are files of their own */
+        bool is_bls; /**< the entries are files of their own; never with our script */
 } GrubConfig;
 
 /** Finds GRUB's configuration. Returns 0, also where there is none, or -ENOMEM. */

@@ -226,7 +226,7 @@ static void find_for_grub(const Root *root, const char *table, BootPlace *ret) {
                                   esp_reason, boot_loader_manual_route(ret->loader));
 }
 
-int boot_place_find(const Root *root, BootPlace *ret) {
+static int find_place(const Root *root, bool is_written_anew, BootPlace *ret) {
         _cleanup_free_ char *table = NULL;
         GrubConfig grub;
         int r;
@@ -235,6 +235,8 @@ int boot_place_find(const Root *root, BootPlace *ret) {
         r = grub_config_find(root, &grub);
         if (r < 0)
                 return r;
+        if (is_written_anew)
+                grub.is_bls = false;
         ret->loader = boot_loader_find(root, &grub);
         ret->has_scripts = grub.has_scripts;
         ret->grub_command = grub_config_command(root, &grub);
@@ -258,4 +260,12 @@ int boot_place_find(const Root *root, BootPlace *ret) {
                                   boot_loader_name(ret->loader),
                                   boot_loader_manual_route(ret->loader));
         return 0;
+}
+
+int boot_place_find(const Root *root, BootPlace *ret) {
+        return find_place(root, false, ret);
+}
+
+int boot_place_find_for_grub(const Root *root, BootPlace *ret) {
+        return find_place(root, true, ret);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How this machine boots, and where a boot environment can live that both GRUB and Linux can write:
- * beside GRUB's configuration, else on the ESP, else nowhere. Everything that differs between
- * distributions is in here. Reads only.
+ * beside GRUB's configuration, else on the ESP, else nowhere. What differs between distributions is
+ * judged here, and, while a grub.cfg is written, in conf/grub/grub-distribution.sh: what that says
+ * stands in the grub.cfg and is taken over. Reads only.
  *
  * GRUB's drivers for ext4 and XFS do not replay the journal, and it writes by sector numbers that
  * it found by reading: so the file may not be copied on write, compressed, shared, inline or
@@ -59,6 +60,12 @@ const char *boot_loader_manual_route(BootLoader loader);
  * Returns 0, also where there is no place; -ENOMEM or the error of reading /proc/self/mountinfo.
  */
 _must_check_ int boot_place_find(const Root *root, BootPlace *ret);
+
+/**
+ * The same for whoever writes the next grub.cfg: that the entries of the present one are files does
+ * not count, since grub-distribution.sh has judged those of the next.
+ */
+_must_check_ int boot_place_find_for_grub(const Root *root, BootPlace *ret);
 
 /**
  * Whether the open block file is one that GRUB can write: a regular file of the right size with one

@@ -22,6 +22,7 @@ ROOT = "21 1 {device} / / rw,relatime shared:1 - {kind} x rw\n"
 # What 09_vfio-mode leaves in grub.cfg; tests/grub/test_scripts.py has it write this.
 NO_VARIABLE = ("$vfio_args is not on the kernel's command line: put the line "
                "'. /etc/default/grub.d/vfio-mode.cfg' at the end of /etc/default/grub")
+BLS = "the boot menu's entries are files (Boot Loader Specification) and carry no mode"
 BY_E = "By hand, for one boot: press e in {}, and add vfio_mode=MODE and the mode's cmdline"
 
 
@@ -64,6 +65,20 @@ TREES = {
         + BY_E.format("GRUB's menu"),
         mounts=ROOT.format(device="0:40", kind="btrfs") + "30 21 8:2 / /boot rw - ext4 /dev/sda2 rw\n",
         also=("grubby --update-kernel=DEFAULT --args=...",)),
+    "Fedora, with a grub.cfg that was made anew": Tree(
+        {**NOT_DEBIAN, "boot/grub/grub.cfg": None,
+         "boot/grub2/grub.cfg": "# vfio-mode: no mode can be chosen for the next boot: "
+                                f"{BLS}\ninsmod blscfg\nblscfg\n",
+         "boot/loader/entries/6d1c-6.12.conf": "options root=UUID=0b1c ro rhgb quiet\n"},
+        "This machine boots by GRUB with entry files, which vfio-mode cannot tell the next boot's mode. "
+        + BY_E.format("GRUB's menu"),
+        also=("grubby --update-kernel=DEFAULT --args=...",)),
+    "entry files that are switched on, and none there": Tree(
+        {**NOT_DEBIAN,
+         "boot/grub/grub.cfg": f"# vfio-mode: no mode can be chosen for the next boot: {BLS}\nblscfg\n"},
+        f"GRUB's configuration was made without vfio-mode's script: {BLS}. When that is mended run "
+        "grub-mkconfig -o /boot/grub/grub.cfg, and reboot once.",
+        "boot-scripts", refusal="unprotected"),
     "proxmox-boot-tool with GRUB": Tree(
         {"etc/kernel/proxmox-boot-uuids": "1A2B-3C4D\n5E6F-7A8B\n"},
         "This machine boots by proxmox-boot-tool, which vfio-mode cannot tell the next boot's mode. "
@@ -136,7 +151,8 @@ def test_what_cannot_be_armed_and_what_can(bare, name):
     else:
         assert found["advice"].startswith("Run grub")
         assert found["advice"].removeprefix("Run ")[:-1] in tree.says, found
-        assert (NO_VARIABLE in found["message"]) == (NO_VARIABLE in tree.says)
+        for reason in (NO_VARIABLE, BLS):
+            assert (reason in found["message"]) == (reason in tree.says)
 
     rig.systemd.calls.clear()
     answer = ask("next", "plain")

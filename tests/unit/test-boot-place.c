@@ -156,6 +156,12 @@ static const Row rows[] = {
           "",
           "boots by GRUB with entry files, which vfio-mode cannot tell the next boot's mode. By "
           "hand, for one boot: press e" },
+        { "entry files beside our script, which was written for what they are not",
+          MOUNT_ROOT,
+          { { "boot/grub/grub.cfg", "### vfio-mode environment ###\nblscfg\n" },
+            { "boot/loader/entries/a.conf", "" } },
+          BLOCK,
+          NULL },
         { "entry files that nothing reads",
           MOUNT_ROOT,
           { { "boot/loader/entries/a.conf", "" } },

@@ -211,6 +211,30 @@ static void test_nothing_carries(void **state) {
         assert_said(m->refusal.text, "set default-mode = host");
 }
 
+/* Proxmox's default layout without its ESP, started by a BIOS. */
+static void test_lvm_alone(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_disk(m, "253:0", "virtual/block/dm-0", false);
+        fake_host_write(m->fake, "sys/devices/virtual/block/dm-0/dm/uuid", "LVM-abc\n");
+        fake_host_remove(m->fake, EFI_VARIABLES_DIR);
+        boot_machine_mounts(m, "21 1 253:0 / / rw - ext4 /dev/mapper/pve-root rw\n");
+        assert_int_equal(once(m, "passthrough"), REFUSAL_NOT_SUPPORTED);
+        assert_string_equal(
+                m->refusal.text,
+                "/boot/grub is on LVM, which GRUB reads but does not write, and no ESP is mounted. "
+                "By hand, for one boot: press e in GRUB's menu, and add vfio_mode=MODE and the "
+                "mode's cmdline to the line that begins with linux.");
+        assert_int_equal(for_good(m, "passthrough"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "/boot/grub is on LVM");
+        assert_said(m->refusal.text, "press e in GRUB's menu");
+        assert_int_equal(once(m, "plain"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "press e in GRUB's menu");
+        assert_int_equal(for_good(m, "plain"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "Set default-mode = plain in /etc/vfio-mode.ini instead: "
+                                     "/boot/grub is on LVM");
+}
+
 /* What GRUB names comes before the variable: it is not taken where GRUB has something to say. */
 static void test_efi_behind_a_block(void **state) {
         BootMachine *m = *state;
@@ -575,6 +599,7 @@ int main(void) {
                 ON_MACHINE("by the EFI variable, away from default-mode",
                            test_efi_and_default_mode),
                 ON_MACHINE("nothing carries a mode", test_nothing_carries),
+                ON_MACHINE("LVM without an ESP or EFI variables", test_lvm_alone),
                 ON_MACHINE("no EFI variable behind a damaged block", test_efi_behind_a_block),
                 ON_MACHINE("the EFI variable behind an idle block", test_efi_for_an_idle_block),
                 ON_MACHINE("disarmed", test_disarm),

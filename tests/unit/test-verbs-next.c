@@ -102,6 +102,18 @@ static void test_grub_environment_on_the_esp(void **state) {
         assert_int_equal(env_file_read(&machine->root, ESP_BLOCK, &after), 0);
 }
 
+/* The next grub.cfg has entries of its own: that was judged before this is asked. */
+static void test_grub_environment_after_entry_files(void **state) {
+        BootMachine *machine = *state;
+        char output[256];
+
+        fake_host_write(machine->fake, "boot/grub/grub.cfg", "blscfg\n");
+        fake_host_write(machine->fake, "boot/loader/entries/a.conf", "");
+        assert_int_equal(run(apply_grub_environment, machine, output, sizeof(output)),
+                         REFUSAL_NONE);
+        assert_string_equal(output, "prefix vfio-mode/vfio-mode.env\n");
+}
+
 static void test_grub_environment_nowhere(void **state) {
         BootMachine *machine = *state;
         char output[256];
@@ -319,6 +331,8 @@ int main(void) {
                 ON_MACHINE("grub-environment takes back what is stale",
                            test_grub_environment_drops_what_is_stale),
                 ON_MACHINE("grub-environment on the ESP", test_grub_environment_on_the_esp),
+                ON_MACHINE("grub-environment for a grub.cfg after entry files",
+                           test_grub_environment_after_entry_files),
                 ON_MACHINE("grub-environment without a place", test_grub_environment_nowhere),
                 ON_MACHINE("grub-modes", test_grub_modes),
                 ON_MACHINE("one-shot", test_one_shot),

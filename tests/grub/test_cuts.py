@@ -4,6 +4,8 @@ table allows, and never a third thing."""
 
 import io
 import random
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 from emulator import BLOCK, FILE, SECTOR, Emulator, block, find, make_image
 from model import Block, Model
-from replay import DISCARD, FLUSH, MARK, Replay, Write, outcome, read_log, write_log
+from replay import DISCARD, FLUSH, MARK, Disk, Replay, Write, outcome, read_log, write_log
 
 PREFIX = "(hd1)/boot/grub"
 PLACE = f"boot/grub/{FILE}"
@@ -117,6 +119,85 @@ def test_a_cut_in_grubs_own_write(tmp_path: Path, emitted: dict[str, Path], kind
         image.write_bytes(before)
         again = emulator.boot(emitted["prefix"], [PREFIX], image)[0]
         assert outcome(again["vfio_args"]) == now and image.read_bytes() == after
+
+
+def writes_of(trace: str) -> list[Write]:
+    """What strace saw of one file: each is a seek to where it is, and a write."""
+    found, at = [], None
+    for call in re.findall(r"^\d+ +(\w+)\((.*)$", trace, re.M):
+        match call:
+            case ("openat", _):
+                at = 0
+            case ("lseek", rest):
+                at = int(re.search(r"= (\d+)$", rest)[1])
+            case ("write", rest):
+                text, size, done = re.search(r'"(.*)", (\d+)\) = (\d+)$', rest).groups()
+                data = bytes.fromhex(text.replace("\\x", ""))
+                assert at is not None and len(data) == int(size) == int(done)
+                found.append(Write(at, data))
+                at += len(data)
+            case other:
+                raise AssertionError(other)
+    return found
+
+
+# What is armed, and what it is boot by boot.
+ARMED = {
+    "idle": (("", 1, 0, 0), "idle:", "idle:"),
+    "once": (("pt", 1, 0, 0), "once:pt", "expired:fallback"),
+    "trial": (("pt", 2, 1, 0), "trial:pt", "trial:pt"),
+    "default": (("pt", 3, 2, 0), "default:pt", "default:pt"),
+    "skip": (("pt", 3, 2, 1), "skipped:fallback", "default:pt"),
+    "idle-skip": (("", 1, 0, 1), "skipped:fallback", "idle:"),
+    "expired": (("pt", 0, 2, 0), "expired:fallback", "expired:fallback"),
+}
+
+
+@pytest.mark.parametrize("kind", ["ext4", "fat", "xfs"])
+def test_each_of_grubs_writes_is_recorded_and_cut(tmp_path: Path, emitted: dict[str, Path],
+                                                  model: Model, rng: random.Random,
+                                                  kind: str) -> None:
+    """The calls by which GRUB writes to the disk, in their order: one a boot, into the block alone. Cut
+    between two, or within one, at a sector's end or, worse than disks promise, anywhere."""
+    blocks = {name: model.format(tmp_path / "block", Block(NOW + number, *state), "nosmt=force panic=10")
+              for number, (name, (state, *_)) in enumerate(ARMED.items())}
+    image = make_image(kind, tmp_path / "disk.img",
+                       {f"{name}/{FILE}": content for name, content in blocks.items()})
+    where = [find(image.read_bytes(), content) for content in blocks.values()]
+    base, trace = tmp_path / "base.img", tmp_path / "trace"
+    shutil.copy(image, base)
+
+    def boot_all(emulator: Emulator, disk: Path) -> list[str]:
+        found = emulator.boot(emitted["prefix"], [f"(hd1)/{name}" for name in ARMED], disk)
+        return [result["vfio_args"] for result in found]
+
+    strace = ("strace", "-f", "-xx", "-s", "65536", "-o", trace, "-P", image, "-e", "trace=openat,lseek,write")
+    first = boot_all(Emulator(tmp_path, len(ARMED), strace), image)
+    emulator = Emulator(tmp_path, len(ARMED))
+    second = boot_all(emulator, image)
+    assert [outcome(words) for words in first] == [now for _, now, _ in ARMED.values()]
+    assert [outcome(words) for words in second] == [then for _, _, then in ARMED.values()]
+    writes = writes_of(trace.read_text())
+    assert [write.offset for write in writes] == where and {len(write.data) for write in writes} == {BLOCK}
+
+    disk, cuts = Disk(base), 0
+    for number, write in enumerate(writes):
+        saved, old = disk.save(), list(blocks.values())[number]
+        changed = [i for i in range(BLOCK) if write.data[i] != old[i]]
+        assert len(changed) == 1 and changed[0] < SECTOR
+        lengths = [0, SECTOR, changed[0], changed[0] + 1, rng.randrange(BLOCK)]
+        halves = [write.data[:length] + old[length:] for length in lengths]
+        for half in [*halves, old[:SECTOR] + write.data[SECTOR:]]:
+            disk.apply(Write(write.offset, half))
+            expected = second[:number] + first[number:]
+            if half[changed[0]] == write.data[changed[0]]:
+                expected[number] = second[number]
+            assert boot_all(emulator, base) == expected, (number, half)
+            disk.restore(saved)
+            cuts += 1
+        disk.apply(write)
+    assert boot_all(emulator, base) == second
+    print(f"{kind}: {len(writes)} writes of GRUB, {cuts} cuts in them, {cuts * len(ARMED)} boots")
 
 
 # ---- Recordings ----

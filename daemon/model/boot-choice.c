@@ -70,14 +70,17 @@ static void describe_expired(const BootChoiceInput *input, BootChoice *ret) {
 
 /*
  * Sequences go up, and under one of them the boots left go down. A block that says otherwise is not
- * the one of the boot before: it came out of a backup, with what was armed then.
+ * the one of the boot before: it came out of a backup, with what was armed then. What was not
+ * obeyed for that once is not the next time.
  */
 static bool is_restored(const BootChoiceInput *input) {
         const BootMarker *now = &input->marker, *before = &input->previous.marker;
+        bool was_refused =
+                boot_kind_is_armed(before->kind) && input->previous.kind == REFUSAL_UNPROTECTED;
 
         return boot_kind_is_armed(now->kind) && input->previous_result >= 0 &&
                (now->sequence < before->sequence ||
-                (now->sequence == before->sequence && now->left > before->left));
+                (now->sequence == before->sequence && (now->left > before->left || was_refused)));
 }
 
 /* --- the sources --- */
@@ -112,17 +115,18 @@ static void choose_named(const BootChoiceInput *input, BootChoice *ret) {
         const KernelCmdlineRequest *request = &input->request;
 
         ret->source = BOOT_SOURCE_CMDLINE;
-        if (is_restored(input)) {
-                want(ret, request->mode);
-                ret->fell_back = true;
-                choose(ret, input->config->fallback_mode, REFUSAL_UNPROTECTED,
-                       "the boot environment is older than that of the boot before, as out of a "
-                       "backup, so '%s' of it is not obeyed",
-                       request->mode);
-        } else if (!request->mode_is_too_long && strcmp(request->mode, "fallback") == 0) {
+        if (!request->mode_is_too_long && strcmp(request->mode, "fallback") == 0) {
                 choose_fallback(input, ret);
         } else if (!request->mode_is_too_long && config_find_mode(input->config, request->mode)) {
                 want(ret, request->mode);
+                if (is_restored(input)) {
+                        ret->fell_back = true;
+                        choose(ret, input->config->fallback_mode, REFUSAL_UNPROTECTED,
+                               "the boot environment is older than that of the boot before, as out "
+                               "of a backup, so '%s' of it is not obeyed",
+                               request->mode);
+                        return;
+                }
                 choose(ret, request->mode, REFUSAL_NONE, "vfio_mode=%s on the kernel command line",
                        request->mode);
                 if (boot_kind_is_armed(input->marker.kind) || input->marker.kind == BOOT_KIND_MENU)

@@ -411,6 +411,7 @@ static void test_restored_block(void **state) {
         ASSERT_BOOTS("passthrough");
         fake_host_write_bytes(m->fake, BLOCK, block.bytes, sizeof(block.bytes));
         ASSERT_BOOTS("host"); /* as many are left as two boots before */
+        ASSERT_BOOTS("host");
         assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
         ASSERT_DONE(for_good(m, "host"));
         ASSERT_BOOTS("host");

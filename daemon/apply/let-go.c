@@ -189,8 +189,10 @@ RefusalKind let_go(LetGo *who, const Plan *plan, UndoLog *undo, Refusal *refusal
                 else if (stop->kind != PLAN_KILL_HOLDER && stop->kind != PLAN_END_GUEST)
                         kind = stop_unit(who, stop, undo, refusal);
         }
-        if (kind != REFUSAL_NONE || plan->n_stops == 0 || who->now->is_fallback)
+        if (kind != REFUSAL_NONE || who->now->is_fallback || who->now->early)
                 return kind;
+        /* Also where nobody had to go: between the first look and now a guest may have taken its
+         * time to end, and pages their time to be found. */
         kind = end_sessions_wait(plan, refusal);
         return kind == REFUSAL_NONE ? wait_until_free(who, plan, refusal) : kind;
 }

@@ -35,9 +35,9 @@ RefusalKind let_go_plan(LetGo *who, const UnitInstance *instances, int n_instanc
 bool let_go_is_to_be_stopped(const Situation *now, const UnitInstance *instance);
 
 /**
- * Stops and ends what the plan names, and waits until nobody is left: 3 s, or 8 s with
- * CONFIG_HOLDERS_KILL, where SIGKILL follows SIGTERM after 5 s. Units are in the undo log before
- * they are stopped.
+ * Stops and ends what the plan names, and waits until nobody is left, whoever came since: 3 s, or 8
+ * s with CONFIG_HOLDERS_KILL, where SIGKILL follows SIGTERM after 5 s. Units are in the undo log
+ * before they are stopped.
  *
  * Returns REFUSAL_NONE; REFUSAL_BUSY where somebody is left; REFUSAL_FAILED. Whatever was stopped
  * stays so for the caller to start again: let_go_start_again().

@@ -129,6 +129,20 @@ static void test_still_busy(void **state) {
         real_node_end(pid);
 }
 
+/* Nobody had to be stopped, and somebody came before the first function is touched. */
+static void test_late_holder(void **state) {
+        Machine *machine = *state;
+        pid_t pid;
+
+        assert_int_equal(plan(machine, CONFIG_HOLDERS_REFUSE), REFUSAL_NONE);
+        assert_int_equal(machine->plan.n_stops, 0);
+        pid = real_node_hold(REAL_NODE, POLITE);
+        assert_int_equal(go(machine), REFUSAL_BUSY);
+        assert_non_null(strstr(machine->refusal.text, "is still in use by process"));
+        assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+        real_node_end(pid);
+}
+
 /* On the way back nobody is asked to let go, and what is used stays where it is. */
 static void test_way_back(void **state) {
         Machine *machine = *state;
@@ -181,6 +195,7 @@ int main(void) {
                 ON_MACHINE("who polls is waited for", test_poller),
                 ON_MACHINE("kill: asked first, then killed", test_kill),
                 ON_MACHINE("who is still there is in the way", test_still_busy),
+                ON_MACHINE("who came late is in the way", test_late_holder),
                 ON_MACHINE("the way back asks nobody", test_way_back),
                 ON_MACHINE("units in the undo log", test_units_in_the_log),
         };

@@ -15,6 +15,8 @@
 #include "plan-apply.h"
 #include "power.h"
 #include "sysfs.h"
+#include "unbind.h"
+#include "undone.h"
 #include "unload.h"
 #include "wedged.h"
 
@@ -239,6 +241,13 @@ static int set_pool(Run *run, const Step *step) {
         return 0;
 }
 
+static int unbind(Run *run, const Step *step) {
+        int r;
+
+        r = unbind_unless_held(run->writer, run->host, step->address, step->driver, run->refusal);
+        return r < 0 && r != -EUSERS ? fail_step(run, step, r) : r;
+}
+
 static int take_step(Run *run, const Step *step) {
         int r = 0;
 
@@ -253,8 +262,7 @@ static int take_step(Run *run, const Step *step) {
                 r = sysfs_set_override(run->writer, step->address, step->driver);
                 break;
         case STEP_UNBIND:
-                r = sysfs_unbind(run->writer, step->address, step->driver);
-                break;
+                return unbind(run, step);
         case STEP_BIND:
                 return bind(run, step);
         case STEP_PROBE:
@@ -305,25 +313,33 @@ static int rebind(Writer *writer, const HomeFunction *home) {
         return r == 0 ? -ENODEV : r;
 }
 
+/* Returns 1 where it had left its driver; 0; else a negative errno. */
 static int put_back(const Run *run, const HomeFunction *home) {
         Writer *writer = run->writer;
         char bound[CONFIG_DRIVER_SIZE];
+        bool has_left = false;
+        Refusal refusal;
         int r, error;
 
         r = sysfs_read_driver(writer->root, home->address, bound);
         if (r >= 0 && strcmp(bound, home->driver) != 0) {
+                has_left = true;
                 if (bound[0] != '\0')
                         r = unload_driver_of(writer, run->undo, home->address, bound,
                                              run->plan->early);
                 if (r > 0)
-                        r = sysfs_unbind(writer, home->address, bound);
+                        r = unbind_unless_held(writer, run->host, home->address, bound, &refusal);
+                if (r == -EUSERS)
+                        log_error("%s", refusal.text);
                 if (r >= 0 && home->driver[0] != '\0')
                         r = rebind(writer, home);
         }
         error = sysfs_set_override(writer, home->address, home->driver_override);
         if (r >= 0)
                 power_put_back(writer, home);
-        return r < 0 ? r : error;
+        if (r >= 0)
+                r = error;
+        return r < 0 ? r : has_left;
 }
 
 /* Else what was unloaded has no card that it could be loaded for. */
@@ -337,7 +353,7 @@ static bool has_waiting_home(const RunState *undo) {
 static RefusalKind rollback(Run *run) {
         const RunState *undo = &run->undo->state;
         char address[PCI_ADDRESS_SIZE];
-        Refusal cause;
+        Undone undone = { 0 };
         int r, error = 0;
 
         writer_begin_return(run->writer);
@@ -347,6 +363,7 @@ static RefusalKind rollback(Run *run) {
                 r = put_back(run, &undo->homes[i - 1]);
                 if (run->writer->is_stuck)
                         return wedged_refuse(run->writer, run->refusal);
+                undone_add(&undone, &undo->homes[i - 1], r);
                 if (r < 0)
                         error = log_error_errno(
                                 r, "%s cannot be put back: %m",
@@ -359,15 +376,11 @@ static RefusalKind rollback(Run *run) {
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 if (undo->home_pools[size].is_known)
                         put_pool_back(run, size, undo->home_pools[size].pages);
-        if (error >= 0)
-                return run->refusal->kind;
-        cause = *run->refusal;
-        (void)refusal_set(run->refusal, REFUSAL_HALF_WAY,
-                          "%.400s Not everything could be put back.", cause.text);
-        if (cause.public_text[0] != '\0')
-                refusal_set_public(run->refusal, "%.400s Not everything could be put back.",
-                                   cause.public_text);
-        return REFUSAL_HALF_WAY;
+        if (error < 0)
+                run->refusal->kind = REFUSAL_HALF_WAY;
+        if (undo->n_homes > 0)
+                undone_say(&undone, run->refusal);
+        return run->refusal->kind;
 }
 
 static RefusalKind pass_gate(Run *run) {

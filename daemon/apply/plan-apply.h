@@ -33,7 +33,8 @@ typedef struct PlanGate {
  * @best_effort: for the way back: a failed step ends that function's steps only, nothing is undone,
  * and what the gate says is only logged
  * @ret_refusal: filled where another kind than REFUSAL_NONE is returned: the gate's,
- * module-unavailable and failed, all undone; half-way, where something could not be
+ * module-unavailable, busy and failed, all undone and said what; half-way, where something could
+ * not be
  */
 RefusalKind plan_apply(Writer *writer, const Plan *plan, const Host *host, bool best_effort,
                        const PlanGate *gate, UndoLog *undo, Refusal *ret_refusal);

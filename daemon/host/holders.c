@@ -358,3 +358,18 @@ int holders_find_vfio(const Root *root, Host *host) {
         }
         return all_free ? 0 : name_vfio_holders(root, host);
 }
+
+int holders_find_vfio_of(const Root *root, const Function *function, Holder *ret) {
+        _cleanup_free_ Host *host = calloc(1, sizeof(*host));
+        int r;
+
+        *ret = (Holder){ 0 };
+        if (!host)
+                return -ENOMEM;
+        host->n_functions = 1;
+        host->functions[0] = *function;
+        host->functions[0].on_vfio = true;
+        r = holders_find_vfio(root, host);
+        *ret = host->functions[0].holder;
+        return r;
+}

@@ -29,6 +29,13 @@
 _must_check_ int holders_find_vfio(const Root *root, Host *host);
 
 /**
+ * The same for one function that is on a vfio driver by now, whatever @function says.
+ *
+ * @ret: `pid` is 0 where nobody has it
+ */
+_must_check_ int holders_find_vfio_of(const Root *root, const Function *function, Holder *ret);
+
+/**
  * Finds who has a node of these functions open: whatever sysfs has a number for below them (cards,
  * sound, i2c, hidraw, input, video, disks), the firmware's framebuffer on the boot display, kfd of
  * amdgpu, the nodes of nvidia, which are not below them, and VFIO's. Otherwise as

@@ -23,9 +23,11 @@
 #include "apply/lock.h"
 #include "apply/plan-apply.h"
 #include "apply/sysfs.h"
+#include "apply/undone.h"
 #include "base/log.h"
 #include "host/host-scan.h"
 #include "host/state-files.h"
+#include "real-node.h"
 
 #define DISPLAY "0000:01:00.0"
 #define AUDIO "0000:01:00.1"
@@ -289,6 +291,103 @@ static void test_two_writes_fail(void **state) {
                         switch_free(s);
                 }
         print_message("# %u half-way\n", half_way);
+}
+
+static void test_says_what_was_undone(void **state) {
+        static const struct {
+                const char *faults;
+                RefusalKind kind;
+                const char *said;
+        } cases[] = {
+                { "bind " DISPLAY " vfio-pci 1 EBUSY\n", REFUSAL_FAILED,
+                  " Undone: " DISPLAY " is on nvidia again, " AUDIO " is on snd_hda_intel again." },
+                { "unbind " AUDIO " * 1 EIO\n", REFUSAL_FAILED,
+                  "This failed: " AUDIO ": unbind from snd_hda_intel (Input/output error). "
+                  "Undone: no function had left its driver." },
+                { "bind " DISPLAY " vfio-pci 1 EBUSY\nbind " AUDIO " snd_hda_intel 1 ENOMEM\n",
+                  REFUSAL_HALF_WAY,
+                  " Not everything could be put back: " AUDIO ". Undone: " DISPLAY
+                  " is on nvidia again." },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                Switch *s = switch_new();
+
+                fake_host_set_faults(s->fake, cases[i].faults);
+                assert_int_equal(switch_to(s, "passthrough", false), cases[i].kind);
+                if (!strstr(s->refusal.text, cases[i].said))
+                        fail_msg("%s", s->refusal.text);
+                switch_free(s);
+        }
+}
+
+/* However many functions there are, what failed comes first, and the text has its end. */
+static void test_undone_has_an_end(void **state) {
+        Refusal refusal = { .kind = REFUSAL_HALF_WAY };
+        HomeFunction home = { .driver = "a-driver-of-a-long-name" };
+        Undone undone = { 0 };
+
+        for (unsigned i = 0; i < 100; i++) {
+                home.address.bus = (uint8_t)i;
+                undone_add(&undone, &home, (int)(i % 3) - 1);
+        }
+        (void)memset(refusal.text, 'x', sizeof(refusal.text) - 1);
+        undone_say(&undone, &refusal);
+        assert_int_equal(strspn(refusal.text, "x"), strchr(refusal.text, ' ') - refusal.text);
+        assert_true(strspn(refusal.text, "x") > 150);
+        assert_non_null(strstr(refusal.text, ", 0000:09:00.0 and 30 more. Undone: 0000:02:00.0 is "
+                                             "on a-driver-of-a-long-name again, "));
+        assert_string_equal(refusal.text + strlen(refusal.text) - strlen(" more."), " more.");
+}
+
+/* --- a guest that starts while the switch is under way --- */
+
+/* Who has a node is found by its number; the group's may not be opened here. */
+static pid_t start_guest(Switch *s) {
+        fake_host_write(s->fake, "sys/bus/pci/devices/" DISPLAY "/guest/dev", "1:7\n");
+        fake_host_write(s->fake, "sys/bus/pci/devices/" AUDIO "/guest/dev", "1:7\n");
+        real_node_use_processes(s->fake, &s->root);
+        return real_node_hold(REAL_NODE, POLITE);
+}
+
+static void assert_no_unbind(Switch *s) {
+        char *log = fake_host_read(s->fake, ".fake-log");
+
+        assert_null(strstr(log, "unbind 0000:01"));
+        free(log);
+}
+
+static void test_guest_on_the_way_back(void **state) {
+        Switch *s = switch_new();
+        pid_t guest;
+
+        assert_int_equal(switch_to(s, "passthrough", false), REFUSAL_NONE);
+        keep_homes(s);
+        fake_host_set_faults(s->fake, NULL);
+        guest = start_guest(s);
+        assert_int_equal(switch_to(s, "router", false), REFUSAL_BUSY);
+        assert_non_null(strstr(s->refusal.text, " has come into use meanwhile, by process "));
+        assert_int_equal(switch_to(s, "host", true), REFUSAL_HALF_WAY);
+        assert_no_unbind(s);
+        assert_driver(s, DISPLAY, "vfio-pci");
+        assert_driver(s, AUDIO, "vfio-pci");
+        real_node_end(guest);
+        assert_int_equal(switch_to(s, "host", true), REFUSAL_NONE);
+        assert_driver(s, AUDIO, "snd_hda_intel");
+        switch_free(s);
+}
+
+static void test_guest_while_undoing(void **state) {
+        Switch *s = switch_new();
+        pid_t guest = start_guest(s);
+
+        fake_host_set_faults(s->fake, "bind " DISPLAY " vfio-pci 1 EBUSY\n");
+        assert_int_equal(switch_to(s, "passthrough", false), REFUSAL_HALF_WAY);
+        assert_non_null(strstr(s->refusal.text, "Not everything could be put back: " AUDIO "."));
+        assert_driver(s, DISPLAY, "nvidia");
+        assert_driver(s, AUDIO, "vfio-pci");
+        real_node_end(guest);
+        switch_free(s);
 }
 
 /* --- the way back --- */
@@ -643,6 +742,13 @@ int main(void) {
                 { "what had no home is probed", test_native_driver_is_probed, NULL, NULL, NULL },
                 { "what has no driver on this host stays without", test_no_native_driver, NULL,
                   NULL, NULL },
+                { "undone: said, and which functions", test_says_what_was_undone, NULL, NULL,
+                  NULL },
+                { "undone: said of a hundred functions", test_undone_has_an_end, NULL, NULL, NULL },
+                { "a guest starts: nothing is taken from it on the way back",
+                  test_guest_on_the_way_back, NULL, NULL, NULL },
+                { "a guest starts: nothing is taken from it by undoing", test_guest_while_undoing,
+                  NULL, NULL, NULL },
                 { "no undo log can be opened", test_undo_log_cannot_be_written, NULL, NULL, NULL },
                 { "killed before and after each write: the undo log knows every function's place",
                   test_killed_at_each_write, NULL, NULL, NULL },
@@ -655,10 +761,14 @@ int main(void) {
                 { "from one mode to another: two writes are done and report EIO",
                   test_two_writes_fail, NULL, NULL, (void *)(uintptr_t)&rows[7] },
         };
-        size_t n = 19;
+        size_t n = 0;
 
+        while (tests[n].name)
+                n++;
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
                 tests[n++] = (struct CMUnitTest){ rows[i].title, test_each_write_fails, NULL, NULL,
                                                   (void *)(uintptr_t)&rows[i] };
+        if (real_node_take() < 0)
+                return 1;
         return _cmocka_run_group_tests("plan-apply", tests, n, NULL, NULL);
 }

@@ -64,6 +64,8 @@ void report_switch(const Root *root, const SwitchResult *result) {
         if (result->run.kind != REFUSAL_NONE || result->changed)
                 keep(root, RESULT_PATH, &result->run);
         say(&result->run);
+        if (result->run.kind == REFUSAL_WEDGED)
+                wedged_await_return(root);
         if (result->is_stranded && disarm_next_boot(root) && result->is_to_be_reset)
                 reset(root);
         if (result->start[0] != '\0')

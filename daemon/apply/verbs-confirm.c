@@ -19,6 +19,7 @@
 #include "model/boot-choice.h"
 #include "notify.h"
 #include "verbs.h"
+#include "wedged.h"
 
 #define DECIDE                                                                      \
         "decide with `vfio-modectl next MODE`, `vfio-modectl set-default MODE` or " \
@@ -226,9 +227,11 @@ RefusalKind apply_confirm(const Root *root) {
         next_boot_read(root, &c->now);
         write_missing_record(c);
         mend_block(c);
-        if (c->now.record_is_current && c->now.record.kind == REFUSAL_WEDGED &&
-            !disarm_next_boot(root))
-                kind = REFUSAL_FAILED;
+        if (c->now.record_is_current && c->now.record.kind == REFUSAL_WEDGED) {
+                wedged_await_return(root);
+                if (!disarm_next_boot(root))
+                        kind = REFUSAL_FAILED;
+        }
         say_not_run(c);
         if (is_to_be_confirmed(c))
                 kind = confirm_boot(c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The verbs that go by way of systemd: leave, fallback and revert.
+ * The verbs that go by way of systemd: leave, fallback, late-return and revert.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,10 +17,12 @@
 #include "situation.h"
 #include "switch.h"
 #include "verbs.h"
+#include "wedged.h"
 
 #define FALLBACK_TRIES 3
 #define LEAVE_TIME (UINT64_C(1200) * 1000 * 1000) /* more than ending a guest takes */
 #define ASKED "the fallback mode was asked for"
+#define CAME_BACK "what was stuck in the kernel has come back"
 #define UNCONFIRMED "the switch was not confirmed in time"
 
 static bool is_being_restarted(const char *mode) {
@@ -143,6 +145,20 @@ static RefusalKind fall_back(const Root *root, const char *reason) {
 
 RefusalKind apply_fallback(const Root *root) {
         return fall_back(root, ASKED);
+}
+
+/* What gets stuck on the way there has come back from one write more, each time. */
+RefusalKind apply_late_return(const Root *root) {
+        RefusalKind kind = REFUSAL_WEDGED;
+
+        while (kind == REFUSAL_WEDGED) {
+                if (!wedged_wait(root))
+                        return REFUSAL_NONE;
+                log_notice("What was stuck in the kernel has come back; going to the fallback "
+                           "mode.");
+                kind = fall_back(root, CAME_BACK);
+        }
+        return kind;
 }
 
 /* --- revert --- */

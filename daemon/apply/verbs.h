@@ -51,6 +51,13 @@ RefusalKind apply_replug(const Root *root, const char *address);
  */
 RefusalKind apply_confirm(const Root *root);
 
+/**
+ * `late-return`: ExecStart of vfio-mode-late-return.service, which a switch that gets stuck starts.
+ * Waits until its writer has left the kernel, then goes to the fallback mode as `fallback` does.
+ * Does nothing where another switch was begun since then.
+ */
+RefusalKind apply_late_return(const Root *root);
+
 /** `disarm`: ExecStart of vfio-mode-disarm.service. The next boot goes to the fallback mode. */
 RefusalKind apply_disarm(const Root *root);
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,6 +18,8 @@
 #include "host/mount-info.h"
 #include "host/process.h"
 #include "host/state-files.h"
+#include "host/units.h"
+#include "lock.h"
 #include "wedged.h"
 
 #define SYSRQ_PATH "proc/sysrq-trigger"
@@ -44,13 +47,13 @@ static int pidfd_of(pid_t pid) {
         return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* Whether it ended within that time. */
-static bool has_ended(const Root *root, const RunWriter *record, uint64_t usec) {
+/* Whether it ended within that time; -1: it has all the time of the world. */
+static bool has_ended(const Root *root, const RunWriter *record, int ms) {
         _cleanup_close_ int fd = pidfd_of(record->pid);
         struct pollfd wanted = { .fd = fd, .events = POLLIN };
 
         if (fd >= 0)
-                (void)poll(&wanted, 1, (int)(usec / 1000));
+                (void)poll(&wanted, 1, ms);
         return !process_is_there(root, record->pid, record->start);
 }
 
@@ -74,7 +77,8 @@ RefusalKind wedged_check(const Root *root, RunWriter *record, bool wait, Refusal
                 return REFUSAL_NONE;
         if (record->wedged == 0 && wait) {
                 log_notice("Waiting for the last write of the switch that was cut short.");
-                if (has_ended(root, record, writer_deadline(&writer, record->write.kind)))
+                if (has_ended(root, record,
+                              (int)(writer_deadline(&writer, record->write.kind) / 1000)))
                         return REFUSAL_NONE;
                 note_wedged(root, record);
         }
@@ -82,6 +86,28 @@ RefusalKind wedged_check(const Root *root, RunWriter *record, bool wait, Refusal
                            "Still stuck in the kernel: %s (process %d). Nothing is switched until "
                            "that comes back. " HELP,
                            run_write_say(&record->write, text), record->pid);
+}
+
+/* --- the late return --- */
+
+void wedged_await_return(const Root *root) {
+        if (root->is_live && units_queue_service(LATE_RETURN_UNIT) < 0)
+                log_warning(LATE_RETURN_UNIT " cannot be started: if the kernel comes back, go to "
+                                             "a mode.");
+}
+
+bool wedged_wait(const Root *root) {
+        _cleanup_free_ RunState *undo = calloc(1, sizeof(*undo));
+        RunWriter writer;
+
+        if (!undo || undo_read(root, undo) < 0 || undo->writer.pid == 0)
+                return false;
+        writer = undo->writer;
+        if (!has_ended(root, &writer, -1))
+                return false;
+        /* The next switch goes on from what is by itself, and begins with a log of its own. */
+        return !lock_is_taken(root) && undo_read(root, undo) >= 0 &&
+               undo->writer.pid == writer.pid && undo->writer.start == writer.start;
 }
 
 /* --- the reset --- */

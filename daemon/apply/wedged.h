@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "host/root.h"
 #include "model/refusal.h"
 #include "model/run-state.h"
@@ -25,6 +27,20 @@ RefusalKind wedged_refuse(const Writer *writer, Refusal *ret);
  * Returns REFUSAL_NONE where there is none, or REFUSAL_WEDGED with @ret filled.
  */
 RefusalKind wedged_check(const Root *root, RunWriter *record, bool wait, Refusal *ret);
+
+#define LATE_RETURN_UNIT "vfio-mode-late-return.service"
+
+/** Has the unit started that cleans up after a late return, which may never come. Nothing where it
+ * is waiting already, and where @root is not the live machine. */
+void wedged_await_return(const Root *root);
+
+/**
+ * Waits, for as long as it takes, until the writer of a switch that got stuck has left the kernel.
+ *
+ * Returns whether what it left is to be cleaned up; false where there is no such writer, and where
+ * another switch was begun since then, or is done already.
+ */
+bool wedged_wait(const Root *root);
 
 /**
  * Resets the machine by force, which is all that helps: shutting down waits for the driver as well.

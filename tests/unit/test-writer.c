@@ -380,6 +380,79 @@ static void test_killed_switch(void **state) {
         }
 }
 
+/* --- the late return --- */
+
+/* Whoever waits for it in another process; it is ours to wait for the writer. */
+static pid_t begin_late_return(Machine *m) {
+        pid_t child = fork();
+
+        assert_true(child >= 0);
+        if (child == 0)
+                _exit((int)apply_late_return(&m->root));
+        return child;
+}
+
+static void check_mode(Machine *m, const char *mode) {
+        RunState *now = calloc(1, sizeof(*now));
+
+        assert_int_equal(state_read(&m->root, now), 0);
+        assert_string_equal(now->mode, mode);
+        assert_false(fake_host_exists(m->fake, UNDO_PATH));
+        free(now);
+}
+
+static void test_late_return(void **state) {
+        Machine *m = machine_new(CONFIG);
+        RunWriter writer;
+        char *driver;
+        pid_t child;
+        int status;
+
+        make_fifo(m, UNBIND);
+        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_WEDGED);
+        writer = read_writer(m);
+        child = begin_late_return(m);
+        /* Not before. */
+        assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+        check_no_mode(m);
+        release_fifo(m, UNBIND);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        wait_for_writer(&writer);
+        check_mode(m, "host");
+        driver = fake_host_driver(m->fake, AUDIO);
+        assert_string_equal(driver, "snd_hda_intel");
+        free(driver);
+        machine_free(m);
+}
+
+/* Nobody's switch is undone: neither one that is done, nor one under way. */
+static void test_late_return_after_a_switch(void **state) {
+        Machine *m = machine_new(CONFIG);
+        RunWriter writer;
+        int lock, status;
+        pid_t child;
+
+        assert_int_equal(apply_late_return(&m->root), REFUSAL_NONE);
+        assert_false(fake_host_exists(m->fake, RESULT_PATH));
+
+        make_fifo(m, UNBIND);
+        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_WEDGED);
+        writer = read_writer(m);
+        assert_int_equal(lock_take(&m->root, false, &lock), 0);
+        child = begin_late_return(m);
+        release_fifo(m, UNBIND);
+        wait_for_writer(&writer);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        check_no_mode(m);
+        assert_int_equal(close(lock), 0);
+        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_NONE);
+        assert_int_equal(apply_late_return(&m->root), REFUSAL_NONE);
+        check_mode(m, "passthrough");
+        machine_free(m);
+}
+
 static void test_inspect(void **state) {
         Inspection *inspection = calloc(1, sizeof(*inspection));
         Machine *m = machine_new(CONFIG);
@@ -536,6 +609,8 @@ int main(void) {
                 cmocka_unit_test(test_wedged_on_the_way_back),
                 cmocka_unit_test(test_wedged_while_undoing),
                 cmocka_unit_test(test_killed_switch),
+                cmocka_unit_test(test_late_return),
+                cmocka_unit_test(test_late_return_after_a_switch),
                 cmocka_unit_test(test_inspect),
                 cmocka_unit_test(test_boot),
                 cmocka_unit_test(test_boot_has_an_end),

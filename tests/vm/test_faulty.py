@@ -106,32 +106,40 @@ def status(pc: PC) -> dict:
 
 
 def wait_for_late_return(pc: PC) -> None:
-    """Until the service says by itself that it is over; no command of ours is a switch."""
-    pc.ok("until [ \"$(busctl get-property org.vfiomode1 /org/vfiomode1 org.vfiomode1.Manager State)\""
-          " = 's \"idle\"' ]; do :; done")
+    """Until the machine is in host mode by itself; no command of ours is a switch, and nobody has the
+    service running."""
+    pc.ok("systemctl stop vfio-moded.service; until systemctl is-active --quiet vfio-mode@host; do :; done\n"
+          "while systemctl is-active --quiet vfio-mode-late-return; do :; done")
+    assert pc.ok("vfio-modectl status --mode") == "host"
+    said = status(pc)
+    assert (said["wedged"], said["half_way"], said["drift"]) == (None, False, [])
+    assert active(pc) == ["host"]
 
 
-# How long each of ten answers takes, in milliseconds.
+# How long each of ten answers takes, in milliseconds; and of those after them, until the machine is so old.
 _ANSWERS = """
-for ((i = 0; i < 10; i++)); do
+for ((i = 0; i < 10 || $(cut -d . -f 1 /proc/uptime) < {until}; i++)); do
     start=${EPOCHREALTIME/./}
     vfio-modectl status --json=short > /dev/null || exit 1
-    echo $(((${EPOCHREALTIME/./} - start) / 1000))
+    echo $(((${{EPOCHREALTIME/./}} - start) / 1000))
 done
 """
 
 
-def answers(pc: PC) -> list[int]:
-    return sorted(int(line) for line in pc.ok(_ANSWERS).split())
+def uptime(pc: PC) -> int:
+    return int(pc.ok("cut -d . -f 1 /proc/uptime"))
 
 
-def check_answers(pc: PC, before: list[int]) -> None:
-    """Within a second, or what a machine that is emulated beside others takes when it is well: the
-    shortest says what the answer costs, the longest what else was going on."""
-    during = answers(pc)
+def answers(pc: PC, until: int = 0) -> list[int]:
+    return sorted(int(line) for line in pc.ok(_ANSWERS.format(until=until)).split())
+
+
+def check_answers(pc: PC, before: list[int], until: int = 0) -> None:
+    """Every one within a second; or, where the emulated machine itself is slower than that when it is
+    well, in no more than twice what it takes then."""
+    during = answers(pc, until)
     print(f"status, in ms: {before} before, {during} while a write is stuck")
-    assert during[0] < max(1000, 3 * before[0])
-    assert during[-1] < max(1000, 10 * before[-1])
+    assert during[-1] < max(1000, 2 * before[-1])
 
 
 def check_wedged(pc: PC, *words: str) -> None:
@@ -162,22 +170,27 @@ def check_refused_at_once(pc: PC) -> None:
     assert places(pc) == before
 
 
-def check_remove_stalls(pc: PC) -> None:
+def check_remove_stalls(pc: PC, seconds: int, journal_hangs: bool) -> None:
+    """For so long."""
     plug_in(pc)
     assert status(pc)["next_boot"]["mode"] == "faulty"
     before = answers(pc)
     tell(pc, remove_at=SLOT[1], remove_stalls=1)
+    begun = uptime(pc)
     words = (SLOT[1], DRIVER, "unbinding")
     check_tool_refused(pc, "faulty", "wedged", 7, *words, f"within {DEADLINE} s")
     # Function 0 had gone before; function 2 was not touched after.
     assert places(pc) == ["vfio-pci", "", DRIVER]
+    if journal_hangs:
+        pc.ok("until grep -q '^State:.D' /proc/$(pidof systemd-journald)/status; do :; done")
     check_wedged(pc, *words)
     check_answers(pc, before)
     check_refused_at_once(pc)
-    check_answers(pc, before)
+    check_answers(pc, before, until=begun + seconds + 1)
     tell(pc, remove_stalls=0)
     wait_for_late_return(pc)
-    assert status(pc)["wedged"] is None
+    assert places(pc) == [DRIVER] * 3
+    assert overrides(pc) == {}
     pc.ok("vfio-modectl switch faulty")
     assert places(pc) == ["vfio-pci"] * 3
     assert active(pc) == ["faulty"]
@@ -190,15 +203,15 @@ def check_remove_stalls(pc: PC) -> None:
 
 @pytest.mark.machine("gpu")
 def test_remove_stalls_and_returns(pc: PC) -> None:
-    """Given up at the deadline, refused at once from then on; a late return is noticed, and the next
-    switch works; so does switching off."""
-    check_remove_stalls(pc)
+    """Given up at the deadline, refused at once from then on; half a minute later it returns, the machine
+    is in host mode by itself, and the next switch works; so does switching off."""
+    check_remove_stalls(pc, 30, journal_hangs=False)
 
 
 @pytest.mark.machine("gpu-bookworm")
 def test_remove_stalls_and_returns_on_6_1(pc: PC) -> None:
     """The same where the kernel has journald hang meanwhile, and whoever reads driver_override."""
-    check_remove_stalls(pc)
+    check_remove_stalls(pc, 0, journal_hangs=True)
 
 
 @pytest.mark.machine("gpu")
@@ -228,7 +241,6 @@ def test_probe_stalls(pc: PC) -> None:
     check_tool_refused(pc, "faulty", "wedged", 7, "Still stuck", SLOT[2])
     tell(pc, probe_stalls=0)
     wait_for_late_return(pc)
-    pc.ok("vfio-modectl switch host")
     assert places(pc) == [DRIVER] * 3
     assert (overrides(pc), active(pc)) == ({}, ["host"])
 
@@ -244,6 +256,8 @@ def test_probe_fails(pc: PC) -> None:
         tell(pc, probe_at=SLOT[1], probe_errno=number)
         check_tool_refused(pc, "nic", "failed", 1, SLOT[1], DRIVER, words)
         assert snapshot(pc) == before
+        undone = f"Undone: {SLOT[0]} is on vfio-pci again"
+        assert undone in status(pc)["last_switch"]["text"]
     check_tool_refused(pc, "host", "half-way", 1, SLOT[1], DRIVER)
     assert places(pc) == [DRIVER, "", DRIVER]
     assert (overrides(pc), active(pc)) == ({}, [])

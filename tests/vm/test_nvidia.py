@@ -159,7 +159,7 @@ def test_second_card_of_the_driver(pc: PC) -> None:
 @pytest.mark.machine("gpu")
 def test_unload_stalls(pc: PC) -> None:
     """In remove(), which the kernel calls once the module is on its way out: wedged, by its name, while
-    status answers; and when that comes back the next switch works."""
+    status answers; when that comes back all is loaded again by itself, and the next switch works."""
     plug_in(pc)
     pc.ok("""
         mkdir -p /run/systemd/system/vfio-mode@.service.d
@@ -178,6 +178,7 @@ def test_unload_stalls(pc: PC) -> None:
     check_tool_refused(pc, "host", "wedged", 7, "Still stuck in the kernel", *words)
     pc.ok("echo 0 > /sys/module/nvidia/parameters/remove_stalls")
     wait_for_late_return(pc)
+    assert (drivers(pc, CARD), loaded(pc)) == (["nvidia"], STACK)
     pc.ok("vfio-modectl switch passthrough")
     assert (drivers(pc, CARD), loaded(pc), active(pc)) == (["vfio-pci"], [], ["passthrough"])
     pc.ok("vfio-modectl switch host")

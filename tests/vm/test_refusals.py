@@ -13,7 +13,7 @@ import pytest
 
 from machines import ini
 from modes import (INI, active, check_refused, check_tool_refused, check_unit_refused, drivers,
-                   overrides, snapshot)
+                   overrides, refused, snapshot)
 from pc import PC
 
 GPU, AUDIO, NIC = "0000:01:00.0", "0000:01:00.1", "0000:02:00.0"
@@ -197,11 +197,19 @@ def test_busy(pc: PC) -> None:
 
 @pytest.mark.machine("gpu")
 def test_already_switching(pc: PC) -> None:
-    """Two switches at once are one too many; the second is told, and does not wait."""
-    holder = hold(pc, "file = open('/run/vfio-mode/lock', 'r+')\nfcntl.lockf(file, fcntl.LOCK_EX)")
-    check_refused(pc, "passthrough", "already-switching", 4, "Another switch is under way")
-    pc.ok(f"kill {holder}; vfio-modectl switch passthrough")
-    assert active(pc) == ["passthrough"]
+    """Two switches at once are one too many; the second is told, and does not wait. The first one waits for
+    a unit that does not stop yet."""
+    pc.write(INI, TWO_MODES + "stop-units = slow.service\n")
+    pc.ok("mkfifo /run/goes-on; systemd-run --quiet --unit=slow --service-type=exec "
+          "--property='ExecStop=sh -c \"read line < /run/goes-on\"' tail -f /dev/null\n"
+          "systemctl start --no-block vfio-mode@both\n"
+          "until [ $(systemctl show --value -p ActiveState slow) = deactivating ]; do :; done")
+    assert pc.run("systemctl start vfio-mode@passthrough").rc == 1
+    assert refused(pc, "passthrough") == (24, "Another switch is under way.")
+    check_tool_refused(pc, "passthrough", "already-switching", 4, "Another switch is under way")
+    pc.ok("echo > /run/goes-on")
+    assert active(pc) == ["both"]
+    assert drivers(pc, GPU, AUDIO, NIC) == ["vfio-pci"] * 3
 
 
 def begin_shutdown(pc: PC) -> None:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Each owner is known by what makes it act: a file that names the device, or a unit that is
- * enabled. A program that is merely installed is no conflict.
+ * enabled or runs. A program that is merely installed is no conflict.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -10,16 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "conflicts.h"
+#include "hook-conflicts.h"
+#include "model/plan-notes.h"
 
 #define PATH_SIZE 512
-#define HOOK_SIZE_MAX (256 * 1024)
-#define HOOKS_MAX 32
 
 #define SYSTEM_UNITS "etc/systemd/system"
-#define LIBVIRT_HOOK "etc/libvirt/hooks/qemu"
+#define VENDOR_UNITS "usr/lib/systemd/system"
+#define PRIME "etc/prime-discrete"
 
 #define VENDOR_AMD 0x1002
 #define VENDOR_NVIDIA 0x10de
@@ -102,9 +104,17 @@ static const Switcher switchers[] = {
           "may switch it off, and writes modprobe.d for it" },
 };
 
-/* `systemctl enable` leaves a link in the .wants or .requires directory of whatever pulls it in. */
-static void find_enabled(const Root *root, bool ret[static ARRAY_SIZE(switchers)]) {
-        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, SYSTEM_UNITS);
+/* How a switcher comes to run, as bits. */
+enum {
+        ENABLED = 1, /**< by the administrator */
+        WANTED = 2,  /**< by its package, which `systemctl disable` does not change */
+        RUNS = 4,    /**< started by hand or by the bus */
+};
+
+/* Who pulls a unit in has a link to it in its .wants or .requires directory. */
+static void find_links(const Root *root, const char *units, unsigned bit,
+                       unsigned ret[static ARRAY_SIZE(switchers)]) {
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, units);
         const struct dirent *entry;
 
         while (dir && (entry = readdir(dir))) {
@@ -115,29 +125,64 @@ static void find_enabled(const Root *root, bool ret[static ARRAY_SIZE(switchers)
                 for (size_t i = 0; i < ARRAY_SIZE(switchers); i++) {
                         char path[PATH_SIZE];
 
-                        (void)snprintf(path, sizeof(path), SYSTEM_UNITS "/%s/%s", entry->d_name,
+                        (void)snprintf(path, sizeof(path), "%s/%s/%s", units, entry->d_name,
                                        switchers[i].unit);
-                        ret[i] |= exists(root, path);
+                        if (exists(root, path))
+                                ret[i] |= bit;
                 }
         }
 }
 
+static bool is_masked(const Root *root, const char *unit) {
+        char path[PATH_SIZE], target[16] = "";
+
+        (void)snprintf(path, sizeof(path), SYSTEM_UNITS "/%s", unit);
+        return readlinkat(root->fd, path, target, sizeof(target) - 1) > 0 &&
+               strcmp(target, "/dev/null") == 0;
+}
+
+/* A running unit has a cgroup, which is cheaper to ask than systemd, and is there for nobody else.
+ */
+static bool runs(const Root *root, const char *unit) {
+        static const char *const trees[] = { "sys/fs/cgroup", "sys/fs/cgroup/systemd",
+                                             "sys/fs/cgroup/unified" };
+        char path[PATH_SIZE];
+
+        for (size_t i = 0; i < ARRAY_SIZE(trees); i++) {
+                (void)snprintf(path, sizeof(path), "%s/system.slice/%s", trees[i], unit);
+                if (exists(root, path))
+                        return true;
+        }
+        return false;
+}
+
+static void find_switcher_units(const Root *root, unsigned ret[static ARRAY_SIZE(switchers)]) {
+        find_links(root, SYSTEM_UNITS, ENABLED, ret);
+        find_links(root, VENDOR_UNITS, WANTED, ret);
+        for (size_t i = 0; i < ARRAY_SIZE(switchers); i++) {
+                if (is_masked(root, switchers[i].unit))
+                        ret[i] = 0;
+                if (runs(root, switchers[i].unit))
+                        ret[i] |= RUNS;
+        }
+}
+
 static void find_switchers(const Search *search) {
-        bool enabled[ARRAY_SIZE(switchers)] = { false };
+        unsigned how[ARRAY_SIZE(switchers)] = { 0 };
 
         if (!find_display(search, 0, 0))
                 return;
-        find_enabled(search->root, enabled);
+        find_switcher_units(search->root, how);
         for (size_t i = 0; i < ARRAY_SIZE(switchers); i++) {
                 const Switcher *switcher = &switchers[i];
                 const Function *display =
                         find_display(search, switcher->vendor, switcher->or_vendor);
                 char address[PCI_ADDRESS_SIZE], advice[128];
 
-                if (!display || !enabled[i])
+                if (!display || how[i] == 0)
                         continue;
-                (void)snprintf(advice, sizeof(advice), "systemctl disable --now %s",
-                               switcher->unit);
+                (void)snprintf(advice, sizeof(advice), "systemctl %s --now %s",
+                               how[i] & WANTED ? "mask" : "disable", switcher->unit);
                 conflicts_add(search->ret, switcher->breaks, advice, "%s is another's, too: %s %s.",
                               pci_address_format(display->address, address), switcher->unit,
                               switcher->does);
@@ -160,53 +205,19 @@ static void find_envycontrol(const Search *search) {
                                       pci_address_format(display->address, address), rules[i]);
 }
 
-/* --- libvirt hooks made by hand --- */
+/* --- prime-select --- */
 
-/* As the kernel writes an address, and as libvirt names its node device. */
-static bool names_function(const char *text, PciAddress address) {
-        char plain[PCI_ADDRESS_SIZE], node[PCI_ADDRESS_SIZE];
+/* What `prime-select intel` leaves, which gpu-manager reads at each boot. */
+static void find_prime_select(const Search *search) {
+        const Function *display = find_display(search, VENDOR_NVIDIA, VENDOR_NVIDIA);
+        char word[16], address[PCI_ADDRESS_SIZE];
 
-        (void)pci_address_format(address, plain);
-        (void)memcpy(node, plain, sizeof(node));
-        for (char *c = node; *c; c++)
-                if (*c == ':' || *c == '.')
-                        *c = '_';
-        return strstr(text, plain) || strstr(text, node);
-}
-
-/* A hook that asks us is ours, whoever wrote it. */
-static void look_at_hook(const Search *search, const char *path) {
-        _cleanup_free_ char *text = NULL;
-        char address[PCI_ADDRESS_SIZE];
-
-        if (file_read_alloc_at(search->root->fd, path, HOOK_SIZE_MAX, &text) < 0 ||
-            strstr(text, "vfio-modectl"))
-                return;
-        for (size_t i = 0; i < search->n_functions; i++) {
-                if (!names_function(text, search->functions[i]))
-                        continue;
-                conflicts_add(search->ret, false, "Take what moves the device out of that hook.",
-                              "The libvirt hook /%s names %s and may move it.", path,
-                              pci_address_format(search->functions[i], address));
-                return;
-        }
-}
-
-static void find_libvirt_hooks(const Search *search) {
-        _cleanup_closedir_ DIR *dir = NULL;
-        const struct dirent *entry;
-        size_t n = 0;
-
-        look_at_hook(search, LIBVIRT_HOOK);
-        dir = file_open_dir_at(search->root->fd, LIBVIRT_HOOK ".d");
-        while (dir && n++ < HOOKS_MAX && (entry = readdir(dir))) {
-                char path[PATH_SIZE];
-
-                if (entry->d_name[0] == '.')
-                        continue;
-                (void)snprintf(path, sizeof(path), LIBVIRT_HOOK ".d/%s", entry->d_name);
-                look_at_hook(search, path);
-        }
+        if (display && file_read_line_at(search->root->fd, PRIME, word, sizeof(word)) >= 0 &&
+            strcmp(word, "off") == 0)
+                conflicts_add(search->ret, false, "prime-select on-demand",
+                              "prime-select has switched %s off (/" PRIME "): its driver is "
+                              "blacklisted, and the card may be without power.",
+                              pci_address_format(display->address, address));
 }
 
 void conflicts_find(const Root *root, const Host *host, const PciAddress *functions,
@@ -217,11 +228,12 @@ void conflicts_find(const Root *root, const Host *host, const PciAddress *functi
         find_driverctl(&search);
         find_switchers(&search);
         find_envycontrol(&search);
-        find_libvirt_hooks(&search);
+        find_prime_select(&search);
+        hook_conflicts_find(root, host, functions, n_functions, ret);
 }
 
-RefusalKind conflicts_judge(const Root *root, const Config *config, const Host *host,
-                            const Plan *plan, Refusal *refusal) {
+RefusalKind conflicts_judge(const Root *root, const Config *config, const Host *host, Plan *plan,
+                            Refusal *refusal) {
         Conflicts conflicts = { .n_conflicts = 0 };
 
         /* What is as wanted already is no time to quarrel, and must stay cheap. */
@@ -234,5 +246,7 @@ RefusalKind conflicts_judge(const Root *root, const Config *config, const Host *
                                            "%s One of the two has to go: %s",
                                            conflicts.conflicts[i].text,
                                            conflicts.conflicts[i].advice);
+        for (size_t i = 0; i < conflicts.n_conflicts; i++)
+                plan_note(plan, "%s", conflicts.conflicts[i].text);
         return REFUSAL_NONE;
 }

@@ -26,8 +26,8 @@ typedef struct Conflicts {
 
 /**
  * Finds other owners of functions that a mode has on vfio-pci: driverctl(8), supergfxd,
- * envycontrol, gpu-manager, optimus-manager and system76-power where they are enabled, and libvirt
- * hooks that name one of the addresses.
+ * envycontrol, gpu-manager, optimus-manager and system76-power where they are enabled or run,
+ * prime-select, and libvirt hooks that name one of the addresses or its driver.
  *
  * @functions: theirs; one that @host does not have is passed over
  * @ret: filled in the order above, those of one owner by address. What cannot be read is no
@@ -41,10 +41,11 @@ void conflicts_add(Conflicts *conflicts, bool breaks, const char *advice, const 
         _printf_(4, 5);
 
 /**
- * Refuses a plan that takes a device which another program would move by itself. The way to the
+ * Refuses a plan that takes a device which another program would move by itself; what is only a
+ * nuisance becomes a note of the plan. The way to the
  * fallback mode is never refused, nor is a plan without steps.
  *
  * Returns REFUSAL_NONE, or conflicting-owner with @refusal filled.
  */
-RefusalKind conflicts_judge(const Root *root, const Config *config, const Host *host,
-                            const Plan *plan, Refusal *refusal);
+RefusalKind conflicts_judge(const Root *root, const Config *config, const Host *host, Plan *plan,
+                            Refusal *refusal);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Other owners of a device: what is one, what is none, and which of them is a refusal. */
 #undef NDEBUG
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../fake/fake-host.h"
 #include "host/conflicts.h"
@@ -67,6 +69,43 @@ static const Row rows[] = {
           "virsh nodedev-detach pci_0000_05_00_0\n",
           "The libvirt hook /etc/libvirt/hooks/qemu.d/10-gpu names " NIC, "Take what moves",
           false },
+        { "a libvirt hook of one guest", NIC,
+          "etc/libvirt/hooks/qemu.d/win10/prepare/begin/start.sh",
+          "virsh nodedev-detach pci_0000_05_00_0\n",
+          "The libvirt hook /etc/libvirt/hooks/qemu.d/win10/prepare/begin/start.sh names " NIC,
+          "Take what moves", false },
+        { "a libvirt hook's settings", NIC, "etc/libvirt/hooks/kvm.conf",
+          "VIRSH_NIC=pci_0000_05_00_0\n", "The libvirt hook /etc/libvirt/hooks/kvm.conf names " NIC,
+          "Take what moves", false },
+        { "a libvirt hook unloads its driver", NVIDIA, "etc/libvirt/hooks/qemu.d/win10/start.sh",
+          "#!/bin/sh\nsleep 1\n\tmodprobe -r nvidia_drm\n",
+          "The libvirt hook /etc/libvirt/hooks/qemu.d/win10/start.sh loads or unloads nvidia, a "
+          "driver of " NVIDIA,
+          "Take what moves", false },
+        { "a libvirt hook unloads its driver by a list", AMD, "etc/libvirt/hooks/qemu",
+          "[ x ] && rmmod snd_hda_intel amdgpu;\n",
+          "The libvirt hook /etc/libvirt/hooks/qemu loads or unloads amdgpu, a driver of " AMD,
+          "Take what moves", false },
+        { "a libvirt hook unloads the driver of another", AMD, "etc/libvirt/hooks/qemu",
+          "modprobe -r nvidia\n", NULL, NULL, false },
+        { "a libvirt hook has a module of a longer name", AMD, "etc/libvirt/hooks/qemu",
+          "modprobe amdgpu2 xamdgpu\n", NULL, NULL, false },
+        { "a libvirt hook has the driver in a comment", AMD, "etc/libvirt/hooks/qemu",
+          "# modprobe -r amdgpu\necho amdgpu\nmodprobe kvm # amdgpu\n", NULL, NULL, false },
+        { "prime-select has switched it off", NVIDIA, "etc/prime-discrete", "off\n",
+          "prime-select has switched " NVIDIA " off (/etc/prime-discrete)",
+          "prime-select on-demand", false },
+        { "prime-select has it on demand", NVIDIA, "etc/prime-discrete", "on-demand\n", NULL, NULL,
+          false },
+        { "prime-select knows no AMD", AMD, "etc/prime-discrete", "off\n", NULL, NULL, false },
+        { "supergfxd is wanted by its package", NVIDIA,
+          "usr/lib/systemd/system/multi-user.target.wants/supergfxd.service", "",
+          NVIDIA " is another's, too: supergfxd.service ", "systemctl mask --now supergfxd.service",
+          true },
+        { "supergfxd runs and is not enabled", NVIDIA,
+          "sys/fs/cgroup/system.slice/supergfxd.service/cgroup.procs", "1\n",
+          NVIDIA " is another's, too: supergfxd.service ",
+          "systemctl disable --now supergfxd.service", true },
         { "a libvirt hook that asks us", NIC, "etc/libvirt/hooks/qemu.d/vfio-mode",
           "exec vfio-modectl run " NIC "\n", NULL, NULL, false },
         { "a libvirt hook that names another", NIC, "etc/libvirt/hooks/qemu", NVIDIA "\n", NULL,
@@ -104,6 +143,81 @@ static void test_owner(void **state) {
         free(conflicts);
 }
 
+/* Wanted by its package, and masked by the administrator. */
+static void test_masked(void **state) {
+        FakeHost *fake = fake_host_new();
+        Conflicts *conflicts = calloc(1, sizeof(*conflicts));
+        Host *host = calloc(1, sizeof(*host));
+        PciAddress taken = { 0, 1, 0, 0 };
+        Root root;
+
+        fake_host_add_gpu(fake, NVIDIA, .driver = "nvidia", .group = 1);
+        fake_host_write(fake, "usr/lib/systemd/system/a.target.wants/supergfxd.service", "");
+        fake_host_write(fake, WANTS "x", "");
+        assert_int_equal(root_open(fake_host_path(fake), &root), 0);
+        assert_int_equal(symlinkat("/dev/null", root.fd, WANTS "supergfxd.service"), 0);
+        assert_int_equal(host_scan_all(&root, host), 0);
+        conflicts_find(&root, host, &taken, 1, conflicts);
+        assert_int_equal(conflicts->n_conflicts, 0);
+        root_close(&root);
+        fake_host_freep(&fake);
+        free(host);
+        free(conflicts);
+}
+
+/* However deep and many they are, the search ends. */
+static void test_many_hooks(void **state) {
+        FakeHost *fake = fake_host_new();
+        Conflicts *conflicts = calloc(1, sizeof(*conflicts));
+        Host *host = calloc(1, sizeof(*host));
+        PciAddress taken = { 0, 5, 0, 0 };
+        char path[800] = "etc/libvirt/hooks";
+        Root root;
+
+        fake_host_add_nic(fake, NIC, 5);
+        for (unsigned i = 0; i < 90; i++) {
+                (void)strcat(path, "/deeper");
+                (void)snprintf(path + strlen(path), 32, "/hook");
+                fake_host_write(fake, path, NIC "\n");
+                path[strlen(path) - strlen("/hook")] = '\0';
+        }
+        assert_int_equal(root_open(fake_host_path(fake), &root), 0);
+        assert_int_equal(host_scan_all(&root, host), 0);
+        conflicts_find(&root, host, &taken, 1, conflicts);
+        assert_int_equal(conflicts->n_conflicts, CONFLICTS_MAX);
+        root_close(&root);
+        fake_host_freep(&fake);
+        free(host);
+        free(conflicts);
+}
+
+/* What does not break a switch is said by its plan. */
+static void test_plan_note(void **state) {
+        FakeHost *fake = fake_host_new();
+        Plan *plan = calloc(1, sizeof(*plan));
+        Config *config = calloc(1, sizeof(*config));
+        Host *host = calloc(1, sizeof(*host));
+        Refusal refusal = { 0 };
+        Root root;
+
+        fake_host_add_nic(fake, NIC, 5);
+        fake_host_write(fake, "etc/libvirt/hooks/qemu", NIC "\n");
+        assert_int_equal(root_open(fake_host_path(fake), &root), 0);
+        assert_int_equal(host_scan_all(&root, host), 0);
+        (void)strcpy(plan->mode, "router");
+        (void)strcpy(config->fallback_mode, "host");
+        plan->vfio[plan->n_vfio++] = (PciAddress){ 0, 5, 0, 0 };
+        plan->n_steps = 1;
+        assert_int_equal(conflicts_judge(&root, config, host, plan, &refusal), REFUSAL_NONE);
+        assert_int_equal(plan->n_notes, 1);
+        assert_non_null(strstr(plan->notes[0], "The libvirt hook /etc/libvirt/hooks/qemu names"));
+        root_close(&root);
+        fake_host_freep(&fake);
+        free(host);
+        free(config);
+        free(plan);
+}
+
 static void test_more_than_fit(void **state) {
         Conflicts conflicts = { 0 };
 
@@ -118,6 +232,9 @@ int main(void) {
         Table table = { 0 };
 
         TABLE_ROWS(&table, test_owner, rows);
+        table_add(&table, "supergfxd is masked", test_masked, NULL);
+        table_add(&table, "hooks below hooks", test_many_hooks, NULL);
+        table_add(&table, "a warning is a note of the plan", test_plan_note, NULL);
         table_add(&table, "no more than fit are kept", test_more_than_fit, NULL);
         return table_run("conflicts", &table);
 }

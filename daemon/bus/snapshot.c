@@ -201,9 +201,14 @@ static void read_devices(const Machine *machine, const Snapshot *before, Snapsho
         }
 }
 
-static void read_drift(const Machine *machine, Snapshot *ret) {
+/* While a switch is under way it is not looked for, and nothing is told of that. */
+static void read_drift(const Machine *machine, const Snapshot *before, Snapshot *ret) {
         _cleanup_(lines_done) Lines lines = { 0 };
 
+        if (machine->host.without_overrides && machine_mode(machine)[0] != '\0' && before) {
+                ret->drift = before->drift;
+                return;
+        }
         drift_find(machine, &lines);
         for (size_t i = 0; i < lines.n_lines; i++)
                 add_line(&ret->drift, lines.lines[i]);
@@ -220,7 +225,7 @@ int snapshot_read(const Root *root, const Snapshot *before, Snapshot *ret) {
         read_mode(root, machine, ret);
         read_config(machine_config(machine), ret);
         read_devices(machine, before, ret);
-        read_drift(machine, ret);
+        read_drift(machine, before, ret);
         read_next_boot(root, machine_config(machine), ret);
         return 0;
 }

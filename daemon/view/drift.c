@@ -82,7 +82,7 @@ void drift_find(const Machine *machine, Lines *ret) {
         if (input.mode[0] == '\0')
                 return;
         add_config(machine, ret);
-        if (!config || machine->host_result < 0)
+        if (!config || machine->host_result < 0 || machine->host.without_overrides)
                 return;
         if (plan_make(&input, plan, &refusal) != REFUSAL_NONE) {
                 lines_add(ret, "mode '%s' could not be entered as things are: %s", input.mode,

@@ -22,6 +22,17 @@ void machine_freep(Machine **machine) {
         *machine = NULL;
 }
 
+/* Whether somebody is switching, which a killed one does not; a negative errno where we may not
+ * ask: whoever may open the lock file could hold the lock. */
+static int lock_is_held(const Root *root) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        _cleanup_close_ int fd = openat(root->fd, LOCK_PATH, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0)
+                return -errno;
+        return lock.l_type != F_UNLCK;
+}
+
 static void read_state(Machine *machine) {
         const Root *root = &machine->root;
         struct stat result;
@@ -32,6 +43,8 @@ static void read_state(Machine *machine) {
         machine->is_written =
                 machine->undo_result >= 0 &&
                 process_is_there(root, machine->undo.writer.pid, machine->undo.writer.start);
+        /* The first write may come, and get stuck, before we are done with looking. */
+        machine->is_beside = machine->undo_result != -ENOENT || lock_is_held(root) > 0;
         machine->last_switch_result = result_read(root, &machine->last_switch);
         if (fstatat(root->fd, RESULT_PATH, &result, AT_SYMLINK_NOFOLLOW) >= 0)
                 machine->last_switch_time = (uint64_t)result.st_mtim.tv_sec * 1000000 +
@@ -56,7 +69,7 @@ static void read_state(Machine *machine) {
 }
 
 int machine_scan_for(Machine *machine, const Config *config) {
-        machine->host_result = (machine->is_written ? host_scan_beside : host_scan)(
+        machine->host_result = (machine->is_beside ? host_scan_beside : host_scan)(
                 &machine->root, config, &machine->moved, &machine->host);
         return machine->host_result;
 }
@@ -64,8 +77,8 @@ int machine_scan_for(Machine *machine, const Config *config) {
 static int scan_all(Machine *machine, const Config *config) {
         int r;
 
-        r = (machine->is_written ? host_scan_all_beside : host_scan_all)(&machine->root,
-                                                                         &machine->host);
+        r = (machine->is_beside ? host_scan_all_beside : host_scan_all)(&machine->root,
+                                                                        &machine->host);
         if (r != -ENOSPC)
                 return r;
         machine->scan_is_cut = true;
@@ -119,21 +132,16 @@ const char *machine_mode(const Machine *machine) {
         return machine->state.mode;
 }
 
-/*
- * Whether a process is switching right now: it holds the lock, which a killed one does not. Only
- * root may ask, since whoever may open the lock file could hold the lock.
- */
 static const char *what_became_of_it(const Machine *machine) {
-        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
         const char *cut_short = "was cut short; the next switch mends that";
-        _cleanup_close_ int fd = -1;
+        int r;
 
         if (!machine->root.is_live)
                 return cut_short;
-        fd = openat(machine->root.fd, LOCK_PATH, O_RDONLY | O_CLOEXEC);
-        if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0)
+        r = lock_is_held(&machine->root);
+        if (r < 0)
                 return "is under way, or was cut short";
-        return lock.l_type == F_UNLCK ? cut_short : "is under way";
+        return r == 0 ? cut_short : "is under way";
 }
 
 static char *why_half_way(const Machine *machine) {

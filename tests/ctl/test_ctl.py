@@ -5,6 +5,7 @@
 The program under test is $VFIO_MODECTL.
 """
 
+import fcntl
 import json
 import os
 import pathlib
@@ -262,6 +263,21 @@ def test_status_beside_a_writer(machine):
             if device["device"] == "gpu"] == [None, None]
     machine.text("list-devices")
     machine.text("list-devices", "--tree")
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_status_beside_a_switch(machine, log):
+    """Whose first write may come while it is looked at the devices: it has a log, or only the lock yet."""
+    stuck(machine)
+    (machine.root / "run/vfio-mode/undo").unlink()
+    if log:
+        machine.state("passthrough", "host", name="undo", homes=[f"{GPU} nvidia -"])
+    with (machine.root / "run/vfio-mode/lock").open("w") as lock:
+        if not log:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+        said = machine.json("status")
+        assert (said["mode"], said["drift"]) == ("none" if log else "host", [])
+        machine.text("list-devices", "--tree")
 
 
 def test_status_wedged(machine):

@@ -66,10 +66,15 @@ static void look_at_options(const Search *search, const char *value) {
         }
 }
 
-/* A driver's name need not be its module's: bochs-drm is in bochs. */
+/* A driver's name need not be its module's: bochs-drm is in bochs. What is on vfio-pci or unbound
+ * now may have any of the modules that there are for it. */
 static bool is_in_module(const Search *search, const Function *function, const char *module) {
-        char path[128], driver_module[CONFIG_DRIVER_SIZE];
+        char path[128], driver_module[CONFIG_DRIVER_SIZE], modalias[128];
 
+        if (function->on_vfio || function->driver[0] == '\0')
+                return sysfs_read_modalias(search->root, function->address, modalias,
+                                           sizeof(modalias)) >= 0 &&
+                       module_is_one_for(search->root, modalias, module);
         (void)snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/module", function->driver);
         return file_read_link_name_at(search->root->fd, path, driver_module,
                                       sizeof(driver_module)) >= 0 &&
@@ -84,10 +89,10 @@ static void look_at_softdep(const Search *search, const char *module, const char
         for (size_t i = 0; i < search->n_functions; i++) {
                 const Function *function = host_find(search->host, search->functions[i]);
 
-                if (!function || function->on_vfio || !is_in_module(search, function, module))
+                if (!function || !is_in_module(search, function, module))
                         continue;
                 conflicts_add(search->conflicts, false, "Take that softdep out of modprobe.d.",
-                              "modprobe.d loads vfio-pci before %s, the host driver of %s.", module,
+                              "modprobe.d loads vfio-pci before %s, a host driver of %s.", module,
                               pci_address_format(function->address, address));
                 return;
         }

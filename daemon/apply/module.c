@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <libkmod.h>
+#include <string.h>
 
 #include "module.h"
 
@@ -19,6 +20,7 @@ typedef struct Kmod {
         __typeof__(kmod_module_new_from_lookup) *lookup;
         __typeof__(kmod_list_next) *next;
         __typeof__(kmod_module_get_module) *get;
+        __typeof__(kmod_module_get_name) *name;
         __typeof__(kmod_module_probe_insert_module) *insert;
         __typeof__(kmod_module_new_from_name) *by_name;
         __typeof__(kmod_module_remove_module) *remove;
@@ -46,6 +48,7 @@ static int find_symbols(Kmod *kmod) {
                 { "kmod_module_new_from_lookup", (void **)&kmod->lookup },
                 { "kmod_list_next", (void **)&kmod->next },
                 { "kmod_module_get_module", (void **)&kmod->get },
+                { "kmod_module_get_name", (void **)&kmod->name },
                 { "kmod_module_probe_insert_module", (void **)&kmod->insert },
                 { "kmod_module_new_from_name", (void **)&kmod->by_name },
                 { "kmod_module_remove_module", (void **)&kmod->remove },
@@ -199,4 +202,21 @@ int module_unload(const Root *root, const char *name) {
         r = kmod.remove(module, KMOD_REMOVE_NOWAIT);
         (void)kmod.module_unref(module);
         return r == -ENOENT ? 0 : r;
+}
+
+bool module_is_one_for(const Root *root, const char *modalias, const char *name) {
+        _cleanup_(kmod_close) Kmod kmod = { 0 };
+        struct kmod_list *list = NULL;
+        bool is_one = false;
+
+        if (kmod_open(root, &kmod) < 0 || kmod.lookup(kmod.context, modalias, &list) < 0)
+                return false;
+        for (struct kmod_list *item = list; item; item = kmod.next(list, item)) {
+                struct kmod_module *module = kmod.get(item);
+
+                is_one |= strcmp(kmod.name(module), name) == 0;
+                (void)kmod.module_unref(module);
+        }
+        (void)kmod.list_unref(list);
+        return is_one;
 }

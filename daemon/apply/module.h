@@ -66,3 +66,6 @@ _must_check_ int module_config_visit(const Root *root, ModuleConfigVisit visit, 
  * them.
  */
 bool module_is_blacklisted_for(const Root *root, const char *modalias);
+
+/** Whether modules.alias has that module, whose name has no `-`, for a device's modalias. */
+bool module_is_one_for(const Root *root, const char *modalias, const char *name);

@@ -40,9 +40,28 @@ def test_modprobe_configuration(pc: PC) -> None:
     assert "loads vfio-pci before bochs" in text
     assert f"Every host driver of {GPU} is blacklisted" in text
     assert AUDIO not in text
-    pc.ok("systemctl start vfio-mode@passthrough; modprobe -r bochs; systemctl start vfio-mode@host")
+    pc.ok("systemctl start vfio-mode@passthrough; modprobe -r bochs")
+    assert "loads vfio-pci before bochs" in pc.ok("vfio-modectl check passthrough --json=short")
+    pc.ok("systemctl start vfio-mode@host")
     assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
     assert "bochs-drm" in pc.read("/proc/fb")
+
+
+@pytest.mark.machine("gpu")
+def test_ids_on_the_command_line(pc: PC) -> None:
+    """Said as those of modprobe.d; and what a libvirt hook moves is said by a preview, too."""
+    pc.ok("""
+        sed 's/$/ vfio-pci.ids=8086:0000,1234:1111/' /proc/cmdline > /root/cmdline
+        mount --bind /root/cmdline /proc/cmdline
+        mkdir -p /etc/libvirt/hooks/qemu.d/win10/prepare/begin
+        echo modprobe -r bochs-drm > /etc/libvirt/hooks/qemu.d/win10/prepare/begin/start.sh
+    """)
+    answer = json.loads(pc.ok("vfio-modectl check passthrough --json=short"))
+    text = " ".join(row["message"] for row in answer["checks"] if row["id"] == "owner")
+    assert "take every 1234:1111" in text
+    assert AUDIO not in text
+    said = pc.ok("vfio-modectl switch passthrough --dry-run")
+    assert "begin/start.sh loads or unloads bochs-drm, a driver of 0000:01:00.0" in said, said
 
 
 @pytest.mark.machine("gpu")

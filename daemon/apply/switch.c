@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "guests.h"
 #include "host/holders.h"
@@ -270,6 +271,7 @@ static RefusalKind take_steps(Switch *s) {
         RefusalKind kind;
         int r;
 
+        file_sweep_at(s->now.root->fd, RUN_DIR);
         r = undo_log_open(s->now.root, s->now.state.mode, s->now.mode, &s->now.before, &undo);
         if (r < 0 && !s->now.is_fallback)
                 return refusal_set(&s->refusal, REFUSAL_FAILED,

@@ -26,6 +26,7 @@ static int write_inspection(const Root *root, const Inspection *inspection) {
                 return n;
         if (run_dir_make(root) < 0 || (mkdirat(root->fd, INSPECT_DIR, 0700) < 0 && errno != EEXIST))
                 return -errno;
+        file_sweep_at(root->fd, INSPECT_DIR);
         (void)umask(0077);
         (void)snprintf(path, sizeof(path), INSPECT_DIR "/%s", inspection->mode);
         return file_replace_at(root->fd, path, text, (size_t)n);

@@ -6,11 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "file.h"
+#include "parse.h"
+
+#define TEMPORARY_END ".tmp"
 
 static ssize_t read_all(int fd, char *buffer, size_t size) {
         size_t length = 0;
@@ -110,7 +114,7 @@ static int replace(int dir_fd, const char *path, mode_t mode, const char *text, 
         int r;
 
         /* By process: of two writers neither may rename what the other is still writing. */
-        r = snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid());
+        r = snprintf(temporary, sizeof(temporary), "%s.%ld" TEMPORARY_END, path, (long)getpid());
         if (r < 0 || (size_t)r >= sizeof(temporary))
                 return -ENAMETOOLONG;
 
@@ -128,6 +132,32 @@ int file_replace_at(int dir_fd, const char *path, const char *text, size_t lengt
 
 int file_replace_private_at(int dir_fd, const char *path, const char *text, size_t length) {
         return replace(dir_fd, path, 0600, text, length);
+}
+
+/* Whether it is PATH.PID.tmp, of no process that is there: one that is may be writing it. */
+static bool is_abandoned(const char *name) {
+        size_t length = strlen(name), end = sizeof(TEMPORARY_END) - 1;
+        char pid[24];
+        uint64_t number;
+        const char *dot;
+
+        if (length <= end || strcmp(name + length - end, TEMPORARY_END) != 0)
+                return false;
+        length -= end;
+        dot = memrchr(name, '.', length);
+        if (!dot || parse_copy(pid, sizeof(pid), dot + 1, length - (size_t)(dot + 1 - name)) < 0 ||
+            parse_decimal(pid, INT_MAX, &number) < 0 || number == 0)
+                return false;
+        return kill((pid_t)number, 0) < 0 && errno == ESRCH;
+}
+
+void file_sweep_at(int dir_fd, const char *path) {
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(dir_fd, path);
+        const struct dirent *entry;
+
+        while (dir && (entry = readdir(dir)))
+                if (is_abandoned(entry->d_name))
+                        (void)unlinkat(dirfd(dir), entry->d_name, 0);
 }
 
 ssize_t file_read_link_name_at(int dir_fd, const char *path, char *buffer, size_t size) {

@@ -45,7 +45,7 @@ _must_check_ int file_write_at(int dir_fd, const char *path, const char *text);
 /**
  * Puts a file in place whole or not at all: a temporary file beside it, then rename(2). Not synced:
  * for /run, which no power cut survives anyway. Readable to all, as far as the umask lets it be; a
- * process killed in between leaves PATH.PID.tmp behind.
+ * process killed in between leaves PATH.PID.tmp behind, for file_sweep_at() to take away.
  *
  * Returns 0 or a negative errno; on failure the old file stands.
  */
@@ -54,6 +54,13 @@ _must_check_ int file_replace_at(int dir_fd, const char *path, const char *text,
 /** As file_replace_at(), readable to the owner only. */
 _must_check_ int file_replace_private_at(int dir_fd, const char *path, const char *text,
                                          size_t length);
+
+/**
+ * Takes away what killed processes have left in a directory: NAME.PID.tmp where no such process is
+ * there any more. Where another one has that PID by now, or it cannot be removed, it stays for the
+ * next time.
+ */
+void file_sweep_at(int dir_fd, const char *path);
 
 /** Opens a directory to be read; the caller closes it. Returns NULL with errno set. */
 DIR *file_open_dir_at(int dir_fd, const char *path);

@@ -11,7 +11,9 @@
 #include <systemd/sd-daemon.h>
 
 #include "announce.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "boot/boot-history.h"
 #include "device.h"
 #include "idle.h"
 #include "inspect.h"
@@ -184,6 +186,8 @@ static int set_up(Service *service) {
 
         if (mkdirat(service->root.fd, SERVICE_DIR, 0755) < 0 && errno != EEXIST)
                 log_warning_errno(errno, "/" SERVICE_DIR " cannot be made: %m");
+        file_sweep_at(service->root.fd, SERVICE_DIR);
+        file_sweep_at(service->root.fd, STATE_DIR);
         r = set_up_loop(service);
         if (r >= 0)
                 r = set_up_bus(service);

@@ -116,11 +116,6 @@ class Machine:
             left_over=tuple(sorted(file.name for file in run.glob("*")
                                    if file.name == "undo" or file.name.endswith(".tmp"))))
 
-    def remove_temporary(self) -> None:
-        """Of a process that was killed: in nobody's way, and gone with the next boot."""
-        for file in (self.root / "run/vfio-mode").glob("*.tmp"):
-            file.unlink()
-
     def _read(self, path: str | Path) -> str:
         try:
             return (self.root / path).read_text(encoding="utf-8")

@@ -24,6 +24,7 @@ from machine import Look, Machine, Point, Run
 OTHER = {"passthrough": "host", "host": "passthrough"}  # than the mode that is gone to
 # Memory that stays away is no reason to keep a screen away: it is said, and the next switch sees to it.
 KEPT_PAGES = "The hugepages of 2M cannot be given back"
+NOTHING_TO_DO = "nothing had to be changed"
 KILLED = 128 + signal.SIGKILL
 SAMPLE = 30  # points of each sweep and way; --long: every one
 
@@ -91,7 +92,11 @@ class Sweep:
                                      (machine, ("switch", OTHER[mode]), OTHER[mode]),
                                      (copy, ("fallback",), "host")):
             run = there.apply(*words)
-            if (run.status, there.look()) != (0, self.whole[wanted]):
+            look = there.look()
+            if NOTHING_TO_DO in run.text:
+                # Temporary files of a killed one are swept by the next switch that changes something.
+                look = replace(look, left_over=tuple(f for f in look.left_over if not f.endswith(".tmp")))
+            if (run.status, look) != (0, self.whole[wanted]):
                 return f"then {' '.join(words)}: {differences(there, self.whole[wanted], run)}"
         return ""
 
@@ -184,7 +189,6 @@ def test_it_is_killed(sweep: Sweep, request: pytest.FixtureRequest) -> None:
     for mode, point in draw.points():
         for action in draw.some(("kill", "kill-it")):
             machine, run = sweep.harm(mode, point, action)
-            machine.remove_temporary()
             if action == "kill" or point.process == 0:
                 wrong = "" if run.status == KILLED else f"not killed: status {run.status}"
             else:
@@ -198,7 +202,6 @@ def test_killed_and_then_refused(sweep: Sweep, request: pytest.FixtureRequest) -
     draw = Draw(sweep, request)
     for mode, point in draw.points(["passthrough"]):
         machine, _ = sweep.harm(mode, point, "kill")
-        machine.remove_temporary()
         (machine.root / ".fake-faults").write_text("bind 0000:01:00.0 vfio-pci * EBUSY\n", encoding="utf-8")
         draw.note(mode, point, "kill", judge(sweep, machine, mode, machine.apply("switch", mode)))
     draw.conclude("kill-and-fail")

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/file.h"
 #include "table.h"
@@ -197,6 +198,40 @@ static void test_link_name(void **state) {
         assert_string_equal(buffer, "plain");
 }
 
+/* A PID of a process that has ended. */
+static pid_t pid_of_nobody(void) {
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0)
+                _exit(0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        return pid;
+}
+
+/* What a killed process has left goes; what somebody may be writing, and what is no such file, do
+ * not. */
+static void test_sweep(void **state) {
+        static const char *const others[] = {
+                "status",    ".tmp",   "status.tmp", "1.tmp",    "s.x1.tmp",
+                "s.1.tmp.x", "s..tmp", "s.0.tmp",    "s.-1.tmp", "s.99999999999999999999999.tmp"
+        };
+        char name[64];
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+                make(others[i], "x", 1);
+        (void)snprintf(name, sizeof(name), "status.%ld.tmp", (long)getpid());
+        make(name, "x", 1);
+        (void)snprintf(name, sizeof(name), "status.%ld.tmp", (long)pid_of_nobody());
+        make(name, "x", 1);
+        file_sweep_at(dir_fd, ".");
+        assert_int_equal(faccessat(dir_fd, name, F_OK, 0), -1);
+        assert_int_equal(count_names(), ARRAY_SIZE(others) + 1);
+        file_sweep_at(dir_fd, "nowhere");
+        file_sweep_at(dir_fd, "status");
+}
+
 static void test_cleanup(void **state) {
         int fds[2], fd, errno_left;
         char *p = strdup("x");
@@ -249,6 +284,7 @@ int main(void) {
         add(&table, "a write that is cut short", test_short_write);
         add(&table, "replacing a file", test_replace);
         add(&table, "a replacement that fails leaves nothing behind", test_replace_fails);
+        add(&table, "what killed processes have left", test_sweep);
         add(&table, "the name that a link ends in", test_link_name);
         add(&table, "what a scope owns is given back", test_cleanup);
         failed = table_run("file", &table);

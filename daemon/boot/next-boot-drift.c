@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The boot environment and the boot menu hold what the configuration said when they were written.
+ * The boot environment, the EFI variable and the boot menu hold what the configuration said when
+ * they were written.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,6 +63,31 @@ static void add_armed(const NextBoot *now, const Config *config, Lines *lines) {
                     "%s\".",
                     state->mode, verb, state->mode);
 }
+
+/* --- the EFI variable --- */
+
+/* It carries a name only, and was taken for a mode that needed no more. Where GRUB names a mode it
+ * decides nothing. */
+static void add_one_shot(const NextBoot *now, const Config *config, Lines *lines) {
+        const ConfigMode *mode = config_find_mode(config, now->efi_mode);
+        NextBootOutlook next;
+
+        next_boot_outlook(now, config, &next);
+        if (strcmp(next.kind, "efi") != 0)
+                return;
+        if (!mode)
+                add(lines,
+                    "The one-shot EFI variable names '%s', a mode that the configuration does not "
+                    "have: run \"vfio-modectl next --cancel\".",
+                    now->efi_mode);
+        else if (mode->cmdline[0] != '\0' && strcmp(mode->name, config->fallback_mode) != 0)
+                add(lines,
+                    "The cmdline of '%s' was added after it was armed, and a boot by the EFI "
+                    "variable has none of it: run \"vfio-modectl next --cancel\".",
+                    mode->name);
+}
+
+/* --- default-mode --- */
 
 /* What default-mode decides comes without arguments: no boot loader knows of it. */
 static void add_default(const NextBoot *now, const Config *config, Lines *lines) {
@@ -132,6 +158,7 @@ size_t next_boot_drift(const Root *root, const NextBoot *now, const Config *conf
         if (!config)
                 return 0;
         add_armed(now, config, &lines);
+        add_one_shot(now, config, &lines);
         add_default(now, config, &lines);
         add_menu(root, now, config, &lines);
         return lines.n;

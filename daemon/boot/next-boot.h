@@ -85,7 +85,8 @@ size_t next_boot_cmdline_length(const Root *root, const NextBoot *now, const cha
 
 /**
  * Adds what differs between what is armed and the configuration, in words with the command to run:
- * a cmdline edited after arming, a mode that is gone, menu entries older than the configuration.
+ * a cmdline edited after arming (also by the EFI variable), a mode that is gone, menu entries older
+ * than the configuration.
  *
  * Returns how many were written to @ret, at most @max.
  */

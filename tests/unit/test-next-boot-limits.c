@@ -330,6 +330,41 @@ static void test_drift_of_the_block(void **state) {
         assert_int_equal(next_boot_drift(&m->root, &m->now, NULL, lines, 4), 0);
 }
 
+static void test_drift_of_the_variable(void **state) {
+        BootMachine *m = *state;
+        char lines[4][256];
+
+        without_a_place(m);
+        ASSERT_DONE(once(m, "plain"));
+        carry_out(m);
+        assert_int_equal(drift(m, lines), 0);
+        boot_machine_config(m, "[device gpu]\naddress = 0000:01:00.0\n"
+                               "[mode plain]\nvfio-devices = gpu\ncmdline = nosmt=force\n");
+        assert_int_equal(drift(m, lines), 1);
+        assert_string_equal(lines[0], "The cmdline of 'plain' was added after it was armed, and a "
+                                      "boot by the EFI variable has none of it: run "
+                                      "\"vfio-modectl next --cancel\".");
+        boot_machine_config(m, "[device gpu]\naddress = 0000:01:00.0\n"
+                               "[mode gaming]\nvfio-devices = gpu\n");
+        assert_int_equal(drift(m, lines), 1);
+        assert_said(lines[0], "names 'plain', a mode that the configuration does not have");
+        assert_said(lines[0], "run \"vfio-modectl next --cancel\"");
+        ASSERT_DONE(cancel(m));
+        carry_out(m);
+        assert_int_equal(drift(m, lines), 0);
+}
+
+/* It decides nothing, and the boot deletes it. */
+static void test_drift_of_a_variable_behind_a_block(void **state) {
+        BootMachine *m = *state;
+        char lines[4][256];
+
+        boot_machine_prove(m);
+        ASSERT_DONE(once(m, "plain"));
+        assert_int_equal(efi_one_shot_write(&m->root, "gaming"), 0);
+        assert_int_equal(drift(m, lines), 0);
+}
+
 static void test_drift_of_default_mode(void **state) {
         BootMachine *m = *state;
         char lines[4][256];

@@ -254,6 +254,7 @@ static RefusalKind once_fallback(Request *request, NextBootAnswer *ret, Refusal 
         if (next_boot_ensure(request->root, now, &ret->changed, refusal) != REFUSAL_NONE ||
             write_once(request, ret, refusal) != REFUSAL_NONE)
                 return refusal->kind;
+        set_efi(now, "none", ret);
         say_skip(request, ret);
         return REFUSAL_NONE;
 }
@@ -276,6 +277,8 @@ RefusalKind next_boot_set_once(const Root *root, const Config *config, const cha
         if (prepare_block(&request, ret, refusal) != REFUSAL_NONE ||
             write_once(&request, ret, refusal) != REFUSAL_NONE)
                 return refusal->kind;
+        /* What was armed by it before is not to come up when this is taken back. */
+        set_efi(&request.now, "none", ret);
         say_once(&request, false, ret);
         return REFUSAL_NONE;
 }

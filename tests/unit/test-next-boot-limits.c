@@ -256,6 +256,75 @@ static void test_efi_for_an_idle_block(void **state) {
         assert_int_equal(boot_machine_block(m).left, 0);
 }
 
+/* Where the block takes over, taking that back does not bring up what was armed before. */
+static void test_efi_before_a_block(void **state) {
+        BootMachine *m = *state;
+        const NextBootOptions options = { .without_protection = true };
+
+        assert_int_equal(env_file_create(&m->root, BLOCK), 1);
+        ASSERT_DONE(once(m, "plain"));
+        carry_out(m);
+        ASSERT_DONE(once_with(m, "passthrough", &options));
+        assert_string_equal(m->answer.efi_mode, "none");
+        carry_out(m);
+        ASSERT_DONE(cancel(m));
+        assert_false(m->answer.needs_efi_write);
+        assert_next(m, "host", "config");
+}
+
+/* --- killed in the middle --- */
+
+typedef struct Parts {
+        char *block, *record;
+} Parts;
+
+static Parts take_parts(BootMachine *m) {
+        return (Parts){ fake_host_read(m->fake, BLOCK), fake_host_read(m->fake, BOOT_RECORD_PATH) };
+}
+
+static void put_parts(BootMachine *m, const char *block, const char *record) {
+        fake_host_write(m->fake, BLOCK, block);
+        fake_host_write(m->fake, BOOT_RECORD_PATH, record);
+        assert_int_equal(efi_one_shot_write(&m->root, "plain"), 0);
+}
+
+/* The block, the count, the EFI variable: after each write the next boot is the one of before or
+ * the one that was asked for, and the same once more does the rest. */
+static void test_default_was_killed(void **state) {
+        static const char *const modes[] = { "passthrough", "host" };
+        BootMachine *m = *state;
+        Parts old;
+
+        boot_machine_prove(m);
+        boot_machine_config(m, DEFAULT_PASSTHROUGH);
+        ASSERT_BOOTS("passthrough");
+        old = take_parts(m);
+        assert_int_equal(count_of(m), 1);
+        for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+                Parts new;
+
+                put_parts(m, old.block, old.record);
+                ASSERT_DONE(for_good(m, modes[i]));
+                new = take_parts(m);
+                assert_string_equal(m->answer.efi_mode, "none");
+                for (unsigned n_written = 0; n_written < 3; n_written++) {
+                        put_parts(m, n_written > 0 ? new.block : old.block,
+                                  n_written > 1 ? new.record : old.record);
+                        assert_string_equal(outlook(m).mode, n_written > 0 ? modes[i] : "plain");
+                        ASSERT_DONE(for_good(m, modes[i]));
+                        carry_out(m);
+                        assert_int_equal(count_of(m), 0);
+                        assert_string_equal(outlook(m).mode, modes[i]);
+                        assert_string_equal(m->now.efi_mode, "");
+                }
+                ASSERT_BOOTS(modes[i]);
+                free(new.block);
+                free(new.record);
+        }
+        free(old.block);
+        free(old.record);
+}
+
 /* --- disarming --- */
 
 static void test_disarm(void **state) {
@@ -637,9 +706,14 @@ int main(void) {
                 ON_MACHINE("LVM without an ESP or EFI variables", test_lvm_alone),
                 ON_MACHINE("no EFI variable behind a damaged block", test_efi_behind_a_block),
                 ON_MACHINE("the EFI variable behind an idle block", test_efi_for_an_idle_block),
+                ON_MACHINE("the EFI variable before a block", test_efi_before_a_block),
+                ON_MACHINE("a default that was killed in the middle", test_default_was_killed),
                 ON_MACHINE("disarmed", test_disarm),
                 ON_MACHINE("disarmed, and default-mode is another", test_disarm_default_mode),
                 ON_MACHINE("drift of what is armed", test_drift_of_the_block),
+                ON_MACHINE("drift of the EFI variable", test_drift_of_the_variable),
+                ON_MACHINE("drift of the EFI variable behind a block",
+                           test_drift_of_a_variable_behind_a_block),
                 ON_MACHINE("drift of a default-mode with a cmdline", test_drift_of_default_mode),
                 ON_MACHINE("drift of the boot menu", test_drift_of_the_menu),
                 ON_MACHINE("reading what is not there", test_read),

@@ -288,16 +288,8 @@ def test_a_refusal_of_the_boot_environment(rig):
                    ).name == ERROR + "UnknownMode"
 
 
-def boots_by_efi(rig):
-    (rig.root / "boot/grub/grub.cfg").unlink()
-    rig.machine.write("sys/firmware/efi/efivars/BootOrder", "")
-    mounts = (rig.root / "proc/self/mountinfo").read_text()
-    rig.machine.write("proc/self/mountinfo", mounts + "27 26 0:28 / /sys/firmware/efi/efivars "
-                      "rw,nosuid shared:5 - efivarfs efivarfs rw\n")
-
-
 def test_the_efi_variable_is_written_by_its_unit(rig):
-    boots_by_efi(rig)
+    rig.boots_by_efi()
     rig.call("SetNextBoot", "sa{sv}", "plain", {})
     assert rig.systemd.calls == [("StartUnit", "vfio-mode-one-shot@plain.service")]
     rig.systemd.runs["vfio-mode-one-shot@"] = lambda unit: "failed"
@@ -307,7 +299,7 @@ def test_the_efi_variable_is_written_by_its_unit(rig):
 
 def test_the_efi_variable_is_written_in_the_order_of_calls(rig):
     """One run after the other, and what comes next waits for it."""
-    boots_by_efi(rig)
+    rig.boots_by_efi()
     client, ran = rig.connect(), []
     units = ["vfio-mode-one-shot@plain.service", "vfio-mode-one-shot@other.service"]
     rig.machine.config(CONFIG + "[mode other]\nvfio-devices = gpu\n")
@@ -558,28 +550,3 @@ def test_a_refusal_meanwhile_is_told_at_the_start(rig):
 def test_what_a_refused_switch_writes_starts_the_service():
     paths = re.findall("^PathChanged=/(.*)$", (SOURCE / "units/vfio-moded.path").read_text(), re.M)
     assert {"run/vfio-mode/status", "run/vfio-mode/result", "var/lib/vfio-mode/boot"} <= set(paths)
-
-
-# --- killed at any moment ---
-
-@pytest.mark.parametrize("member,signature,body", [
-    ("SwitchMode", "sa{sv}", ("plain", {"confirm-within": wire.Variant("t", MINUTE)})),
-    ("SetNextBoot", "sa{sv}", ("passthrough", {})), ("SetDefault", "sa{sv}", ("passthrough", {})),
-    ("CancelNextBoot", "", ()), ("Confirm", "", ()), ("PlanSwitch", "s", ("plain",)),
-    ("CheckMode", "s", ("plain",)), ("Describe", "", ())])
-def test_killed_during(bare, member, signature, body):
-    """At moments spread over the call: nothing is half written, and the next call works."""
-    bare.activate(0)
-    bare.client()
-    for i in range(6):
-        assert bare.get("FallbackMode") == "host"
-        client = bare.bus.connect()
-        send(client, member, signature, *body)
-        time.sleep(i * i * 0.002)
-        bare.kill()
-        client.close()
-        bare.armed()
-        assert bare.get("State") in ("idle", "switching")
-        until(lambda: bare.get("State") == "idle", 15)
-        bare.call("CancelNextBoot")
-        bare.armed()

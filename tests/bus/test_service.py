@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 import wire
-from rig import DEVICES, MANAGER, NAME, PATH, PROPERTIES, SOURCE, until
+from rig import DEVICES, ERROR, MANAGER, NAME, ONE_SHOT, PATH, PROPERTIES, SOURCE, until
 
 GPU = DEVICES + "/_30000_3a01_3a00_2e0"
 STANDARD = "org.freedesktop.DBus."
 DEVICE = NAME + ".Device"
+EDITED = "the configuration was changed since it was accepted"
 LOG_CONTROL = "org.freedesktop.LogControl1"
 
 
@@ -202,6 +203,34 @@ def test_a_changed_configuration_is_told(rig):
         pass
 
 
+def test_drift_is_told(rig):
+    """Between what is armed and the configuration, with the command to run."""
+    rig.call("SetNextBoot", "sa{sv}", "passthrough", {})
+    assert rig.get("Drift") == []
+    listener = rig.listen()
+    config = (rig.root / "etc/vfio-mode.ini").read_text()
+    rig.machine.config(config.replace("cmdline = nosmt=force", "cmdline = nosmt"))
+    edited = [EDITED, "The cmdline of 'passthrough' was changed after it was armed: run "
+                      "\"vfio-modectl next passthrough\"."]
+    wait_for(listener, "Drift", edited)
+    assert rig.get("Drift") == edited
+    rig.call("SetNextBoot", "sa{sv}", "passthrough", {})
+    wait_for(listener, "Drift", [EDITED])
+
+
+def test_drift_of_the_variable_is_told(rig):
+    rig.boots_by_efi()
+    rig.machine.write(ONE_SHOT, "\7\0\0\0plain")
+    assert rig.get("NextBootKind") == "efi"
+    assert rig.get("Drift") == []
+    listener = rig.listen()
+    config = (rig.root / "etc/vfio-mode.ini").read_text()
+    rig.machine.config(config.replace("[mode plain]", "[mode plain]\ncmdline = nosmt"))
+    wait_for(listener, "Drift", [
+        EDITED, "The cmdline of 'plain' was added after it was armed, and a boot by the EFI variable has "
+                "none of it: run \"vfio-modectl next --cancel\"."])
+
+
 def test_an_armed_block_is_told(rig):
     listener = rig.listen()
     rig.machine.write("boot/grub/vfio-mode/vfio-mode.env",
@@ -357,10 +386,31 @@ def test_nothing_under_way_is_left_behind(bare):
     bare.process = None
 
 
+MIXED = {  # each method, as somebody who may would call it, and with what it may be refused meanwhile
+    "SwitchMode": ("sa{sv}", [("plain", {}), ("host", {})], {"AlreadySwitching"}),
+    "SetNextBoot": ("sa{sv}", [("passthrough", {}), ("plain", {})], {"OtherDefault"}),
+    "SetDefault": ("sa{sv}", [("passthrough", {}), ("host", {})], set()),
+    "CancelNextBoot": ("", [()], set()), "Confirm": ("", [()], {"AlreadySwitching"}),
+    "PlanSwitch": ("s", [("plain",)], set()), "CheckMode": ("s", [("passthrough",)], set()),
+    "Describe": ("", [()], set())}
+
+
 def test_twenty_clients_across_idle_exits(bare):
-    """Rounds of calls, each about when it goes after the one before."""
+    """Rounds of calls of all kinds, each about when it goes after the one before."""
+    shipped = interfaces((SOURCE / "conf/dbus/org.vfiomode1.xml").read_text())[MANAGER]
+    assert MIXED.keys() == {method.get("name") for method in shipped.iter("method")}
     bare.activate(100)
-    pids, errors, together = set(), [], threading.Barrier(20, timeout=60)
+    pids, errors, answered, together = set(), [], [], threading.Barrier(20, timeout=60)
+
+    def mixed(connection, turn):
+        member = list(MIXED)[turn % len(MIXED)]
+        signature, bodies, refusals = MIXED[member]
+        try:
+            answered.append((member, bare.call(member, signature, *bodies[turn // len(MIXED) % len(bodies)],
+                                               client=connection)))
+        except wire.Failed as failed:
+            if failed.name not in {ERROR + refusal for refusal in refusals}:
+                raise AssertionError(f"{member}: {failed}") from failed
 
     def client(number):
         connection = bare.bus.connect()
@@ -368,14 +418,13 @@ def test_twenty_clients_across_idle_exits(bare):
             for i in range(8):
                 together.wait()
                 time.sleep(0.08 + i * 0.03 + number * 0.002)
-                if (i + number) % 3:
-                    assert bare.get("CurrentMode", client=connection) == "host"
-                else:
-                    json.loads(bare.call("Describe", client=connection)[0])
+                mixed(connection, 3 * i + number)
+                assert bare.get("CurrentMode", client=connection) in ("host", "plain")
                 with contextlib.suppress(wire.Failed):  # gone already
                     pids.add(connection.bus("GetConnectionUnixProcessID", "s", NAME)[0])
         except Exception as error:  # noqa: BLE001
             errors.append(error)
+            together.abort()
         finally:
             connection.close()
 
@@ -385,7 +434,11 @@ def test_twenty_clients_across_idle_exits(bare):
     for thread in threads:
         thread.join()
     assert not errors
+    assert {member for member, _ in answered} == MIXED.keys()
+    for member, answer in answered:
+        assert len(answer) == len(shipped.findall(f"method[@name='{member}']/arg[@direction='out']")), member
     assert len(pids) > 1, "it did not go away in between"
+    bare.armed()
     until(lambda: not bare.client().bus("NameHasOwner", "s", NAME)[0], what="the end")
 
 

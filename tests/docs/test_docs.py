@@ -171,13 +171,30 @@ def test_examples_set_supported_keys_only() -> None:
 # ---- Refusals ----
 
 
+def camel_case(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("-"))
+
+
 def test_every_refusal_is_in_the_table() -> None:
-    rows = re.findall(r"^\.It Sy ([\w-]+) Ta (\d+) Ta (\d+) Ta (.*)$",
+    """With its D-Bus error and its exit statuses; tests/bus has each come out of the programs."""
+    rows = re.findall(r"^\.It Sy ([\w-]+) , Li (\w+) , (\d+) , (\d+)\n(.*)$",
                       sections(UNIT_PAGE)["EXIT STATUS"], re.M)
-    assert [(name, int(exit_), int(unit), sentence) for name, exit_, unit, sentence in rows] == [
-        (refusal.name, refusal.status, EXIT_APPLY_BASE + refusal.status, refusal.sentence)
-        for refusal in refusals()
+    assert [(name, error, int(exit_), int(unit), sentence) for name, error, exit_, unit, sentence in rows] == [
+        (refusal.name, camel_case(refusal.name), refusal.status, EXIT_APPLY_BASE + refusal.status,
+         refusal.sentence) for refusal in refusals()
     ]
+
+
+def test_who_looks_for_the_table_is_sent_there() -> None:
+    """The interface, and the pages of those who call it."""
+    xml = source("conf/dbus/org.vfiomode1.xml")
+    sent = re.search(r"([\w@.-]+)\((\d)\) has the table under ([A-Z ]+)\)", xml)
+    assert sent and f"{sent[1]}.{sent[2]}" == UNIT_PAGE
+    assert ".It Sy busy , Li Busy" in sections(UNIT_PAGE)[sent[3]]
+    for error in re.findall(r"\b(?:[A-Z][a-z]+)+(?=, )", between(xml, "in CamelCase (", "...")):
+        assert error in {camel_case(refusal.name) for refusal in refusals()}
+    for page in ("vfio-moded.8", CTL_PAGE):
+        assert re.search(r"\.Xr vfio-mode@\.service 8\nhas (a table of them|each refusal)", PAGES[page])
 
 
 def test_the_base_of_the_units_exit_status() -> None:

@@ -439,6 +439,7 @@ class Rig:
 
     def state(self):
         """All that a call could have changed, to be compared; not what says when."""
-        files = [*(self.root / "boot").rglob("*"), *(self.root / "run").rglob("*"),
-                 *(self.root / "var").rglob("*"), *(self.root / "etc").rglob("*")]
-        return {str(f): f.read_bytes() for f in files if f.is_file()}
+        files = [f for folder in ("boot", "run", "var", "etc", "sys", "proc/sys")
+                 for f in (self.root / folder).rglob("*")]
+        return {str(f): os.readlink(f) if f.is_symlink() else f.read_bytes()
+                for f in files if f.is_symlink() or f.is_file()}

@@ -59,8 +59,12 @@ def test_what_is_free_is_answered_all_the_same(rig, member):
 def test_reading_asks_nobody(rig):
     nobody = rig.nobody()
     assert rig.get_all(client=nobody)["CurrentMode"] == "host"
-    rig.client().call(NAME, PATH + "/device", "org.freedesktop.DBus.ObjectManager",
-                      "GetManagedObjects")
+    objects, = nobody.call(NAME, PATH + "/device", "org.freedesktop.DBus.ObjectManager",
+                           "GetManagedObjects")
+    assert len(objects) == 2
+    for path in objects:
+        assert rig.get_all(path, NAME + ".Device", nobody)["Driver"]
+    assert rig.get_all("/org/freedesktop/LogControl1", "org.freedesktop.LogControl1", nobody)
     assert not rig.polkit.asked
 
 

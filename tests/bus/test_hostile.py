@@ -1,41 +1,71 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Messages that no library would send: the service lives, and nothing is changed.
+"""Messages that no library would send: the service lives, and nothing is changed but by who may, in so many
+words.
 
-$VFIO_MODE_SEED repeats a run; $VFIO_MODE_HOSTILE is how many messages each method gets (200).
+$VFIO_MODE_SEED repeats a run; $VFIO_MODE_HOSTILE is how many messages each method gets (200), from nobody and
+once more from root.
 """
 
 import os
 import random
 import xml.etree.ElementTree as ET
+from typing import NamedTuple
 
 import pytest
 import wire
-from rig import DEVICES, MANAGER, NAME, PATH, PROPERTIES, SOURCE
+from rig import DEVICES, ERROR, MANAGER, NAME, NOBODY, PATH, PROPERTIES, SOURCE, until
 
 SEED = int(os.environ.get("VFIO_MODE_SEED") or random.randrange(1 << 32))
 MESSAGES = int(os.environ.get("VFIO_MODE_HOSTILE") or 200)
 INTERFACE_FILE = ET.parse(SOURCE / "conf/dbus/org.vfiomode1.xml").getroot()
-METHODS = {method.get("name"): "".join(arg.get("type") for arg in method.iter("arg")
-                                       if arg.get("direction") == "in")
-           for method in INTERFACE_FILE.iter("method")}
-OTHERS = {("org.freedesktop.DBus.Properties", "Get"): "ss",
-          ("org.freedesktop.DBus.Properties", "GetAll"): "s",
-          ("org.freedesktop.DBus.Properties", "Set"): "ssv"}
-WORDS = ["host", "plain", "passthrough", "", "none", "fallback", "..", "/", "a/b", "%s%n%s%n",
+LOG_PATH, LOG_CONTROL = "/org/freedesktop/LogControl1", "org.freedesktop.LogControl1"
+LEVELS = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
+MODES = ["host", "plain", "passthrough"]
+WORDS = [*MODES, "", "none", "fallback", "..", "/", "a/b", "%s%n%s%n",
          "plain\n", "plain\t", "\x7f", "$(reboot)", "'; --", "PLAIN", "pl\u00e4in", "\U0001f4a9",
          "x" * 32, "x" * 33, "\u202e", "-", "_", "0", "@", "plain.service", "plain@x"]
-OPTIONS = ["holders", "confirm-within", "tries", "without-protection", "", "Holders", "root"]
+NAMES = [MANAGER, NAME + ".Device", LOG_CONTROL, "org.freedesktop.DBus.Peer", "CurrentMode", "Driver",
+         "LogLevel", "LogTarget", "loud", *LEVELS[-2:]]
+OPTIONS = {"holders": "s", "confirm-within": "t", "tries": "u", "without-protection": "b", "": "s",
+           "Holders": "s", "root": "b"}
 BASIC = "ybnqiuxtdsog"
-PATHS = [PATH, DEVICES, DEVICES + "/_30000_3a01_3a00_2e0", DEVICES + "/x", "/", PATH + "/job/1"]
+PATHS = [PATH, DEVICES, DEVICES + "/_30000_3a01_3a00_2e0", DEVICES + "/x", "/", PATH + "/job/1", LOG_PATH]
+
+
+class Target(NamedTuple):
+    """What is called, and what is of interest there."""
+
+    interface: str
+    member: str
+    signature: str
+    path: str = PATH
+    words: tuple[str, ...] = ()
+
+
+def targets() -> dict[str, Target]:
+    found = {method.get("name"): Target(MANAGER, method.get("name"), "".join(
+        arg.get("type") for arg in method.iter("arg") if arg.get("direction") == "in"))
+        for method in INTERFACE_FILE.iter("method")}
+    for kind, path in (("Properties", PATH), ("LogControl1", LOG_PATH)):
+        for member, signature in (("Get", "ss"), ("GetAll", "s"), ("Set", "ssv")):
+            found[f"{kind}.{member}"] = Target(PROPERTIES, member, signature, path, tuple(NAMES))
+    found["ObjectManager"] = Target("org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "", DEVICES)
+    return found
+
+
+TARGETS = targets()
+CHANGERS = [*(name for name, target in TARGETS.items() if target.interface == MANAGER), "LogControl1.Set"]
 
 
 class Generator:
-    def __init__(self, seed):
-        self.random = random.Random(seed)
+    def __init__(self, seed, words=()):
+        self.random, self.words = random.Random(seed), words
 
     def word(self):
         kind = self.random.random()
+        if self.words and kind < 0.4:
+            return self.random.choice(self.words)
         if kind < 0.7:
             return self.random.choice(WORDS)
         if kind < 0.9:
@@ -74,16 +104,24 @@ class Generator:
             inner = self.signature(depth + 2)
             return wire.Variant(inner, self.value(inner, depth + 2))
         if kind == "a" and signature[1] == "{":
-            key, value = wire.split(signature[2:-1])
-            return {self.key(key): self.value(value, depth + 1) for _ in range(self.count(depth))}
+            kind, value = wire.split(signature[2:-1])
+            keys = [self.key(kind) for _ in range(self.count(depth))]
+            return {key: self.option(key) if value == "v" and key in OPTIONS and self.random.random() < 0.5
+                    else self.value(value, depth + 1) for key in keys}
         if kind == "a":
             return [self.value(signature[1:], depth + 1) for _ in range(self.count(depth))]
         return tuple(self.value(part, depth + 1) for part in wire.split(signature[1:-1]))
 
     def key(self, kind):
         if kind == "s" and self.random.random() < 0.7:
-            return self.random.choice(OPTIONS)
+            return self.random.choice(list(OPTIONS))
         return self.value(kind)
+
+    def option(self, name):
+        """Of its type."""
+        if name == "holders":
+            return wire.Variant("s", self.random.choice(["refuse", "stop", "kill", "Kill", "", "x" * 99]))
+        return wire.Variant(OPTIONS[name], self.value(OPTIONS[name]))
 
     def count(self, depth):
         return self.random.choice([0, 1, 1, 2, 3, 17, 60] if depth == 0 else [0, 1, 2])
@@ -97,13 +135,13 @@ class Generator:
         return "".join(parts), tuple(self.value(part) for part in parts)
 
 
-def throw(generator, connection, bus, interface, member, signature):
+def throw(generator, connection, bus, target):
     """One message; the connection to go on with, since the bus hangs up on some."""
-    kind, body = generator.body(signature)
-    path = PATH if generator.random.random() < 0.8 else generator.random.choice(PATHS)
+    kind, body = generator.body(target.signature)
+    path = target.path if generator.random.random() < 0.8 else generator.random.choice(PATHS)
     message = wire.Message(wire.CALL, generator.random.choice([0, wire.NO_REPLY, wire.INTERACTIVE]),
-                           kind, body, destination=NAME, path=path, interface=interface,
-                           member=member)
+                           kind, body, destination=NAME, path=path, interface=target.interface,
+                           member=target.member)
     connection.serial += 1
     data = bytearray(message.encode(connection.serial))
     if generator.random.random() < 0.1:  # what no library would send: bent on the wire
@@ -129,41 +167,89 @@ def throw(generator, connection, bus, interface, member, signature):
     return connection
 
 
-@pytest.mark.parametrize("member", [*METHODS, *(member for _, member in OTHERS)])
-def test_hostile_messages(rig, member):
-    seed = f"{SEED}:{member}"
+def state(rig):
+    """All that may not change."""
+    level = rig.get("LogLevel", LOG_PATH, LOG_CONTROL)
+    return level, {path: data for path, data in rig.state().items() if "/inspect/" not in path}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_hostile_messages(rig, name):
     print(f"VFIO_MODE_SEED={SEED}")
     rig.nobody()
-    connection = rig.bus.connect(65534)
-    generator, before, pid = Generator(seed), rig.state(), rig.pid()
-    interface, signature = next(((i, s) for (i, m), s in OTHERS.items() if m == member),
-                                (MANAGER, METHODS.get(member)))
+    target, connection = TARGETS[name], rig.bus.connect(NOBODY)
+    generator, before, pid = Generator(f"{SEED}:{name}", target.words), state(rig), rig.pid()
     for _ in range(MESSAGES):
-        connection = throw(generator, connection, lambda: rig.bus.connect(65534), interface, member,
-                           signature)
+        connection = throw(generator, connection, lambda: rig.bus.connect(NOBODY), target)
     connection.close()
-    after = {path: data for path, data in rig.state().items() if "/inspect/" not in path}
-    assert after == before
+    assert state(rig) == before
     assert rig.pid() == pid, "it was started anew"
     assert rig.get("CurrentMode") == "host"
     assert all(unit.startswith("vfio-mode-inspect@") for _, unit in rig.systemd.calls)
 
 
-def test_hostile_messages_of_root(rig):
-    """Whoever may do everything, but says it wrong: nothing is changed by what is refused."""
-    generator, before, pid = Generator(f"{SEED}:root"), rig.state(), rig.pid()
+def is_right(member, option, value):
+    """Whether it is an option of the method, with a value that it may have."""
+    if value.signature != OPTIONS[option]:
+        return False
+    if member == "SwitchMode":
+        return (value.value in ("refuse", "stop", "kill") if option == "holders"
+                else option == "confirm-within" and 0 < value.value <= 24 * 3600 * 10**6)
+    return option == "without-protection" or (option == "tries" and 1 <= value.value <= 3)
+
+
+def is_said_right(target, kind, body):
+    if kind != target.signature:
+        return False
+    if target.member == "Set":
+        interface, name, (signature, value) = body
+        return (interface, name, signature) == (LOG_CONTROL, "LogLevel", "s") and value in LEVELS
+    if not body:
+        return True
+    mode, *options = body
+    return mode in MODES and all(option in OPTIONS and is_right(target.member, option, value)
+                                 for words in options for option, value in words.items())
+
+
+def nearly_right(generator, target, body):
+    """Often only one word is wrong, if any."""
+    if not body or generator.random.random() < 0.3:
+        return body
+    if target.member == "Set":
+        level = wire.Variant("s", generator.random.choice([*LEVELS, "loud", "", "INFO", "info\n"]))
+        return LOG_CONTROL, generator.random.choice(["LogLevel", "LogLevel", "LogTarget"]), level
+    return generator.random.choice(MODES), *body[1:]
+
+
+@pytest.mark.parametrize("name", CHANGERS)
+def test_hostile_messages_of_root(rig, name):
+    """Whoever may do everything, but says it wrong: that changes nothing."""
     print(f"VFIO_MODE_SEED={SEED}")
-    client = rig.connect()
-    for i in range(MESSAGES):
-        member = generator.random.choice([m for m, s in METHODS.items() if s])
-        kind, body = generator.body(METHODS[member])
-        if kind == METHODS[member] and body[0] in ("host", "plain", "passthrough"):
-            continue  # that would be said right, or nearly
-        with pytest.raises(wire.Failed):
-            rig.call(member, kind, *body, client=client)
-    assert rig.state() == before
+    target, pid = TARGETS[name], rig.pid()
+    generator, before, n_right = Generator(f"{SEED}:root:{name}", target.words), state(rig), 0
+    for _ in range(MESSAGES):
+        kind, body = generator.body(target.signature)
+        if kind == target.signature:
+            body = nearly_right(generator, target, body)
+        arguments = (NAME, target.path, target.interface, target.member, kind, *body)
+        if not is_said_right(target, kind, body):
+            with pytest.raises(wire.Failed) as refused:
+                rig.client().call(*arguments)
+            assert not refused.value.name.endswith(("NoReply", "Disconnected")), refused.value
+            continue
+        if not body and generator.random.random() < 0.9:
+            continue  # nothing new
+        n_right += 1
+        assert state(rig) == before, "what was refused has changed something"
+        try:
+            rig.client().call(*arguments)
+        except wire.Failed as failed:
+            assert failed.name == ERROR + "OtherDefault", (arguments, failed)
+        until(lambda: rig.get("State") == "idle" and not (rig.root / "run/vfio-moded/trial.next").exists())
+        before = state(rig)
+    assert state(rig) == before
     assert rig.pid() == pid
-    assert not rig.systemd.calls
+    assert 0 < n_right < MESSAGES
 
 
 def test_strings_that_are_none(rig):
@@ -179,10 +265,10 @@ def test_strings_that_are_none(rig):
 def test_a_large_message(rig):
     with pytest.raises(wire.Failed):
         rig.call("SwitchMode", "sa{sv}", "plain",
-                 {"holders": wire.Variant("s", "x" * (8 << 20))})
+                 {"holders": wire.Variant("s", "x" * (2 << 20))})
     with pytest.raises(wire.Failed):
         rig.call("SwitchMode", "sa{sv}", "plain",
-                 {f"option-{i}": wire.Variant("u", i) for i in range(100000)})
+                 {f"option-{i}": wire.Variant("u", i) for i in range(10000)})
     assert rig.get("State") == "idle"
 
 

@@ -212,6 +212,23 @@ def test_every_exit_status_of_a_refusal_is_explained() -> None:
         assert of_unit in ("", str(EXIT_APPLY_BASE + int(number) if int(number) else 0))
 
 
+def test_exit_statuses_that_never_come_are_said_to() -> None:
+    kept = {int(value) for value in re.findall(r"EXIT_CODE_\w+ = (\d+)", source("daemon/model/refusal.h"))}
+    kept -= {refusal.status for refusal in refusals()} | {0, 2}
+    said = re.search(r"\*\*Exit statuses\*\* (\d+) .*? and (\d+) ", README)
+    assert said and {int(number) for number in said.groups()} == kept
+
+
+# ---- Members on D-Bus ----
+
+
+def test_members_that_are_not_there_are_said_to_be_missing() -> None:
+    """Those of the contract that the interface does not have."""
+    missing = set(re.findall(r"^\.Li (\w+)$", sections("vfio-moded.8")["NOT IN THIS VERSION"], re.M))
+    assert missing == {"BeginVM", "EndVM", "Release", "VMs", "HeldBy"}
+    assert not missing & set(re.findall(r'name="(\w+)"', source("conf/dbus/org.vfiomode1.xml")))
+
+
 # ---- Commands ----
 
 

@@ -124,21 +124,20 @@ static int make_driver_available(Writer *writer, PciAddress address, const char 
 }
 
 /*
- * Ids that were given to vfio-pci (new_id, ids=) match in every mode: it takes the function again
- * when it is probed, where it was registered first, or loaded by the host driver's softdep (kernel
- * 6.1, 6.12); then also by an override that was still set. Returns whether the function is free of
- * it now.
+ * Ids that were given to vfio-pci or pci-stub (new_id, ids=) match in every mode: it takes the
+ * function again when it is probed, where it was registered first, or loaded by the host driver's
+ * softdep (kernel 6.1, 6.12); then also by an override that was still set. Returns whether the
+ * function is free of it now.
  */
 static bool take_from_grabber(const Run *run, const Step *step) {
         const Function *function = host_find(run->host, step->address);
         char grabber[CONFIG_DRIVER_SIZE], address[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
 
-        if (!function || driver_name_is_vfio(step->driver) ||
-            sysfs_read_driver(run->root, step->address, grabber) < 0 ||
-            !driver_name_is_vfio(grabber))
+        if (!function || driver_is_no_home(step->driver) ||
+            sysfs_read_driver(run->root, step->address, grabber) < 0 || !driver_is_no_home(grabber))
                 return false;
         (void)pci_address_format(step->address, address);
-        if (sysfs_remove_id(run->root, grabber, function->id) >= 0)
+        if (sysfs_remove_id(run->writer, step->address, grabber, function->id) >= 0)
                 log_notice("%s took %s: it had been told to take every %s, and is not any more.",
                            grabber, address, pci_id_format(function->id, id));
         else
@@ -163,7 +162,7 @@ static int probe_for_host(const Run *run, const Step *step) {
         r = sysfs_probe(run->writer, step->address);
         if (r > 0 && take_from_grabber(run, step))
                 r = sysfs_probe(run->writer, step->address);
-        return r;
+        return run->writer->is_stuck ? -ETIMEDOUT : r;
 }
 
 /* A function for which the system has no driver at all was at home without one. */

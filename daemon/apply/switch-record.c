@@ -25,7 +25,7 @@ static bool is_away(const SwitchRecord *s, PciAddress address, RefusalKind outco
                 return plan_has_vfio(s->plan, address);
         /* What is not on a host driver, or has our override, is still ours to bring home. */
         return function.on_vfio || function.driver[0] == '\0' ||
-               driver_name_is_vfio(function.driver_override);
+               driver_is_no_home(function.driver) || driver_is_no_home(function.driver_override);
 }
 
 /*

@@ -117,14 +117,16 @@ int sysfs_probe(Writer *writer, PciAddress address) {
         return r < 0 ? r : bound[0] != '\0';
 }
 
-int sysfs_remove_id(const Root *root, const char *driver, PciId id) {
+int sysfs_remove_id(Writer *writer, PciAddress address, const char *driver, PciId id) {
+        const RunWrite what = describe(RUN_WRITE_REMOVE_ID, address, driver);
         char text[PCI_ID_SIZE];
         SysfsPath path;
         int r, n = 0;
 
         (void)snprintf(text, sizeof(text), "%04x %04x", id.vendor, id.device);
         /* One write takes one of the entries that match. */
-        while ((r = file_write_at(root->fd, driver_path(driver, "remove_id", path), text)) >= 0 &&
+        while ((r = writer_write(writer, &what, driver_path(driver, "remove_id", path), text)) >=
+                       0 &&
                n < IDS_MAX)
                 n++;
         return n > 0 ? 0 : r;

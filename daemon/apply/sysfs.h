@@ -34,12 +34,14 @@ _must_check_ int sysfs_bind(Writer *writer, PciAddress address, const char *driv
 _must_check_ int sysfs_probe(Writer *writer, PciAddress address);
 
 /**
- * Makes a driver forget an id that was added to it (new_id, or `ids=` of vfio-pci), with every
- * subsystem. What is bound stays bound, and no device is asked, so nothing can get stuck.
+ * Makes a driver forget an id that was added to it (new_id, or `ids=` of vfio-pci and pci-stub),
+ * with every subsystem. What is bound stays bound.
+ *
+ * @address: the function that it is done for
  *
  * Returns 0; -ENODEV where it has no such id, or another of write(2)'s errors.
  */
-_must_check_ int sysfs_remove_id(const Root *root, const char *driver, PciId id);
+_must_check_ int sysfs_remove_id(Writer *writer, PciAddress address, const char *driver, PciId id);
 
 /** Reads the name of the bound driver. Returns 0, @ret being "" where none is; else readlink(2)'s
  * error. */

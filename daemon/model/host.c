@@ -17,6 +17,10 @@ bool driver_name_is_vfio(const char *driver) {
         return strstr(driver, "vfio") != NULL;
 }
 
+bool driver_is_no_home(const char *driver) {
+        return driver_name_is_vfio(driver) || strcmp(driver, "pci-stub") == 0;
+}
+
 bool function_is_bridge(const Function *function) {
         return function->class_code >> 16 == PCI_CLASS_BASE_BRIDGE;
 }

@@ -63,6 +63,10 @@ const Function *host_find(const Host *host, PciAddress address);
 /** Whether a driver's name is that of vfio-pci or a variant of it: no home, whoever bound it. */
 bool driver_name_is_vfio(const char *driver);
 
+/** Whether a driver only keeps a function from the host's: no home, whoever bound it. That is
+ * vfio-pci, a variant of it, and pci-stub. */
+bool driver_is_no_home(const char *driver);
+
 /** Whether the function is a PCI bridge, which vfio-pci cannot take and a group does without. */
 bool function_is_bridge(const Function *function);
 

@@ -90,10 +90,15 @@ static RefusalKind collect(Planner *planner) {
 
 /* --- where the host has it --- */
 
+/* Where a guide's ids= or another tool may have put it as well. */
+static bool is_kept_from_host(const Function *function) {
+        return function->on_vfio || driver_is_no_home(function->driver);
+}
+
 /* Whether it is where we put it, or where nobody but us should have: to be undone on the way back.
  */
 static bool is_ours(const Planner *planner, const Function *function) {
-        return function->on_vfio || strcmp(function->driver_override, VFIO_DRIVER) == 0 ||
+        return is_kept_from_host(function) || driver_name_is_vfio(function->driver_override) ||
                run_state_find_home(planner->input->state, function->address);
 }
 
@@ -109,7 +114,7 @@ const char *planner_home_driver(const Planner *planner, const Want *want) {
         if (want->device && want->device->host_driver[0] != '\0' &&
             want->function->address.function == 0 && is_slot_of(want->device, want->function))
                 return want->device->host_driver;
-        return home && !driver_name_is_vfio(home->driver) ? home->driver : "";
+        return home && !driver_is_no_home(home->driver) ? home->driver : "";
 }
 
 /* An override that would keep @driver off is not put back. */
@@ -117,7 +122,7 @@ static const char *home_override(const Planner *planner, const Function *functio
                                  const char *driver) {
         const HomeFunction *home = run_state_find_home(planner->input->state, function->address);
 
-        if (!home || driver_name_is_vfio(home->driver_override) ||
+        if (!home || driver_is_no_home(home->driver_override) ||
             (driver[0] != '\0' && strcmp(home->driver_override, driver) != 0))
                 return "";
         return home->driver_override;
@@ -161,7 +166,7 @@ static bool is_in_the_way(Planner *planner, const Want *want, const Function *me
         if (other && other->vfio)
                 return false;
         /* This very plan returns it to the host; or udev's coldplug does so in a moment. */
-        if (other && (member->on_vfio || member->driver[0] == '\0') &&
+        if (other && (is_kept_from_host(member) || member->driver[0] == '\0') &&
             (planner->input->early || is_ours(planner, member) ||
              planner_home_driver(planner, other)[0] != '\0'))
                 return true;
@@ -188,7 +193,8 @@ static RefusalKind check_group(Planner *planner, const Want *want) {
                         pci_address_format(want->function->address, ours),
                         want->function->iommu_group, pci_address_format(member->address, theirs),
                         pci_id_format(member->id, id),
-                        member->on_vfio || member->driver[0] == '\0' ? "the host" : member->driver);
+                        is_kept_from_host(member) || member->driver[0] == '\0' ? "the host"
+                                                                               : member->driver);
         }
         return REFUSAL_NONE;
 }
@@ -386,7 +392,8 @@ static void add_return(Planner *planner, const Want *want) {
 
         if (ours && strcmp(function->driver_override, override) != 0)
                 planner_add_step(planner, STEP_SET_OVERRIDE, function, override);
-        if (function->on_vfio)
+        /* Unless that is its host-driver. */
+        if (is_kept_from_host(function) && strcmp(function->driver, driver) != 0)
                 planner_add_step(planner, STEP_UNBIND, function, function->driver);
         else if (function->driver[0] != '\0') {
                 note_other_driver(planner, want);

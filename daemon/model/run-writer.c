@@ -18,7 +18,7 @@ static const char *const names[_RUN_WRITE_MAX] = {
         [RUN_WRITE_UNBIND] = "unbind", [RUN_WRITE_BIND] = "bind",
         [RUN_WRITE_PROBE] = "probe",   [RUN_WRITE_LOAD] = "load",
         [RUN_WRITE_POWER] = "power",   [RUN_WRITE_D3COLD] = "d3cold",
-        [RUN_WRITE_UNLOAD] = "unload",
+        [RUN_WRITE_UNLOAD] = "unload", [RUN_WRITE_REMOVE_ID] = "remove-id",
 };
 
 const char *run_write_name(RunWriteKind kind) {
@@ -157,6 +157,10 @@ const char *run_write_say(const RunWrite *write, char buffer[static RUN_WRITE_TE
                 break;
         case RUN_WRITE_UNLOAD:
                 (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "unloading the module %s of %s", driver,
+                               address);
+                break;
+        case RUN_WRITE_REMOVE_ID:
+                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "having %s forget the id of %s", driver,
                                address);
                 break;
         case RUN_WRITE_NONE:

@@ -18,14 +18,15 @@
 
 typedef enum RunWriteKind {
         RUN_WRITE_NONE,
-        RUN_WRITE_OVERRIDE, /**< driver_override becomes `driver` */
-        RUN_WRITE_UNBIND,   /**< from `driver` */
-        RUN_WRITE_BIND,     /**< to `driver` */
-        RUN_WRITE_PROBE,    /**< by whatever driver the kernel picks */
-        RUN_WRITE_LOAD,     /**< the module `driver`; "": what the modalias names */
-        RUN_WRITE_POWER,    /**< power/control becomes `driver`: on, auto */
-        RUN_WRITE_D3COLD,   /**< d3cold_allowed becomes `driver`: 0, 1 */
-        RUN_WRITE_UNLOAD,   /**< the module `driver` */
+        RUN_WRITE_OVERRIDE,  /**< driver_override becomes `driver` */
+        RUN_WRITE_UNBIND,    /**< from `driver` */
+        RUN_WRITE_BIND,      /**< to `driver` */
+        RUN_WRITE_PROBE,     /**< by whatever driver the kernel picks */
+        RUN_WRITE_LOAD,      /**< the module `driver`; "": what the modalias names */
+        RUN_WRITE_POWER,     /**< power/control becomes `driver`: on, auto */
+        RUN_WRITE_D3COLD,    /**< d3cold_allowed becomes `driver`: 0, 1 */
+        RUN_WRITE_UNLOAD,    /**< the module `driver` */
+        RUN_WRITE_REMOVE_ID, /**< `driver` forgets the function's id */
         _RUN_WRITE_MAX,
 } RunWriteKind;
 
@@ -59,7 +60,7 @@ _must_check_ int run_writer_format_write(const RunWrite *write, char *buffer, si
 _must_check_ int run_writer_format_wedged(const RunWriter *writer, char *buffer, size_t size);
 
 /** A write's name in JSON and in the log: override, unbind, bind, probe, load, unload, power,
- * d3cold; "none". */
+ * d3cold, remove-id; "none". */
 const char *run_write_name(RunWriteKind kind);
 
 /** Whether the write is to one function, and not a module's that may serve many. */

@@ -67,7 +67,7 @@ const char *device_host_driver(const ConfigDevice *device, const Function *funct
 
         if (device && device->host_driver[0] != '\0' && function->address.function == 0)
                 return device->host_driver;
-        return home ? home->driver : "";
+        return home && !driver_is_no_home(home->driver) ? home->driver : "";
 }
 
 const char *machine_wanted_driver(const Machine *machine, const DeviceEntry *entry) {

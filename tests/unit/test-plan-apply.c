@@ -471,6 +471,48 @@ static void test_ids_of_vfio_pci(void **state) {
         switch_free(s);
 }
 
+/* The same of pci-stub: it is no home, neither in host mode nor after another one. */
+static void test_ids_of_pci_stub(void **state) {
+        static const char *const modes[] = { "host", "passthrough" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+                Switch *s = switch_new();
+                char *log;
+
+                fake_host_add_driver(s->fake, "xe", "10de:2484\n"); /* asked after pci-stub */
+                fake_host_set_driver(s->fake, DISPLAY, "");
+                fake_host_remove(s->fake, "sys/bus/pci/drivers/nvidia");
+                fake_host_write(s->fake, "sys/bus/pci/drivers/pci-stub/.fake-dynids",
+                                "10de:2484\n");
+                fake_host_set_driver(s->fake, DISPLAY, "pci-stub");
+                fake_host_set_faults(s->fake, NULL);
+                assert_int_equal(switch_to(s, modes[i], i == 0), REFUSAL_NONE);
+                keep_homes(s);
+                assert_int_equal(switch_to(s, "host", true), REFUSAL_NONE);
+                assert_driver(s, DISPLAY, "xe");
+                log = fake_host_read(s->fake, ".fake-log");
+                assert_non_null(strstr(log, "remove_id "));
+                free(log);
+                switch_free(s);
+        }
+}
+
+/* Whatever is written can stall, and then it is the writer that waits. */
+static void test_forgetting_an_id_stalls(void **state) {
+        Switch *s = switch_new();
+
+        fake_host_write(s->fake, "sys/bus/pci/drivers/vfio-pci/.fake-dynids", "10de:2484\n");
+        fake_host_set_driver(s->fake, DISPLAY, "vfio-pci");
+        fake_host_add_driver(s->fake, "xe", "10de:2484\n");
+        fake_host_remove(s->fake, "sys/bus/pci/drivers/nvidia");
+        s->writer.deadline_usec = 200000;
+        fake_host_set_faults(s->fake, "remove_id * * 1 stall\n");
+        assert_int_equal(switch_to(s, "host", true), REFUSAL_WEDGED);
+        assert_non_null(strstr(s->refusal.text, "having vfio-pci forget the id of " DISPLAY));
+        assert_int_equal(kill(s->writer.record.pid, SIGKILL), 0);
+        switch_free(s);
+}
+
 static void test_host_driver_is_gone(void **state) {
         Switch *s = switch_new();
 
@@ -730,6 +772,10 @@ int main(void) {
                   NULL },
                 { "the way back: vfio-pci was told to take every such card", test_ids_of_vfio_pci,
                   NULL, NULL, NULL },
+                { "the way back: pci-stub was told to take every such card", test_ids_of_pci_stub,
+                  NULL, NULL, NULL },
+                { "the way back: a driver does not come back from forgetting an id",
+                  test_forgetting_an_id_stalls, NULL, NULL, NULL },
                 { "undone: a function on vfio-pci without an override",
                   test_rollback_to_vfio_without_override, NULL, NULL, NULL },
                 { "undone: a function under an override that it does not match",

@@ -79,8 +79,10 @@ static void find_words(Random *random, const Kind *kind, Words *words) {
                 return;
         if (chance(random, 40))
                 words->driver = "";
-        else if (chance(random, 80))
+        else if (chance(random, 75))
                 words->driver = "vfio-pci";
+        else if (chance(random, 20))
+                words->driver = "pci-stub";
         else
                 words->variant = "nvgrace-gpu-vfio-pci";
         if (words->variant)

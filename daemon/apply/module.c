@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The only user of libkmod. Loading is asked for by name or by device, so probe flags are left at
- * 0: no KMOD_PROBE_APPLY_BLACKLIST.
+ * The only user of libkmod. What a blacklist holds back is left out of a list beforehand, where it
+ * is: of what is asked for by name, and of what is needed for that, nothing. So probe flags are 0:
+ * no KMOD_PROBE_APPLY_BLACKLIST.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -112,19 +113,27 @@ static int insert_all(const Kmod *kmod, struct kmod_list *list) {
         return r < 0 ? r : n;
 }
 
-int module_load_for(const Root *root, const char *modalias) {
+/* By an alias, a device's or a module's name. */
+static int load(const Root *root, const char *alias, ModuleChoice choice) {
         _cleanup_(kmod_close) Kmod kmod = { 0 };
-        struct kmod_list *list = NULL;
+        struct kmod_list *list = NULL, *allowed = NULL;
         int r;
 
         r = kmod_open(root, &kmod);
         if (r < 0)
                 return r;
-        r = kmod.lookup(kmod.context, modalias, &list);
+        r = kmod.lookup(kmod.context, alias, &list);
+        if (r >= 0 && choice == MODULE_ALLOWED)
+                r = kmod.filter(kmod.context, KMOD_FILTER_BLACKLIST, list, &allowed);
         if (r >= 0)
-                r = insert_all(&kmod, list);
+                r = insert_all(&kmod, choice == MODULE_ALLOWED ? allowed : list);
+        (void)kmod.list_unref(allowed);
         (void)kmod.list_unref(list);
         return r;
+}
+
+int module_load_for(const Root *root, const char *modalias, ModuleChoice choice) {
+        return load(root, modalias, choice);
 }
 
 /* Modules for a device: all there are, and those that udev would load. */
@@ -182,7 +191,7 @@ int module_config_visit(const Root *root, ModuleConfigVisit visit, void *userdat
 }
 
 int module_load(const Root *root, const char *name) {
-        int r = module_load_for(root, name);
+        int r = load(root, name, MODULE_ANY);
 
         if (r == 0)
                 return -ENOENT;

@@ -19,6 +19,12 @@ typedef enum ModuleConfig {
         _MODULE_CONFIG_MAX,
 } ModuleConfig;
 
+/** Which of the modules for a device. */
+typedef enum ModuleChoice {
+        MODULE_ALLOWED, /**< those that no blacklist holds back, as udev loads them */
+        MODULE_ANY,
+} ModuleChoice;
+
 /** @module has `_` where a file may have `-`; @value is never NULL. */
 typedef void (*ModuleConfigVisit)(ModuleConfig kind, const char *module, const char *value,
                                   void *userdata);
@@ -42,11 +48,11 @@ _must_check_ int module_load(const Root *root, const char *name);
 _must_check_ int module_unload(const Root *root, const char *name);
 
 /**
- * Loads whatever modules.alias has for a device's modalias.
+ * Loads what modules.alias has for a device's modalias.
  *
  * Returns the number of modules found, 0 for none; else as module_load().
  */
-_must_check_ int module_load_for(const Root *root, const char *modalias);
+_must_check_ int module_load_for(const Root *root, const char *modalias, ModuleChoice choice);
 
 /**
  * Whether udev would find a module for a device's modalias: one that modules.alias has and no

@@ -63,10 +63,10 @@ static RunWrite describe_load(PciAddress address, const char *module) {
         return write;
 }
 
-static int load_for(Writer *writer, PciAddress address, const char *modalias) {
+static int load_for(Writer *writer, PciAddress address, const char *modalias, ModuleChoice choice) {
         const RunWrite what = describe_load(address, "");
 
-        return writer_load_for(writer, &what, modalias);
+        return writer_load_for(writer, &what, modalias, choice);
 }
 
 static int load_module(Run *run, const Step *step) {
@@ -105,7 +105,8 @@ static int unload(Run *run, const Step *step) {
 
 /*
  * A driver's name is most often its module's, but not always (bochs-drm is in bochs): where there
- * is no such module, the device's own modalias knows.
+ * is no such module, the device's own modalias knows. What a blacklist holds back for another's
+ * sake (nouveau for nvidia's) comes only where the driver is not among the others.
  */
 static int make_driver_available(Writer *writer, PciAddress address, const char *driver) {
         const RunWrite what = describe_load(address, driver);
@@ -118,7 +119,9 @@ static int make_driver_available(Writer *writer, PciAddress address, const char 
         if (r == -ENOENT) {
                 r = sysfs_read_modalias(writer->root, address, modalias, sizeof(modalias));
                 if (r >= 0)
-                        r = load_for(writer, address, modalias);
+                        r = load_for(writer, address, modalias, MODULE_ALLOWED);
+                if (r >= 0 && !sysfs_has_driver(writer->root, driver))
+                        r = load_for(writer, address, modalias, MODULE_ANY);
         }
         return r < 0 ? r : 0;
 }
@@ -173,8 +176,13 @@ static int probe(Run *run, const Step *step) {
         r = sysfs_read_modalias(run->root, step->address, modalias, sizeof(modalias));
         if (r < 0)
                 return fail_step(run, step, r);
-        n_modules = load_for(run->writer, step->address, modalias);
+        n_modules = load_for(run->writer, step->address, modalias, MODULE_ALLOWED);
         r = probe_for_host(run, step);
+        /* A blacklisted driver is better than none, and would take the card from a better one. */
+        if (r == 0) {
+                n_modules = load_for(run->writer, step->address, modalias, MODULE_ANY);
+                r = probe_for_host(run, step);
+        }
         if (r < 0)
                 return fail_step(run, step, r);
         if (r == 0 && n_modules > 0)

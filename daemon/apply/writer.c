@@ -18,7 +18,6 @@
 #include "base/file.h"
 #include "base/time-span.h"
 #include "host/process.h"
-#include "module.h"
 #include "processes.h"
 #include "writer.h"
 
@@ -31,6 +30,7 @@ typedef enum Task {
         TASK_WRITE,
         TASK_LOAD,
         TASK_LOAD_FOR,
+        TASK_LOAD_ANY_FOR,
         TASK_UNLOAD,
 } Task;
 
@@ -49,7 +49,9 @@ static int carry_out(const Root *root, const Request *request) {
         case TASK_LOAD:
                 return module_load(root, request->text);
         case TASK_LOAD_FOR:
-                return module_load_for(root, request->text);
+                return module_load_for(root, request->text, MODULE_ALLOWED);
+        case TASK_LOAD_ANY_FOR:
+                return module_load_for(root, request->text, MODULE_ANY);
         case TASK_UNLOAD:
                 return module_unload(root, request->text);
         }
@@ -270,8 +272,10 @@ int writer_unload(Writer *writer, const RunWrite *what) {
         return ask_with(writer, what, TASK_UNLOAD, "", what->driver);
 }
 
-int writer_load_for(Writer *writer, const RunWrite *what, const char *modalias) {
-        return ask_with(writer, what, TASK_LOAD_FOR, "", modalias);
+int writer_load_for(Writer *writer, const RunWrite *what, const char *modalias,
+                    ModuleChoice choice) {
+        return ask_with(writer, what, choice == MODULE_ANY ? TASK_LOAD_ANY_FOR : TASK_LOAD_FOR, "",
+                        modalias);
 }
 
 void writer_close(Writer *writer) {

@@ -15,6 +15,7 @@
 
 #include "host/root.h"
 #include "model/run-writer.h"
+#include "module.h"
 #include "undo-log.h"
 
 /** A time span for every write, in the place of those below. */
@@ -69,7 +70,8 @@ _must_check_ int writer_load(Writer *writer, const RunWrite *what);
 _must_check_ int writer_unload(Writer *writer, const RunWrite *what);
 
 /** Loads the modules that are for a modalias; returns as module_load_for() and writer_write(). */
-_must_check_ int writer_load_for(Writer *writer, const RunWrite *what, const char *modalias);
+_must_check_ int writer_load_for(Writer *writer, const RunWrite *what, const char *modalias,
+                                 ModuleChoice choice);
 
 /** What is written from now on brings the host's drivers back: at boot it has some time of its own.
  */

@@ -159,7 +159,7 @@ int module_unload(const Root *root, const char *name) {
         return 0;
 }
 
-int module_load_for(const Root *root, const char *modalias) {
+int module_load_for(const Root *root, const char *modalias, ModuleChoice choice) {
         return 0;
 }
 

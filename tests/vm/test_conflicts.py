@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from modes import active, check_refused, drivers
+from modes import active, check_refused, drivers, overrides
 from pc import PC
+from test_replug import BY_HAND
 
 GPU, AUDIO = "0000:01:00.0", "0000:01:00.1"
 DRIVERCTL = f"/etc/driverctl.d/pci-{GPU}"
@@ -62,6 +63,31 @@ def test_ids_on_the_command_line(pc: PC) -> None:
     assert AUDIO not in text
     said = pc.ok("vfio-modectl switch passthrough --dry-run")
     assert "begin/start.sh loads or unloads bochs-drm, a driver of 0000:01:00.0" in said, said
+
+
+@pytest.mark.machine("gpu")
+def test_blacklisted_for_another(pc: PC) -> None:
+    """Of two modules for a card, as nouveau beside nvidia, the blacklisted one is not loaded, though nobody
+    knows what the card was on before.
+    """
+    alias = "alias pci:v00001234d00001111sv*sd*bc*sc*i*"
+    pc.write("/etc/modprobe.d/people.conf",
+             f"{alias} other\n{alias} bochs\ninstall other touch /root/other\nblacklist other\n")
+    pc.ok(f"{BY_HAND}modprobe -r bochs; vfio-modectl switch host")
+    assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
+    assert pc.run("test -e /root/other").rc == 1
+
+
+@pytest.mark.machine("gpu")
+def test_pci_stub(pc: PC) -> None:
+    """What pci-stub was told to take is not at home there."""
+    pc.ok(f"{BY_HAND}modprobe pci-stub; echo 1234 1111 > /sys/bus/pci/drivers/pci-stub/new_id; "
+          f"cd /sys/bus/pci/devices/{GPU}; echo > driver_override; echo {GPU} > driver/unbind; "
+          f"echo {GPU} > /sys/bus/pci/drivers/pci-stub/bind; vfio-modectl switch passthrough")
+    assert drivers(pc, GPU, AUDIO) == ["vfio-pci", "vfio-pci"]
+    pc.ok("vfio-modectl switch host")
+    assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
+    assert overrides(pc) == {}
 
 
 @pytest.mark.machine("gpu")

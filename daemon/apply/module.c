@@ -7,11 +7,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <libkmod.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "module.h"
 
 #define LIBRARY "libkmod.so.2"
+#define VFIO_PCI_MODULE "vfio_pci"
 
 typedef struct Kmod {
         void *library;
@@ -163,6 +165,39 @@ bool module_is_blacklisted_for(const Root *root, const char *modalias) {
 
         count_for(root, modalias, &any, &allowed);
         return any && !allowed;
+}
+
+/* vfio_pci itself is for every function, and no two variants are for the same one (6.12). */
+static void find_variant(const Kmod *kmod, ModuleVariant *variant) {
+        struct kmod_list *list = NULL, *allowed = NULL;
+        char alias[sizeof("vfio_") + sizeof(variant->modalias)];
+
+        (void)snprintf(alias, sizeof(alias), "vfio_%s", variant->modalias);
+        if (kmod->lookup(kmod->context, alias, &list) >= 0)
+                (void)kmod->filter(kmod->context, KMOD_FILTER_BLACKLIST, list, &allowed);
+        for (struct kmod_list *item = allowed; item; item = kmod->next(allowed, item)) {
+                struct kmod_module *module = kmod->get(item);
+                const char *name = kmod->name(module);
+
+                if (variant->name[0] == '\0' && strcmp(name, VFIO_PCI_MODULE) != 0 &&
+                    config_driver_is_valid(name))
+                        (void)snprintf(variant->name, sizeof(variant->name), "%s", name);
+                (void)kmod->module_unref(module);
+        }
+        (void)kmod->list_unref(allowed);
+        (void)kmod->list_unref(list);
+}
+
+int module_find_variants(const Root *root, ModuleVariant *variants, size_t n) {
+        _cleanup_(kmod_close) Kmod kmod = { 0 };
+        int r;
+
+        for (size_t i = 0; i < n; i++)
+                variants[i].name[0] = '\0';
+        r = kmod_open(root, &kmod);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                find_variant(&kmod, &variants[i]);
+        return r;
 }
 
 int module_config_visit(const Root *root, ModuleConfigVisit visit, void *userdata) {

@@ -7,9 +7,11 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/cleanup.h"
 #include "host/root.h"
+#include "model/config.h"
 
 /** What modprobe.d(5) and the kernel command line say of modules. */
 typedef enum ModuleConfig {
@@ -59,6 +61,22 @@ _must_check_ int module_load_for(const Root *root, const char *modalias, ModuleC
  * blacklist holds back. False where that cannot be told.
  */
 bool module_exists_for(const Root *root, const char *modalias);
+
+/** A function's modalias, and the module of the variant of vfio-pci for it; "": there is none. */
+typedef struct ModuleVariant {
+        char modalias[128];
+        char name[CONFIG_DRIVER_SIZE];
+} ModuleVariant;
+
+/**
+ * Finds the variants of vfio-pci that modules.alias has for functions ("vfio_pci:" in the place of
+ * "pci:", which no udev rule looks up); a blacklisted one is none.
+ *
+ * @variants: `modalias` is given, `name` is filled in
+ *
+ * Returns 0; else as module_load(), with every `name` "".
+ */
+_must_check_ int module_find_variants(const Root *root, ModuleVariant *variants, size_t n);
 
 /**
  * Visits every line of the kinds above, as libkmod reads them: also `modprobe.blacklist=` and

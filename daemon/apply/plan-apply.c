@@ -255,6 +255,18 @@ static int unbind(Run *run, const Step *step) {
         return r < 0 && r != -EUSERS ? fail_step(run, step, r) : r;
 }
 
+/* A variant may be called otherwise than its module, which is all that was known of it. */
+static Step with_driver(const Run *run, const Step *step) {
+        Step named = *step;
+
+        if ((step->kind == STEP_SET_OVERRIDE || step->kind == STEP_BIND) &&
+            driver_name_is_vfio(step->driver) && strcmp(step->driver, VFIO_DRIVER) != 0 &&
+            !sysfs_has_driver(run->root, step->driver) &&
+            sysfs_read_driver_of(run->root, step->driver, named.driver) < 0)
+                (void)memcpy(named.driver, step->driver, sizeof(named.driver));
+        return named;
+}
+
 static int take_step(Run *run, const Step *step) {
         int r = 0;
 
@@ -441,7 +453,7 @@ static RefusalKind apply_best_effort(Run *run) {
         if (pass_gate(run) != REFUSAL_NONE)
                 log_warning("%s", run->refusal->text);
         for (size_t i = 0; i < run->plan->n_steps; i++) {
-                const Step *step = &run->plan->steps[i];
+                const Step named = with_driver(run, &run->plan->steps[i]), *step = &named;
 
                 if (step_has_address(step) && has_failed(failed, n_failed, step->address))
                         continue;
@@ -468,7 +480,7 @@ static RefusalKind apply_or_undo(Run *run) {
         char text[PLAN_STEP_TEXT_SIZE];
 
         for (size_t i = 0; i < run->plan->n_steps; i++) {
-                const Step *step = &run->plan->steps[i];
+                const Step named = with_driver(run, &run->plan->steps[i]), *step = &named;
 
                 if (step->kind != STEP_HUGEPAGES && pass_gate(run) != REFUSAL_NONE)
                         return rollback(run);

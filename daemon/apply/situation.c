@@ -45,7 +45,7 @@ static void keep_units(RunState *state, const RunState *from) {
 }
 
 static bool is_on_the_host(const HomeFunction *home) {
-        return strcmp(home->driver_override, "vfio-pci") != 0 ||
+        return !driver_name_is_vfio(home->driver_override) ||
                (home->driver[0] != '\0' && !driver_name_is_vfio(home->driver));
 }
 
@@ -231,6 +231,43 @@ static void foresee_returns(Situation *now) {
         }
 }
 
+static bool is_taken(const Situation *now, const ConfigMode *mode, const Function *function) {
+        const ConfigDevice *device = config_device_of(&now->config, &now->host, function->address);
+
+        return device && mode->vfio_devices & UINT32_C(1) << (device - now->config.devices) &&
+               !function->on_vfio && !function_is_bridge(function);
+}
+
+/*
+ * Looked for only where the mode takes something, at boot as well: libkmod is opened for that, and
+ * once for all, but a boot and a switch must not lead to different drivers.
+ */
+static void foresee_variants(Situation *now) {
+        const ConfigMode *mode = config_find_mode(&now->config, now->mode);
+        ModuleVariant variants[RUN_STATE_FUNCTIONS_MAX];
+        Function *functions[RUN_STATE_FUNCTIONS_MAX];
+        size_t n = 0;
+
+        for (size_t i = 0; mode && i < now->host.n_functions && n < ARRAY_SIZE(variants); i++) {
+                functions[n] = &now->host.functions[i];
+                variants[n].name[0] = '\0';
+                if (is_taken(now, mode, functions[n]) &&
+                    sysfs_read_modalias(now->root, functions[n]->address, variants[n].modalias,
+                                        sizeof(variants[n].modalias)) >= 0)
+                        n++;
+        }
+        if (n == 0 || module_find_variants(now->root, variants, n) < 0)
+                return;
+        for (size_t i = 0; i < n; i++) {
+                Function *function = functions[i];
+
+                (void)memcpy(function->variant, variants[i].name, sizeof(function->variant));
+                function->variant_is_loaded =
+                        function->variant[0] != '\0' &&
+                        sysfs_read_driver_of(now->root, variants[i].name, function->variant) >= 0;
+        }
+}
+
 /* Pages that the boot loader's line reserved for a mode were never there before that mode, also
  * where the boot goes elsewhere after all. */
 static void claim_reserved_pages(Situation *now) {
@@ -255,6 +292,7 @@ RefusalKind situation_scan(Situation *now, Refusal *refusal) {
                                    strerror(-r));
         foresee_drivers(now);
         foresee_returns(now);
+        foresee_variants(now);
         claim_reserved_pages(now);
         return REFUSAL_NONE;
 }

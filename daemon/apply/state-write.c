@@ -14,6 +14,7 @@
 #include "host/config-load.h"
 #include "host/state-files.h"
 #include "state-write.h"
+#include "sysfs.h"
 
 int run_dir_make(const Root *root) {
         return mkdirat(root->fd, RUN_DIR, 0755) < 0 && errno != EEXIST ? -errno : 0;
@@ -101,6 +102,18 @@ static int remove_marks(DIR *dir, const PciAddress *addresses, size_t n) {
         }
 }
 
+/* For udev's IMPORT. */
+static int fill_mark(const Root *root, PciAddress address, int mark) {
+        char driver[CONFIG_DRIVER_SIZE];
+
+        if (ftruncate(mark, 0) < 0)
+                return -errno;
+        if (sysfs_read_driver(root, address, driver) < 0 || !driver_name_is_vfio(driver) ||
+            strcmp(driver, VFIO_DRIVER) == 0)
+                return 0;
+        return dprintf(mark, "VFIO_MODE_DRIVER=%s\n", driver) < 0 ? -errno : 0;
+}
+
 int marks_write(const Root *root, const PciAddress *addresses, size_t n) {
         _cleanup_closedir_ DIR *dir = NULL;
         int r;
@@ -119,6 +132,7 @@ int marks_write(const Root *root, const PciAddress *addresses, size_t n) {
                               O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
                 if (mark < 0)
                         return -errno;
+                r = fill_mark(root, addresses[i], mark);
         }
         return r;
 }

@@ -27,7 +27,8 @@ _must_check_ int accepted_write(const Root *root, const Config *config);
 /**
  * Leaves a file /run/vfio-mode/vfio/ADDRESS for every function that is wanted on vfio-pci, and no
  * other: units/79-vfio-mode.rules sets the driver_override of a function that comes back if it
- * finds one.
+ * finds one. It is empty, but for a function that is on a variant of vfio-pci now, whose driver it
+ * names.
  *
  * Returns 0 or a negative errno.
  */

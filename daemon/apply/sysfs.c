@@ -3,6 +3,7 @@
  * bind and unbind take the whole address; a lone newline clears driver_override, while a write of
  * zero bytes succeeds and does nothing (kernel 6.1, 6.12).
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,6 +47,26 @@ bool sysfs_has_driver(const Root *root, const char *driver) {
         SysfsPath path;
 
         return faccessat(root->fd, driver_path(driver, "bind", path), F_OK, 0) == 0;
+}
+
+int sysfs_read_driver_of(const Root *root, const char *module,
+                         char ret[static CONFIG_DRIVER_SIZE]) {
+        static const char bus[] = "pci:";
+        _cleanup_closedir_ DIR *dir = NULL;
+        const struct dirent *entry;
+        SysfsPath path;
+
+        (void)snprintf(path, sizeof(path), "sys/module/%s/drivers", module);
+        dir = file_open_dir_at(root->fd, path);
+        while (dir && (entry = readdir(dir))) {
+                const char *name = entry->d_name + strlen(bus);
+
+                if (strncmp(entry->d_name, bus, strlen(bus)) != 0 || !config_driver_is_valid(name))
+                        continue;
+                (void)snprintf(ret, CONFIG_DRIVER_SIZE, "%s", name);
+                return 0;
+        }
+        return -ENOENT;
 }
 
 static RunWrite describe(RunWriteKind kind, PciAddress address, const char *driver) {

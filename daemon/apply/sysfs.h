@@ -51,6 +51,14 @@ _must_check_ int sysfs_read_driver(const Root *root, PciAddress address,
 /** Whether a driver of that name is registered. */
 bool sysfs_has_driver(const Root *root, const char *driver);
 
+/**
+ * Finds the PCI driver that a module has registered, which may have another name.
+ *
+ * Returns 0; -ENOENT where the module is not loaded or has none.
+ */
+_must_check_ int sysfs_read_driver_of(const Root *root, const char *module,
+                                      char ret[static CONFIG_DRIVER_SIZE]);
+
 /** Reads the function's modalias. Returns 0 or the error of reading. */
 _must_check_ int sysfs_read_modalias(const Root *root, PciAddress address, char *buffer,
                                      size_t size);

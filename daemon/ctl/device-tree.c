@@ -66,7 +66,7 @@ static bool plan_touches(const Plan *plan, PciAddress address) {
 
 static const char *wanted_driver(const Tree *tree, const ModePlan *plan, const DeviceEntry *entry) {
         if (device_is_wanted_on_vfio(tree->config, plan->mode, entry->device))
-                return VFIO_PCI;
+                return function_vfio_driver(entry->function);
         return device_host_driver(entry->device, entry->function, &tree->machine->moved);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bind-error.h"
+#include "host.h"
 
 typedef struct Meaning {
         int error;
@@ -21,7 +22,7 @@ static const Meaning vfio_meanings[] = {
           "it is bound to another driver already, or has virtual functions enabled; disable those first" },
         { ENODEV,
           "it vanished, or something changed its driver_override; look for another tool that manages it" },
-        { ENOENT, "the vfio-pci driver is not there; is the module installed for this kernel?" },
+        { ENOENT, "the VFIO driver is not there; is the module installed for this kernel?" },
         { EPERM, "the kernel forbids it; is it locked down?" },
 };
 
@@ -50,7 +51,7 @@ const char *bind_error_format(PciAddress address, const char *driver, int error,
         const char *meaning;
 
         (void)pci_address_format(address, text);
-        if (strcmp(driver, "vfio-pci") == 0)
+        if (driver_name_is_vfio(driver))
                 meaning = look_up(vfio_meanings, ARRAY_SIZE(vfio_meanings), -error);
         else
                 meaning = look_up(host_meanings, ARRAY_SIZE(host_meanings), -error);

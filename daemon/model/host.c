@@ -13,6 +13,12 @@ const Function *host_find(const Host *host, PciAddress address) {
         return NULL;
 }
 
+const char *function_vfio_driver(const Function *function) {
+        if (function->on_vfio)
+                return function->driver;
+        return function->variant[0] != '\0' ? function->variant : VFIO_DRIVER;
+}
+
 bool driver_name_is_vfio(const char *driver) {
         return strstr(driver, "vfio") != NULL;
 }

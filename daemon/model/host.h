@@ -21,6 +21,8 @@
 #define PCI_CLASS_BASE_BRIDGE 0x06u
 #define PCI_CLASS_VGA 0x0300u
 
+#define VFIO_DRIVER "vfio-pci" /* for whatever has no variant of it */
+
 #define HOLDER_UNSEEN (-1)
 
 /** A process that has a device node open. */
@@ -37,6 +39,9 @@ typedef struct Function {
         uint32_t class_code;                      /**< 24 bits */
         char driver[CONFIG_DRIVER_SIZE];          /**< "": none is bound */
         char driver_override[CONFIG_DRIVER_SIZE]; /**< "": unset; what is longer is cut */
+        char variant[CONFIG_DRIVER_SIZE]; /**< of vfio-pci, for this function: the driver, or its
+                                             module where that is not loaded; "": none */
+        bool variant_is_loaded;
         Holder holder;   /**< of its VFIO node, when it is on a vfio driver */
         int iommu_group; /**< -1: in none */
         bool on_vfio;    /**< bound to vfio-pci or a variant of it */
@@ -60,7 +65,10 @@ typedef struct Host {
 /** Finds a function by its address; NULL where the kernel has none, or it was not looked at. */
 const Function *host_find(const Host *host, PciAddress address);
 
-/** Whether a driver's name is that of vfio-pci or a variant of it: no home, whoever bound it. */
+/** The VFIO driver that it is on, or is to have: the variant for it, else vfio-pci. */
+const char *function_vfio_driver(const Function *function);
+
+/** Whether a driver's name is that of vfio-pci or a variant of it. */
 bool driver_name_is_vfio(const char *driver);
 
 /** Whether a driver only keeps a function from the host's: no home, whoever bound it. That is

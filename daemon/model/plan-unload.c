@@ -87,7 +87,8 @@ static void add_unload(Planner *planner) {
                         continue;
                 if (!first)
                         first = function;
-                planner_add_step(planner, STEP_SET_OVERRIDE, function, VFIO_DRIVER);
+                planner_add_step(planner, STEP_SET_OVERRIDE, function,
+                                 function_vfio_driver(function));
         }
         for (size_t i = 0; i + 1 < stack->n_modules; i++)
                 planner_add_step(planner, STEP_UNLOAD_MODULE, first, stack->modules[i].name)
@@ -118,7 +119,7 @@ bool plan_unload_take(Planner *planner, const Function *function) {
         if (!planner->unloads)
                 add_unload(planner);
         planner->unloads = true;
-        planner_add_step(planner, STEP_BIND, function, VFIO_DRIVER);
+        planner_add_step(planner, STEP_BIND, function, function_vfio_driver(function));
         return true;
 }
 

@@ -351,23 +351,23 @@ Step *planner_add_step(Planner *planner, StepKind kind, const Function *function
         return step;
 }
 
-/* On vfio-pci by another's doing (new_id, ids=) is as good; what we put there keeps our override.
- */
+/* On a VFIO driver by another's doing (new_id, ids=) is as good; what we put there keeps our
+ * override. */
 static void add_take(Planner *planner, const Function *function) {
-        bool placed = function->on_vfio &&
-                      (strcmp(function->driver, VFIO_DRIVER) != 0 ||
-                       !run_state_find_home(planner->input->state, function->address));
+        bool placed =
+                function->on_vfio && !run_state_find_home(planner->input->state, function->address);
+        const char *driver = function_vfio_driver(function);
 
         if (plan_unload_take(planner, function))
                 return;
-        if (!placed && strcmp(function->driver_override, VFIO_DRIVER) != 0)
-                planner_add_step(planner, STEP_SET_OVERRIDE, function, VFIO_DRIVER);
+        if (!placed && strcmp(function->driver_override, driver) != 0)
+                planner_add_step(planner, STEP_SET_OVERRIDE, function, driver);
         if (function->on_vfio)
                 return;
         plan_note_no_return(planner->plan, function);
         if (function->driver[0] != '\0')
                 planner_add_step(planner, STEP_UNBIND, function, function->driver);
-        planner_add_step(planner, STEP_BIND, function, VFIO_DRIVER);
+        planner_add_step(planner, STEP_BIND, function, driver);
 }
 
 /* A host driver in use is never taken away from under the host, also where another one was wanted.
@@ -412,22 +412,42 @@ static void add_return(Planner *planner, const Want *want) {
         }
 }
 
+static bool loads(const Planner *planner, const char *module) {
+        for (size_t i = 0; i < planner->plan->n_steps; i++)
+                if (planner->plan->steps[i].kind == STEP_LOAD_MODULE &&
+                    strcmp(planner->plan->steps[i].driver, module) == 0)
+                        return true;
+        return false;
+}
+
+/* A driver has to be known before an override can name it. */
+static void add_vfio_modules(Planner *planner) {
+        const Host *host = planner->input->host;
+        bool takes = false;
+
+        for (size_t i = 0; i < planner->n_wants; i++) {
+                const Function *function = planner->wants[i].function;
+                const char *driver = function_vfio_driver(function);
+
+                if (!planner->wants[i].vfio || function->on_vfio)
+                        continue;
+                takes = true;
+                if (!(function->variant[0] != '\0' ? function->variant_is_loaded
+                                                   : host->vfio_pci) &&
+                    !loads(planner, driver))
+                        planner_add_step(planner, STEP_LOAD_MODULE, NULL, driver);
+        }
+        if (takes && !host->vfio_iommu_type1)
+                planner_add_step(planner, STEP_LOAD_MODULE, NULL, VFIO_IOMMU_MODULE);
+}
+
 /*
  * Whoever gets the display back gets it first; whoever loses it loses it last, when everything else
  * has worked. i915 and xe are pinned by the audio function's component, which is one more reason.
  */
 static void add_steps(Planner *planner) {
-        const Host *host = planner->input->host;
-        bool takes = false;
-
         plan_hugepages_raise(planner->input, planner->mode, planner->plan);
-        for (size_t i = 0; i < planner->n_wants; i++)
-                takes |= planner->wants[i].vfio && !planner->wants[i].function->on_vfio;
-        if (takes && !host->vfio_pci)
-                planner_add_step(planner, STEP_LOAD_MODULE, NULL, VFIO_DRIVER);
-        if (takes && !host->vfio_iommu_type1)
-                planner_add_step(planner, STEP_LOAD_MODULE, NULL, VFIO_IOMMU_MODULE);
-
+        add_vfio_modules(planner);
         for (int display = 1; display >= 0; display--)
                 for (size_t i = 0; i < planner->n_wants; i++)
                         if (!planner->wants[i].vfio && !planner->wants[i].stays &&

@@ -16,7 +16,7 @@
 #include "run-state.h"
 #include "session.h"
 
-#define PLAN_STEPS_MAX (4 * RUN_STATE_FUNCTIONS_MAX + 2 * MODULE_STACK_MAX + 8)
+#define PLAN_STEPS_MAX (5 * RUN_STATE_FUNCTIONS_MAX + 2 * MODULE_STACK_MAX + 8)
 #define PLAN_STOPS_MAX 64
 #define PLAN_NOTES_MAX 16
 #define PLAN_STEP_TEXT_SIZE 160
@@ -39,8 +39,10 @@ typedef enum StepKind {
 
 typedef struct Step {
         StepKind kind;
-        PciAddress address;              /**< where step_has_address() */
-        char driver[CONFIG_DRIVER_SIZE]; /**< not of STEP_PROBE, STEP_COLDPLUG and STEP_HUGEPAGES */
+        PciAddress address; /**< where step_has_address() */
+        /** Not of STEP_PROBE, STEP_COLDPLUG and STEP_HUGEPAGES. A variant of vfio-pci goes by its
+         * module's name until that is loaded. */
+        char driver[CONFIG_DRIVER_SIZE];
         unsigned n_users;  /**< of STEP_UNLOAD_MODULE: who uses it now, besides other modules */
         HugepageSize size; /**< of STEP_HUGEPAGES, as are the rest */
         uint64_t pages_before;

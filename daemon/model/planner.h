@@ -9,8 +9,6 @@
 
 #include "plan.h"
 
-#define VFIO_DRIVER "vfio-pci"
-
 typedef struct Want {
         const Function *function;
         const ConfigDevice *device; /**< NULL: only moved by us earlier */

@@ -77,7 +77,7 @@ const char *machine_wanted_driver(const Machine *machine, const DeviceEntry *ent
         if (!mode || !entry->function)
                 return NULL;
         return device_is_wanted_on_vfio(config, mode, entry->device)
-                       ? VFIO_PCI
+                       ? function_vfio_driver(entry->function)
                        : device_host_driver(entry->device, entry->function, &machine->moved);
 }
 

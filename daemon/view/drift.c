@@ -25,7 +25,7 @@ static void add_function(const Machine *machine, const Plan *plan, const Functio
         else
                 lines_add(ret, "%s is on %s, mode '%s' has it on %s", address,
                           driver_word(function->driver, "no driver"), plan->mode,
-                          vfio ? VFIO_PCI
+                          vfio ? function_vfio_driver(function)
                                : driver_word(device_host_driver(device, function, &machine->moved),
                                              "its host driver"));
 }

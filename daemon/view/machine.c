@@ -61,7 +61,7 @@ static void read_state(Machine *machine) {
                 const HomeFunction *home = &machine->undo.homes[i];
 
                 /* As vfio-mode-apply reads it: only a mode says what belongs on vfio-pci. */
-                if (strcmp(home->driver_override, VFIO_PCI) == 0)
+                if (driver_name_is_vfio(home->driver_override))
                         continue;
                 if (run_state_add_home(&machine->moved, home) < 0)
                         break;

@@ -14,8 +14,6 @@
 #include "model/run-state.h"
 #include "words.h"
 
-#define VFIO_PCI "vfio-pci"
-
 /** A configuration that was read; `result` is what config_load() returned. */
 typedef struct MachineConfig {
         int result;

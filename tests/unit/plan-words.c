@@ -53,6 +53,8 @@ void machine_add(Machine *machine, const Words *words) {
         function.holder.pid = words->holder;
         COPY(function.holder.command, words->holder > 0 ? "qemu-system-x86" : "");
         COPY(function.driver, driver);
+        COPY(function.variant, words->wants ? words->wants : "");
+        function.variant_is_loaded = words->wants_loaded;
         COPY(function.driver_override, words->override ? words->override : "");
         if (!words->native && !function.on_vfio)
                 native = driver;
@@ -106,7 +108,7 @@ static bool matches(const Machine *machine, const Function *function, const char
 
 static void set_driver(Function *function, const char *driver) {
         COPY(function->driver, driver);
-        function->on_vfio = strcmp(driver, "vfio-pci") == 0;
+        function->on_vfio = driver_name_is_vfio(driver);
 }
 
 static bool probe_step(const Machine *machine, Function *function) {
@@ -114,7 +116,7 @@ static bool probe_step(const Machine *machine, Function *function) {
 
         if (function->driver[0] != '\0')
                 return true;
-        if (strcmp(function->driver_override, "vfio-pci") == 0 ||
+        if (driver_name_is_vfio(function->driver_override) ||
             matches(machine, function, machine->natives[i]))
                 set_driver(function, function->driver_override[0] != '\0'
                                              ? function->driver_override
@@ -127,11 +129,17 @@ void machine_coldplug(Machine *machine) {
                 (void)probe_step(machine, &machine->host.functions[i]);
 }
 
+static bool is_loaded(const Machine *machine, const Function *function, const char *driver) {
+        return strcmp(driver, "vfio-pci") == 0 ? machine->host.vfio_pci
+                                               : function->variant_is_loaded;
+}
+
 static bool bind_step(const Machine *machine, Function *function, const Step *step) {
         if (function->driver[0] != '\0' || !matches(machine, function, step->driver))
                 return false;
-        if (strcmp(step->driver, "vfio-pci") == 0 &&
-            (function->iommu_group < 0 || function_is_bridge(function) || !machine->host.vfio_pci))
+        if (driver_name_is_vfio(step->driver) &&
+            (function->iommu_group < 0 || function_is_bridge(function) ||
+             !is_loaded(machine, function, step->driver)))
                 return false;
         set_driver(function, step->driver);
         return true;
@@ -157,6 +165,9 @@ static bool take_step(Machine *machine, const Step *step) {
         if (step->kind == STEP_LOAD_MODULE) {
                 machine->host.vfio_pci |= strcmp(step->driver, "vfio-pci") == 0;
                 machine->host.vfio_iommu_type1 |= strcmp(step->driver, "vfio_iommu_type1") == 0;
+                for (size_t i = 0; i < machine->host.n_functions; i++)
+                        machine->host.functions[i].variant_is_loaded |=
+                                strcmp(machine->host.functions[i].variant, step->driver) == 0;
                 return true;
         }
         if (step->kind == STEP_RELOAD_MODULE)

@@ -18,6 +18,8 @@ typedef struct Words {
                 native; /**< what its modalias picks; NULL: as @driver, unless that is a vfio one */
         const char *override;
         const char *variant; /**< @driver is this variant of vfio-pci */
+        const char *wants;   /**< the variant that there is for it */
+        bool wants_loaded;   /**< and its module is loaded */
         int group;           /**< 0: none */
         int holder;          /**< PID */
         bool boot_vga;

@@ -73,6 +73,11 @@ static const Kind kinds[] = {
 static void find_words(Random *random, const Kind *kind, Words *words) {
         bool is_bridge = kind->class_code >> 16 == PCI_CLASS_BASE_BRIDGE;
 
+        if (chance(random, 10)) {
+                words->wants = "some-vfio-pci";
+                words->wants_loaded = chance(random, 50);
+        }
+
         words->native = kind->native;
         words->driver = kind->native;
         if (is_bridge || words->group == 0 || chance(random, 60))

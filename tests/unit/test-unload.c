@@ -159,6 +159,10 @@ int module_unload(const Root *root, const char *name) {
         return 0;
 }
 
+int module_find_variants(const Root *root, ModuleVariant *variants, size_t n) {
+        return -EOPNOTSUPP;
+}
+
 int module_load_for(const Root *root, const char *modalias, ModuleChoice choice) {
         return 0;
 }

@@ -46,14 +46,14 @@ vfio-devices = nic
 """
 
 _BUILD = """
-cp /mnt/source/Makefile /mnt/source/vfio_mode_faulty.c /mnt/output
+cp /mnt/source/* /mnt/output
 make -s -C /usr/src/linux-headers-*-amd64 M=/mnt/output modules
-strip --strip-debug /mnt/output/vfio_mode_faulty.ko
+strip --strip-debug /mnt/output/*.ko
 """
 
 
-def module(suite: str) -> Path:
-    """The driver for a suite's kernel."""
+def module(suite: str, name: str = "vfio_mode_faulty") -> Path:
+    """A driver of faulty/ for a suite's kernel."""
     source = HERE / "faulty"
     key = cache.key(image.tree(image.SUITES[suite]).parent.name,
                     cache.key_of_files(source.iterdir(), source), _BUILD)
@@ -61,12 +61,13 @@ def module(suite: str) -> Path:
     def build(partial: Path) -> None:
         (partial / "build").mkdir()
         image.in_guest_tree(suite, _BUILD, source, partial / "build")
-        shutil.copy(partial / "build" / "vfio_mode_faulty.ko", partial)
+        for built in (partial / "build").glob("*.ko"):
+            shutil.copy(built, partial)
         cache.remove(partial / "build")
 
     directory = cache.once(cache.root() / suite / f"faulty-{key}", build)
     cache.prune(directory.parent, "faulty-*", keep=2)
-    return directory / "vfio_mode_faulty.ko"
+    return directory / f"{name}.ko"
 
 
 def plug_in(pc: PC, config: str = CONFIG) -> None:

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "framebuffer.h"
 #include "hugepages.h"
+#include "load.h"
 #include "model/bind-error.h"
 #include "picture.h"
 #include "plan-apply.h"
@@ -56,24 +58,10 @@ static int fail_bind(Run *run, const Step *step, const char *driver, int error) 
         return error < 0 ? error : -ENODEV;
 }
 
-static RunWrite describe_load(PciAddress address, const char *module) {
-        RunWrite write = { .kind = RUN_WRITE_LOAD, .address = address };
-
-        (void)snprintf(write.driver, sizeof(write.driver), "%s", module);
-        return write;
-}
-
-static int load_for(Writer *writer, PciAddress address, const char *modalias, ModuleChoice choice) {
-        const RunWrite what = describe_load(address, "");
-
-        return writer_load_for(writer, &what, modalias, choice);
-}
-
 static int load_module(Run *run, const Step *step) {
-        const RunWrite what = describe_load(step->address, step->driver);
         int r;
 
-        r = writer_load(run->writer, &what);
+        r = load_by_name(run->writer, step->address, step->driver);
         if (r < 0) {
                 (void)refusal_set(
                         run->refusal, REFUSAL_MODULE_UNAVAILABLE,
@@ -86,10 +74,9 @@ static int load_module(Run *run, const Step *step) {
 
 /* What a screen may need besides its driver; what the driver is there for comes first. */
 static int reload_module(const Run *run, const Step *step) {
-        const RunWrite what = describe_load(step->address, step->driver);
         int r;
 
-        r = writer_load(run->writer, &what);
+        r = load_by_name(run->writer, step->address, step->driver);
         if (r < 0 && !run->writer->is_stuck)
                 log_warning_errno(r, "The module %s cannot be loaded again: %m", step->driver);
         return run->writer->is_stuck ? r : 0;
@@ -101,29 +88,6 @@ static int unload(Run *run, const Step *step) {
         r = unload_module(run->writer, run->undo, step->address, step->driver, run->plan->early,
                           run->refusal);
         return r < 0 && r != -EBUSY ? fail_step(run, step, r) : r;
-}
-
-/*
- * A driver's name is most often its module's, but not always (bochs-drm is in bochs): where there
- * is no such module, the device's own modalias knows. What a blacklist holds back for another's
- * sake (nouveau for nvidia's) comes only where the driver is not among the others.
- */
-static int make_driver_available(Writer *writer, PciAddress address, const char *driver) {
-        const RunWrite what = describe_load(address, driver);
-        char modalias[128];
-        int r;
-
-        if (sysfs_has_driver(writer->root, driver))
-                return 0;
-        r = writer_load(writer, &what);
-        if (r == -ENOENT) {
-                r = sysfs_read_modalias(writer->root, address, modalias, sizeof(modalias));
-                if (r >= 0)
-                        r = load_for(writer, address, modalias, MODULE_ALLOWED);
-                if (r >= 0 && !sysfs_has_driver(writer->root, driver))
-                        r = load_for(writer, address, modalias, MODULE_ANY);
-        }
-        return r < 0 ? r : 0;
 }
 
 /*
@@ -151,7 +115,7 @@ static bool take_from_grabber(const Run *run, const Step *step) {
 static int bind(Run *run, const Step *step) {
         int r;
 
-        r = make_driver_available(run->writer, step->address, step->driver);
+        r = load_driver(run->writer, step->address, step->driver);
         if (r >= 0)
                 r = sysfs_bind(run->writer, step->address, step->driver);
         if (r <= 0 && !run->writer->is_stuck && take_from_grabber(run, step))
@@ -170,17 +134,14 @@ static int probe_for_host(const Run *run, const Step *step) {
 
 /* A function for which the system has no driver at all was at home without one. */
 static int probe(Run *run, const Step *step) {
-        char modalias[128], text[PCI_ADDRESS_SIZE];
+        char text[PCI_ADDRESS_SIZE];
         int r, n_modules;
 
-        r = sysfs_read_modalias(run->root, step->address, modalias, sizeof(modalias));
-        if (r < 0)
-                return fail_step(run, step, r);
-        n_modules = load_for(run->writer, step->address, modalias, MODULE_ALLOWED);
+        n_modules = load_for(run->writer, step->address, MODULE_ALLOWED);
         r = probe_for_host(run, step);
         /* A blacklisted driver is better than none, and would take the card from a better one. */
         if (r == 0) {
-                n_modules = load_for(run->writer, step->address, modalias, MODULE_ANY);
+                n_modules = load_for(run->writer, step->address, MODULE_ANY);
                 r = probe_for_host(run, step);
         }
         if (r < 0)
@@ -282,6 +243,12 @@ static int take_step(Run *run, const Step *step) {
                 break;
         case STEP_UNBIND:
                 return unbind(run, step);
+        case STEP_RELEASE_FRAMEBUFFER:
+                r = framebuffer_release(run->writer, step->address, step->driver);
+                break;
+        case STEP_RETURN_FRAMEBUFFER:
+                framebuffer_return_if_dark(run->writer, step->address, step->driver);
+                return run->writer->is_stuck ? -ETIMEDOUT : 0;
         case STEP_BIND:
                 return bind(run, step);
         case STEP_PROBE:
@@ -309,6 +276,7 @@ static int note_home(Run *run, const Step *step) {
                 return 0;
         (void)memcpy(home.driver, function->driver, sizeof(home.driver));
         (void)memcpy(home.driver_override, function->driver_override, sizeof(home.driver_override));
+        (void)memcpy(home.framebuffer, function->framebuffer, sizeof(home.framebuffer));
         home.had_picture = function_is_display(function) && !function->on_vfio &&
                            picture_is_there(run->root, step->address);
         /* Before udev's coldplug nobody has set any. */
@@ -327,7 +295,7 @@ static int rebind(Writer *writer, const HomeFunction *home) {
 
         r = sysfs_set_override(writer, home->address, home->driver);
         /* Where it cannot be loaded there is nothing to bind to, which is said then. */
-        if (r >= 0 && make_driver_available(writer, home->address, home->driver) >= 0)
+        if (r >= 0 && load_driver(writer, home->address, home->driver) >= 0)
                 r = sysfs_bind(writer, home->address, home->driver);
         return r == 0 ? -ENODEV : r;
 }
@@ -354,6 +322,8 @@ static int put_back(const Run *run, const HomeFunction *home) {
                         r = rebind(writer, home);
         }
         error = sysfs_set_override(writer, home->address, home->driver_override);
+        if (home->framebuffer[0] != '\0' && !writer->is_stuck)
+                framebuffer_return(writer, home->address, home->framebuffer);
         if (r >= 0)
                 power_put_back(writer, home);
         if (r >= 0)
@@ -455,7 +425,8 @@ static RefusalKind apply_best_effort(Run *run) {
         for (size_t i = 0; i < run->plan->n_steps; i++) {
                 const Step named = with_driver(run, &run->plan->steps[i]), *step = &named;
 
-                if (step_has_address(step) && has_failed(failed, n_failed, step->address))
+                if (step_has_address(step) && step->kind != STEP_RETURN_FRAMEBUFFER &&
+                    has_failed(failed, n_failed, step->address))
                         continue;
                 log_info("%s", step_format(step, text));
                 /* Without its line in the log a step is taken all the same: the screen comes first.

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/config-load.h"
+#include "host/firmware-framebuffer.h"
 #include "host/host-plan.h"
 #include "host/host-scan.h"
 #include "host/process.h"
@@ -238,6 +239,22 @@ static bool is_taken(const Situation *now, const ConfigMode *mode, const Functio
                !function->on_vfio && !function_is_bridge(function);
 }
 
+/* vfio-pci takes it off a VGA itself, and off no other display (kernel 6.1, 6.12). */
+static void foresee_framebuffers(Situation *now) {
+        const ConfigMode *mode = config_find_mode(&now->config, now->mode);
+
+        for (size_t i = 0; mode && i < now->host.n_functions; i++) {
+                Function *function = &now->host.functions[i];
+
+                if (!function_is_display(function) || function->class_code >> 8 == PCI_CLASS_VGA ||
+                    !is_taken(now, mode, function))
+                        continue;
+                if (firmware_framebuffer_find(now->root, function->address, function->framebuffer) <
+                    0)
+                        function->framebuffer[0] = '\0';
+        }
+}
+
 /*
  * Looked for only where the mode takes something, at boot as well: libkmod is opened for that, and
  * once for all, but a boot and a switch must not lead to different drivers.
@@ -293,6 +310,7 @@ RefusalKind situation_scan(Situation *now, Refusal *refusal) {
         foresee_drivers(now);
         foresee_returns(now);
         foresee_variants(now);
+        foresee_framebuffers(now);
         claim_reserved_pages(now);
         return REFUSAL_NONE;
 }

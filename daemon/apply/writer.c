@@ -121,9 +121,11 @@ uint64_t writer_deadline(const Writer *writer, RunWriteKind kind) {
         case RUN_WRITE_LOAD:
         case RUN_WRITE_POWER:
         case RUN_WRITE_D3COLD:
+        case RUN_WRITE_RETURN:
                 return WRITER_PROBE_USEC;
         case RUN_WRITE_UNBIND:
         case RUN_WRITE_UNLOAD: /* calls the driver's remove() */
+        case RUN_WRITE_RELEASE:
                 return WRITER_UNBIND_USEC;
         default:
                 return WRITER_OTHER_USEC;

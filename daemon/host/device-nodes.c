@@ -228,7 +228,8 @@ int device_nodes_add(const Root *root, const Function *function, DeviceNodes *no
         r = add_below(root, address, nodes);
         if (r >= 0 && function->on_vfio)
                 r = add_vfio_group(root, function, nodes);
-        if (r >= 0 && function->boot_vga && !function->on_vfio)
+        if (r >= 0 && (function->boot_vga || function->framebuffer[0] != '\0') &&
+            !function->on_vfio)
                 r = add_firmware_framebuffer(root, address, nodes);
         if (r >= 0 && strcmp(function->driver, "amdgpu") == 0)
                 r = add_from(root, "sys/class/kfd/kfd", address, nodes);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Only a VGA has `boot_vga`. What else shows the console (class 0380) is known by its framebuffer,
- * be it its driver's or the firmware's, which lies below the function (but on a kernel 6.1 the
- * firmware's does not; kernel 6.12).
+ * be it its driver's or the firmware's, which lies below the function; on a kernel 6.1 the
+ * firmware's does not, and is known by the memory that it claims.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "firmware-framebuffer.h"
 #include "model/host.h"
 #include "needs-screens.h"
 
@@ -20,11 +21,12 @@
 typedef struct Screens {
         const Root *root;
         Needs *needs;
-        PciAddress console; /* 0000:00:00.0: of no function */
+        PciAddress console;      /* 0000:00:00.0: of no function */
+        bool console_is_nowhere; /* its framebuffer lies below no function */
 } Screens;
 
 /* The console is on the first that there is, unless somebody has moved it (con2fbmap). */
-static int find_console(const Root *root, PciAddress *ret) {
+static int find_console(const Root *root, Screens *ret) {
         char name[8], target[PATH_MAX];
         Need need = { 0 };
         int r = -ENOENT;
@@ -36,7 +38,8 @@ static int find_console(const Root *root, PciAddress *ret) {
         if (r >= 0)
                 r = need_read_path(root, target, &need);
         if (r >= 0 && need.n_path > 0)
-                *ret = need.path[need.n_path - 1];
+                ret->console = need.path[need.n_path - 1];
+        ret->console_is_nowhere = r >= 0 && need.n_path == 0;
         return r == -ENOSPC ? r : 0;
 }
 
@@ -80,7 +83,9 @@ static int visit_function(void *userdata, const char *name) {
             pci_modalias_parse(read_line(screens->root, name, "modalias", text), &modalias) < 0 ||
             modalias.class_code >> 16 != PCI_CLASS_BASE_DISPLAY)
                 return 0;
-        need.shows_console = pci_address_compare(address, screens->console) == 0;
+        need.shows_console = pci_address_compare(address, screens->console) == 0 ||
+                             (screens->console_is_nowhere &&
+                              firmware_framebuffer_claims(screens->root, address));
         if (!need.shows_console && modalias.class_code >> 8 == PCI_CLASS_3D)
                 return 0;
         r = read_path(screens->root, name, address, &need);
@@ -99,6 +104,6 @@ int needs_scan_screens(const Root *root, Needs *ret) {
         Screens screens = { .root = root, .needs = ret };
         int r;
 
-        r = find_console(root, &screens.console);
+        r = find_console(root, &screens);
         return r < 0 ? r : needs_for_each_entry(root, PCI_DIR, visit_function, &screens);
 }

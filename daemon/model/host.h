@@ -42,9 +42,11 @@ typedef struct Function {
         char variant[CONFIG_DRIVER_SIZE]; /**< of vfio-pci, for this function: the driver, or its
                                              module where that is not loaded; "": none */
         bool variant_is_loaded;
-        Holder holder;   /**< of its VFIO node, when it is on a vfio driver */
-        int iommu_group; /**< -1: in none */
-        bool on_vfio;    /**< bound to vfio-pci or a variant of it */
+        char framebuffer[CONFIG_DRIVER_SIZE]; /**< the firmware's platform device on this display,
+                                                 where the kernel does not take it off; "": none */
+        Holder holder;                        /**< of its VFIO node, when it is on a vfio driver */
+        int iommu_group;                      /**< -1: in none */
+        bool on_vfio;                         /**< bound to vfio-pci or a variant of it */
         bool boot_vga;
         bool is_held;       /**< a process has a node of it open; looked at on the way back only */
         bool cannot_return; /**< once taken: no driver is known that it could have on the host */

@@ -20,7 +20,8 @@ void plan_note(Plan *plan, const char *format, ...) {
 void plan_note_no_return(Plan *plan, const Function *function) {
         char address[PCI_ADDRESS_SIZE];
 
-        if (!function->cannot_return)
+        /* The firmware's picture is bound to it again. */
+        if (!function->cannot_return || function->framebuffer[0] != '\0')
                 return;
         (void)pci_address_format(function->address, address);
         if (function->driver[0] == '\0')

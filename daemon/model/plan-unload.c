@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "plan-notes.h"
+#include "plan-take.h"
 #include "plan-unload.h"
 
 #define REASON_SIZE 80
@@ -119,7 +120,7 @@ bool plan_unload_take(Planner *planner, const Function *function) {
         if (!planner->unloads)
                 add_unload(planner);
         planner->unloads = true;
-        planner_add_step(planner, STEP_BIND, function, function_vfio_driver(function));
+        plan_take_add_bind(planner, function);
         return true;
 }
 

@@ -9,10 +9,9 @@
 
 #include "plan-hugepages.h"
 #include "plan-notes.h"
+#include "plan-take.h"
 #include "plan-unload.h"
 #include "planner.h"
-
-#define VFIO_IOMMU_MODULE "vfio_iommu_type1"
 
 /* A refusal on the way back is a note: the rest of the way is gone all the same. */
 static RefusalKind refuse_or_note(Planner *planner) {
@@ -351,25 +350,6 @@ Step *planner_add_step(Planner *planner, StepKind kind, const Function *function
         return step;
 }
 
-/* On a VFIO driver by another's doing (new_id, ids=) is as good; what we put there keeps our
- * override. */
-static void add_take(Planner *planner, const Function *function) {
-        bool placed =
-                function->on_vfio && !run_state_find_home(planner->input->state, function->address);
-        const char *driver = function_vfio_driver(function);
-
-        if (plan_unload_take(planner, function))
-                return;
-        if (!placed && strcmp(function->driver_override, driver) != 0)
-                planner_add_step(planner, STEP_SET_OVERRIDE, function, driver);
-        if (function->on_vfio)
-                return;
-        plan_note_no_return(planner->plan, function);
-        if (function->driver[0] != '\0')
-                planner_add_step(planner, STEP_UNBIND, function, function->driver);
-        planner_add_step(planner, STEP_BIND, function, driver);
-}
-
 /* A host driver in use is never taken away from under the host, also where another one was wanted.
  */
 static void note_other_driver(Planner *planner, const Want *want) {
@@ -382,6 +362,14 @@ static void note_other_driver(Planner *planner, const Want *want) {
                 plan_note(planner->plan, "%s is on %s, not on its host-driver %s; left as it is.",
                           pci_address_format(function->address, address), function->driver,
                           want->device->host_driver);
+}
+
+/* Early at boot udev's coldplug finds the driver that will take it off again. */
+static void add_return_framebuffer(Planner *planner, const Function *function) {
+        const HomeFunction *home = run_state_find_home(planner->input->state, function->address);
+
+        if (home && home->framebuffer[0] != '\0' && !planner->input->early)
+                planner_add_step(planner, STEP_RETURN_FRAMEBUFFER, function, home->framebuffer);
 }
 
 static void add_return(Planner *planner, const Want *want) {
@@ -410,35 +398,7 @@ static void add_return(Planner *planner, const Want *want) {
         } else if (function->will_bind) {
                 planner_add_step(planner, STEP_COLDPLUG, function, "");
         }
-}
-
-static bool loads(const Planner *planner, const char *module) {
-        for (size_t i = 0; i < planner->plan->n_steps; i++)
-                if (planner->plan->steps[i].kind == STEP_LOAD_MODULE &&
-                    strcmp(planner->plan->steps[i].driver, module) == 0)
-                        return true;
-        return false;
-}
-
-/* A driver has to be known before an override can name it. */
-static void add_vfio_modules(Planner *planner) {
-        const Host *host = planner->input->host;
-        bool takes = false;
-
-        for (size_t i = 0; i < planner->n_wants; i++) {
-                const Function *function = planner->wants[i].function;
-                const char *driver = function_vfio_driver(function);
-
-                if (!planner->wants[i].vfio || function->on_vfio)
-                        continue;
-                takes = true;
-                if (!(function->variant[0] != '\0' ? function->variant_is_loaded
-                                                   : host->vfio_pci) &&
-                    !loads(planner, driver))
-                        planner_add_step(planner, STEP_LOAD_MODULE, NULL, driver);
-        }
-        if (takes && !host->vfio_iommu_type1)
-                planner_add_step(planner, STEP_LOAD_MODULE, NULL, VFIO_IOMMU_MODULE);
+        add_return_framebuffer(planner, function);
 }
 
 /*
@@ -447,7 +407,7 @@ static void add_vfio_modules(Planner *planner) {
  */
 static void add_steps(Planner *planner) {
         plan_hugepages_raise(planner->input, planner->mode, planner->plan);
-        add_vfio_modules(planner);
+        plan_take_add_modules(planner);
         for (int display = 1; display >= 0; display--)
                 for (size_t i = 0; i < planner->n_wants; i++)
                         if (!planner->wants[i].vfio && !planner->wants[i].stays &&
@@ -458,7 +418,7 @@ static void add_steps(Planner *planner) {
                 for (size_t i = 0; i < planner->n_wants; i++)
                         if (planner->wants[i].vfio &&
                             function_is_display(planner->wants[i].function) == display)
-                                add_take(planner, planner->wants[i].function);
+                                plan_take_add(planner, planner->wants[i].function);
         plan_hugepages_give_back(planner->input, planner->mode, planner->plan);
 }
 

@@ -31,7 +31,10 @@ typedef enum StepKind {
                              */
         STEP_SET_OVERRIDE,  /**< driver_override of `address` becomes `driver`; "" clears it */
         STEP_UNBIND,        /**< take `address` from `driver` */
-        STEP_BIND,          /**< give `address` to `driver`; the link read back is the verdict */
+        STEP_RELEASE_FRAMEBUFFER, /**< unbind the firmware's framebuffer, the platform device
+                                     `driver`, from its driver */
+        STEP_RETURN_FRAMEBUFFER,  /**< bind it again, where `address` has got no driver */
+        STEP_BIND,     /**< give `address` to `driver`; the link read back is the verdict */
         STEP_PROBE,    /**< let the kernel pick: load what the modalias names, then drivers_probe */
         STEP_COLDPLUG, /**< early boot: only drivers_probe; udev loads what is missing later */
         STEP_HUGEPAGES, /**< the pool of `size` gets `pages`, of which `pages_min` are needed */
@@ -120,7 +123,8 @@ bool plan_has_vfio(const Plan *plan, PciAddress address);
 /** Whether a step is about a PCI function. */
 bool step_has_address(const Step *step);
 
-/** Whether the step takes its function from a driver: it is unbound, or the driver is unloaded. */
+/** Whether the step takes its function from a driver: it is unbound, or the driver is unloaded; or
+ * from the firmware's framebuffer. */
 bool step_takes_from_driver(const Step *step);
 
 /** Writes what a step is about: an address, a module, or a pool such as "hugepages-2M". Returns
@@ -132,5 +136,5 @@ const char *step_object(const Step *step, char buffer[static PLAN_STEP_OBJECT_SI
 const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE]);
 
 /** A step's name in JSON and on D-Bus: load-module, unload-module, set-override, unbind, bind,
- * probe, coldplug, hugepages. */
+ * probe, coldplug, release-framebuffer, return-framebuffer, hugepages. */
 const char *step_kind_name(StepKind kind);

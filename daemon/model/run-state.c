@@ -19,7 +19,9 @@
 #define PICTURE "picture"
 #define POWER "power=" /* CONTROL/D3COLD */
 #define PORT "port="   /* ADDRESS/CONTROL/D3COLD */
-#define EXTRA_SIZE 64
+#define FRAMEBUFFER "framebuffer="
+#define EXTRA_SIZE 96
+#define LINE_SIZE 384 /* the longest, of a function */
 
 const HomeFunction *run_state_find_home(const RunState *state, PciAddress address) {
         for (size_t i = 0; i < state->n_homes; i++)
@@ -94,12 +96,14 @@ static const char *print_power(const HomeFunction *home, char buffer[static EXTR
 
 int run_state_format_home(const HomeFunction *home, char *buffer, size_t size) {
         char address[PCI_ADDRESS_SIZE], power[EXTRA_SIZE];
+        bool has_framebuffer = config_driver_is_valid(home->framebuffer);
         int n;
 
-        n = snprintf(buffer, size, "function=%s %s %s%s%s\n",
+        n = snprintf(buffer, size, "function=%s %s %s%s%s%s%s\n",
                      pci_address_format(home->address, address), word_or_nothing(home->driver),
                      word_or_nothing(home->driver_override), home->had_picture ? " " PICTURE : "",
-                     print_power(home, power));
+                     print_power(home, power), has_framebuffer ? " " FRAMEBUFFER : "",
+                     has_framebuffer ? home->framebuffer : "");
         return (size_t)n < size ? n : -ENAMETOOLONG;
 }
 
@@ -153,7 +157,7 @@ int run_state_format(const RunState *state, char **ret) {
         record_print(file, "reason", state->reason);
         (void)fprintf(file, "since=%llu\n", (unsigned long long)state->since);
         for (size_t i = 0; i < state->n_homes; i++) {
-                char line[256];
+                char line[LINE_SIZE];
 
                 if (run_state_format_home(&state->homes[i], line, sizeof(line)) > 0)
                         (void)fputs(line, file);
@@ -223,6 +227,11 @@ static int parse_extra(const char *word, size_t length, HomeFunction *home) {
 
         if (parse_copy(text, sizeof(text), word, length) < 0)
                 return -EBADMSG;
+        if (strncmp(text, FRAMEBUFFER, strlen(FRAMEBUFFER)) == 0)
+                return home->framebuffer[0] != '\0'
+                               ? -EBADMSG
+                               : parse_driver(home->framebuffer, word + strlen(FRAMEBUFFER),
+                                              length - strlen(FRAMEBUFFER));
         if (strncmp(text, PORT, strlen(PORT)) == 0)
                 return parse_port(text + strlen(PORT), home);
         if (strncmp(text, POWER, strlen(POWER)) == 0)

@@ -26,9 +26,10 @@ typedef struct HomeFunction {
         PciAddress address;
         char driver[CONFIG_DRIVER_SIZE];          /**< "": none was bound */
         char driver_override[CONFIG_DRIVER_SIZE]; /**< "": unset */
-        bool had_picture;                         /**< a screen was connected to it */
-        PowerPolicy power;                        /**< when it may sleep */
-        PciAddress port;                          /**< the bridge above it, where it has one */
+        char framebuffer[CONFIG_DRIVER_SIZE]; /**< the firmware's platform device on it; "": none */
+        bool had_picture;                     /**< a screen was connected to it */
+        PowerPolicy power;                    /**< when it may sleep */
+        PciAddress port;                      /**< the bridge above it, where it has one */
         PowerPolicy port_power;
 } HomeFunction;
 

@@ -14,11 +14,12 @@
 #define NOTHING "-"
 
 static const char *const names[_RUN_WRITE_MAX] = {
-        [RUN_WRITE_NONE] = "none",     [RUN_WRITE_OVERRIDE] = "override",
-        [RUN_WRITE_UNBIND] = "unbind", [RUN_WRITE_BIND] = "bind",
-        [RUN_WRITE_PROBE] = "probe",   [RUN_WRITE_LOAD] = "load",
-        [RUN_WRITE_POWER] = "power",   [RUN_WRITE_D3COLD] = "d3cold",
-        [RUN_WRITE_UNLOAD] = "unload", [RUN_WRITE_REMOVE_ID] = "remove-id",
+        [RUN_WRITE_NONE] = "none",       [RUN_WRITE_OVERRIDE] = "override",
+        [RUN_WRITE_UNBIND] = "unbind",   [RUN_WRITE_BIND] = "bind",
+        [RUN_WRITE_PROBE] = "probe",     [RUN_WRITE_LOAD] = "load",
+        [RUN_WRITE_POWER] = "power",     [RUN_WRITE_D3COLD] = "d3cold",
+        [RUN_WRITE_UNLOAD] = "unload",   [RUN_WRITE_REMOVE_ID] = "remove-id",
+        [RUN_WRITE_RELEASE] = "release", [RUN_WRITE_RETURN] = "return",
 };
 
 const char *run_write_name(RunWriteKind kind) {
@@ -162,6 +163,14 @@ const char *run_write_say(const RunWrite *write, char buffer[static RUN_WRITE_TE
         case RUN_WRITE_REMOVE_ID:
                 (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "having %s forget the id of %s", driver,
                                address);
+                break;
+        case RUN_WRITE_RELEASE:
+                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "taking the firmware's %s off %s",
+                               driver, address);
+                break;
+        case RUN_WRITE_RETURN:
+                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "giving %s back to the firmware's %s",
+                               address, driver);
                 break;
         case RUN_WRITE_NONE:
         case _RUN_WRITE_MAX:

@@ -27,6 +27,8 @@ typedef enum RunWriteKind {
         RUN_WRITE_D3COLD,    /**< d3cold_allowed becomes `driver`: 0, 1 */
         RUN_WRITE_UNLOAD,    /**< the module `driver` */
         RUN_WRITE_REMOVE_ID, /**< `driver` forgets the function's id */
+        RUN_WRITE_RELEASE,   /**< the firmware's framebuffer, the platform device `driver` */
+        RUN_WRITE_RETURN,    /**< the same, given back */
         _RUN_WRITE_MAX,
 } RunWriteKind;
 
@@ -60,7 +62,7 @@ _must_check_ int run_writer_format_write(const RunWrite *write, char *buffer, si
 _must_check_ int run_writer_format_wedged(const RunWriter *writer, char *buffer, size_t size);
 
 /** A write's name in JSON and in the log: override, unbind, bind, probe, load, unload, power,
- * d3cold, remove-id; "none". */
+ * d3cold, remove-id, release, return; "none". */
 const char *run_write_name(RunWriteKind kind);
 
 /** Whether the write is to one function, and not a module's that may serve many. */

@@ -13,7 +13,8 @@ bool step_has_address(const Step *step) {
 }
 
 bool step_takes_from_driver(const Step *step) {
-        return step->kind == STEP_UNBIND || step->kind == STEP_UNLOAD_MODULE;
+        return step->kind == STEP_UNBIND || step->kind == STEP_UNLOAD_MODULE ||
+               step->kind == STEP_RELEASE_FRAMEBUFFER;
 }
 
 const char *step_object(const Step *step, char buffer[static PLAN_STEP_OBJECT_SIZE]) {
@@ -36,6 +37,8 @@ const char *step_kind_name(StepKind kind) {
                 [STEP_UNLOAD_MODULE] = "unload-module",
                 [STEP_SET_OVERRIDE] = "set-override",
                 [STEP_UNBIND] = "unbind",
+                [STEP_RELEASE_FRAMEBUFFER] = "release-framebuffer",
+                [STEP_RETURN_FRAMEBUFFER] = "return-framebuffer",
                 [STEP_BIND] = "bind",
                 [STEP_PROBE] = "probe",
                 [STEP_COLDPLUG] = "coldplug",
@@ -75,6 +78,14 @@ const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE
                 break;
         case STEP_UNBIND:
                 (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: unbind from %s", address, driver);
+                break;
+        case STEP_RELEASE_FRAMEBUFFER:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: release the firmware's %s",
+                               address, driver);
+                break;
+        case STEP_RETURN_FRAMEBUFFER:
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: without a driver, back to %s",
+                               address, driver);
                 break;
         case STEP_BIND:
                 (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: bind to %s", address, driver);

@@ -306,6 +306,23 @@ void fake_host_add_gpu_(FakeHost *host, const char *address, const FakeGpu *gpu)
         fake_host_add_function_(host, second, &audio);
 }
 
+void fake_host_add_framebuffer(FakeHost *host, const char *name, const char *address) {
+        char dir[PATH_MAX];
+        int length = (int)strcspn(name, ".");
+
+        if (address)
+                (void)device_dir(address, dir);
+        else
+                (void)print(dir, "sys/devices/platform");
+        write_print(host, "%s/%s/uevent|", dir, name);
+        link_print(host, "sys/bus/platform/devices/%s|../../../%s/%s", name, dir + strlen("sys/"),
+                   name);
+        write_print(host, "sys/bus/platform/drivers/%.*s/bind|", length, name);
+        write_print(host, "sys/bus/platform/drivers/%.*s/unbind|", length, name);
+        link_print(host, "%s/%s/driver|../../../bus/platform/drivers/%.*s", dir, name, length,
+                   name);
+}
+
 void fake_host_add_bridge(FakeHost *host, const char *address, int group) {
         fake_host_add_function(host, address, .id = "8086:3420", .class_code = 0x060400,
                                .driver = "pcieport", .group = group);

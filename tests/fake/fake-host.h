@@ -74,6 +74,9 @@ void fake_host_set_pool(FakeHost *host, const char *pool, unsigned pages, unsign
 /** How many pages are in a pool, surplus ones too. */
 unsigned fake_host_pool(const FakeHost *host, const char *pool);
 
+/** The firmware's framebuffer on its driver, below a function as on 6.12, or (NULL) below none. */
+void fake_host_add_framebuffer(FakeHost *host, const char *name, const char *address);
+
 /** Takes the function out of the machine, as if the card was pulled. */
 void fake_host_remove_function(FakeHost *host, const char *address);
 

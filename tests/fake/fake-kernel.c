@@ -14,9 +14,10 @@
  *
  *     VERB ADDRESS TARGET NTH ACTION      such as: bind 0000:01:00.1 vfio-pci 2 EBUSY
  *
- * VERB is override, bind, unbind, probe, new_id, remove_id, power, d3cold, hugepages (ADDRESS is
- * "-", and TARGET the pool's directory); VERB, ADDRESS and TARGET may be "*". NTH counts the writes
- * that the line is about, over all processes, since the log began; "*": each one. ACTION:
+ * VERB is override, bind, unbind, probe, new_id, remove_id, power, d3cold, platform-bind,
+ * platform-unbind, hugepages (ADDRESS is "-", and TARGET the pool's directory); VERB, ADDRESS and
+ * TARGET may be "*". NTH counts the writes that the line is about, over all processes, since the
+ * log began; "*": each one. ACTION:
  *
  *     E…          fail with this errno and do nothing
  *     lies        return success and do nothing
@@ -44,9 +45,17 @@
 #define LOG_MAX (256 * 1024)
 
 static const char *const verb_names[] = {
-        [FAKE_OVERRIDE] = "override",   [FAKE_BIND] = "bind",     [FAKE_UNBIND] = "unbind",
-        [FAKE_PROBE] = "probe",         [FAKE_NEW_ID] = "new_id", [FAKE_REMOVE_ID] = "remove_id",
-        [FAKE_HUGEPAGES] = "hugepages", [FAKE_POWER] = "power",   [FAKE_D3COLD] = "d3cold",
+        [FAKE_OVERRIDE] = "override",
+        [FAKE_BIND] = "bind",
+        [FAKE_UNBIND] = "unbind",
+        [FAKE_PROBE] = "probe",
+        [FAKE_NEW_ID] = "new_id",
+        [FAKE_REMOVE_ID] = "remove_id",
+        [FAKE_HUGEPAGES] = "hugepages",
+        [FAKE_POWER] = "power",
+        [FAKE_D3COLD] = "d3cold",
+        [FAKE_PLATFORM_BIND] = "platform-bind",
+        [FAKE_PLATFORM_UNBIND] = "platform-unbind",
 };
 
 /* --- which attribute of which tree --- */
@@ -112,6 +121,12 @@ static bool parse_attribute(const char *path, FakeWrite *write) {
         if (strncmp(path, FAKE_POOLS "/", sizeof(FAKE_POOLS)) == 0 &&
             strcmp(name, "nr_hugepages") == 0 && parent) {
                 write->verb = FAKE_HUGEPAGES;
+                copy_word(write->driver, sizeof(write->driver), parent + 1,
+                          (size_t)(name - parent) - 2);
+                return true;
+        }
+        if (strncmp(path, "sys/bus/platform/drivers/", 25) == 0 && parent) {
+                write->verb = strcmp(name, "bind") == 0 ? FAKE_PLATFORM_BIND : FAKE_PLATFORM_UNBIND;
                 copy_word(write->driver, sizeof(write->driver), parent + 1,
                           (size_t)(name - parent) - 2);
                 return true;

@@ -429,12 +429,53 @@ static int write_d3cold(int root_fd, const FakeWrite *write) {
         return write_value(root_fd, write, "d3cold_allowed", (const char *const[]){ "0\n", "1\n" });
 }
 
+/* --- platform devices --- */
+
+#define PLATFORM "sys/bus/platform"
+
+/* A driver takes what is named as it is, up to the number. */
+static int find_platform(int root_fd, const FakeWrite *write, char link[PATH_MAX]) {
+        char path[PATH_MAX];
+        size_t length = strlen(write->driver);
+
+        if (!exists(root_fd, path_print(path, PLATFORM "/devices/%s", write->address)) ||
+            strncmp(write->address, write->driver, length) != 0 || write->address[length] != '.')
+                return -ENODEV;
+        return exists(root_fd, path_print(link, PLATFORM "/devices/%s/driver", write->address));
+}
+
+static int write_platform_bind(int root_fd, const FakeWrite *write) {
+        char link[PATH_MAX], target[PATH_MAX];
+        int r = find_platform(root_fd, write, link);
+
+        if (r != 0)
+                return r < 0 ? r : -EBUSY;
+        make_link(path_print(target, "../../bus/platform/drivers/%s", write->driver), root_fd,
+                  link);
+        return 0;
+}
+
+static int write_platform_unbind(int root_fd, const FakeWrite *write) {
+        char link[PATH_MAX];
+        int r = find_platform(root_fd, write, link);
+
+        if (r <= 0)
+                return -ENODEV;
+        return unlinkat(root_fd, link, 0) < 0 ? -errno : 0;
+}
+
 int fake_pci_write(int root_fd, const FakeWrite *write) {
         static int (*const verbs[])(int root_fd, const FakeWrite *write) = {
-                [FAKE_OVERRIDE] = write_override, [FAKE_BIND] = write_bind,
-                [FAKE_UNBIND] = write_unbind,     [FAKE_PROBE] = write_probe,
-                [FAKE_NEW_ID] = write_new_id,     [FAKE_REMOVE_ID] = write_remove_id,
-                [FAKE_POWER] = write_power,       [FAKE_D3COLD] = write_d3cold,
+                [FAKE_OVERRIDE] = write_override,
+                [FAKE_BIND] = write_bind,
+                [FAKE_UNBIND] = write_unbind,
+                [FAKE_PROBE] = write_probe,
+                [FAKE_NEW_ID] = write_new_id,
+                [FAKE_REMOVE_ID] = write_remove_id,
+                [FAKE_POWER] = write_power,
+                [FAKE_D3COLD] = write_d3cold,
+                [FAKE_PLATFORM_BIND] = write_platform_bind,
+                [FAKE_PLATFORM_UNBIND] = write_platform_unbind,
         };
 
         return verbs[write->verb](root_fd, write);

@@ -30,9 +30,11 @@ typedef enum FakeVerb {
         FAKE_PROBE,
         FAKE_NEW_ID,
         FAKE_REMOVE_ID,
-        FAKE_HUGEPAGES, /**< nr_hugepages; the pool's directory stands for the driver */
-        FAKE_POWER,     /**< power/control */
-        FAKE_D3COLD,    /**< d3cold_allowed */
+        FAKE_HUGEPAGES,     /**< nr_hugepages; the pool's directory stands for the driver */
+        FAKE_POWER,         /**< power/control */
+        FAKE_D3COLD,        /**< d3cold_allowed */
+        FAKE_PLATFORM_BIND, /**< of a platform device, which stands for the address */
+        FAKE_PLATFORM_UNBIND,
 } FakeVerb;
 
 /** One write, taken apart. */

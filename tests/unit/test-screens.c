@@ -20,6 +20,7 @@ typedef struct Row {
         FakeGpu first, second;
         const char *console; /* where the first framebuffer is below sys/devices; NULL: none */
         const char *other;   /* the next one */
+        const char *iomem;   /* NULL: none */
         const char *screens; /* address, console, boot_vga, away */
 } Row;
 
@@ -37,6 +38,14 @@ static const Row rows[] = {
           .first = PLAIN,
           .console = "platform/efi-framebuffer.0/graphics/fb0",
           .screens = FIRST " - - -\n" },
+        { .title = "the firmware's framebuffer, which claims memory of a function (kernel 6.1)",
+          .first = PLAIN,
+          .second = PLAIN,
+          .console = "platform/efi-framebuffer.0/graphics/fb0",
+          .iomem = "00000000-00000000 : PCI Bus 0000:02\n"
+                   "  00000000-00000000 : " SECOND "\n"
+                   "    00000000-00000000 : efifb\n",
+          .screens = FIRST " - - -\n" SECOND " console - -\n" },
         { .title = "a VGA, and another with the console",
           .first = VGA,
           .second = PLAIN,
@@ -103,6 +112,8 @@ static void test_row(void **state) {
         if (row->second.driver)
                 fake_host_add_gpu_(fake, SECOND, &row->second);
         add_framebuffer(fake, "fb0", row->console);
+        if (row->iomem)
+                fake_host_write(fake, "proc/iomem", row->iomem);
         add_framebuffer(fake, "fb1", row->other);
         fake_host_add_nic(fake, "0000:05:00.0", 0);
         assert_screens(fake, row->screens);

@@ -12,6 +12,7 @@ import pytest
 from machines import ini
 from modes import INI, active, drivers, overrides, properties
 from pc import PC
+from test_guest import GPU_GUEST, end_guest
 
 GPU, AUDIO = "0000:01:00.0", "0000:01:00.1"
 BOOT = "vfio-mode-boot.service"
@@ -68,16 +69,35 @@ def check_host_instead(pc: PC, name: str, *words: str) -> None:
 # ---- To passthrough ----
 
 
-@pytest.mark.cold("gpu", extra="vfio_mode=host vfio_mode=passthrough")
+@pytest.mark.cold("nic", extra="vfio_mode=host vfio_mode=passthrough")
 def test_passthrough(pc: PC) -> None:
     """The host's GPU driver never binds, and nothing is degraded. The last vfio_mode= counts.
 
-    More boots in a row are in test_next_boot.py and test_bookworm.py.
+    The GPU is one that vfio-pci does not take the firmware's framebuffer off: a guest gets its memory all the
+    same, and without a host driver that picture comes back. More boots in a row are in test_next_boot.py and
+    test_bookworm.py, of a VGA.
     """
     assert pc.state == "running"
     check_passthrough(pc)
-    check_host_drivers_never_bound(pc)
-    assert "vfio_mode=passthrough on the kernel command line" in journal(pc, "-u", BOOT)
+    kernel = journal(pc, "-k")
+    assert "fb0: EFI VGA frame buffer device" in kernel  # the firmware has drawn on it
+    assert [line for line in kernel.splitlines() if "bochs" in line or "snd_hda" in line] == []
+    said = journal(pc, "-u", BOOT)
+    assert "vfio_mode=passthrough on the kernel command line" in said
+    assert f"{GPU}: release the firmware's efi-framebuffer.0" in said
+    assert pc.read("/proc/fb") == ""
+    assert "efifb" not in pc.read("/proc/iomem")
+    told = pc.ok(f"{GPU_GUEST} 2>&1")
+    assert "mmap" not in told
+    assert "can't reserve" not in pc.ok("dmesg")
+    end_guest(pc, pc.read("/run/guest.pid").strip())
+
+    pc.write("/etc/modprobe.d/none.conf", "install bochs /bin/false\n")
+    pc.ok("vfio-modectl switch host")
+    assert drivers(pc, GPU, AUDIO) == ["", "snd_hda_intel"]
+    assert pc.read("/proc/fb") == "0 EFI VGA\n"
+    pc.ok("rm /etc/modprobe.d/none.conf; modprobe bochs")
+    check_host(pc)
 
 
 @pytest.mark.cold("gpu-initramfs", files={INI: f"{TO_PASSTHROUGH}hugepages-2M = 128\n"})

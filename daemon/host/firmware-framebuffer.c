@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Since some kernel after 6.1 the platform device lies below its display (6.12 does so); before, it
+ * is nobody's, and /proc/iomem shows whose memory its driver has claimed. The nesting of that file
+ * is for everybody to read, the addresses are not.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "firmware-framebuffer.h"
+
+#define PLATFORM_DEVICES "sys/bus/platform/devices"
+#define IOMEM_MAX (1024 * 1024)
+#define NAME_MAX_LENGTH 31 /* simple-framebuffer.0 and others are shorter */
+
+/* --- memory --- */
+
+static bool is_claim(const char *name) {
+        static const char *const names[] = { "efifb",  "vesafb",  "simplefb", "simpledrm",
+                                             "efidrm", "vesadrm", "BOOTFB" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (strcmp(name, names[i]) == 0)
+                        return true;
+        return false;
+}
+
+bool firmware_framebuffer_claims(const Root *root, PciAddress address) {
+        _cleanup_free_ char *text = NULL;
+        char wanted[PCI_ADDRESS_SIZE], *cursor, *line;
+        size_t bar_depth = SIZE_MAX; /* of the function's BAR that we are in */
+
+        if (file_read_alloc_at(root->fd, "proc/iomem", IOMEM_MAX, &text) < 0)
+                return false;
+        (void)pci_address_format(address, wanted);
+        cursor = text;
+        while ((line = strsep(&cursor, "\n"))) {
+                size_t depth = strspn(line, " ");
+                const char *name = strstr(line, " : ");
+
+                if (!name)
+                        continue;
+                name += strlen(" : ");
+                if (depth > bar_depth && is_claim(name))
+                        return true;
+                if (depth <= bar_depth)
+                        bar_depth = strcmp(name, wanted) == 0 ? depth : SIZE_MAX;
+        }
+        return false;
+}
+
+/* --- the platform device --- */
+
+static bool has_driver(const Root *root, const char *name) {
+        char path[96], driver[CONFIG_DRIVER_SIZE];
+
+        (void)snprintf(path, sizeof(path), PLATFORM_DEVICES "/%s/driver", name);
+        return file_read_link_name_at(root->fd, path, driver, sizeof(driver)) >= 0;
+}
+
+/* Whether it lies below a PCI function, and below which. */
+static bool find_parent(const Root *root, const char *name, PciAddress *ret) {
+        char path[96], target[512], *slash;
+        ssize_t n;
+
+        (void)snprintf(path, sizeof(path), PLATFORM_DEVICES "/%s", name);
+        n = readlinkat(root->fd, path, target, sizeof(target));
+        if (n <= 0 || (size_t)n == sizeof(target))
+                return false;
+        target[n] = '\0';
+        slash = strrchr(target, '/');
+        if (!slash)
+                return false;
+        *slash = '\0';
+        slash = strrchr(target, '/');
+        return slash && pci_address_parse(slash + 1, ret) >= 0;
+}
+
+static bool is_on(const Root *root, const char *name, PciAddress address) {
+        PciAddress parent;
+
+        if (find_parent(root, name, &parent))
+                return pci_address_compare(parent, address) == 0;
+        return firmware_framebuffer_claims(root, address);
+}
+
+int firmware_framebuffer_find(const Root *root, PciAddress address,
+                              char ret[static CONFIG_DRIVER_SIZE]) {
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, PLATFORM_DEVICES);
+        const struct dirent *entry;
+
+        if (!dir)
+                return errno == ENOENT ? 0 : -errno;
+        while ((entry = readdir(dir))) {
+                const char *name = entry->d_name;
+
+                if (!strstr(name, "-framebuffer.") || strlen(name) > NAME_MAX_LENGTH ||
+                    !config_driver_is_valid(name) || !has_driver(root, name) ||
+                    !is_on(root, name, address))
+                        continue;
+                (void)snprintf(ret, CONFIG_DRIVER_SIZE, "%s", name);
+                return 1;
+        }
+        return 0;
+}

@@ -18,6 +18,9 @@ from modes import AUDIO, GPU, INI
 from pc import PC
 
 PLACE = "/boot/grub/vfio-mode/vfio-mode.env"  # of the block, where GRUB can write beside its own files
+ON_ESP = "/boot/efi/EFI/vfio-mode/vfio-mode.env"  # where it can write only there
+# Writes GRUB's part, as update-grub has it run; and makes the block where there is none.
+SCRIPT = "set -a; . /etc/default/grub.d/vfio-mode.cfg; /etc/grub.d/09_vfio-mode"
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,:=/@+%~^!-"
 LONGEST = 640  # cmdline that a mode may have
 
@@ -126,6 +129,15 @@ def reset(pc: PC, *, whole: bool = False) -> Boot:
         return boot(pc)
 
 
+def cut(pc: PC) -> Boot:
+    """The power cut, with whatever is not on the disk yet, and on again."""
+    with cache.timed("boot after a power cut"):
+        pc.power_cut()
+        pc.start()
+        pc.wait_agent()
+        return boot(pc)
+
+
 # ---- A default, by a trial ----
 
 _TRIAL, _UNCONFIRMED = "trial", "unconfirmed"  # snapshots of the machine in its trial boot
@@ -136,13 +148,16 @@ def go_back_to(pc: PC, snapshot: str) -> None:
     pc.start(snapshot=snapshot)
 
 
-def check_trial(pc: PC, default: str, arguments: str) -> Boot:
-    """Set it as default, and boot. The two checks that follow begin in this boot."""
+def check_trial(pc: PC, default: str, arguments: str, place: str = PLACE) -> Boot:
+    """Set it as default, cut the power, and boot. The two checks that follow begin in this boot."""
     pc.write(INI, config(default=default, cmdline=arguments))
-    pc.ok("vfio-modectl set-default passthrough")
-    assert status(pc)["next_boot"]["mode"] == "passthrough"
-    trial = reset(pc)
+    pc.ok("sync; vfio-modectl set-default passthrough")
+    # What was said is on the disk, where GRUB counts the boot; and the journal of the file system, which has
+    # much to replay after it, does not take that back.
+    trial = cut(pc)
     assert trial.went_to("passthrough", "trial", arguments), trial
+    assert (trial.marker[2], block(pc, place)["vfio_left"]) == (0, "0")
+    assert status(pc)["next_boot"]["mode"] == "host"
     assert pc.monitor(f"savevm {_UNCONFIRMED}") == ""
     return trial
 

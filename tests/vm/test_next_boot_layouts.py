@@ -5,13 +5,10 @@ import random
 
 import pytest
 
-from nextboot import (INI, boot, check_confirmed, check_trial, check_unconfirmed, config, drawn_arguments,
-                      refused, reset, status)
+from nextboot import (INI, ON_ESP, boot, check_confirmed, check_trial, check_unconfirmed, config,
+                      drawn_arguments, refused, reset, status)
 from machines import ini
 from pc import PC
-
-ON_ESP = "/boot/efi/EFI/vfio-mode/vfio-mode.env"
-
 
 @pytest.mark.nextboot("lvm")
 def test_logical_volume_and_esp(pc: PC, rng: random.Random) -> None:
@@ -21,7 +18,7 @@ def test_logical_volume_and_esp(pc: PC, rng: random.Random) -> None:
     """
     assert boot(pc).went_to("host", "idle"), boot(pc)
     assert pc.ok("findmnt -n -o SOURCE /") == "/dev/mapper/pve-root"
-    check_trial(pc, "host", drawn := drawn_arguments(rng))
+    check_trial(pc, "host", drawn := drawn_arguments(rng), ON_ESP)
     check_unconfirmed(pc)
     check_confirmed(pc, "host", drawn, ON_ESP)
 

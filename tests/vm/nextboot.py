@@ -170,13 +170,24 @@ def check_unconfirmed(pc: PC) -> None:
     assert "not confirmed" in said, f"status does not say that the trial was not confirmed:\n{said}"
 
 
-def check_confirmed(pc: PC, default: str, arguments: str, place: str = PLACE) -> None:
-    """It stays, with one boot in the host mode between; and the host mode is as lasting a default."""
-    go_back_to(pc, _UNCONFIRMED)
-    pc.ok("vfio-modectl confirm")
+def check_is_default(pc: PC, place: str = PLACE) -> None:
+    """The mode is the default, with all its boots left."""
     now = block(pc, place)
     assert (now["vfio_mode"], now["vfio_left"], now["vfio_keep"]) == ("passthrough", "3", "2")
     assert status(pc)["last_boot"]["confirmed"] is True
+
+
+def check_confirmed(pc: PC, default: str, arguments: str, place: str = PLACE, *, before: int = 0) -> None:
+    """It stays, for some boots `before` one in the host mode, and for one after it; and the host mode is as
+    lasting a default.
+    """
+    go_back_to(pc, _UNCONFIRMED)
+    pc.ok("vfio-modectl confirm")
+    check_is_default(pc, place)
+    for number in range(before):
+        later = reset(pc)
+        assert later.went_to("passthrough", "default", arguments), later
+        assert later.marker[2] == 2 - number
 
     pc.ok("vfio-modectl next host")
     once = reset(pc)
@@ -184,7 +195,7 @@ def check_confirmed(pc: PC, default: str, arguments: str, place: str = PLACE) ->
     assert status(pc)["next_boot"]["mode"] == "passthrough"
     again = reset(pc)
     assert again.went_to("passthrough", "default", arguments), again
-    assert again.marker[2] == 2
+    assert again.marker[2] == 2 - before
     pc.ok("vfio-modectl set-default host")
     host = reset(pc)
     assert host.went_to("host", "idle" if default == "host" else "default"), host

@@ -8,12 +8,14 @@ several things.
 import contextlib
 import random
 import re
+from pathlib import Path
 
 import pytest
 
 import cache
-from nextboot import (ARGUMENTS, INI, LONGEST, PLACE, Boot, block, boot, call, check_confirmed, check_trial,
-                      check_unconfirmed, config, drawn_arguments, refused, reset, status)
+from nextboot import (ARGUMENTS, INI, LONGEST, PLACE, SCRIPT, Boot, block, boot, call,
+                      check_confirmed, check_is_default, check_trial, check_unconfirmed, config,
+                      drawn_arguments, refused, reset, status)
 from pc import PC
 from qemu import PCError
 
@@ -22,7 +24,7 @@ from qemu import PCError
 def test_one_boot_by_the_bus_and_by_the_menu(pc: PC, rng: random.Random) -> None:
     """SetNextBoot, reboot: the mode with its arguments from the start. Reboot again: the host.
 
-    And between the two one boot by the menu's entry, which is for that boot only as well.
+    And one boot by the menu's entry, which is for that boot only as well.
     """
     before = boot(pc)
     assert before.went_to("host", "idle"), before
@@ -45,6 +47,12 @@ def test_one_boot_by_the_bus_and_by_the_menu(pc: PC, rng: random.Random) -> None
     assert (said["mode"], said["kind"], said["confirmed"]) == ("passthrough", "once", True)
     assert block(pc)["vfio_mode"] == "", "the boot was not confirmed by itself"
 
+    pc.reboot(wait=False)
+    pc.wait_agent()
+    back = boot(pc)
+    assert back.went_to("host", "idle"), back
+    assert status(pc)["previous_boot"]["mode"] == "passthrough"
+
     # The entry has the arguments that the mode had when update-grub ran, whatever is armed.
     pc.ok("vfio-modectl next passthrough")
     picked = pick(pc, "passthrough mode")
@@ -57,7 +65,6 @@ def test_one_boot_by_the_bus_and_by_the_menu(pc: PC, rng: random.Random) -> None
 
     back = reset(pc)
     assert back.went_to("host", "idle"), back
-    assert status(pc)["previous_boot"]["mode"] == "passthrough"
 
 
 _FIRST_ROW = 5  # of the screen, where GRUB's menu begins
@@ -108,7 +115,24 @@ def test_default_by_trial(pc: PC, rng: random.Random) -> None:
     refused(pc, "vfio-modectl confirm", "(other-boot)")
     assert block(pc)["vfio_keep"] == "1"
     check_unconfirmed(pc)
-    check_confirmed(pc, "passthrough", drawn)
+    check_confirmed(pc, "passthrough", drawn, before=1)
+
+
+@pytest.mark.long
+@pytest.mark.nextboot("grub")
+def test_default_that_confirms_itself(pc: PC) -> None:
+    """With confirm = boot no boot of the default costs one, however many there are; until it is another."""
+    pc.write(INI, config(confirm="boot"))
+    pc.ok("vfio-modectl set-default passthrough")
+    for kind, left in [("trial", 0)] + 5 * [("default", 2)]:
+        there = reset(pc, whole=True)
+        assert there.went_to("passthrough", kind), there
+        assert there.marker[2] == left
+        check_is_default(pc)
+    pc.ok("vfio-modectl set-default host")
+    for _ in range(2):
+        back = reset(pc)
+        assert back.went_to("host", "idle"), back
 
 
 def kexec(pc: PC) -> None:
@@ -174,25 +198,24 @@ def panic(pc: PC) -> Boot:
 
 @pytest.mark.nextboot("grub")
 def test_passthrough_by_the_configuration(pc: PC) -> None:
-    """default-mode names the mode; two boots in a row without a word of confirmation are enough, and the
-    kernel of one that panics reboots by itself.
+    """SetNextBoot, reboot: that mode, this one with its arguments. Reboot again: passthrough, by default-mode
+    and so without them. Two such boots in a row without a word of confirmation are enough, and the kernel
+    of one that panics reboots by itself.
 
     A recovery entry and a damaged block are the host mode all the same.
     """
-    pc.write(INI, config(default="passthrough", cmdline=""))
+    pc.write(INI, config(default="passthrough"))
+    call(pc, "SetNextBoot", "'sa{sv}'", "passthrough", "0")
+    once = reset(pc)
+    assert once.went_to("passthrough", "once"), once
+    pc.ok("vfio-modectl confirm")
     first = reset(pc)
     assert first.went_to("passthrough", "idle"), first
     # GRUB brings no panic= along where default-mode decides.
     assert pc.read("/proc/sys/kernel/panic") == "10\n"
-
-    menu = pc.read("/boot/grub/grub.cfg")
-    submenu, entry = (re.search(f"'(gnulinux-{kind}-[^']*)'", menu) for kind in ("advanced", "[^']*-recovery"))
-    assert submenu and entry, menu
-    grubenv(pc, f"set 'next_entry={submenu[1]}>{entry[1]}'")
-    rescue = reset(pc)
-    assert "single" in rescue.cmdline.split(), rescue
-    assert rescue.mode == "host", rescue
-
+    call(pc, "SetNextBoot", "'sa{sv}'", "host", "0")
+    skipped = reset(pc)
+    assert skipped.went_to("host", "skipped"), skipped
     second = reset(pc)
     assert second.went_to("passthrough", "idle"), second
     counted = panic(pc)
@@ -203,6 +226,14 @@ def test_passthrough_by_the_configuration(pc: PC) -> None:
     # A person lets it be tried again.
     pc.ok("vfio-modectl next --cancel")
     assert status(pc)["next_boot"]["mode"] == "passthrough"
+    menu = pc.read("/boot/grub/grub.cfg")
+    submenu, entry = (re.search(f"'(gnulinux-{kind}-[^']*)'", menu) for kind in ("advanced", "[^']*-recovery"))
+    assert submenu and entry, menu
+    grubenv(pc, f"set 'next_entry={submenu[1]}>{entry[1]}'")
+    rescue = reset(pc)
+    assert "single" in rescue.cmdline.split(), rescue
+    assert rescue.mode == "host", rescue
+
     pc.ok(f"printf 'no block\\n' | dd of={PLACE} conv=notrunc,fsync status=none")
     damaged = reset(pc, whole=True)
     assert damaged.went_to("host", "damaged"), damaged

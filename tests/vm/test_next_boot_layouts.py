@@ -76,6 +76,8 @@ def test_systemd_boot(pc: PC) -> None:
     assert "vfio_mode" not in there.cmdline and there.mode == "passthrough", there
     assert pc.run("ls /sys/firmware/efi/efivars | grep -i vfio").out == ""
 
+    again = reset(pc)
+    assert again.mode == "host", again
     pc.write(INI, config())
     refused(pc, "vfio-modectl next passthrough", "(not-supported)", "press e in the boot menu")
     refused(pc, "vfio-modectl set-default passthrough", "(not-supported)")

@@ -136,10 +136,11 @@ def test_panic(pc: PC) -> None:
     back = boot(pc)
     assert back.went_to("host", "expired"), back
 
-    pc.ok("vfio-modectl next --cancel && vfio-modectl next passthrough")
+    pc.ok("vfio-modectl next --cancel && vfio-modectl set-default passthrough")
     arguments = block(pc)["vfio_args"]
     assert arguments == f"{ARGUMENTS} panic=10"  # what makes the kernel reboot is the product's
     pc.ok(f"grub-editenv {PLACE} set vfio_args='{arguments} {_PANICS}'")
     reset_into_panics(pc, 1)
     back = boot(pc)
     assert back.went_to("host", "expired"), back
+    assert block(pc)["vfio_keep"] == "1"

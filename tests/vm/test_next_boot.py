@@ -245,6 +245,32 @@ def test_passthrough_by_the_configuration(pc: PC) -> None:
     assert block(pc)["vfio_mode"] == "", "the damaged block was not made anew"
 
 
+# ---- The file itself ----
+
+# And what it says.
+_CONFIRM_AGAIN = """
+systemctl restart vfio-mode-confirm.service
+id=$(systemctl show -P InvocationID vfio-mode-confirm.service)
+journalctl --sync
+journalctl --no-pager -o cat _SYSTEMD_INVOCATION_ID=$id
+"""
+
+
+@pytest.mark.nextboot("grub")
+def test_block_that_is_gone(pc: PC) -> None:
+    """It is made anew, by the service that may write its directory and nothing beside; where that is gone,
+    too, the journal and the refusal say what makes it.
+    """
+    said = pc.ok(f"rm {PLACE}; {_CONFIRM_AGAIN}")
+    assert f"{PLACE} was missing. It is made anew" in said, said
+    assert (block(pc)["vfio_mode"], block(pc)["vfio_left"]) == ("", "1")
+    said = pc.ok(f"rm -r {Path(PLACE).parent}; {_CONFIRM_AGAIN}")
+    assert f"{PLACE} cannot be made: Read-only file system. \"update-grub\" makes it, too." in said, said
+    refused(pc, "vfio-modectl next passthrough", "cannot be made", "update-grub")
+    pc.ok(SCRIPT)
+    assert (block(pc)["vfio_mode"], block(pc)["vfio_left"]) == ("", "1")
+
+
 # ---- What makes the menu ----
 
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +99,7 @@ class PC:
         self.directory = directory
         self.disk = disk
         self._disk = f"file={disk},format={disk_format},cache=unsafe"
+        self._second: list[str] = []  # QEMU's arguments for a second disk
         self.variables = directory / "vars.qcow2"
         self.boot_id = ""
         self.state = ""  # systemd's verdict on the last boot
@@ -153,18 +154,30 @@ class PC:
         self.qemu.quit()
         self.start()
 
-    def reset_recorded(self, base: Path, log: Path) -> None:
-        """The reset button; from now on QEMU's blklogwrites writes down what is written to the disk,
-        whose content before is copied to `base`, raw. restore() does not work after it.
+    @contextlib.contextmanager
+    def recorded(self, base: Path, log: Path, second: Path | None = None) -> Iterator[None]:
+        """The reset button; from then on QEMU's blklogwrites writes down what is written to the disk,
+        whose content before is copied to `base`, raw. Or to a second disk, this raw file, which the
+        firmware knows as well. Ends with a power cut.
         """
         self.qemu.quit()
-        subprocess.run(["qemu-img", "convert", "-O", "raw", self.disk, base], check=True)
+        subprocess.run(["qemu-img", "convert", "-O", "raw", second or self.disk, base], check=True)
         log.write_bytes(b"")
-        # cache=unsafe would keep the guest's flushes from the log.
-        self._disk = (f"driver=blklogwrites,log-sector-size=512,log.driver=file,log.filename={log},"
-                      f"file.driver=qcow2,file.file.driver=file,file.file.filename={self.disk},"
-                      "cache=writeback")
-        self.start()
+        # Each write is counted at once: GRUB does not flush. And cache=unsafe would keep flushes from the log.
+        recorder = ("driver=blklogwrites,log-sector-size=512,log-super-update-interval=1,cache=writeback,"
+                    f"log.driver=file,log.filename={log},file.file.driver=file,file.file.filename=")
+        disk = self._disk
+        try:
+            if second:
+                self._second = ["-drive", f"if=none,id=second,{recorder}{second},file.driver=raw",
+                                "-device", "virtio-blk-pci,drive=second,bootindex=1,bus=pcie.0,addr=0x13"]
+            else:
+                self._disk = f"{recorder}{self.disk},file.driver=qcow2"
+            self.start()
+            yield
+        finally:
+            self.power_cut()
+            self._disk, self._second = disk, []
 
     def hold_resets(self) -> None:
         """From now on the machine stands still when its kernel resets it: see after_reset()."""
@@ -333,7 +346,7 @@ class PC:
     def _arguments(self) -> list[str]:
         return [*hardware(self.machine),
                 "-drive", f"if=pflash,format=qcow2,file={self.variables}",
-                "-drive", f"if=none,id=disk,{self._disk},discard=unmap"]
+                "-drive", f"if=none,id=disk,{self._disk},discard=unmap", *self._second]
 
     def _receive(self, wanted: Callable[[dict], bool], timeout: float, what: str) -> dict:
         """The next message of the agent that is `wanted`. Others are of an earlier time."""

@@ -4,6 +4,7 @@ each: what is on the disk then is booted with real GRUB code, natively.
 """
 
 import itertools
+import re
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,11 @@ from pathlib import Path
 import pytest
 
 import cache
-from nextboot import ARGUMENTS, INI, PLACE, block, boot, config, in_trial
+from nextboot import ARGUMENTS, INI, PLACE, SCRIPT, block, config, in_trial
 from pc import PC
 from recording import OURS, Recording, file_system, read_log
 
 REPLAY = Path(__file__).resolve().parent.parent / "grub" / "replay.py"
-SCRIPT = "set -a; . /etc/default/grub.d/vfio-mode.cfg; /etc/grub.d/09_vfio-mode"
 
 # The block of the running boot, with its sequence: what no other disk's can be confirmed without.
 OF_THIS_BOOT = f"cat {PLACE} > /run/block"
@@ -42,12 +42,12 @@ STEPS = [  # a script, and what the next boot may be from its first write to its
 
 
 def replay(disk: Path, log: Path, script: Path, first: int, last: int, *allowed: str,
-           prefix: str = "(hd1)/grub") -> str:
+           prefix: str = "(hd1)/grub", boots: int = 1) -> str:
     """Boot after each of these writes; fails with what is not allowed."""
     allow = [argument for outcome in allowed for argument in ("--allow", outcome)]
     result = subprocess.run(
         [sys.executable, str(REPLAY), str(log), str(disk), "--script", str(script), "--prefix", prefix,
-         "--from", str(first), "--to", str(last), *allow],
+         "--from", str(first), "--to", str(last), "--boots", str(boots), *allow],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     text = f"writes {first} to {last}: {result.stdout}"
     assert result.returncode == 0, text
@@ -94,24 +94,81 @@ def test_cut_after_each_write(pc: PC, tmp_path: Path) -> None:
                     print(kind, replay(base, log, script, first, last, *allowed))
 
 
-@pytest.mark.nextboot("grub")
-def test_cut_after_grubs_writes(pc: PC, tmp_path: Path) -> None:
-    """GRUB's own save_env on the real disk: the mode that was armed until it is written, not after it."""
-    if not shutil.which("grub-emu"):
-        pytest.skip("grub-emu is not installed")
-    script, log, base = (tmp_path / name for name in ("09_vfio-mode", "log", "base"))
-    pc.write(INI, config())
-    pc.ok("vfio-modectl next passthrough && sync")
+# What is armed, with default-mode = passthrough, and the boots to come: before GRUB has written and after it.
+# The default has three to count down from.
+GRUBS_WRITES = {
+    "once": ("next passthrough", "once:passthrough", "expired:fallback"),
+    "trial": ("set-default passthrough", "trial:passthrough", "expired:fallback"),
+    "default": ("set-default host", "default:host,default:host,default:host",
+                "default:host,default:host,expired:fallback"),
+    "skipped": ("next host", "skipped:fallback", "idle:"),
+}
+
+
+def check_grubs_writes(pc: PC, kind: str, directory: Path, prefix: str, disk: Path | None = None) -> None:
+    """Arm this, and cut the power after each write of GRUB's; to that disk, or to the machine's own."""
+    script, log, base = (directory / name for name in ("09_vfio-mode", "log", "base"))
+    command, before, after = GRUBS_WRITES[kind]
+    pc.ok(f"vfio-modectl {command} && sync")
     script.write_text(pc.ok(SCRIPT))
-    pc.reset_recorded(base, log)
-    pc.wait_agent()
-    assert boot(pc).went_to("passthrough", "once")
-    pc.ok("sync")
-    pc.power_cut()
+    with cache.timed(f"record {kind}"), pc.recorded(base, log, disk):
+        pc.serial.expect("Loading Linux")
     with open(log, "rb") as file:
         grubs = list(itertools.takewhile(lambda write: OURS in write.data, read_log(file)))
-    assert grubs, "the log does not begin with GRUB's writes"
-    print(replay(base, log, script, 0, 0, "once:passthrough", prefix="(hd1,gpt2)/boot/grub"))
-    print(replay(base, log, script, len(grubs), len(grubs), "expired:fallback", prefix="(hd1,gpt2)/boot/grub"))
-    print(replay(base, log, script, 0, len(grubs), "once:passthrough", "expired:fallback",
-                 prefix="(hd1,gpt2)/boot/grub"))
+    assert grubs, f"{kind}: the log does not begin with GRUB's writes"
+    with cache.timed(f"replay {kind}, {len(grubs)} writes"):
+        said = replay(base, log, script, 0, len(grubs), before, after, prefix=prefix,
+                      boots=before.count(",") + 1)
+    print(kind, said)
+    found = re.findall(r"^(?:writes.*: )?(\S+:\S*) (\d+) (\d+)$", said, re.M)
+    assert [outcome for outcome, *_ in found] == [before, after], said
+    assert found[0][1] == found[1][2], f"not first the one, then the other: {said}"
+
+
+@pytest.mark.parametrize("prefix", [
+    pytest.param("(hd1,gpt2)/boot/grub", marks=pytest.mark.nextboot("grub"), id="ext4"),
+    # Where the block is the script knows by itself.
+    pytest.param("(hd1,gpt1)/nowhere", marks=pytest.mark.nextboot("lvm"), id="esp"),
+])
+def test_cut_after_grubs_writes(pc: PC, tmp_path: Path, prefix: str) -> None:
+    """GRUB's own save_env on the real disk: what was armed until it is written, not after it."""
+    if not shutil.which("grub-emu"):
+        pytest.skip("grub-emu is not installed")
+    for kind in GRUBS_WRITES:
+        pc.restore()
+        pc.write(INI, config(default="passthrough"))
+        check_grubs_writes(pc, kind, tmp_path, prefix)
+
+
+# GRUB, which finds its directory by the label of the root file system, goes on from there.
+TO_XFS = """
+mount /dev/vdb /mnt
+cp -a /boot/grub/. /mnt
+umount /mnt
+uuid=$(blkid -s UUID -o value /dev/vdb)
+cat > /boot/grub/grub.cfg <<EOF
+insmod xfs
+search --no-floppy --fs-uuid --set=root $uuid
+set prefix=(\\$root)
+configfile (\\$root)/grub.cfg
+EOF
+mount /dev/vdb /boot/grub
+systemctl stop vfio-moded.service 2>&1
+"""
+
+
+@pytest.mark.long
+@pytest.mark.nextboot("grub")
+def test_cut_after_grubs_writes_on_xfs(pc: PC, tmp_path: Path) -> None:
+    """The same on an XFS, whose log GRUB does not read either."""
+    if not shutil.which("grub-emu"):
+        pytest.skip("grub-emu is not installed")
+    for kind in GRUBS_WRITES:
+        pc.restore()
+        pc.write(INI, config(default="passthrough"))
+        disk = tmp_path / "disk"
+        file_system("xfs", disk, {})
+        pc.qmp("blockdev-add", **{"driver": "file", "node-name": "xfs", "filename": str(disk)})
+        pc.qmp("device_add", driver="virtio-blk-pci", drive="xfs", bus="spare")
+        pc.ok(f"set -e; udevadm wait --timeout=120 /dev/vdb; {TO_XFS}")
+        check_grubs_writes(pc, kind, tmp_path, "(hd1)", disk)

@@ -29,6 +29,8 @@ typedef struct NeedsWalk {
         size_t n_nodes;
         const char *what; /**< what it is for, as in "eth0, which ...": "holds /" */
         bool is_essential;
+        const char *mounts; /**< mountinfo, while disks are looked for */
+        bool is_unknown;    /**< something is on disks that nobody tells of */
 } NeedsWalk;
 
 /** Looks at one node: adds a need, or the nodes that it is made of. Returns a negative errno to end

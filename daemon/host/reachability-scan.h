@@ -6,8 +6,11 @@
  * Only links, directories and attributes that no driver answers for are read: a function whose
  * driver is stuck does not stop it, and a card that sleeps goes on sleeping.
  *
- * Not found, and so not guarded: what lies behind file systems that do not name their disks (ZFS,
- * NFS, overlays), behind the far end of a tunnel, and disks reached over the network.
+ * The disks of ZFS are those that udev has labelled so. Where the system is on a file system whose
+ * disks cannot be found, every disk counts as one that it cannot be without.
+ *
+ * Not found, and so not guarded: what is merely mounted from a file system that does not name its
+ * disks, and what lies behind the network or the far end of a tunnel.
  */
 #pragma once
 

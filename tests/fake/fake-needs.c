@@ -97,6 +97,22 @@ void fake_host_add_mount(FakeHost *host, const char *number, const char *point, 
                      source));
 }
 
+void fake_host_add_overlay(FakeHost *host, const char *point, const char *options) {
+        char line[PATH_MAX];
+
+        append(host, "proc/1/mountinfo", "",
+               print(line, "36 35 0:40 / %s rw - overlay overlay rw,%s", point, options));
+}
+
+void fake_host_set_zfs_label(FakeHost *host, const char *number, const char *pool) {
+        char path[PATH_MAX], text[PATH_MAX];
+
+        fake_host_write(host, print(path, "run/udev/data/b%s", number),
+                        print(text,
+                              "S:disk/by-label/%s\nE:ID_FS_LABEL=%s\nE:ID_FS_TYPE=zfs_member\n",
+                              pool, pool));
+}
+
 void fake_host_add_swap(FakeHost *host, const char *path) {
         char line[PATH_MAX];
 

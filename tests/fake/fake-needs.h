@@ -40,6 +40,12 @@ void fake_host_add_input(FakeHost *host, const char *where, const char *name, bo
 void fake_host_add_mount(FakeHost *host, const char *number, const char *point, const char *type,
                          const char *source);
 
+/** An overlay. @options: "lowerdir=/a:/b,upperdir=/c". */
+void fake_host_add_overlay(FakeHost *host, const char *point, const char *options);
+
+/** What udev's database has of a disk (by its number) that is in a pool. */
+void fake_host_set_zfs_label(FakeHost *host, const char *number, const char *pool);
+
 /** Adds a line to /proc/swaps. */
 void fake_host_add_swap(FakeHost *host, const char *path);
 

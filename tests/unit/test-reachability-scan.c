@@ -21,6 +21,9 @@
 #define NIC2 "pci0000:00/0000:00:1c.4/0000:06:00.0/net/eth1"
 #define USB "pci0000:00/0000:00:14.0/usb1/1-4/1-4.2/1-4.2:1.0/0003:046D:C31C.0001/input/"
 
+#define USB_DISK "pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb"
+
+#define AT_USB " [0000:00:14.0]\n"
 #define AT_SSD1 " [0000:00:1d.0 0000:01:00.0]\n"
 #define AT_SSD2 " [0000:00:1d.4 0000:02:00.0]\n"
 #define AT_SATA " [0000:00:17.0]\n"
@@ -134,6 +137,99 @@ static void make_vmd(FakeHost *host) {
                            "nvme0/nvme0n1",
                            "259:0");
         fake_host_add_mount(host, "259:0", "/", "ext4", "/dev/nvme0n1");
+}
+
+/* A mirror with one leg encrypted, a disk with an older file system's signature, too, and another
+ * pool. */
+static void make_zfs(FakeHost *host) {
+        fake_host_add_disk(host, SSD1, "259:0");
+        fake_host_add_disk(host, SSD1 "/nvme0n1p3", "259:3");
+        fake_host_set_zfs_label(host, "259:3", "rpool");
+        fake_host_add_disk(host, SSD2, "259:4");
+        fake_host_add_disk(host, "virtual/block/dm-0", "254:0");
+        fake_host_set_mapper_name(host, "dm-0", "crypt");
+        fake_host_add_slave(host, "dm-0", "nvme1n1");
+        fake_host_set_zfs_label(host, "254:0", "rpool");
+        fake_host_add_disk(host, USB_DISK, "8:16");
+        fake_host_write(host, "run/udev/data/b8:16",
+                        "E:ID_FS_AMBIVALENT=filesystem:ext4:1.0 filesystem:zfs_member:5000\n");
+        fake_host_add_disk(host, SATA, "8:0");
+        fake_host_set_zfs_label(host, "8:0", "rpool2");
+        fake_host_write(host, "run/udev/data/b259:0", "E:ID_PART_TABLE_TYPE=gpt\n");
+        fake_host_add_mount(host, "0:29", "/", "zfs", "rpool/ROOT/pve-1");
+        fake_host_add_mount(host, "0:30", "/rpool", "zfs", "rpool");
+        fake_host_add_mount(host, "0:31", "/tank", "zfs", "rpool2");
+}
+
+/* Nothing says where it is: it may be anywhere. */
+static void make_zfs_without_udev(FakeHost *host) {
+        fake_host_add_disk(host, SSD1, "259:0");
+        fake_host_add_disk(host, SSD1 "/nvme0n1p1", "259:1");
+        fake_host_write(host, "sys/devices/" SSD1 "/nvme0n1p1/partition", "1\n");
+        fake_host_add_disk(host, SATA, "8:0");
+        fake_host_add_disk(host, "virtual/block/dm-0", "254:0");
+        fake_host_add_slave(host, "dm-0", "nvme0n1");
+        fake_host_set_zfs_label(host, "8:0", "tank");
+        fake_host_add_mount(host, "259:1", "/boot", "ext4", "/dev/nvme0n1p1");
+        fake_host_add_mount(host, "0:29", "/", "zfs", "rpool/ROOT/pve-1");
+}
+
+/* An overlay over an image, which is a file on a USB stick. */
+static void make_live_system(FakeHost *host) {
+        fake_host_add_disk(host, USB_DISK, "8:16");
+        fake_host_add_disk(host, USB_DISK "/sdb1", "8:17");
+        fake_host_add_disk(host, SATA, "8:0");
+        fake_host_add_disk(host, "virtual/block/loop0", "7:0");
+        fake_host_write(host, "sys/devices/virtual/block/loop0/loop/backing_file",
+                        "/run/live/medium/live/filesystem.squashfs\n");
+        fake_host_add_mount(host, "0:25", "/run", "tmpfs", "tmpfs");
+        fake_host_add_mount(host, "8:17", "/run/live/medium", "vfat", "/dev/sdb1");
+        fake_host_add_mount(host, "7:0", "/run/live/rootfs/filesystem.squashfs", "squashfs",
+                            "/dev/loop0");
+        fake_host_add_overlay(
+                host, "/",
+                "noatime,lowerdir=/run/live/rootfs/filesystem.squashfs/,upperdir=/run/"
+                "live/overlay/rw,workdir=/run/live/overlay/work,xino=off");
+}
+
+/* The layers were mounted in the initramfs, and what of it is left is not to be seen. */
+static void make_live_system_unseen(FakeHost *host) {
+        fake_host_add_disk(host, USB_DISK, "8:16");
+        fake_host_add_disk(host, "virtual/block/loop0", "7:0");
+        fake_host_add_overlay(
+                host, "/", "lowerdir=/filesystem.squashfs,upperdir=/cow/upper,workdir=/cow/work");
+}
+
+static void make_composefs(FakeHost *host) {
+        fake_host_add_disk(host, SSD1, "259:0");
+        fake_host_add_disk(host, SATA, "8:0");
+        fake_host_add_mount(host, "0:25", "/run", "tmpfs", "tmpfs");
+        fake_host_add_mount(host, "259:0", "/sysroot", "xfs", "/dev/nvme0n1");
+        fake_host_add_overlay(
+                host, "/",
+                "lowerdir+=/run/ostree/.private/cfsroot-lower,datadir+=/sysroot/ostree/"
+                "repo/objects,redirect_dir=on,metacopy=on");
+        fake_host_add_mount(host, "8:0", "/srv", "ext4", "/dev/sda");
+        fake_host_add_overlay(host, "/srv/containers/1/merged", "lowerdir=/gone");
+}
+
+/* Of a file system that is not known here, even its only disk. */
+static void make_unknown(FakeHost *host) {
+        fake_host_add_disk(host, SATA, "8:0");
+        fake_host_add_disk(host, SSD1, "259:0");
+        fake_host_add_mount(host, "8:0", "/", "ext4", "/dev/sda");
+        fake_host_add_mount(host, "0:29", "/var", "bcachefs", "/dev/nvme0n1:/dev/nvme1n1");
+}
+
+/* Their disks are somebody else's, or none. */
+static void make_diskless(FakeHost *host) {
+        fake_host_add_disk(host, SATA, "8:0");
+        fake_host_add_mount(host, "0:20", "/", "nfs4", "server:/root");
+        fake_host_add_mount(host, "0:21", "/var", "tmpfs", "tmpfs");
+        fake_host_add_mount(host, "0:22", "/boot", "virtiofs", "boot");
+        fake_host_add_mount(host, "0:23", "/efi", "autofs", "systemd-1");
+        fake_host_add_overlay(host, "/usr", "lowerdir=/srv/usr,upperdir=/var/usr");
+        fake_host_add_mount(host, "0:24", "/srv/fuse", "fuse.sshfs", "host:/");
 }
 
 static void make_disks_that_are_none(FakeHost *host) {
@@ -259,6 +355,26 @@ static const Row rows[] = {
           "essential: nvme0n1p2, which holds /," AT_SSD2 },
         { "an NVMe disk behind a volume management device", make_vmd,
           "essential: nvme0n1, which holds /, [0000:00:0e.0 10000:00:02.0 10000:01:00.0]\n" },
+        { "ZFS on several disks, one of them encrypted", make_zfs,
+          "essential: nvme0n1p3, which holds / through pool rpool," AT_SSD1
+          "essential: nvme1n1, which holds / through crypt and pool rpool," AT_SSD2
+          "essential: sdb, which holds / through pool rpool," AT_USB
+          "storage: sda, which holds /tank through pool rpool2," AT_SATA },
+        { "ZFS whose disks nobody tells of", make_zfs_without_udev,
+          "essential: nvme0n1p1, which holds /boot," AT_SSD1
+          "essential: nvme0n1, which may hold / (zfs, whose disks are not known)," AT_SSD1
+          "essential: sda, which may hold / (zfs, whose disks are not known)," AT_SATA },
+        { "a live system", make_live_system,
+          "essential: sdb1, which holds / through loop0," AT_USB },
+        { "a live system whose layers are not to be seen", make_live_system_unseen,
+          "essential: sdb, which may hold / (overlay, whose disks are not known)," AT_USB },
+        { "an image-based system", make_composefs,
+          "essential: nvme0n1, which holds /sysroot," AT_SSD1
+          "storage: sda, which holds /srv," AT_SATA },
+        { "a file system that is not known", make_unknown,
+          "essential: sda, which holds /," AT_SATA
+          "essential: nvme0n1, which may hold /var (bcachefs, whose disks are not known)," AT_SSD1 },
+        { "a system on the network", make_diskless, "" },
         { "file systems without a disk of their own", make_disks_that_are_none, "" },
         { "mapped devices in a circle", make_circle,
           "essential: sda, which holds / through dm-1 and dm-0," AT_SATA },

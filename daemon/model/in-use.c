@@ -432,7 +432,7 @@ RefusalKind in_use_plan(const InUse *in_use, const ConfigMode *mode, ConfigHolde
         plan_units(in_use, mode, plan);
         for (size_t i = 0; i < in_use->holders.n; i++) {
                 const NodeHolder *holder = &in_use->holders.list[i];
-                const Session *at_stake = sessions_at_stake(in_use, mode, how, holder);
+                const Session *at_stake = sessions_at_stake(in_use, mode, holder);
 
                 if (ends_anyway(in_use, mode, holder) ||
                     sessions_end_holder(in_use, mode, holder) ||

@@ -69,14 +69,13 @@ bool sessions_end_holder(const InUse *in_use, const ConfigMode *mode, const Node
         return session && counts(in_use, session);
 }
 
-const Session *sessions_at_stake(const InUse *in_use, const ConfigMode *mode, ConfigHolders how,
+const Session *sessions_at_stake(const InUse *in_use, const ConfigMode *mode,
                                  const NodeHolder *holder) {
         if (mode->end_sessions || !in_use->sessions.is_known)
                 return NULL;
         if (holder->draws && holder->user[0] != '\0')
                 return session_of(&in_use->sessions, holder);
-        return how != CONFIG_HOLDERS_REFUSE && is_manager(in_use, holder->unit) ? person(in_use)
-                                                                                : NULL;
+        return is_manager(in_use, holder->unit) ? person(in_use) : NULL;
 }
 
 /* --- the plan --- */

@@ -15,12 +15,13 @@
 bool sessions_end_holder(const InUse *in_use, const ConfigMode *mode, const NodeHolder *holder);
 
 /**
- * The session that would end without leave of the mode, if what `how` says were done to this
- * holder: it draws the session's screen, or is in the unit of the display manager.
+ * The session that would end without leave of the mode if this holder had to let go: it draws the
+ * session's screen, or is in the unit of the display manager. So the refusal says at once what
+ * would be needed; ending the holder by `holders` or `stop-units` is refused for the same.
  *
  * Returns NULL where there is none.
  */
-const Session *sessions_at_stake(const InUse *in_use, const ConfigMode *mode, ConfigHolders how,
+const Session *sessions_at_stake(const InUse *in_use, const ConfigMode *mode,
                                  const NodeHolder *holder);
 
 /**

@@ -30,9 +30,31 @@ static void copy_between(char *ret, size_t size, const char *part, size_t length
                 ret[0] = '\0';
 }
 
+static void copy_unit(char ret[static CONFIG_UNIT_SIZE], const char *part, size_t length) {
+        /* systemd puts '_' before what the kernel could take for a file of its own. */
+        bool escaped = length > 0 && part[0] == '_';
+
+        if (parse_copy(ret, CONFIG_UNIT_SIZE, part + escaped, length - escaped) < 0 ||
+            !config_unit_is_valid(ret))
+                ret[0] = '\0';
+}
+
+static void parse_user_unit(const char *path, NodeHolder *ret) {
+        while (*path == '/') {
+                const char *part = path + 1;
+                size_t length = strcspn(part, "/\n");
+
+                path = part + length;
+                if (is_part(part, length, "", ".slice"))
+                        continue;
+                copy_unit(ret->user_unit, part, length);
+                return;
+        }
+}
+
 /*
  * Below slices comes the unit, and below that whatever it made itself. What a user manager has
- * below its own unit is that user's.
+ * below its own unit is that user's, and in the same order.
  */
 static void parse_cgroup_path(const char *path, NodeHolder *ret) {
         while (*path == '/') {
@@ -49,19 +71,14 @@ static void parse_cgroup_path(const char *path, NodeHolder *ret) {
                 if (is_part(part, length, "user@", ".service")) {
                         copy_between(ret->user, sizeof(ret->user), part, length, "user@",
                                      ".service");
+                        if (ret->user[0] != '\0')
+                                parse_user_unit(path, ret);
                 } else if (ret->user[0] != '\0' && is_part(part, length, "session-", ".scope")) {
                         copy_between(ret->session, sizeof(ret->session), part, length, "session-",
                                      ".scope");
                 } else {
-                        /* systemd puts '_' before what the kernel could take for a file of its
-                         * own. */
-                        bool escaped = length > 0 && part[0] == '_';
-
                         ret->user[0] = '\0';
-                        if (parse_copy(ret->unit, sizeof(ret->unit), part + escaped,
-                                       length - escaped) < 0 ||
-                            !config_unit_is_valid(ret->unit))
-                                ret->unit[0] = '\0';
+                        copy_unit(ret->unit, part, length);
                 }
                 return;
         }
@@ -69,7 +86,7 @@ static void parse_cgroup_path(const char *path, NodeHolder *ret) {
 }
 
 void in_use_parse_cgroup(const char *text, NodeHolder *ret) {
-        ret->unit[0] = ret->session[0] = ret->user[0] = '\0';
+        ret->unit[0] = ret->session[0] = ret->user[0] = ret->user_unit[0] = '\0';
         for (const char *line = text; line; line = strchr(line, '\n')) {
                 const char *path;
 
@@ -112,9 +129,11 @@ _printf_(2, 3) static bool append(Text *text, const char *format, ...) {
         return true;
 }
 
-#define PROCESS_TEXT_SIZE 224
+#define PROCESS_TEXT_SIZE 264
 
-static const char *format_holder(const NodeHolder *holder, char buffer[static PROCESS_TEXT_SIZE]) {
+/* @session: of the user, where his manager runs it; NULL: not known */
+static const char *format_holder(const NodeHolder *holder, const Session *session,
+                                 char buffer[static PROCESS_TEXT_SIZE]) {
         int n = snprintf(buffer, PROCESS_TEXT_SIZE, "process %d (%s)", holder->pid,
                          holder->command);
         char *end = buffer + n;
@@ -124,13 +143,16 @@ static const char *format_holder(const NodeHolder *holder, char buffer[static PR
                 (void)snprintf(end, left, " in session %s of user %s", holder->session,
                                holder->user);
         else if (holder->user[0] != '\0')
-                (void)snprintf(end, left, " of user %s", holder->user);
+                (void)snprintf(end, left, " of user %s%s%s%s%s", holder->user,
+                               holder->user_unit[0] ? "'s " : "", holder->user_unit,
+                               session ? " in session " : "", session ? session->id : "");
         else if (holder->unit[0] != '\0')
                 (void)snprintf(end, left, " of %s", holder->unit);
         return buffer;
 }
 
 typedef struct Blocked {
+        const InUse *in_use;
         const NodeHolder *list[HOLDERS_MAX];
         size_t n;
         const Session *session; /* that would end; NULL: none */
@@ -147,6 +169,7 @@ static size_t name_holders(const Blocked *blocked, const char *verb, Text *text)
                 for (size_t j = i; j < blocked->n; j++) {
                         const NodeHolder *holder = blocked->list[j];
                         char process[PROCESS_TEXT_SIZE], address[PCI_ADDRESS_SIZE];
+                        const Session *session = sessions_of_user(blocked->in_use, holder);
                         bool fits;
 
                         if (told[j] ||
@@ -154,11 +177,12 @@ static size_t name_holders(const Blocked *blocked, const char *verb, Text *text)
                                 continue;
                         told[j] = true;
                         if (join[0] != '\0')
-                                fits = append(text, "%s%s", join, format_holder(holder, process));
+                                fits = append(text, "%s%s", join,
+                                              format_holder(holder, session, process));
                         else
                                 fits = append(text, "%s%s %s %s", text->length > 0 ? "; " : "",
                                               pci_address_format(holder->address, address), verb,
-                                              format_holder(holder, process));
+                                              format_holder(holder, session, process));
                         if (fits)
                                 join = ", ";
                         else
@@ -384,7 +408,7 @@ static void plan_units(const InUse *in_use, const ConfigMode *mode, Plan *plan) 
 /* What holds the device and runs us, or the system, cannot be ended from here. */
 static RefusalKind plan_guests(const InUse *in_use, const ConfigMode *mode, Plan *plan,
                                Refusal *refusal) {
-        Blocked blocked = { .n = 0 };
+        Blocked blocked = { .in_use = in_use };
 
         for (size_t i = 0; i < in_use->guests.n; i++) {
                 const NodeHolder *guest = &in_use->guests.list[i];
@@ -412,7 +436,7 @@ static RefusalKind plan_guests(const InUse *in_use, const ConfigMode *mode, Plan
  */
 RefusalKind in_use_plan(const InUse *in_use, const ConfigMode *mode, ConfigHolders how,
                         bool is_fallback, Plan *plan, Refusal *refusal) {
-        Blocked blocked = { .n = 0 };
+        Blocked blocked = { .in_use = in_use };
         bool only_kept = true, some_end;
         RefusalKind kind;
         size_t n_guests;
@@ -451,7 +475,7 @@ RefusalKind in_use_plan(const InUse *in_use, const ConfigMode *mode, ConfigHolde
 }
 
 RefusalKind in_use_refuse_rest(const InUse *in_use, ConfigHolders how, Refusal *refusal) {
-        Blocked blocked = { .n = 0 };
+        Blocked blocked = { .in_use = in_use };
 
         for (size_t i = 0; i < in_use->holders.n; i++)
                 blocked.list[blocked.n++] = &in_use->holders.list[i];

@@ -29,6 +29,7 @@ typedef struct NodeHolder {
         bool is_kept; /**< never ended: PID 1, who runs us, us, and systemd's own that let go by
                          themselves */
         bool draws;   /**< it has a card's node open, not only one to render with */
+        char user_unit[CONFIG_UNIT_SIZE]; /**< of the user's manager; "": in none */
 } NodeHolder;
 
 typedef struct Holders {
@@ -51,10 +52,11 @@ typedef struct InUse {
 } InUse;
 
 /**
- * Reads what /proc/PID/cgroup says: the system's unit, or the session and the id of the user.
+ * Reads what /proc/PID/cgroup says: the system's unit, or the id of the user with the session or
+ * the unit of his manager.
  *
  * @text: the file, NUL-terminated
- * @ret: its unit, session and user are set; the user is the bare user id
+ * @ret: its units, session and user are set; the user is the bare user id
  */
 void in_use_parse_cgroup(const char *text, NodeHolder *ret);
 

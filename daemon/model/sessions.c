@@ -35,6 +35,15 @@ static const Session *session_of(const Sessions *sessions, const NodeHolder *hol
         return found;
 }
 
+const Session *sessions_of_user(const InUse *in_use, const NodeHolder *holder) {
+        const Session *session;
+
+        if (!in_use->sessions.is_known || holder->user[0] == '\0' || holder->session[0] != '\0')
+                return NULL;
+        session = session_of(&in_use->sessions, holder);
+        return session && session->is_graphical ? session : NULL;
+}
+
 static bool counts(const InUse *in_use, const Session *session) {
         if (session->is_graphical)
                 return true;

@@ -24,6 +24,10 @@ bool sessions_end_holder(const InUse *in_use, const ConfigMode *mode, const Node
 const Session *sessions_at_stake(const InUse *in_use, const ConfigMode *mode,
                                  const NodeHolder *holder);
 
+/** The graphical session of a user whose manager runs this holder. Returns NULL where none is
+ * known. */
+const Session *sessions_of_user(const InUse *in_use, const NodeHolder *holder);
+
 /**
  * Puts the end of the display manager and of the sessions into the plan, where the mode has it so.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * /proc/PID/cgroup: whatever it says, a holder is of a valid unit of the system's, or of a user, or
- * of neither; never of both.
+ * of neither; never of both. A unit of a user's is valid, too.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -28,6 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(holder.unit[0] == '\0' || config_unit_is_valid(holder.unit));
         assert(holder.unit[0] == '\0' || holder.user[0] == '\0');
         assert(holder.session[0] == '\0' || holder.user[0] != '\0');
+        assert(memchr(holder.user_unit, '\0', sizeof(holder.user_unit)));
+        assert(holder.user_unit[0] == '\0' || config_unit_is_valid(holder.user_unit));
+        assert(holder.user_unit[0] == '\0' || holder.user[0] != '\0');
+        assert(strstr(text, holder.user_unit));
         assert(strstr(text, holder.unit) && strstr(text, holder.user));
         free(text);
         return 0;

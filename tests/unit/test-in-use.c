@@ -10,7 +10,7 @@
 /* --- /proc/PID/cgroup --- */
 
 typedef struct Cgroup {
-        const char *title, *text, *unit, *session, *user;
+        const char *title, *text, *unit, *session, *user; /* with the unit of his manager */
 } Cgroup;
 
 #define UNIT_127                                                                 \
@@ -38,7 +38,20 @@ static const Cgroup cgroups[] = {
           "", "" },
         { "a user's service",
           "0::/user.slice/user-1000.slice/user@1000.service/session.slice/pipewire.service\n", "",
+          "", "1000 pipewire.service" },
+        { "an application of a user, and what it has made below itself",
+          "0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-a.slice/"
+          "app-a\\x2d1.scope/x/y.service\n",
+          "", "", "1000 app-a\\x2d1.scope" },
+        { "a user's manager", "0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", "",
+          "", "1000 init.scope" },
+        { "a user's service whose name the kernel would take for its own",
+          "0::/user.slice/user-1000.slice/user@1000.service/app.slice/_cpu.service\n", "", "",
+          "1000 cpu.service" },
+        { "what is no unit of a user", "0::/user.slice/user-1000.slice/user@1000.service/x\n", "",
           "", "1000" },
+        { "a user's slice alone", "0::/user.slice/user-1000.slice/user@1000.service/app.slice\n",
+          "", "", "1000" },
         { "the system's service for a user",
           "0::/user.slice/user-1000.slice/user-runtime-dir@1000.service\n",
           "user-runtime-dir@1000.service", "", "" },
@@ -54,24 +67,27 @@ static const Cgroup cgroups[] = {
 static void test_cgroup(void **state) {
         const Cgroup *row = *state;
         NodeHolder holder;
+        char user[sizeof(holder.user) + sizeof(holder.user_unit) + 1];
 
         (void)memset(&holder, 0x5a, sizeof(holder));
         in_use_parse_cgroup(row->text, &holder);
         assert_string_equal(holder.unit, row->unit);
         assert_string_equal(holder.session, row->session);
-        assert_string_equal(holder.user, row->user);
+        (void)snprintf(user, sizeof(user), "%s%s%s", holder.user, holder.user_unit[0] ? " " : "",
+                       holder.user_unit);
+        assert_string_equal(user, row->user);
 }
 
 /* --- the plan --- */
 
 #define GPU { 0, 1, 0, 0 }
 #define AUDIO { 0, 1, 0, 1 }
-#define XORG { GPU, 812, "Xorg", "gdm.service", "", "", false, false }
-#define PLAYER { AUDIO, 900, "mpv", "", "3", "anna", false, false }
-#define POLLER { AUDIO, 901, "wireplumber", "", "", "anna", false, false }
-#define LOOSE { GPU, 77, "cat", "", "", "", false, false }
-#define QEMU(pid_, unit_) { GPU, (pid_), "qemu-system-x86", unit_, "", "", false, false }
-#define LOGIND { GPU, 600, "systemd-logind", "systemd-logind.service", "", "", true, false }
+#define XORG { GPU, 812, "Xorg", "gdm.service", "", "", false, false, "" }
+#define PLAYER { AUDIO, 900, "mpv", "", "3", "anna", false, false, "" }
+#define POLLER { AUDIO, 901, "wireplumber", "", "", "anna", false, false, "wireplumber.service" }
+#define LOOSE { GPU, 77, "cat", "", "", "", false, false, "" }
+#define QEMU(pid_, unit_) { GPU, (pid_), "qemu-system-x86", unit_, "", "", false, false, "" }
+#define LOGIND { GPU, 600, "systemd-logind", "systemd-logind.service", "", "", true, false, "" }
 
 typedef struct Row {
         const char *title;
@@ -97,14 +113,14 @@ static const Row rows[] = {
           { XORG, PLAYER, POLLER },
           .says = "0000:01:00.0 is in use by process 812 (Xorg) of gdm.service; |"
                   "0000:01:00.1 is in use by process 900 (mpv) in session 3 of user anna, |"
-                  "process 901 (wireplumber) of user anna. |--holders=stop or --holders=kill" },
+                  "process 901 (wireplumber) of user anna's wireplumber.service. |--holders=stop or --holders=kill" },
         { "refuse: rows of one function are told together",
           { XORG, POLLER, LOOSE },
           .says = "0000:01:00.0 is in use by process 812 (Xorg) of gdm.service, process 77 (cat); |"
                   "0000:01:00.1 is" },
         { "stop: a unit", { XORG }, STOP, .stops = "stop-holder gdm.service\n" },
         { "stop: a unit once",
-          { XORG, { AUDIO, 813, "x", "gdm.service", "", "", false, false } },
+          { XORG, { AUDIO, 813, "x", "gdm.service", "", "", false, false, "" } },
           STOP,
           .stops = "stop-holder gdm.service\n" },
         { "stop: only what is a user's is named",
@@ -117,7 +133,7 @@ static const Row rows[] = {
           STOP,
           .says = "process 77 (cat). |no unit that could be stopped|holders = kill" },
         { "kill: units first, and each process once",
-          { PLAYER, XORG, POLLER, LOOSE, { GPU, 900, "mpv", "", "3", "anna", false, false } },
+          { PLAYER, XORG, POLLER, LOOSE, { GPU, 900, "mpv", "", "3", "anna", false, false, "" } },
           KILL,
           .stops = "kill-holder 900\nstop-holder gdm.service\nkill-holder 901\nkill-holder 77\n" },
         { "systemd-logind alone",
@@ -181,7 +197,8 @@ static const Row rows[] = {
         { "a guest that ends with the mode before", .guests = { QEMU(7, "a.service") },
           .ending = "a.service", .stops = "" },
         { "what a driver has running, and who is one of them",
-          { { GPU, 70, "nvidia-persiste", "nvidia-persistenced.service", "", "", false, false } },
+          { { GPU, 70, "nvidia-persiste", "nvidia-persistenced.service", "", "", false, false,
+              "" } },
           .stop_units = { "b.service" },
           .running = 1,
           .driver_running = 3,
@@ -195,7 +212,7 @@ static const Row rows[] = {
           .driver_running = 2,
           .says = "process 77 (cat)" },
         { "a guest that is nobody's to end",
-          .guests = { { GPU, 1, "systemd", "init.scope", "", "", true, false } },
+          .guests = { { GPU, 1, "systemd", "init.scope", "", "", true, false, "" } },
           .is_fallback = true,
           .says = "0000:01:00.0 is in use by process 1 (systemd) of init.scope. |let go by itself" },
 };

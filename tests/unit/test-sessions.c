@@ -11,14 +11,15 @@
 #define GPU { 0, 1, 0, 0 }
 #define AUDIO { 0, 1, 0, 1 }
 
-/* What they hold, and who they are: pid, command, unit, session, user, is_kept, draws. */
-#define WESTON { GPU, 812, "weston", "", "", "anna", false, true }
-#define GAME { GPU, 820, "game", "", "3", "anna", false, false }
-#define XORG { GPU, 700, "Xorg", "lightdm.service", "", "", false, true }
-#define SWAY { GPU, 900, "sway", "", "5", "ben", false, true }
-#define PLAYER { AUDIO, 901, "mpv", "", "8", "anna", false, false }
-#define GREETER { GPU, 710, "gnome-shell", "", "c1", "gdm", false, true }
-#define LOGIND { GPU, 600, "systemd-logind", "systemd-logind.service", "", "", true, true }
+/* What they hold, and who they are: pid, command, unit, session, user, is_kept, draws, user_unit.
+ */
+#define WESTON { GPU, 812, "weston", "", "", "anna", false, true, "weston.service" }
+#define GAME { GPU, 820, "game", "", "3", "anna", false, false, "" }
+#define XORG { GPU, 700, "Xorg", "lightdm.service", "", "", false, true, "" }
+#define SWAY { GPU, 900, "sway", "", "5", "ben", false, true, "" }
+#define PLAYER { AUDIO, 901, "mpv", "", "8", "anna", false, false, "" }
+#define GREETER { GPU, 710, "gnome-shell", "", "c1", "gdm", false, true, "" }
+#define LOGIND { GPU, 600, "systemd-logind", "systemd-logind.service", "", "", true, true, "" }
 
 #define DESKTOP { "3", "anna", 1000, "seat0", true, false }
 #define TEXT { "5", "ben", 1001, "seat0", false, false }
@@ -122,7 +123,7 @@ static const Row rows[] = {
           { DESKTOP },
           "gdm.service",
           REFUSED,
-          .says = "process 812 (weston) of user anna. The switch would end session 3 of anna on "
+          .says = "process 812 (weston) of user anna's weston.service in session 3. The switch would end session 3 of anna on "
                   "seat0" LEAVE },
         { "without leave, and to kill",
           { WESTON },

@@ -22,6 +22,9 @@
 typedef struct Login {
         void *library;
         __typeof__(sd_seat_get_sessions) *seat_get_sessions;
+        __typeof__(sd_get_sessions) *get_sessions;
+        __typeof__(sd_session_get_seat) *session_get_seat;
+        __typeof__(sd_session_get_service) *session_get_service;
         __typeof__(sd_session_get_uid) *session_get_uid;
         __typeof__(sd_session_get_type) *session_get_type;
         __typeof__(sd_session_get_class) *session_get_class;
@@ -42,6 +45,9 @@ static int login_open(Login *ret) {
                 void **function;
         } symbols[] = {
                 { "sd_seat_get_sessions", (void **)&ret->seat_get_sessions },
+                { "sd_get_sessions", (void **)&ret->get_sessions },
+                { "sd_session_get_seat", (void **)&ret->session_get_seat },
+                { "sd_session_get_service", (void **)&ret->session_get_service },
                 { "sd_session_get_uid", (void **)&ret->session_get_uid },
                 { "sd_session_get_type", (void **)&ret->session_get_type },
                 { "sd_session_get_class", (void **)&ret->session_get_class },
@@ -91,9 +97,17 @@ static bool has_greeter_class(const Login *login, const char *id) {
         return login->session_get_class(id, &class) >= 0 && strcmp(class, "greeter") == 0;
 }
 
-/* Returns a negative errno where it has ended meanwhile. */
-static int read_session(const Login *login, const Root *root, const char *id, const char *seat,
+static bool is_of_manager(const Login *login, const char *id, const char *manager) {
+        _cleanup_free_ char *service = NULL;
+
+        return login->session_get_service(id, &service) >= 0 &&
+               session_service_is_of(service, manager);
+}
+
+/* A remote one has no seat. Returns a negative errno where it has ended meanwhile. */
+static int read_session(const Login *login, const Root *root, const char *id, const char *manager,
                         Session *ret) {
+        _cleanup_free_ char *seat = NULL;
         uid_t uid;
         int r;
 
@@ -104,13 +118,22 @@ static int read_session(const Login *login, const Root *root, const char *id, co
                 return r;
         (void)memset(ret, 0, sizeof(*ret));
         (void)snprintf(ret->id, sizeof(ret->id), "%s", id);
-        (void)snprintf(ret->seat, sizeof(ret->seat), "%s", seat);
+        (void)snprintf(ret->seat, sizeof(ret->seat), "%s",
+                       login->session_get_seat(id, &seat) >= 0 ? seat : "no seat");
         (void)snprintf(ret->user, sizeof(ret->user), "%u", uid);
         user_name(root, ret->user, sizeof(ret->user));
         ret->uid = uid;
         ret->is_graphical = has_graphical_type(login, id);
         ret->is_greeter = has_greeter_class(login, id);
+        ret->is_managers = is_of_manager(login, id, manager);
         return 0;
+}
+
+static bool is_listed(const Sessions *sessions, const char *id) {
+        for (size_t i = 0; i < sessions->n; i++)
+                if (strcmp(sessions->list[i].id, id) == 0)
+                        return true;
+        return false;
 }
 
 int login_list_sessions(const Root *root, const char *seat, Sessions *ret) {
@@ -124,8 +147,29 @@ int login_list_sessions(const Root *root, const char *seat, Sessions *ret) {
         if (r < 0)
                 return r == -ENOENT || r == -ENXIO ? 0 : r; /* no such seat, no logind */
         for (char **id = ids; id && *id && ret->n < SESSIONS_MAX; id++)
-                if (read_session(&login, root, *id, seat, &ret->list[ret->n]) >= 0)
+                if (read_session(&login, root, *id, ret->manager, &ret->list[ret->n]) >= 0)
                         ret->n++;
+        return 0;
+}
+
+int login_list_managers(const Root *root, Sessions *ret) {
+        _cleanup_(login_close) Login login = { 0 };
+        _cleanup_(strings_free) char **ids = NULL;
+        int r;
+
+        r = login_open(&login);
+        if (r >= 0)
+                r = login.get_sessions(&ids);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r; /* no logind */
+        for (char **id = ids; id && *id && ret->n < SESSIONS_MAX; id++) {
+                Session *session = &ret->list[ret->n];
+
+                if (!is_listed(ret, *id) &&
+                    read_session(&login, root, *id, ret->manager, session) >= 0 &&
+                    session->is_managers)
+                        ret->n++;
+        }
         return 0;
 }
 

@@ -12,12 +12,20 @@
 #include "root.h"
 
 /**
- * Lists the sessions on a seat, those that are closing included, behind those that are there.
+ * Adds the sessions on a seat, those that are closing included, behind those that are there.
  * Sessions that end meanwhile are left out, and so are those for which there is no room.
  *
  * Returns 0 or the error of reading them.
  */
 _must_check_ int login_list_sessions(const Root *root, const char *seat, Sessions *ret);
+
+/**
+ * Adds the sessions that the display manager (@ret's `manager`) has opened on other seats, or on
+ * none.
+ *
+ * Returns 0 or the error of reading them.
+ */
+_must_check_ int login_list_managers(const Root *root, Sessions *ret);
 
 /** Finds the first lock that counts: inhibitors_parse(). Returns as that, or -EIO. */
 _must_check_ int login_find_inhibitor(Inhibitor *ret);

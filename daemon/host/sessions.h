@@ -9,7 +9,8 @@
 
 /**
  * Looks for the display manager, the sessions on the seats of the displays that a plan takes from
- * their host driver, and, where sessions are to be ended, for who objects.
+ * their host driver, those that the manager has opened elsewhere, and, where sessions are to be
+ * ended, for who objects.
  *
  * @ret: `is_known` stays false where no display leaves
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Login sessions on the seats that lose a screen, the display manager that opens them, and who
- * objects to their end: what host/sessions saw.
+ * Login sessions on the seats that lose a screen, the display manager that opens them, there and
+ * elsewhere, and who objects to their end: what host/sessions saw.
  */
 #pragma once
 
@@ -23,6 +23,7 @@ typedef struct Session {
         bool is_graphical; /**< by its type; a compositor started from a text login is told by what
                               it has open */
         bool is_greeter;   /**< the display manager's own: nobody is logged in */
+        bool is_managers;  /**< the display manager has opened it, and it ends with that */
 } Session;
 
 /** A lock that says that the machine may not go down or to sleep now (systemd-inhibit(1)). */

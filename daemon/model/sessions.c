@@ -18,6 +18,14 @@ const char *session_format(const Session *session, char buffer[static SESSION_TE
         return buffer;
 }
 
+/* Each has services that begin with its name: lightdm-greeter, sddm-autologin. */
+bool session_service_is_of(const char *service, const char *manager) {
+        size_t length = strcspn(manager, ".");
+
+        return length > 0 && strncmp(service, manager, length) == 0 &&
+               (service[length] == '\0' || service[length] == '-');
+}
+
 static const Session *session_of(const Sessions *sessions, const NodeHolder *holder) {
         const Session *found = NULL;
 
@@ -45,7 +53,7 @@ const Session *sessions_of_user(const InUse *in_use, const NodeHolder *holder) {
 }
 
 static bool counts(const InUse *in_use, const Session *session) {
-        if (session->is_graphical)
+        if (session->is_graphical || session->is_managers)
                 return true;
         for (size_t i = 0; i < in_use->holders.n; i++)
                 if (in_use->holders.list[i].draws &&

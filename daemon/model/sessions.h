@@ -3,9 +3,10 @@
  * Which login sessions a switch would end, whether it may, and in which order. Pure.
  *
  * A session counts that is graphical, or has the card's node open: it ends when its screen goes,
- * whatever else is configured. So only `end-sessions` of the mode lets it be ended, and only in
- * order: the display manager first, which would open the next one, then the sessions, then what of
- * their users still has a node open.
+ * whatever else is configured; and so does one that the display manager has opened, on whatever
+ * seat, for it ends when that is stopped. So only `end-sessions` of the mode lets it be ended, and
+ * only in order: the display manager first, which would open the next one, then the sessions, then
+ * what of their users still has a node open.
  */
 #pragma once
 
@@ -41,6 +42,14 @@ RefusalKind sessions_plan(const InUse *in_use, const ConfigMode *mode, Plan *pla
 /** Whether the holder belongs to a user whose session the plan ends, and to no other session of
  * his: what is left over when that has ended. */
 bool sessions_leave_behind(const Plan *plan, const NodeHolder *holder);
+
+/**
+ * Whether a session was opened by a display manager.
+ *
+ * @service: the session's PAM service, such as "gdm-password"
+ * @manager: the unit, such as "gdm.service"; "": none runs
+ */
+bool session_service_is_of(const char *service, const char *manager);
 
 #define SESSION_TEXT_SIZE 128
 

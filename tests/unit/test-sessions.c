@@ -21,10 +21,12 @@
 #define GREETER { GPU, 710, "gnome-shell", "", "c1", "gdm", false, true, "" }
 #define LOGIND { GPU, 600, "systemd-logind", "systemd-logind.service", "", "", true, true, "" }
 
-#define DESKTOP { "3", "anna", 1000, "seat0", true, false }
-#define TEXT { "5", "ben", 1001, "seat0", false, false }
-#define TEXT_TOO { "4", "anna", 1000, "seat0", false, false }
-#define LOGIN_SCREEN { "c1", "gdm", 113, "seat0", true, true }
+#define DESKTOP { "3", "anna", 1000, "seat0", true, false, false }
+#define TEXT { "5", "ben", 1001, "seat0", false, false, false }
+#define TEXT_TOO { "4", "anna", 1000, "seat0", false, false, false }
+#define ELSEWHERE { "9", "carla", 1002, "seat1", true, false, true }
+#define SHELL { "6", "ben", 1001, "seat0", false, false, true }
+#define LOGIN_SCREEN { "c1", "gdm", 113, "seat0", true, true, false }
 
 #define INHIBITED { "anna's editor", "Unsaved work", "shutdown:sleep", 555 }
 
@@ -110,6 +112,12 @@ static const Row rows[] = {
           .end_sessions = true,
           .stop_unit = "display-manager.service",
           .stops = "stop-unit gdm.service\nend-session 3\n" },
+        { "what the display manager has opened elsewhere, too",
+          { WESTON },
+          { DESKTOP, ELSEWHERE, SHELL },
+          "gdm.service",
+          .end_sessions = true,
+          .stops = "stop-unit gdm.service\nend-session 3\nend-session 9\nend-session 6\n" },
         { "the way back ends nobody",
           { WESTON },
           { DESKTOP },
@@ -176,6 +184,16 @@ static const Row rows[] = {
           REFUSED,
           .says = "Stopping gdm.service, which is in stop-units, would end session 3 of anna on "
                   "seat0" LEAVE },
+        { "without leave: a person on another seat, by holders",
+          { XORG },
+          { LOGIN_SCREEN, ELSEWHERE },
+          "lightdm.service",
+          .how = STOP,
+          REFUSED,
+          .says = "would end session 9 of carla on seat1" LEAVE },
+        { "without leave: a person on another seat, by stop-units", .sessions = { ELSEWHERE },
+          .manager = "gdm.service", .stop_unit = "display-manager.service", REFUSED,
+          .says = "would end session 9 of carla on seat1" LEAVE },
         { "without leave: the greeter",
           { GREETER },
           { LOGIN_SCREEN },
@@ -184,6 +202,9 @@ static const Row rows[] = {
           REFUSED,
           .says = "would end the greeter's session c1 of gdm on seat0" LEAVE },
 
+        { "inhibited: a person on another seat", .sessions = { ELSEWHERE },
+          .manager = "gdm.service", .inhibitor = INHIBITED, .end_sessions = true,
+          .kind = REFUSAL_INHIBITED, .says = "would end session 9 of carla on seat1" },
         { "inhibited: who, what, why, and whose session",
           { WESTON },
           { DESKTOP },
@@ -299,6 +320,14 @@ static void test_left_behind(_unused_ void **state) {
 
 /* --- what busctl prints --- */
 
+static void test_managers(_unused_ void **state) {
+        assert_true(session_service_is_of("gdm-password", "gdm.service"));
+        assert_true(session_service_is_of("lightdm", "lightdm.service"));
+        assert_false(session_service_is_of("gdm-password", "lightdm.service"));
+        assert_false(session_service_is_of("lightdm", "light.service"));
+        assert_false(session_service_is_of("login", ""));
+}
+
 typedef struct Locks {
         const char *title, *text;
         int result;
@@ -360,6 +389,7 @@ int main(void) {
         Table table = { 0 };
 
         TABLE_ROWS(&table, test_plan, rows);
+        table_add(&table, "whose session it is", test_managers, NULL);
         table_add(&table, "another screen stays", test_other_screen, NULL);
         table_add(&table, "what a session leaves behind", test_left_behind, NULL);
         TABLE_ROWS(&table, test_locks, locks);

@@ -221,6 +221,23 @@ static int add_nvidia(const Root *root, PciAddress address, DeviceNodes *nodes) 
                    (DeviceNode){ .number = makedev(NVIDIA_MAJOR, minor), .address = address });
 }
 
+static bool is_only_amdgpu_card(const Root *root) {
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, "sys/bus/pci/drivers/amdgpu");
+        const struct dirent *entry;
+        PciAddress address;
+        unsigned n = 0;
+
+        while (dir && (entry = readdir(dir)))
+                n += pci_address_parse(entry->d_name, &address) >= 0;
+        return n <= 1;
+}
+
+/* All cards compute through one node. Who computes on this one among several has its render node
+ * open, too. */
+static int add_kfd(const Root *root, PciAddress address, DeviceNodes *nodes) {
+        return is_only_amdgpu_card(root) ? add_from(root, "sys/class/kfd/kfd", address, nodes) : 0;
+}
+
 int device_nodes_add(const Root *root, const Function *function, DeviceNodes *nodes) {
         PciAddress address = function->address;
         int r;
@@ -232,7 +249,7 @@ int device_nodes_add(const Root *root, const Function *function, DeviceNodes *no
             !function->on_vfio)
                 r = add_firmware_framebuffer(root, address, nodes);
         if (r >= 0 && strcmp(function->driver, "amdgpu") == 0)
-                r = add_from(root, "sys/class/kfd/kfd", address, nodes);
+                r = add_kfd(root, address, nodes);
         if (r >= 0 && strcmp(function->driver, "nvidia") == 0)
                 r = add_nvidia(root, address, nodes);
         return r;

@@ -38,7 +38,7 @@ _must_check_ int holders_find_vfio_of(const Root *root, const Function *function
 /**
  * Finds who has a node of these functions open: whatever sysfs has a number for below them (cards,
  * sound, i2c, hidraw, input, video, disks), the firmware's framebuffer on the boot display, kfd of
- * amdgpu, the nodes of nvidia, which are not below them, and VFIO's. Otherwise as
+ * the only card of amdgpu, the nodes of nvidia, which are not below them, and VFIO's. Otherwise as
  * holders_find_vfio().
  *
  * Not a holder: systemd-logind with an input device, which it watches for power keys.

@@ -90,6 +90,7 @@ static void test_below(void **state) {
         fake_host_write(fake, SYS GPU "/drm/card0/dev", "226:0\n");
         fake_host_write(fake, SYS GPU "/drm/card0/card0-DP-1/i2c-7/i2c-dev/i2c-7/dev", "89:7\n");
         fake_host_write(fake, SYS GPU "/drm/renderD128/dev", "226:128\n");
+        fake_host_write(fake, SYS GPU "/graphics/fb0/dev", "29:0\n");
         fake_host_write(fake, SYS GPU "/usb3/3-1/3-1:1.0/0003:046D:C52B.0001/hidraw/hidraw0/dev",
                         "240:0\n");
         fake_host_write(fake, SYS GPU "/nvme/nvme0/nvme0n1/dev", "259:0\n");
@@ -103,9 +104,10 @@ static void test_below(void **state) {
                                    SYS GPU "/nvme/nvme0/nvme0n1/subsystem"),
                          0);
         nodes = nodes_of(machine, GPU);
-        assert_int_equal(nodes->n, 5);
+        assert_int_equal(nodes->n, 6);
         assert_non_null(find_node(nodes, 226, 0));
         assert_non_null(find_node(nodes, 226, 128));
+        assert_non_null(find_node(nodes, 29, 0));
         assert_non_null(find_node(nodes, 89, 7));
         assert_false(find_node(nodes, 240, 0)->is_block);
         assert_true(find_node(nodes, 259, 0)->is_block);
@@ -138,11 +140,17 @@ static void test_elsewhere(void **state) {
         assert_non_null(find_node(nodes, 511, 0));
         assert_non_null(find_node(nodes, 29, 0));
         free(nodes);
+        fake_host_write(fake, "sys/bus/pci/drivers/amdgpu/0000:02:00.0", "");
+        nodes = nodes_of(machine, GPU);
+        assert_null(find_node(nodes, 511, 0));
+        free(nodes);
         find(machine, GPU)->on_vfio = true;
+        fake_host_write(fake, SYS GPU "/vfio-dev/vfio3/dev", "243:3\n");
         (void)strcpy(find(machine, GPU)->driver, "vfio-pci");
         nodes = nodes_of(machine, GPU);
-        assert_int_equal(nodes->n, 1);
+        assert_int_equal(nodes->n, 2);
         assert_non_null(find_node(nodes, 244, 0));
+        assert_non_null(find_node(nodes, 243, 3));
         free(nodes);
 }
 

@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "base/file.h"
@@ -38,6 +40,7 @@ typedef struct Scan {
         char own_unit[CONFIG_UNIT_SIZE];
         Mount mounts[MOUNTS_MAX];
         size_t n_mounts;
+        int more_pid; /* the last process that found no place */
 } Scan;
 
 /* --- files that may hang --- */
@@ -88,20 +91,22 @@ static bool is_remote_line(const char *line) {
         return !word || parse_copy(type, sizeof(type), word, length) < 0 || is_remote_type(type);
 }
 
-/* A mount that the process does not see any more may be one that was given up as hung. */
-static bool look_up_mount(const Scan *scan, const char *pid, int id) {
+/* Returns -ENOENT where that process does not see the mount. */
+static int look_up_mount(const Scan *scan, const char *pid, int id, bool *ret) {
         _cleanup_free_ char *text = NULL;
         char path[PID_SIZE + sizeof("/mountinfo")], wanted[16], *cursor, *line;
 
         (void)snprintf(path, sizeof(path), "%s/mountinfo", pid);
         if (file_read_alloc_at(scan->proc_fd, path, MOUNTINFO_MAX, &text) < 0)
-                return true;
+                return -ENOENT;
         (void)snprintf(wanted, sizeof(wanted), "%d ", id);
         cursor = text;
         while ((line = strsep(&cursor, "\n")))
-                if (strncmp(line, wanted, strlen(wanted)) == 0)
-                        return is_remote_line(line);
-        return true;
+                if (strncmp(line, wanted, strlen(wanted)) == 0) {
+                        *ret = is_remote_line(line);
+                        return 0;
+                }
+        return -ENOENT;
 }
 
 /* Ids of mounts are the system's, so what was found for one process holds for the others. */
@@ -114,7 +119,11 @@ static bool may_hang(Scan *scan, const char *pid, const char *fd) {
         for (size_t i = 0; i < scan->n_mounts && i < MOUNTS_MAX; i++)
                 if (scan->mounts[i].id == id)
                         return scan->mounts[i].is_remote;
-        mount.is_remote = look_up_mount(scan, pid, id);
+        /* What was opened before the process got mounts of its own is often init's. A mount that
+         * neither sees may be one that was given up as hung. */
+        if (look_up_mount(scan, pid, id, &mount.is_remote) < 0 &&
+            look_up_mount(scan, "1", id, &mount.is_remote) < 0)
+                return true;
         scan->mounts[scan->n_mounts++ % MOUNTS_MAX] = mount;
         return mount.is_remote;
 }
@@ -196,7 +205,18 @@ static NodeHolder *find_known(Holders *holders, int pid, PciAddress address) {
         return NULL;
 }
 
-static void add_holder(const Scan *scan, const char *pid, const DeviceNode *node) {
+/* A process that has many nodes open is one more all the same. */
+static void count_more(Scan *scan, int pid) {
+        Holders *ret = scan->ret;
+
+        for (size_t i = 0; i < ret->n; i++)
+                if (ret->list[i].pid == pid)
+                        return;
+        ret->n_more += scan->more_pid != pid;
+        scan->more_pid = pid;
+}
+
+static void add_holder(Scan *scan, const char *pid, const DeviceNode *node) {
         Holders *ret = scan->ret;
         NodeHolder holder = { .address = node->address,
                               .draws = device_node_is_card(node->number) };
@@ -216,7 +236,7 @@ static void add_holder(const Scan *scan, const char *pid, const DeviceNode *node
             strcmp(holder.unit, "systemd-logind.service") == 0)
                 return;
         if (ret->n == HOLDERS_MAX)
-                ret->n_more++;
+                count_more(scan, holder.pid);
         else
                 ret->list[ret->n++] = holder;
 }
@@ -238,25 +258,64 @@ static bool is_node(const DeviceNode *node, const struct statx *device) {
                (node->is_major || minor(node->number) == device->stx_rdev_minor);
 }
 
-static void scan_process(Scan *scan, const char *pid) {
+/* @thread: of the process, or the process itself */
+static void scan_files(Scan *scan, const char *pid, const char *thread) {
         _cleanup_closedir_ DIR *dir = NULL;
         char path[PID_SIZE + sizeof("/fd")];
         const struct dirent *entry;
 
-        if (strlen(pid) >= PID_SIZE)
+        if (strlen(pid) >= PID_SIZE || strlen(thread) >= PID_SIZE)
                 return;
-        (void)snprintf(path, sizeof(path), "%s/fd", pid);
+        (void)snprintf(path, sizeof(path), "%s/fd", thread);
         dir = file_open_dir_at(scan->proc_fd, path);
         while (dir && (entry = readdir(dir))) {
                 struct statx device;
 
                 if (entry->d_name[0] == '.' ||
-                    !read_device(scan, dirfd(dir), pid, entry->d_name, &device))
+                    !read_device(scan, dirfd(dir), thread, entry->d_name, &device))
                         continue;
                 for (size_t i = 0; i < scan->nodes->n; i++)
                         if (is_node(&scan->nodes->list[i], &device))
                                 add_holder(scan, pid, &scan->nodes->list[i]);
         }
+}
+
+/* Where that cannot be told they share them, as nearly all do. */
+static bool share_files(const char *thread, const char *other) {
+        uint64_t a, b;
+
+        return parse_decimal(thread, INT_MAX, &a) < 0 || parse_decimal(other, INT_MAX, &b) < 0 ||
+               syscall(SYS_kcmp, (pid_t)a, (pid_t)b, KCMP_FILES, 0, 0) <= 0;
+}
+
+/* Threads that have taken leave of their process's files, or outlived its first thread. */
+static void scan_other_threads(Scan *scan, const char *pid) {
+        char path[PID_SIZE + sizeof("/task")], last[PID_SIZE];
+        _cleanup_closedir_ DIR *dir = NULL;
+        const struct dirent *entry;
+        struct stat info;
+
+        if (strlen(pid) >= PID_SIZE)
+                return;
+        (void)snprintf(path, sizeof(path), "%s/task", pid);
+        if (fstatat(scan->proc_fd, path, &info, 0) < 0 || info.st_nlink <= 3)
+                return; /* it has one thread */
+        (void)snprintf(last, sizeof(last), "%s", pid);
+        dir = file_open_dir_at(scan->proc_fd, path);
+        while (dir && (entry = readdir(dir))) {
+                const char *thread = entry->d_name;
+
+                if (thread[0] == '.' || strlen(thread) >= PID_SIZE || share_files(thread, pid) ||
+                    share_files(thread, last))
+                        continue;
+                scan_files(scan, pid, thread);
+                (void)snprintf(last, sizeof(last), "%s", thread);
+        }
+}
+
+static void scan_process(Scan *scan, const char *pid) {
+        scan_files(scan, pid, pid);
+        scan_other_threads(scan, pid);
 }
 
 static int scan_processes(const Root *root, const DeviceNodes *nodes, Holders *ret) {

@@ -5,7 +5,8 @@
  * from a host driver.
  *
  * A node is known by its number, which holds in every mount namespace and whatever it is called. A
- * mapping whose descriptor was closed is not seen: /proc/PID/map_files would take CAP_SYS_ADMIN.
+ * mapping whose descriptor was closed is not seen: /proc/PID/map_files would take CAP_SYS_ADMIN,
+ * and /proc/PID/maps waits for a process that is stuck with its memory locked.
  */
 #pragma once
 

@@ -6,9 +6,13 @@
 #undef NDEBUG
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
@@ -230,6 +234,68 @@ static void test_processes(void **state) {
         free(holders);
 }
 
+static void *hold_alone(void *ready) {
+        if (unshare(CLONE_FILES) < 0 || open(REAL_NODE, O_RDWR | O_CLOEXEC) < 0 ||
+            write(*(int *)ready, "", 1) != 1)
+                _exit(1);
+        for (;;)
+                (void)pause();
+        return NULL;
+}
+
+/* The files of a thread that shares them with no other. */
+static void test_thread(void **state) {
+        static const PciAddress gpu[] = { { 0, 1, 0, 0 } };
+        Machine *machine = *state;
+        Holders *holders = calloc(1, sizeof(*holders));
+        pthread_t thread;
+        int ready[2];
+        char byte;
+        pid_t pid;
+
+        real_node_use_processes(machine->fake, &machine->root);
+        fake_host_write(machine->fake, SYS GPU "/drm/card0/dev", "1:7\n");
+        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+        pid = fork();
+        if (pid == 0) {
+                if (pthread_create(&thread, NULL, hold_alone, &ready[1]) != 0)
+                        _exit(1);
+                for (;;)
+                        (void)pause();
+        }
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        assert_int_equal(holders_find(&machine->root, &machine->host, gpu, 1, holders), 0);
+        if (syscall(SYS_kcmp, getpid(), pid, KCMP_FILES, 0, 0) >= 0) /* where it is allowed */
+                assert_non_null(find_holder(holders, pid));
+        real_node_end(pid);
+        (void)close(ready[0]);
+        (void)close(ready[1]);
+        free(holders);
+}
+
+/* Of those that find no place each is counted once, however many files it has open. */
+static void test_many(void **state) {
+        static const PciAddress gpu[] = { { 0, 1, 0, 0 } };
+        Machine *machine = *state;
+        Holders *holders = calloc(1, sizeof(*holders));
+        pid_t pids[HOLDERS_MAX + 3];
+        int fd;
+
+        real_node_use_processes(machine->fake, &machine->root);
+        fake_host_write(machine->fake, SYS GPU "/drm/card0/dev", "1:7\n");
+        fd = open(REAL_NODE, O_RDWR | O_CLOEXEC);
+        assert_true(fd >= 0);
+        for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+                pids[i] = real_node_hold(REAL_NODE, POLITE);
+        (void)close(fd);
+        assert_int_equal(holders_find(&machine->root, &machine->host, gpu, 1, holders), 0);
+        assert_int_equal(holders->n, HOLDERS_MAX);
+        assert_int_equal(holders->n_more, 3);
+        for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+                real_node_end(pids[i]);
+        free(holders);
+}
+
 /* A node that is called otherwise and lies elsewhere; where making one is allowed. */
 static void test_other_path(void **state) {
         static const PciAddress gpu[] = { { 0, 1, 0, 0 } };
@@ -250,6 +316,39 @@ static void test_other_path(void **state) {
                 assert_non_null(find_holder(holders, pid));
                 real_node_end(pid);
         }
+        free(holders);
+}
+
+/* The same, opened before the process got mounts of its own, of which none is that one. */
+static void test_other_mounts(void **state) {
+        static const PciAddress gpu[] = { { 0, 1, 0, 0 } };
+        Machine *machine = *state;
+        Holders *holders = calloc(1, sizeof(*holders));
+        char path[512], answer = 'n';
+        int ready[2];
+        pid_t pid;
+
+        real_node_use_processes(machine->fake, &machine->root);
+        fake_host_write(machine->fake, SYS GPU "/drm/card0/dev", "1:7\n");
+        (void)snprintf(path, sizeof(path), "%s/node", fake_host_path(machine->fake));
+        (void)mknod(path, S_IFCHR | 0600, makedev(1, 7));
+        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+        pid = fork();
+        if (pid == 0) {
+                bool is_done = open(path, O_RDWR | O_CLOEXEC) >= 0 && unshare(CLONE_NEWNS) == 0;
+
+                if (write(ready[1], is_done ? "y" : "n", 1) != 1)
+                        _exit(1);
+                for (;;)
+                        (void)pause();
+        }
+        assert_int_equal(read(ready[0], &answer, 1), 1);
+        assert_int_equal(holders_find(&machine->root, &machine->host, gpu, 1, holders), 0);
+        if (answer == 'y') /* where it is allowed */
+                assert_non_null(find_holder(holders, pid));
+        real_node_end(pid);
+        (void)close(ready[0]);
+        (void)close(ready[1]);
         free(holders);
 }
 
@@ -298,7 +397,10 @@ int main(void) {
                 ON_MACHINE("nodes elsewhere", test_elsewhere),
                 ON_MACHINE("nodes of nvidia", test_nvidia),
                 ON_MACHINE("processes by device number", test_processes),
+                ON_MACHINE("a thread with files of its own", test_thread),
+                ON_MACHINE("more than there is room for", test_many),
                 ON_MACHINE("a node of another name", test_other_path),
+                ON_MACHINE("a node on a mount of init's", test_other_mounts),
                 ON_MACHINE("who runs us is kept", test_ancestor),
                 ON_MACHINE("another root has no processes", test_other_root),
         };

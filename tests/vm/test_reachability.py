@@ -13,6 +13,7 @@ import pytest
 from machines import ini
 from modes import INI, active, check_refused, check_tool_refused, drivers, overrides
 from pc import PC
+from test_holders import main_pid, write_unit
 
 NIC = "0000:02:00.0"
 ROOT_DISK = "0000:00:10.0"  # pc.py's, with the ESP and the root file system
@@ -90,6 +91,25 @@ def test_default_route_through_bridge_vlan_and_bond(pc: PC) -> None:
                        f"{name}, which carries the default route through bond0, bond0.7 and vmbr0, is {NIC}")
 
 
+@pytest.mark.machine("foreign-group")
+def test_default_route_in_the_gpus_group(pc: PC) -> None:
+    """A card that has to go with the GPU is one that the host needs: said, and done with consent."""
+    gpu, nic = "0000:02:01.0", "0000:02:02.0"
+    name = pc.ok(f"ls /sys/bus/pci/devices/{nic}/net")
+    pc.ok(f"ip addr add 192.0.2.15/24 dev {name}; ip link set {name} up; "
+          f"ip route replace default via 192.0.2.1 dev {name}")
+    with_nic = f"address = {gpu}\nid = 1234:1111\nalso = {nic}"
+    pc.write(INI, ini(with_nic))
+    check_refused(pc, "passthrough", "would-cut-network", 6,
+                  f"{name}, which carries the default route, is {nic} of device 'gpu'.", "'network'")
+    pc.write(INI, ini(with_nic, consent="boot-vga network"))
+    pc.ok("vfio-modectl switch passthrough")
+    assert drivers(pc, gpu, nic) == ["vfio-pci", "vfio-pci"]
+    pc.ok("vfio-modectl switch host")
+    assert drivers(pc, gpu, nic) == ["bochs-drm", "e1000"]
+    assert overrides(pc) == {}
+
+
 # ---- Storage ----
 
 
@@ -157,12 +177,19 @@ for port in /sys/bus/serio/devices/serio*; do echo -n none > $port/drvctl; done
 
 @pytest.mark.machine("gpu")
 def test_last_keyboard(pc: PC) -> None:
-    """The only keyboard is at a USB controller; one at the PS/2 port is another, until it is gone."""
+    """The only keyboard is at a USB controller; one at the PS/2 port is another, until it is gone. Who has
+    the keyboard's hidraw open is a holder."""
     plug(pc, driver="qemu-xhci")
     pc.qmp("device_add", driver="usb-kbd", id="keyboard", bus="plugged.0")
     wait_for_keyboard(pc)
     pc.ok("grep -q 'AT Translated Set 2 keyboard' /proc/bus/input/devices")
     pc.write(INI, away(SPARE))
+    pc.ok("udevadm wait --timeout=120 /dev/hidraw0")
+    write_unit(pc, "remapper", "/dev/hidraw0")
+    remapper = main_pid(pc, "remapper")
+    check_tool_refused(pc, "away", "busy", 4,
+                       f"{SPARE} is in use by process {remapper} (sleep) of remapper.service.")
+    pc.ok("systemctl stop remapper")
     switch_there_and_back(pc, SPARE, "xhci_hcd")
     wait_for_keyboard(pc)
     pc.ok(NO_PS2)

@@ -128,29 +128,39 @@ done
     assert states(pc, "poller") == ["active"]
 
 
-UNITS = ini() + "stop-units = screen.service idle.service\n"
+UNITS = ini() + "stop-units = screen.service player.service idle.service\n"
+
+
+def check_started(pc: PC, first: str, second: str) -> None:
+    """The first was started before the second. When a unit stopped is forgotten with it."""
+    began = [int(pc.ok(f"systemctl show --value -p InactiveExitTimestampMonotonic {unit}"))
+             for unit in (first, second)]
+    assert began[0] < began[1], began
 
 
 def test_stop_units(pc: PC) -> None:
-    """What ran is stopped first and started last; what did not run stays as it was. So also where the
-    switch fails and is undone."""
+    """What ran is stopped first and started last, and in the opposite order; what did not run stays as it
+    was. So also where the switch fails and is undone."""
     pc.write(INI, UNITS)
     write_unit(pc, "screen", CARD)
-    assert plan(pc)[0] == ("stop-unit", "screen.service")
+    write_unit(pc, "player", SOUND)
+    assert plan(pc)[:2] == [("stop-unit", "screen.service"), ("stop-unit", "player.service")]
     take_module_away(pc, "vfio-pci")
     before = snapshot(pc)
     said = pc.run("vfio-modectl switch passthrough")
     assert (said.rc, "(module-unavailable)" in said.stderr) == (5, True), said.out
     assert snapshot(pc) == before
-    assert states(pc, "screen", "idle") == ["active", "inactive"]
+    assert states(pc, "screen", "player", "idle") == ["active", "active", "inactive"]
+    check_started(pc, "player", "screen")
     bring_module_back(pc, "vfio-pci")
     pc.ok("vfio-modectl switch passthrough")
     assert look(pc) == PASSTHROUGH
-    assert states(pc, "screen", "idle") == ["inactive", "inactive"]
+    assert states(pc, "screen", "player", "idle") == ["inactive"] * 3
     pc.ok("systemctl start vfio-mode@passthrough; systemctl reload vfio-mode@passthrough")
     pc.ok("vfio-modectl switch host")
     assert look(pc) == HOST
-    assert states(pc, "screen", "idle") == ["active", "inactive"]
+    assert states(pc, "screen", "player", "idle") == ["active", "active", "inactive"]
+    check_started(pc, "player", "screen")
 
 
 @pytest.mark.parametrize("there", ["host", "passthrough"])

@@ -40,7 +40,8 @@ def test_a_session_does_not_end_without_leave(pc: PC) -> None:
     session = in_desktop(pc)
     weston = desktop.compositor(pc)
     leave = f"would end session {session} of alice on seat0; end-sessions = yes"
-    check_refused(pc, "passthrough", "busy", 4, f"process {weston} (weston) of user alice", leave)
+    check_refused(pc, "passthrough", "busy", 4, f"process {weston} (weston) of user alice's weston.service",
+                  leave)
     for more in "holders = kill", "stop-units = display-manager.service":
         pc.write(INI, ini() + more + "\n")
         said = pc.run("vfio-modectl switch passthrough")
@@ -49,10 +50,17 @@ def test_a_session_does_not_end_without_leave(pc: PC) -> None:
     assert (sessions(pc), desktop.compositor(pc)) == (["alice"], weston)
 
 
+_REMOTE = """\
+auth required pam_permit.so
+account required pam_permit.so
+session required pam_systemd.so
+"""
+
+
 @pytest.mark.machine("gpu")
 def test_inhibited(pc: PC) -> None:
     """A lock against shutdown keeps the session, and who has it and why is said. One that only wants to be
-    told does not."""
+    told does not. What the display manager has opened on no seat would end, too."""
     session = in_desktop(pc)
     pc.write(INI, SESSIONS)
     weston = desktop.compositor(pc)
@@ -66,7 +74,11 @@ def test_inhibited(pc: PC) -> None:
                   f"would end session {session} of alice on seat0")
     assert desktop.compositor(pc) == weston
     pc.ok("systemctl stop block")
-    assert plan(pc)[:2] == [("stop-unit", MANAGER), ("end-session", session)]
+    pc.write("/etc/pam.d/greetd-remote", _REMOTE)
+    pc.ok("useradd carla; systemd-run --quiet --unit=remote --service-type=exec --uid=carla "
+          "--property=PAMName=greetd-remote sleep infinity")
+    remote = pc.ok("loginctl list-sessions --no-legend | awk '/carla/ && !/manager/ { print $1 }'")
+    assert plan(pc)[:3] == [("stop-unit", MANAGER), ("end-session", session), ("end-session", remote)]
 
 
 @pytest.mark.machine("gpu")

@@ -37,7 +37,8 @@ static _Noreturn void poll_for_ever(const char *path) {
 }
 
 static _Noreturn void be_a_holder(const char *path, Manner manner, int ready) {
-        /* A test that fails leaves nobody behind, who would have real_node_take()'s lock as well. */
+        /* A test that fails leaves nobody behind, who would have real_node_take()'s lock as well.
+         */
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (manner == STUBBORN)
                 (void)signal(SIGTERM, SIG_IGN);

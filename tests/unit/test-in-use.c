@@ -286,7 +286,8 @@ static void test_plan(void **state) {
                 assert_string_equal(stops, row->stops);
         /* Whoever may not know names is told of none. */
         if (strstr(refusal.text, "process "))
-                assert_says(refusal_public(&refusal), "0000:01:00.| in use by |, named to root only. ");
+                assert_says(refusal_public(&refusal),
+                            "0000:01:00.| in use by |, named to root only. ");
         assert_null(strstr(refusal_public(&refusal), " of user anna"));
         assert_null(strstr(refusal_public(&refusal), "(Xorg)"));
         free(in_use);

@@ -45,24 +45,30 @@ bool let_go_is_to_be_stopped(const Situation *now, const UnitInstance *instance)
                strcmp(instance->active_state, "active") == 0;
 }
 
-/* Asked only where somebody is there who may end with it. */
-static void list_ending(LetGo *who, const UnitInstance *instances, int n) {
+/* Asked only where somebody is there who may end with it. Who is not known to would be in the way,
+ * and be killed where that was asked for. */
+static int list_ending(LetGo *who, const UnitInstance *instances, int n) {
         char *to = who->in_use.ending;
         size_t left = sizeof(who->in_use.ending);
+        int r = 0;
 
         if (who->in_use.holders.n + who->in_use.guests.n == 0 || to[0] != '\0')
-                return;
+                return 0;
         for (int i = 0; i < n; i++) {
                 int length;
 
                 if (!let_go_is_to_be_stopped(who->now, &instances[i]))
                         continue;
                 length = units_dependents(instances[i].mode, to, left);
-                if (length < 0)
+                if (length < 0) {
+                        r = length;
+                        *to = '\0';
                         continue;
+                }
                 to += length;
                 left -= (size_t)length;
         }
+        return r;
 }
 
 static const ConfigMode *mode_of(const LetGo *who) {
@@ -80,9 +86,10 @@ static RefusalKind plan_patiently(LetGo *who, const UnitInstance *instances, int
                 int r;
 
                 r = in_use_look(now->root, &now->host, plan, mode_of(who), &who->in_use);
+                if (r >= 0 || now->is_fallback)
+                        r = list_ending(who, instances, n_instances);
                 if (r < 0 && !now->is_fallback)
                         return refuse_to_look(r, refusal);
-                list_ending(who, instances, n_instances);
                 kind = in_use_plan(&who->in_use, mode_of(who), who->how, now->is_fallback, plan,
                                    refusal);
                 if (kind != REFUSAL_BUSY || now_usec() >= deadline)

@@ -44,7 +44,8 @@ typedef struct Switch {
         UnitInstance instances[UNIT_INSTANCES_MAX];
         int n_instances;
         int lock_fd;
-        size_t n_tried; /* steps of a plan that had to be made anew */
+        int is_stopping; /* the machine; negative: nobody could be asked */
+        size_t n_tried;  /* steps of a plan that had to be made anew */
         bool stopped_old;
         bool was_put_back;   /* what a switch before had left half-way */
         bool left_old;       /* active, since it could not be asked to stop */
@@ -68,10 +69,24 @@ static RefusalKind take_lock(Switch *s) {
         if (r < 0)
                 return refusal_set(&s->refusal, REFUSAL_FAILED,
                                    "The lock /" LOCK_PATH " cannot be taken: %s.", strerror(-r));
-        if (!s->request->without_units && units_system_is_stopping())
+        if (!s->request->without_units)
+                s->is_stopping = units_system_is_stopping();
+        if (s->is_stopping > 0)
                 return refusal_set(&s->refusal, REFUSAL_SHUTTING_DOWN,
                                    "The machine is going down; no device is moved any more.");
         return REFUSAL_NONE;
+}
+
+/* On the way down no device is to move; the way back is gone all the same. */
+static RefusalKind refuse_unknown_stopping(Switch *s) {
+        if (s->is_stopping >= 0)
+                return REFUSAL_NONE;
+        log_warning_errno(s->is_stopping, "Whether the machine is going down cannot be asked: %m");
+        if (s->now.is_fallback)
+                return REFUSAL_NONE;
+        return refusal_set(&s->refusal, REFUSAL_FAILED,
+                           "Whether the machine is going down cannot be asked of systemd: %s.",
+                           strerror(-s->is_stopping));
 }
 
 /* --- units --- */
@@ -102,14 +117,18 @@ static bool stopping_may_end_guests(const Switch *s) {
         return false;
 }
 
-/* They have the time to stop that their own units give them, which our start job knows nothing of.
- */
+/* They have the time to stop that their own units give them, which our start job knows nothing of;
+ * also where it cannot be asked who they are. */
 static void wait_longer_for_bound(const char *mode) {
         char units[512], text[640];
+        int length;
 
-        if (units_dependents(mode, units, sizeof(units)) <= 0 || units[strspn(units, " ")] == '\0')
+        length = units_dependents(mode, units, sizeof(units));
+        if (length >= 0 && units[strspn(units, " ")] == '\0')
                 return;
         notify_extend_timeout(BOUND_UNITS_TIME);
+        if (length < 0)
+                return;
         (void)snprintf(text, sizeof(text),
                        "Waiting for the units that are bound to mode '%s' to stop: %s", mode,
                        units + strspn(units, " "));
@@ -379,6 +398,8 @@ static RefusalKind run(Switch *s) {
                         return REFUSAL_NONE;
         }
         kind = situation_load_config(&s->now, &s->refusal);
+        if (kind == REFUSAL_NONE)
+                kind = refuse_unknown_stopping(s);
         if (kind == REFUSAL_NONE)
                 kind = situation_scan(&s->now, &s->refusal);
         if (kind == REFUSAL_NONE)

@@ -215,10 +215,17 @@ static void load(Confirm *c) {
 RefusalKind apply_confirm(const Root *root) {
         _cleanup_free_ Confirm *c = calloc(1, sizeof(*c));
         RefusalKind kind = REFUSAL_NONE;
+        int r;
 
         if (!c)
                 return REFUSAL_FAILED;
-        if (root->is_live && units_system_is_stopping()) {
+        r = root->is_live ? units_system_is_stopping() : 0;
+        if (r < 0) {
+                log_error_errno(r, "Whether the machine is going down cannot be asked, so this "
+                                   "boot is not confirmed: %m");
+                return REFUSAL_FAILED;
+        }
+        if (r > 0) {
                 log_notice("The machine is going down; this boot is not confirmed any more.");
                 return REFUSAL_NONE;
         }

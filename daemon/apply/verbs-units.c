@@ -95,7 +95,7 @@ RefusalKind apply_leave(const Root *root, const char *mode) {
         situation_fallback_mode(root, fallback);
         if (!root->is_live)
                 return go_without_units(root, fallback, "fallback", ASKED, false);
-        if (units_system_is_stopping() || is_being_restarted(mode))
+        if (units_system_is_stopping() > 0 || is_being_restarted(mode))
                 return REFUSAL_NONE;
         if (strcmp(fallback, mode) == 0) {
                 log_notice("'%s' is the fallback mode and stays; start another mode to leave it.",
@@ -126,7 +126,7 @@ static RefusalKind fall_back(const Root *root, const char *reason) {
                 situation_fallback_mode(root, mode);
                 return fall_back_without_units(root, mode, reason);
         }
-        if (units_system_is_stopping()) {
+        if (units_system_is_stopping() > 0) {
                 log_notice("The machine is going down; no device is moved any more.");
                 return REFUSAL_SHUTTING_DOWN;
         }
@@ -135,7 +135,7 @@ static RefusalKind fall_back(const Root *root, const char *reason) {
                 situation_fallback_mode(root, mode);
                 if (start_on_behalf(root, mode, "fallback", reason) >= 0)
                         return REFUSAL_NONE;
-                if (units_system_is_stopping())
+                if (units_system_is_stopping() > 0)
                         return REFUSAL_SHUTTING_DOWN;
         }
         log_warning("The unit of the fallback mode '%s' did not start; going there without it.",
@@ -208,7 +208,7 @@ static RefusalKind revert_one(const Root *root, const TrialFile *file) {
         r = file->read(root, &trial);
         if (r == -ENOENT)
                 return REFUSAL_NONE;
-        if (root->is_live && units_system_is_stopping())
+        if (root->is_live && units_system_is_stopping() > 0)
                 return REFUSAL_SHUTTING_DOWN;
         if (r < 0) {
                 log_warning_errno(r, "/%s cannot be read, so the way back is the fallback mode: %m",

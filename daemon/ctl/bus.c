@@ -112,7 +112,7 @@ static int explain(int r, const sd_bus_error *from, bool is_remote, BusError *re
         else if (strcmp(name, SD_BUS_ERROR_INVALID_ARGS) == 0)
                 ret->exit_code = EXIT_CODE_USAGE;
         /* The bus and the service end long before the last unit does. */
-        if (ret->is_unreachable && !is_remote && units_system_is_stopping()) {
+        if (ret->is_unreachable && !is_remote && units_system_is_stopping() > 0) {
                 ret->kind = REFUSAL_SHUTTING_DOWN;
                 text = refusal_sentence(ret->kind);
         }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <sys/wait.h>
 
 #include "command.h"
@@ -12,28 +13,35 @@
 static int wait_for(pid_t pid) {
         int status;
 
-        if (waitpid(pid, &status, 0) < 0)
-                return -errno;
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return -errno;
         return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
 }
 
-/* Reads what fits and lets the rest go, so that the writer never waits for us. */
-static void read_output(int fd, char *output, size_t size) {
+/* Reads what fits and lets the rest go, so that the writer never waits for us. A part of it that
+ * looks like the whole would say that something is not there: an error is one of all of it. */
+static int read_output(int fd, char *output, size_t size) {
         size_t length = 0;
         char rest[512];
         ssize_t n;
 
-        while (length < size - 1 && (n = read(fd, output + length, size - 1 - length)) > 0)
-                length += (size_t)n;
-        output[length] = '\0';
-        while (read(fd, rest, sizeof(rest)) > 0)
-                ;
+        do {
+                bool fits = length < size - 1;
+
+                n = fits ? read(fd, output + length, size - 1 - length)
+                         : read(fd, rest, sizeof(rest));
+                if (n > 0 && fits)
+                        length += (size_t)n;
+        } while (n > 0 || (n < 0 && errno == EINTR));
+        output[n < 0 ? 0 : length] = '\0';
+        return n < 0 ? -errno : 0;
 }
 
 int command_run(const char *const *arguments, char *output, size_t size) {
         _cleanup_close_ int read_end = -1, write_end = -1;
         posix_spawn_file_actions_t actions;
-        int r, fds[2] = { -1, -1 };
+        int r, status, fds[2] = { -1, -1 };
         pid_t pid;
 
         if (output) {
@@ -55,6 +63,10 @@ int command_run(const char *const *arguments, char *output, size_t size) {
         closep(&write_end);
         write_end = -1;
         if (output)
-                read_output(read_end, output, size);
-        return wait_for(pid);
+                r = read_output(read_end, output, size);
+        /* Where it was not read to its end, the writer is not to wait for us. */
+        closep(&read_end);
+        read_end = -1;
+        status = wait_for(pid);
+        return r < 0 ? r : status;
 }

@@ -16,6 +16,6 @@
  * @output: gets what it prints on stdout, as far as it fits, terminated; NULL: it prints to ours
  *
  * Returns its exit status; -EIO where a signal ended it; else the error of running it (-ENOENT:
- * there is no such program).
+ * there is no such program), or of reading what it prints, and then @output is "".
  */
 _must_check_ int command_run(const char *const *arguments, char *output, size_t size);

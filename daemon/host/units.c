@@ -274,12 +274,14 @@ bool units_is_main_process(const char *unit, int pid) {
         return command_run(arguments, output, sizeof(output)) == 0 && strcmp(output, wanted) == 0;
 }
 
-bool units_system_is_stopping(void) {
+int units_system_is_stopping(void) {
         static const char *const arguments[] = { SYSTEMCTL, "is-system-running", NULL };
         char output[32];
+        int r;
 
-        return command_run(arguments, output, sizeof(output)) >= 0 &&
-               strcmp(output, "stopping\n") == 0;
+        /* Any state but "running" has a status of its own. */
+        r = command_run(arguments, output, sizeof(output));
+        return r < 0 ? r : strcmp(output, "stopping\n") == 0;
 }
 
 int units_property(const char *mode, const char *property, char *buffer, size_t size) {

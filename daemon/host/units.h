@@ -118,8 +118,12 @@ _must_check_ int units_dependents(const char *mode, char *buffer, size_t size);
  * it. */
 bool units_has_dependents(const char *mode);
 
-/** Whether the machine is going down (`systemctl is-system-running`: stopping). */
-bool units_system_is_stopping(void);
+/**
+ * Whether the machine is going down (`systemctl is-system-running`: stopping).
+ *
+ * Returns 1 or 0; else the error of asking.
+ */
+_must_check_ int units_system_is_stopping(void);
 
 /**
  * Reads one property of a mode's unit, such as InvocationID.

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A program's output that cannot be read is no output that says nothing. The programs are scripts
+ * of the test's own; read(2) is one that fails as ordered.
+ */
+#undef NDEBUG
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "host/command.h"
+#include "host/units.h"
+
+static int failing_errno;  /* of one read of a pipe; 0: none */
+static unsigned n_to_pass; /* reads of a pipe before it */
+
+static bool is_pipe(int fd) {
+        struct stat st;
+
+        return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
+ssize_t read(int fd, void *buffer, size_t size) {
+        if (failing_errno == 0 || !is_pipe(fd) || n_to_pass-- > 0)
+                return syscall(SYS_read, fd, buffer, size);
+        errno = failing_errno;
+        failing_errno = 0;
+        return -1;
+}
+
+static void fail_read(unsigned nth, int error) {
+        n_to_pass = nth - 1;
+        failing_errno = error;
+}
+
+/* Lists two instances, the second a moment later, so that they are two reads. */
+static const char systemctl[] = "#!/bin/sh\n"
+                                "case $1 in\n"
+                                "list-units)\n"
+                                "    echo vfio-mode@host.service loaded active exited A\n"
+                                "    sleep 0.1\n"
+                                "    echo vfio-mode@b.service loaded failed failed B\n"
+                                "    ;;\n"
+                                "show) echo guest.service ;;\n"
+                                "is-system-running) echo stopping; exit 1 ;;\n"
+                                "esac\n";
+
+static int set_up(void **state) {
+        char *directory = strdup("/tmp/vfio-mode-command-XXXXXX"), program[64], *path = NULL;
+        FILE *file;
+
+        assert_non_null(mkdtemp(directory));
+        (void)snprintf(program, sizeof(program), "%s/systemctl", directory);
+        file = fopen(program, "w");
+        assert_non_null(file);
+        assert_true(fputs(systemctl, file) >= 0 && fclose(file) == 0);
+        assert_int_equal(chmod(program, 0755), 0);
+        assert_true(asprintf(&path, "%s:/usr/bin:/bin", directory) > 0);
+        assert_int_equal(setenv("PATH", path, 1), 0);
+        free(path);
+        *state = directory;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        char program[64];
+
+        (void)snprintf(program, sizeof(program), "%s/systemctl", (char *)*state);
+        (void)unlink(program);
+        (void)rmdir(*state);
+        free(*state);
+        return 0;
+}
+
+static int say(const char *text, char *output, size_t size) {
+        const char *const arguments[] = { "printf", "%s", text, NULL };
+
+        return command_run(arguments, output, size);
+}
+
+static void test_output(void **state) {
+        char output[8];
+
+        (void)state;
+        assert_int_equal(say("short", output, sizeof(output)), 0);
+        assert_string_equal(output, "short");
+        assert_int_equal(say("too long to fit", output, sizeof(output)), 0);
+        assert_string_equal(output, "too lon");
+        assert_int_equal(say("", output, sizeof(output)), 0);
+        assert_string_equal(output, "");
+}
+
+static void test_status(void **state) {
+        static const char *const fails[] = { "sh", "-c", "exit 3", NULL };
+        static const char *const dies[] = { "sh", "-c", "kill -9 $$", NULL };
+        static const char *const none[] = { "vfio-mode-no-such-program", NULL };
+        char output[8];
+
+        (void)state;
+        assert_int_equal(command_run(fails, output, sizeof(output)), 3);
+        assert_int_equal(command_run(dies, NULL, 0), -EIO);
+        assert_int_equal(command_run(none, NULL, 0), -ENOENT);
+}
+
+static void test_a_read_fails(void **state) {
+        char output[8];
+
+        (void)state;
+        for (unsigned nth = 1; nth <= 2; nth++) {
+                fail_read(nth, EIO);
+                assert_int_equal(say("all", output, sizeof(output)), -EIO);
+                assert_string_equal(output, "");
+                fail_read(nth, EINTR);
+                assert_int_equal(say("all", output, sizeof(output)), 0);
+                assert_string_equal(output, "all");
+        }
+        /* What does not fit is read all the same. */
+        fail_read(2, EIO);
+        assert_int_equal(say("too long to fit", output, sizeof(output)), -EIO);
+}
+
+static void test_units(void **state) {
+        UnitInstance instances[4];
+        char names[64];
+
+        (void)state;
+        assert_int_equal(units_list_instances(instances, 4), 2);
+        assert_string_equal(instances[0].mode, "host");
+        assert_string_equal(instances[1].active_state, "failed");
+        assert_int_equal(units_dependents("host", names, sizeof(names)), 14);
+        assert_true(units_has_dependents("host"));
+        assert_int_equal(units_system_is_stopping(), 1);
+}
+
+/* None of them says "none" or "no". */
+static void test_units_cannot_be_read(void **state) {
+        UnitInstance instances[4];
+        char names[64];
+
+        (void)state;
+        for (unsigned nth = 1; nth <= 2; nth++) {
+                fail_read(nth, EIO);
+                assert_int_equal(units_list_instances(instances, 4), -EIO);
+        }
+        fail_read(1, ENOMEM);
+        assert_int_equal(units_dependents("host", names, sizeof(names)), -ENOMEM);
+        fail_read(1, EIO);
+        assert_int_equal(units_system_is_stopping(), -EIO);
+        fail_read(1, EIO);
+        assert_true(units_mode_may_run("host"));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_output),
+                cmocka_unit_test(test_status),
+                cmocka_unit_test(test_a_read_fails),
+                cmocka_unit_test(test_units),
+                cmocka_unit_test(test_units_cannot_be_read),
+        };
+
+        return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -46,6 +46,7 @@ typedef struct Switch {
         int lock_fd;
         int is_stopping; /* the machine; negative: nobody could be asked */
         size_t n_tried;  /* steps of a plan that had to be made anew */
+        bool has_listed; /* the instances, as systemd has them */
         bool stopped_old;
         bool was_put_back;   /* what a switch before had left half-way */
         bool left_old;       /* active, since it could not be asked to stop */
@@ -99,7 +100,8 @@ static void list_instances(Switch *s) {
         if (s->request->without_units || s->request->mend_only)
                 return;
         s->n_instances = units_list_instances(s->instances, UNIT_INSTANCES_MAX);
-        if (s->n_instances >= 0)
+        s->has_listed = s->n_instances >= 0;
+        if (s->has_listed)
                 return;
         log_warning_errno(s->n_instances, "The units of other modes cannot be listed: %m");
         s->n_instances = s->now.state.mode[0] != '\0';
@@ -366,13 +368,30 @@ static RefusalKind go(Switch *s) {
         return kind;
 }
 
+/*
+ * A switch that was killed may have stopped the old mode's unit and moved nothing yet: then nobody
+ * else would start it again. Not while half-way; that is for the next switch that succeeds.
+ */
+static bool old_has_no_unit(const Switch *s) {
+        if (!s->has_listed || strcmp(s->now.state.mode, s->now.mode) == 0 ||
+            faccessat(s->now.root->fd, UNDO_PATH, F_OK, 0) == 0)
+                return false;
+        for (int i = 0; i < s->n_instances; i++)
+                if (strcmp(s->instances[i].mode, s->now.state.mode) == 0 &&
+                    strcmp(s->instances[i].active_state, "failed") != 0 &&
+                    strcmp(s->instances[i].active_state, "inactive") != 0)
+                        return false;
+        return true;
+}
+
 /* Every failure leads to a mode: the old one where it could be undone, else the fallback mode.
  * While a driver is stuck there is none. */
 static const char *mode_after_failure(const Switch *s, RefusalKind kind) {
         if (kind == REFUSAL_WEDGED)
                 return "";
         if (kind != REFUSAL_HALF_WAY)
-                return s->stopped_old || (s->was_put_back && !s->request->without_units)
+                return s->stopped_old || old_has_no_unit(s) ||
+                                       (s->was_put_back && !s->request->without_units)
                                ? s->now.state.mode
                                : "";
         return s->now.is_fallback || s->request->without_units ? "" : s->now.config.fallback_mode;

@@ -204,6 +204,13 @@ RefusalKind let_go(LetGo *who, const Plan *plan, UndoLog *undo, Refusal *refusal
         return kind == REFUSAL_NONE ? wait_until_free(who, plan, refusal) : kind;
 }
 
+/* Whose start nobody queues now is forgotten with the switch: not given up at the first error. */
+static int queue_surely(const char *unit) {
+        int r = units_queue_service(unit);
+
+        return r < 0 ? units_queue_service(unit) : r;
+}
+
 void let_go_start_again(const Root *root, const RunState *stopped,
                         bool (*stays)(const StoppedUnit *unit, const void *userdata),
                         const void *userdata) {
@@ -213,7 +220,7 @@ void let_go_start_again(const Root *root, const RunState *stopped,
                 if (stays(unit, userdata))
                         continue;
                 log_info("start %s again", unit->name);
-                if (units_queue_service(unit->name) < 0)
+                if (queue_surely(unit->name) < 0)
                         log_warning("%s, which was stopped for the switch, cannot be started "
                                     "again.",
                                     unit->name);

@@ -8,6 +8,17 @@ is short of memory, which is what a tmpfs lives in.
 import errno
 
 _ERRNOS = {
+    "access": ("EACCES", "ENOMEM"),
+    "execve": ("ENOENT", "ENOMEM"),
+    "dup2": ("EMFILE", "EINTR"),
+    "pipe2": ("EMFILE", "ENFILE"),
+    "socket": ("EMFILE", "ENOBUFS"),
+    "getsockopt": ("ENOBUFS", "ENOMEM"),
+    "setsockopt": ("ENOBUFS", "ENOMEM"),
+    "sendmsg": ("ENOBUFS", "ECONNREFUSED"),
+    "connect": ("EACCES", "ECONNREFUSED"),
+    "lseek": ("EIO", "EINVAL"),
+    "readlink": ("EACCES", "ENOMEM"),
     "openat": ("EMFILE", "EACCES"),
     "openat-w": ("ENOSPC", "EACCES"),
     "read": ("EIO", "EINTR"),

@@ -2,7 +2,8 @@
 /*
  * A write(2) that acts as the kernel's sysfs for every tree of plain files whose root holds a file
  * `.fake-kernel`; all other writes go through. Either preloaded (libfake-kernel.so) around a real
- * program with --root=DIR, or linked into a test. Only write(2) itself: sysfs wants a value in one
+ * program with --root=DIR or in a chroot (with $FAKE_KERNEL_PROC, the way to a real /proc), or
+ * linked into a test. Only write(2) itself: sysfs wants a value in one
  * write, and a program that uses stdio or pwrite(2) for it finds that nothing happens.
  *
  * Every such write is a line in `.fake-log`: VERB ADDRESS TARGET RESULT, with RESULT "ok" or the
@@ -60,6 +61,13 @@ static const char *const verb_names[] = {
 
 /* --- which attribute of which tree --- */
 
+/* The real one, also for a program whose own root is a tree. */
+static const char *proc(void) {
+        const char *path = getenv("FAKE_KERNEL_PROC");
+
+        return path ? path : "/proc";
+}
+
 /* Opens the root that a path lies below; what follows it is left in @ret_rest. */
 static int open_root(char *path, const char **ret_rest) {
         char marker[PATH_MAX];
@@ -71,7 +79,7 @@ static int open_root(char *path, const char **ret_rest) {
                         continue;
                 *sys = '\0';
                 *ret_rest = sys + 1;
-                return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                return open(sys == path ? "/" : path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         }
         return -1;
 }
@@ -236,8 +244,9 @@ static bool runs_the_same(pid_t pid) {
         char path[64], own[PATH_MAX], other[PATH_MAX];
         ssize_t n, m;
 
-        (void)snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-        n = readlink("/proc/self/exe", own, sizeof(own));
+        (void)snprintf(path, sizeof(path), "%s/self/exe", proc());
+        n = readlink(path, own, sizeof(own));
+        (void)snprintf(path, sizeof(path), "%s/%d/exe", proc(), pid);
         m = readlink(path, other, sizeof(other));
         return n > 0 && n == m && memcmp(own, other, (size_t)n) == 0;
 }
@@ -288,7 +297,7 @@ static int find_write(int fd, const char *text, size_t length, FakeWrite *ret) {
         int root_fd;
 
         *ret = (FakeWrite){ .text = text, .length = length };
-        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        (void)snprintf(link, sizeof(link), "%s/self/fd/%d", proc(), fd);
         n = readlink(link, path, sizeof(path) - 1);
         if (n < 0)
                 return -1;

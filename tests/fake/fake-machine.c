@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fake-machine DIR FUNCTIONS: makes a machine of so many PCI functions in DIR (which is created),
- * for benchmarks and for trying things by hand: a boot_vga GPU with its audio function at
- * 0000:01:00, configured as device `gpu` of the mode `passthrough`, and NICs behind root ports.
+ * fake-machine DIR FUNCTIONS [DRIVER]: makes a machine of so many PCI functions in DIR (which is
+ * created), for benchmarks and for trying things by hand: a boot_vga GPU with its audio function at
+ * 0000:01:00 on the driver (nvidia), configured as device `gpu` of the mode `passthrough`, and NICs
+ * behind root ports.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,9 +34,9 @@ int main(int argc, char **argv) {
         unsigned long functions;
         FakeHost *host;
 
-        functions = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+        functions = argc == 3 || argc == 4 ? strtoul(argv[2], NULL, 10) : 0;
         if (functions < FUNCTIONS_MIN || functions > FUNCTIONS_MAX) {
-                (void)fprintf(stderr, "usage: fake-machine DIR FUNCTIONS (%d to %d)\n",
+                (void)fprintf(stderr, "usage: fake-machine DIR FUNCTIONS (%d to %d) [DRIVER]\n",
                               FUNCTIONS_MIN, FUNCTIONS_MAX);
                 return 2;
         }
@@ -44,7 +45,8 @@ int main(int argc, char **argv) {
                 return 1;
         }
         host = fake_host_new_at(argv[1]);
-        fake_host_add_gpu(host, "0000:01:00.0", .group = 1, .driver = "nvidia", .audio = true,
+        fake_host_add_gpu(host, "0000:01:00.0", .group = 1,
+                          .driver = argc == 4 ? argv[3] : "nvidia", .audio = true,
                           .boot_vga = true);
         fake_host_add_memory(host, 1024);
         fake_host_add_driver(host, "e1000e", "8086:10d3");

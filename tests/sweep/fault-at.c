@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs a program on a tree of tests/fake, and has one of its system calls fail, or kills it there:
+ * Runs something that starts vfio-mode-apply in the chroot of a fake machine, and has one of its
+ * system calls fail, or kills it there:
  *
  *     fault-at LIST ROOT ORDER PROGRAM [ARGUMENT...]
  *
- * Every call that touches something below ROOT, or the child that makes the program's writes, is a
- * point and a line of the file LIST: PROCESS NUMBER CALL PATH. The program is process 0, the first
- * that it forks 1, and so on; each has numbers of its own, from 1, so that a point is the same one
- * in every run. ORDER is "-", or PROCESS:NUMBER ACTION:
+ * Every call that touches something below ROOT, or a process that apply makes, or what it hears of
+ * one, is a point and a line of the file LIST: PROCESS NUMBER CALL PATH. The first apply is process
+ * 0, the first that it forks 1, and so on; each has numbers of its own, from 1, so that a point is
+ * the same one in every run. One that becomes another program (systemctl) is none of them any more,
+ * and goes on by itself. ORDER is "-", or PROCESS:NUMBER ACTION:
  *
  *     ERRNO    fail with this number and do nothing; what is closed is closed all the same
  *     kill     SIGKILL all of them before it is done
@@ -37,7 +39,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PROCESSES_MAX 16
+#define APPLY "/vfio-mode-apply"
+#define PROCESSES_MAX 64
 
 typedef struct __ptrace_syscall_info Info;
 
@@ -45,8 +48,9 @@ typedef struct __ptrace_syscall_info Info;
 typedef enum About {
         ABOUT_FD,      /* its first argument */
         ABOUT_PATH,    /* a path that begins at its first argument */
+        ABOUT_NAME,    /* a path that is its first argument */
         ABOUT_POLL,    /* the first descriptor that is waited for */
-        ABOUT_CHILDREN /* the process that writes */
+        ABOUT_CHILDREN /* a process of its own, or the way to one */
 } About;
 
 static const struct Call {
@@ -64,6 +68,9 @@ static const struct Call {
         { SYS_unlinkat, "unlinkat", ABOUT_PATH },
         { SYS_renameat, "renameat", ABOUT_PATH },
         { SYS_renameat2, "renameat2", ABOUT_PATH },
+        { SYS_access, "access", ABOUT_NAME },
+        { SYS_readlink, "readlink", ABOUT_NAME },
+        { SYS_execve, "execve", ABOUT_NAME },
         { SYS_read, "read", ABOUT_FD },
         { SYS_pread64, "pread64", ABOUT_FD },
         { SYS_write, "write", ABOUT_FD },
@@ -77,9 +84,16 @@ static const struct Call {
         { SYS_fdatasync, "fdatasync", ABOUT_FD },
         { SYS_fchmod, "fchmod", ABOUT_FD },
         { SYS_close, "close", ABOUT_FD },
+        { SYS_dup2, "dup2", ABOUT_FD },
+        { SYS_getsockopt, "getsockopt", ABOUT_FD },
+        { SYS_setsockopt, "setsockopt", ABOUT_FD },
+        { SYS_connect, "connect", ABOUT_FD },
+        { SYS_sendmsg, "sendmsg", ABOUT_FD },
         { SYS_sendto, "sendto", ABOUT_FD },
         { SYS_recvfrom, "recvfrom", ABOUT_FD },
         { SYS_ppoll, "ppoll", ABOUT_POLL },
+        { SYS_pipe2, "pipe2", ABOUT_CHILDREN },
+        { SYS_socket, "socket", ABOUT_CHILDREN },
         { SYS_socketpair, "socketpair", ABOUT_CHILDREN },
         { SYS_clone, "clone", ABOUT_CHILDREN },
         { SYS_clone3, "clone3", ABOUT_CHILDREN },
@@ -91,6 +105,7 @@ static const struct Call {
 typedef struct Process {
         pid_t pid; /* 0: has ended */
         unsigned n_points;
+        bool is_other; /* another program by now */
         bool is_in_fake;
         bool is_to_fail; /* the call that it is in */
 } Process;
@@ -123,7 +138,18 @@ static void read_memory(pid_t pid, uint64_t address, void *buffer, size_t size) 
                 (void)process_vm_readv(pid, &local, 1, &remote, 1, 0);
 }
 
-/* Where a descriptor leads, below the root; "" elsewhere. */
+/* The system's own files in the chroot, and what belongs to the tests. */
+static bool is_machines(const char *path) {
+        static const char *const others[] = { ".", "usr/", "lib/", "lib64/", "bin/", "etc/ld.so." };
+
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+                if (strncmp(path, others[i], strlen(others[i])) == 0)
+                        return false;
+        return path[0] != '\0';
+}
+
+/* Where a descriptor leads, below the root; "" elsewhere. What the standard ones do is no more than
+ * to print. */
 static void path_of_fd(const Trace *trace, pid_t pid, int fd, char ret[PATH_MAX]) {
         size_t length = strlen(trace->root);
         char link[64], path[PATH_MAX] = "";
@@ -134,10 +160,18 @@ static void path_of_fd(const Trace *trace, pid_t pid, int fd, char ret[PATH_MAX]
                 return;
         if (strncmp(path, "socket:", strlen("socket:")) == 0)
                 (void)strcpy(ret, "socket");
+        else if (strncmp(path, "pipe:", strlen("pipe:")) == 0 && fd > STDERR_FILENO)
+                (void)strcpy(ret, "pipe");
         else if (strncmp(path, trace->root, length) == 0 && path[length] == '/')
                 (void)snprintf(ret, PATH_MAX, "%s", path + length + 1);
         else if (strcmp(path, trace->root) == 0)
                 (void)strcpy(ret, "/");
+}
+
+/* From the root on where it begins there. */
+static void read_name(pid_t pid, uint64_t address, char ret[static PATH_MAX / 2]) {
+        read_memory(pid, address, ret, PATH_MAX / 2);
+        ret[PATH_MAX / 2 - 1] = '\0';
 }
 
 static void path_of(const Trace *trace, pid_t pid, const Info *info, About about,
@@ -148,7 +182,12 @@ static void path_of(const Trace *trace, pid_t pid, const Info *info, About about
         ret[0] = '\0';
         switch (about) {
         case ABOUT_CHILDREN:
-                (void)strcpy(ret, "socket");
+                (void)strcpy(ret, "process");
+                return;
+        case ABOUT_NAME:
+                read_name(pid, info->entry.args[0], name);
+                if (name[0] == '/' && (info->entry.nr == SYS_execve || is_machines(name + 1)))
+                        (void)snprintf(ret, PATH_MAX, "%s", name + 1);
                 return;
         case ABOUT_POLL:
                 read_memory(pid, info->entry.args[0], &first, sizeof(first));
@@ -157,13 +196,14 @@ static void path_of(const Trace *trace, pid_t pid, const Info *info, About about
         case ABOUT_FD:
                 path_of_fd(trace, pid, (int)info->entry.args[0], ret);
                 /* The root itself is opened and closed. */
-                if (strcmp(ret, "/") == 0)
+                if (!is_machines(ret) || strcmp(ret, "/") == 0)
                         ret[0] = '\0';
                 return;
         case ABOUT_PATH:
                 path_of_fd(trace, pid, (int)info->entry.args[0], base);
-                read_memory(pid, info->entry.args[1], name, sizeof(name));
-                name[sizeof(name) - 1] = '\0';
+                read_name(pid, info->entry.args[1], name);
+                if (name[0] == '/' && is_machines(name + 1))
+                        (void)snprintf(ret, PATH_MAX, "%s", name + 1);
                 if (base[0] == '\0' || name[0] == '/')
                         return;
                 if (strcmp(base, "/") == 0)
@@ -171,6 +211,8 @@ static void path_of(const Trace *trace, pid_t pid, const Info *info, About about
                 else
                         (void)snprintf(ret, PATH_MAX, "%.*s%s%s", PATH_MAX / 2 - 2, base,
                                        name[0] != '\0' ? "/" : "", name);
+                if (!is_machines(ret))
+                        ret[0] = '\0';
         }
 }
 
@@ -183,7 +225,8 @@ static const struct Call *find_call(uint64_t number) {
 
 static void kill_them(const Trace *trace, pid_t only) {
         for (size_t i = 0; i < trace->n_processes; i++)
-                if (trace->processes[i].pid > 0 && (only == 0 || only == trace->processes[i].pid))
+                if (trace->processes[i].pid > 0 && !trace->processes[i].is_other &&
+                    (only == 0 || only == trace->processes[i].pid))
                         check(kill(trace->processes[i].pid, SIGKILL) == 0, "kill");
 }
 
@@ -233,52 +276,109 @@ static void leave(const Trace *trace, Process *process) {
 
 static Process *process_of(Trace *trace, pid_t pid) {
         for (size_t i = 0; i < trace->n_processes; i++)
-                if (trace->processes[i].pid == pid)
+                if (pid != 0 && trace->processes[i].pid == pid)
                         return &trace->processes[i];
+        return NULL;
+}
+
+static pid_t parent_of(pid_t pid) {
+        char path[64], text[512] = "", *end;
+        pid_t parent = 0;
+        FILE *file;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+        file = fopen(path, "re");
+        if (!file)
+                return 0;
+        end = fgets(text, sizeof(text), file) ? strrchr(text, ')') : NULL;
+        (void)fclose(file);
+        if (end)
+                (void)sscanf(end + 1, " %*c %d", &parent);
+        return parent;
+}
+
+static bool runs_apply(pid_t pid) {
+        char link[64], path[PATH_MAX] = "";
+        size_t length;
+
+        (void)snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+        if (readlink(link, path, sizeof(path) - 1) < 0)
+                return false;
+        length = strlen(path);
+        return length > strlen(APPLY) && strcmp(path + length - strlen(APPLY), APPLY) == 0;
+}
+
+static Process *add(Trace *trace, pid_t pid) {
         check(trace->n_processes < PROCESSES_MAX, "so many processes");
         trace->processes[trace->n_processes] = (Process){ .pid = pid };
         return &trace->processes[trace->n_processes++];
 }
 
-/* What a process has stopped for; returns the signal that it is to get. */
-static int stopped(Trace *trace, Process *process, int status, bool is_new) {
+/* Which of ours has stopped: from the first exec of apply on, it and what it forks. */
+static Process *ours(Trace *trace, pid_t pid, int status) {
+        bool has_become = status >> 8 == (SIGTRAP | (PTRACE_EVENT_EXEC << 8));
+        Process *process = process_of(trace, pid);
+
+        if (process) {
+                process->is_other |= has_become;
+                return process->is_other ? NULL : process;
+        }
+        if (trace->n_processes == 0)
+                return has_become && runs_apply(pid) ? add(trace, pid) : NULL;
+        process = process_of(trace, parent_of(pid));
+        return process && !process->is_other ? add(trace, pid) : NULL;
+}
+
+/* What ptrace itself has stopped a process for is no signal of its own. */
+static int signal_of(int status) {
         int signal = WSTOPSIG(status);
+
+        return status >> 16 != 0 || signal == SIGTRAP || signal == (SIGTRAP | 0x80) ? 0 : signal;
+}
+
+static void stopped(Trace *trace, Process *process, int status) {
         Info info;
 
-        if (signal != (SIGTRAP | 0x80))
-                return status >> 16 != 0 || signal == SIGTRAP || is_new ? 0 : signal;
-        if (ptrace(PTRACE_GET_SYSCALL_INFO, process->pid, sizeof(info), &info) <= 0)
-                return 0;
+        if (WSTOPSIG(status) != (SIGTRAP | 0x80) ||
+            ptrace(PTRACE_GET_SYSCALL_INFO, process->pid, sizeof(info), &info) <= 0)
+                return;
         if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
                 enter(trace, process, &info);
         else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
                 leave(trace, process);
-        return 0;
 }
 
 /* Returns the status of the program itself. */
-static int run(Trace *trace) {
+static int run(Trace *trace, pid_t program) {
         int status, result = 0;
         pid_t pid;
 
         while ((pid = waitpid(-1, &status, __WALL)) > 0) {
-                size_t known = trace->n_processes;
-                Process *process = process_of(trace, pid);
+                bool is_known = process_of(trace, pid);
+                Process *process;
+                int signal;
 
-                if (WIFSTOPPED(status)) {
-                        int signal = stopped(trace, process, status, trace->n_processes > known);
-
-                        (void)ptrace(PTRACE_SYSCALL, pid, 0, (long)signal);
+                if (!WIFSTOPPED(status)) {
+                        process = process_of(trace, pid);
+                        if (process)
+                                process->pid = 0;
+                        if (pid == program)
+                                result = status;
                         continue;
                 }
-                process->pid = 0;
-                if (process == &trace->processes[0])
-                        result = status;
+                process = ours(trace, pid, status);
+                signal = signal_of(status);
+                if (process)
+                        stopped(trace, process, status);
+                /* The first stop of a process is our doing, too. */
+                if (signal == SIGSTOP && !is_known)
+                        signal = 0;
+                (void)ptrace(process ? PTRACE_SYSCALL : PTRACE_CONT, pid, 0, (long)signal);
         }
         return result;
 }
 
-static void start(Trace *trace, char *argv[]) {
+static pid_t start(char *argv[]) {
         pid_t pid = fork();
         int status;
 
@@ -286,7 +386,7 @@ static void start(Trace *trace, char *argv[]) {
         if (pid == 0) {
                 check(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0 && raise(SIGSTOP) == 0,
                       "PTRACE_TRACEME");
-                (void)execv(argv[0], argv);
+                (void)execvp(argv[0], argv);
                 check(false, argv[0]);
         }
         check(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status), "waitpid");
@@ -294,8 +394,8 @@ static void start(Trace *trace, char *argv[]) {
                      PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
                              PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) == 0,
               "PTRACE_SETOPTIONS");
-        (void)process_of(trace, pid);
-        check(ptrace(PTRACE_SYSCALL, pid, 0, 0) == 0, "PTRACE_SYSCALL");
+        check(ptrace(PTRACE_CONT, pid, 0, 0) == 0, "PTRACE_CONT");
+        return pid;
 }
 
 int main(int argc, char *argv[]) {
@@ -315,8 +415,7 @@ int main(int argc, char *argv[]) {
                 check(*end == ' ' && trace.number > 0, argv[3]);
                 trace.action = end + 1;
         }
-        start(&trace, argv + 4);
-        status = run(&trace);
+        status = run(&trace, start(argv + 4));
         check(fclose(trace.list) == 0, argv[1]);
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -1,35 +1,46 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A machine of tests/fake in a directory, the real vfio-mode-apply on it, and what can be seen of it."""
+"""A machine of tests/fake in a directory, the real vfio-mode-apply on it, and what can be seen of it.
+
+It is entered by chroot, so that apply takes it for the machine that runs it, with a systemd that is as small
+as what apply asks of it (bin/systemctl).
+"""
 
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 BUILD = Path(os.environ.get("VFIO_MODE_SWEEP", "/nowhere"))  # a build without sanitizers
-APPLY = BUILD / "daemon/vfio-mode-apply"
 MODECTL = BUILD / "daemon/vfio-modectl"
 FAKE_MACHINE = BUILD / "tests/fake/fake-machine"
-FAKE_KERNEL = BUILD / "tests/fake/libfake-kernel.so"
 FAULT_AT = BUILD / "tests/sweep/fault-at"
+ENTER = Path(__file__).resolve().parent / "enter"
+NAMESPACE = ("unshare", "--map-root-user", "--mount")
 
 FUNCTIONS = 4  # the graphics card with its audio function, a bridge, and a NIC
+DRIVER = "nouveau"
 PAGES = 8
+STOPPED = "ollama.service"  # in the mode passthrough
 PAGES_FILE = "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 TIMEOUT = 60
 
 # Nothing of the caller's: what makes a service of the program would make it do more.
-ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C", "LD_PRELOAD": str(FAKE_KERNEL)}
+ENVIRONMENT = {"PATH": "/.bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C",
+               "NOTIFY_SOCKET": "/.systemd/notify"}
 
 
 @dataclass(frozen=True)
 class Run:
-    status: int
-    text: str
+    status: int  # of systemctl
+    apply_status: int  # as the unit has it
+    text: str  # in the journal
+    notified: tuple[str, ...]  # STATUS=
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,22 @@ class Look:
     mode: str  # as /run/vfio-mode/status has it
     marks: tuple[str, ...]
     left_over: tuple[str, ...]  # undo log, temporary files
+    units: tuple[str, ...]  # that are active, or on their way
+
+
+def mode_unit(mode: str) -> str:
+    return f"vfio-mode@{mode}.service"
+
+
+def _received(listener: socket.socket) -> Iterator[str]:
+    """The states that a unit's main process has told systemd."""
+    while True:
+        try:
+            message = listener.recv(4096).decode()
+        except BlockingIOError:
+            return
+        if message.startswith("STATUS="):
+            yield message.removeprefix("STATUS=")
 
 
 def parse_points(text: str) -> list[Point]:
@@ -68,11 +95,17 @@ class Machine:
 
     def make(self) -> None:
         """In host mode, as it is after a switch to passthrough and back."""
-        subprocess.run([FAKE_MACHINE, self.root, str(FUNCTIONS)], check=True)
+        subprocess.run([FAKE_MACHINE, self.root, str(FUNCTIONS), DRIVER], check=True)
         with open(self.root / "etc/vfio-mode.ini", "a", encoding="utf-8") as config:
-            config.write(f"hugepages-2M = {PAGES}\n")
+            config.write(f"hugepages-2M = {PAGES}\nstop-units = {STOPPED}\n")
+        for directory in ("usr", "dev", ".build", ".bin", ".proc", ".systemd"):
+            (self.root / directory).mkdir(exist_ok=True)
+        for link in ("bin", "lib", "lib64"):
+            (self.root / link).symlink_to(f"usr/{link}")
+        (self.root / "dev/null").touch()
+        (self.root / ".systemd" / STOPPED).write_text("active\n", encoding="utf-8")
         for mode in ("host", "passthrough", "host"):
-            run = self.apply("switch", mode)
+            run = self.systemctl("start", mode_unit(mode))
             if run.status != 0:
                 raise RuntimeError(run.text)
 
@@ -81,15 +114,32 @@ class Machine:
         subprocess.run(["cp", "-a", self.root, root], check=True)
         return Machine(root)
 
-    def apply(self, *arguments: str, by: tuple[str | Path, ...] = ()) -> Run:
-        result = subprocess.run([*by, APPLY, f"--root={self.root}", *arguments], env=ENVIRONMENT,
-                                capture_output=True, text=True, timeout=TIMEOUT, check=False)
-        return Run(result.returncode, result.stdout + result.stderr)
+    def systemctl(self, *arguments: str, by: tuple[str | Path, ...] = ()) -> Run:
+        """In the machine, until nothing is queued any more."""
+        notify = self.root / ".systemd/notify"
+        notify.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.setblocking(False)
+            descriptor = os.open(notify.parent, os.O_PATH)
+            listener.bind(f"/proc/self/fd/{descriptor}/{notify.name}")  # a short name for a long one
+            os.close(descriptor)
+            result = self.enter("/.bin/systemctl", *arguments, by=by)
+            notified = tuple(_received(listener))
+        unknown = self._read(".systemd/.unknown")
+        if unknown:
+            raise RuntimeError(f"bin/systemctl does not know: {unknown}")
+        return Run(result.returncode, int(self._read(f".systemd/{arguments[-1]}.status") or 0),
+                   result.stdout + result.stderr, notified)
+
+    def enter(self, *command: str, by: tuple[str | Path, ...] = ()) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*NAMESPACE, ENTER, self.root, BUILD, *by, "chroot", self.root, *command],
+            env=ENVIRONMENT, capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
     def traced(self, mode: str, order: str = "-") -> tuple[Run, list[Point]]:
-        """A switch to a mode with one call that goes as ordered, and all points that it came by."""
+        """The start of a mode with one call that goes as ordered, and all points that it came by."""
         points = self.root.with_name(f"{self.root.name}.points")
-        run = self.apply("switch", mode, by=(FAULT_AT, points, self.root, order))
+        run = self.systemctl("start", mode_unit(mode), by=(FAULT_AT, points, self.root, order))
         return run, parse_points(points.read_text(encoding="utf-8"))
 
     def status(self) -> dict[str, Any]:
@@ -103,6 +153,7 @@ class Machine:
         devices = self.root / "sys/bus/pci/devices"
         run = self.root / "run/vfio-mode"
         status = self._read("run/vfio-mode/status")
+        systemd = self.root / ".systemd"
         mode = re.search(r"^mode=(.*)$", status, re.MULTILINE)
         marks = run / "vfio"
         return Look(
@@ -114,7 +165,9 @@ class Machine:
             mode=mode[1] if mode else "",
             marks=tuple(sorted(mark.name for mark in marks.iterdir())) if marks.is_dir() else (),
             left_over=tuple(sorted(file.name for file in run.glob("*")
-                                   if file.name == "undo" or file.name.endswith(".tmp"))))
+                                   if file.name == "undo" or file.name.endswith(".tmp"))),
+            units=tuple(sorted(f"{unit.name} {state}" for unit in systemd.glob("*.service")
+                               if (state := self._read(unit).strip()) not in ("failed", "inactive"))))
 
     def _read(self, path: str | Path) -> str:
         try:

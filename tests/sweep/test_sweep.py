@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every system call of a switch that touches the machine fails once, and at every one it is killed.
 
-The real vfio-mode-apply on the fake machine and kernel of tests/fake, in both directions:
+The real vfio-mode-apply on the fake machine and kernel of tests/fake, below a fake systemd, both ways:
 
     VFIO_MODE_SWEEP=build python3 -m pytest tests/sweep -s [--long] [--seed=N]
 
@@ -9,22 +9,31 @@ A call that fails leads to the old mode or to the new one, whole, and what is to
 the next command leads to the mode that it names.
 """
 
+import os
 import random
 import re
 import signal
+import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import machine as machines
 import pytest
 from errnos import errnos, number
-from machine import Look, Machine, Point, Run
+from machine import Look, Machine, Point, Run, mode_unit
 
 OTHER = {"passthrough": "host", "host": "passthrough"}  # than the mode that is gone to
 # Memory that stays away is no reason to keep a screen away: it is said, and the next switch sees to it.
 KEPT_PAGES = "The hugepages of 2M cannot be given back"
 NOTHING_TO_DO = "nothing had to be changed"
+REFUSAL = re.compile(r"^vfio-mode-apply: ([a-z-]+): (.+)$", re.MULTILINE)  # in the journal
+# Of a refusal that what cannot be read may lead to.
+EXIT_STATUS = {"failed": 21, "half-way": 21, "config-invalid": 23, "unknown-mode": 23, "busy": 24,
+               "already-switching": 24, "not-found": 25, "no-iommu": 25, "group-not-viable": 25,
+               "module-unavailable": 25, "conflicting-owner": 25, "drives-the-console": 26, "no-memory": 30}
 KILLED = 128 + signal.SIGKILL
 SAMPLE = 30  # points of each sweep and way; --long: every one
 
@@ -32,22 +41,48 @@ SAMPLE = 30  # points of each sweep and way; --long: every one
 # --- the points ---
 
 
+# What a call of strace's is about: a descriptor, a path from one or from the root, or a process.
+_OTHERS = r"\.|usr/|lib/|lib64/|bin/|etc/ld\.so\."  # the system's, and the tests'
+_PROCESS = r"(ppoll|pipe2|socket|socketpair|clone3?|v?fork|wait4|execve)\("
+
+
+def _is_point(call: str, root: str) -> bool:
+    below = rf"{re.escape(root)}(/(?!{_OTHERS})[^>]*|>, \"(?!/|{_OTHERS}).*)"
+    return bool(re.match(rf"\w+\(\d+<(?:socket:\[\d+\]|{below})", call)
+                or re.match(r"\w+\((?!0<|1<|2<)\d+<pipe:", call)
+                or re.match(rf"\w+\((AT_FDCWD(<[^>]*>)?, )?\"/(?!\"|{_OTHERS})", call)
+                or re.match(_PROCESS, call))
+
+
 def seen_by_strace(machine: Machine, mode: str) -> int:
     """How many calls of an unharmed switch touch the machine, counted by somebody else."""
     output = machine.root.with_name("strace")
-    run = machine.apply("switch", mode, by=("strace", "-f", "-y", "-s", "0", "-o", output))
+    run = machine.systemctl("start", mode_unit(mode), by=("strace", "-f", "-y", "-s", "0", "-o", output))
     assert run.status == 0, run.text
-    below = re.compile(rf"\w+\(\d+<(?:socket:\[\d+\]|{re.escape(str(machine.root))}"
-                       r"(/[^>]*|>, \"[^/].*))")
-    inside: set[str] = set()  # processes that the fake kernel is at work in
+    lines = [line.split(maxsplit=1) for line in output.read_text(encoding="utf-8").splitlines()]
+    # A child's first lines may come before the one that says whose it is.
+    parents = {forked[1]: process for process, call in lines
+               if (forked := re.match(r"(?:<\.\.\. )?(?:clone3?|v?fork)\b.*= (\d+)$", call))}
+    ours: set[str] = set()
+    others: set[str] = set()  # that have become another program
+    inside: set[str] = set()  # that the fake kernel is at work in
     seen = 0
-    for line in output.read_text(encoding="utf-8").splitlines():
-        process, call = line.split(maxsplit=1)
+    for process, call in lines:
+        if not ours:
+            # From its own exec on, which is no call of its own.
+            if re.match(r'execve\("[^"]*/vfio-mode-apply"', call):
+                ours.add(process)
+            continue
+        if process not in ours and parents.get(process) in ours - others:
+            ours.add(process)
+        if process not in ours or process in others:
+            continue
         if call.startswith("write(-1, "):
             (inside.discard if call.startswith('write(-1, "", 0') else inside.add)(process)
         elif process not in inside:
-            seen += bool(below.match(call) or
-                         re.match(r"(ppoll|socketpair|clone3?|v?fork|wait4)\(", call))
+            seen += _is_point(call, str(machine.root))
+        if call.startswith("execve("):
+            others.add(process)
     return seen
 
 
@@ -63,7 +98,7 @@ class Sweep:
         self.at: dict[str, Machine] = {"host": Machine(directory / "host")}
         self.at["host"].make()
         self.at["passthrough"] = self.at["host"].copy(directory / "passthrough")
-        assert self.at["passthrough"].apply("switch", "passthrough").status == 0
+        assert self.at["passthrough"].systemctl("start", mode_unit("passthrough")).status == 0
         self.whole: dict[str, Look] = {mode: machine.look() for mode, machine in self.at.items()}
         self.points: dict[str, list[Point]] = {}
         for mode in self.whole:
@@ -88,10 +123,10 @@ class Sweep:
     def recover(self, machine: Machine, mode: str) -> str:
         """What is wrong after the next command, whichever it is."""
         copy = machine.copy(self.directory / "copy")
-        for there, words, wanted in ((machine, ("switch", mode), mode),
-                                     (machine, ("switch", OTHER[mode]), OTHER[mode]),
-                                     (copy, ("fallback",), "host")):
-            run = there.apply(*words)
+        for there, words, wanted in ((machine, ("reload-or-restart", mode_unit(mode)), mode),
+                                     (machine, ("start", mode_unit(OTHER[mode])), OTHER[mode]),
+                                     (copy, ("start", "vfio-mode-fallback.service"), "host")):
+            run = there.systemctl(*words)
             look = there.look()
             if NOTHING_TO_DO in run.text:
                 # Temporary files of a killed one are swept by the next switch that changes something.
@@ -102,10 +137,15 @@ class Sweep:
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+def sweep() -> Iterator[Sweep]:
     if not machines.FAULT_AT.exists():
         pytest.skip("VFIO_MODE_SWEEP names no build directory with fault-at (of x86-64)")
-    yield Sweep(tmp_path_factory.mktemp("sweep"))
+    if subprocess.run([*machines.NAMESPACE, "true"], check=False).returncode != 0:
+        pytest.skip("a mount namespace of one's own (unshare --map-root-user --mount) is refused here")
+    # A machine for each switch is much to write to a disk.
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as directory:
+        yield Sweep(Path(directory))
 
 
 # --- what is wrong ---
@@ -119,19 +159,42 @@ def differences(machine: Machine, wanted: Look, run: Run) -> str:
         "\n    ".join(run.text.splitlines())
 
 
-def judge(sweep: Sweep, machine: Machine, mode: str, run: Run) -> str:
-    """What is wrong after a call has failed: "" where the machine is in a mode, and all say so."""
+def untold(mode: str, here: str, run: Run, last: dict[str, Any], is_deaf: bool) -> str:
+    """What is not told, or not everywhere: the journal, the unit's status, and vfio-modectl's."""
+    if run.status == 0:
+        return "" if f"Mode '{mode}': " in run.text else "no sentence"
+    said = REFUSAL.search(run.text)
+    if not said:
+        return "no reason"
+    name, sentence = said.groups()
+    wrongs = {
+        f"the unit's exit status is {run.apply_status}": run.apply_status != EXIT_STATUS.get(name),
+        f"the unit's status is {run.notified}": not is_deaf and sentence not in run.notified,
+        # The old mode's unit may have run again since then.
+        f"the last switch is {last}": (last["mode"], last["result"], last["text"]) != (mode, name, sentence)
+                                      and (last["mode"], last["result"]) != (here, "none"),
+    }
+    return ", ".join(f"{wrong}, but it said: {said[0]}" for wrong, is_so in wrongs.items() if is_so)
+
+
+def judge(sweep: Sweep, machine: Machine, mode: str, run: Run, is_deaf: bool = False) -> str:
+    """What is wrong after a call has failed: "" where the machine is in a mode, and all say so. A systemd
+    that is deaf cannot be told.
+    """
     here = mode if run.status == 0 else OTHER[mode]
-    look, told = machine.look(), machine.status()
+    look, told, whole = machine.look(), machine.status(), sweep.whole[here]
     drift = list(told.get("drift", ["nothing"]))
-    if mode == "host" and KEPT_PAGES in run.text:
-        look = replace(look, pages=sweep.whole[here].pages)
-        drift = [line for line in drift if "hugepages" not in line]
-    if look != sweep.whole[here]:
-        return differences(machine, sweep.whole[here], run)
+    if mode == "host" and look.pages != whole.pages and KEPT_PAGES in run.text:
+        # Twice: then, and for as long as they are there.
+        look = replace(look, pages=whole.pages)
+        kept = [line for line in drift if "hugepages" in line]
+        drift = [line for line in drift if line not in kept] if len(kept) == 1 else ["nothing of hugepages"]
+    if look != whole:
+        return differences(machine, whole, run)
     if (told.get("mode"), drift, told.get("half_way")) != (here, [], False):
         return f"status {run.status}, but it is told: {told}"
-    return ""
+    wrong = untold(mode, here, run, told["last_switch"], is_deaf)
+    return f"status {run.status}: {wrong}" if wrong else ""
 
 
 # --- the sweeps ---
@@ -173,6 +236,13 @@ class Draw:
         assert not self._failures
 
 
+def test_the_fake_systemctl(sweep: Sweep) -> None:
+    """It does what the real one does, which tests/vm/test_kill.py asks the same."""
+    machine = sweep.fresh("passthrough")
+    result = machine.enter("/.bin/systemctl-behaviours", machines.STOPPED)
+    assert (result.returncode, "not ok" in result.stdout) == (0, False), result.stdout + result.stderr
+
+
 def test_a_call_fails(sweep: Sweep, request: pytest.FixtureRequest) -> None:
     draw = Draw(sweep, request)
     for mode, point in draw.points():
@@ -190,7 +260,7 @@ def test_it_is_killed(sweep: Sweep, request: pytest.FixtureRequest) -> None:
         for action in draw.some(("kill", "kill-it")):
             machine, run = sweep.harm(mode, point, action)
             if action == "kill" or point.process == 0:
-                wrong = "" if run.status == KILLED else f"not killed: status {run.status}"
+                wrong = "" if run.apply_status == KILLED else f"not killed: status {run.apply_status}"
             else:
                 wrong = judge(sweep, machine, mode, run)
             draw.note(mode, point, action, wrong or sweep.recover(machine, mode))
@@ -203,5 +273,6 @@ def test_killed_and_then_refused(sweep: Sweep, request: pytest.FixtureRequest) -
     for mode, point in draw.points(["passthrough"]):
         machine, _ = sweep.harm(mode, point, "kill")
         (machine.root / ".fake-faults").write_text("bind 0000:01:00.0 vfio-pci * EBUSY\n", encoding="utf-8")
-        draw.note(mode, point, "kill", judge(sweep, machine, mode, machine.apply("switch", mode)))
+        run = machine.systemctl("start", mode_unit(mode))
+        draw.note(mode, point, "kill", judge(sweep, machine, mode, run))
     draw.conclude("kill-and-fail")

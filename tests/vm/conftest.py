@@ -169,3 +169,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     pc = getattr(item, "funcargs", {}).get("pc")
     if report.failed and call.when == "call" and isinstance(pc, PC):
         report.sections.append(("emulated PC", f"logs: {pc.keep_logs(item.name[:40])}"))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """What a sweep has counted, which a test that passes would keep to itself; by way of its report, since
+    that is all of it that another process gets to see.
+    """
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, text in report.user_properties:
+                if name == "sweep" and report.when == "call":
+                    terminalreporter.write_line(text)

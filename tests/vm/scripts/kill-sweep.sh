@@ -35,9 +35,10 @@ forget_modules() {
     modprobe -r vfio-pci vfio_iommu_type1
 }
 
-# Everything that a mode promises, in one line.
+# Everything that a mode promises, in one line, when nothing is queued any more.
 look() {
-    local function driver override group screen
+    local function driver override group screen pages
+    until [[ -z $(systemctl list-jobs --no-legend 'vfio-mode*') ]]; do :; done
     for function in 0000:01:00.0 0000:01:00.1; do
         driver=$(readlink "/sys/bus/pci/devices/$function/driver")
         read -r override <"/sys/bus/pci/devices/$function/driver_override"
@@ -47,6 +48,8 @@ look() {
     [[ -c /dev/vfio/${group##*/} ]] && echo -n "node " || echo -n "no-node "
     read -r screen </proc/fb
     echo -n "fb:$screen "
+    read -r pages </sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+    echo -n "pages:$pages stopped:$(systemctl show --value -p ActiveState vfio-mode-test-stopped.service) "
     [[ -e /run/vfio-mode/undo ]] && echo -n "undo-log "
     echo -n "$(vfio-modectl status --mode) units: "
     systemctl list-units --plain --no-legend --state=active 'vfio-mode@*' | cut -d' ' -f1 | xargs
@@ -137,7 +140,8 @@ fail_at() {
     echo "there $(look)"
     echo "told $(vfio-modectl status --json=short)"
     rc=0
-    systemctl start "vfio-mode@$1" 2>/dev/null || rc=$?
+    # A start of what is active would do nothing.
+    systemctl reload-or-restart "vfio-mode@$1" 2>/dev/null || rc=$?
     echo "again $rc"
     echo "then $(look)"
     # For the points that follow.

@@ -5,6 +5,7 @@ or whose service dies.
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,8 @@ from nextboot import INI, PLACE, block, config, refused, status
 from pc import PC
 
 pytestmark = pytest.mark.machine("grub")
+
+HERE = Path(__file__).resolve().parent
 
 CALL = "busctl call org.vfiomode1 /org/vfiomode1 org.vfiomode1.Manager"
 GET = "busctl get-property org.vfiomode1 /org/vfiomode1 org.vfiomode1.Manager"
@@ -144,10 +147,26 @@ def test_service_killed_during_a_switch(pc: PC) -> None:
     wait_for(pc, "grep -q JobFinished /run/signals")
 
 
+# What the service and its children keep: nothing of it in pieces, nothing beside it.
+KEPT = """
+    grep -vEH '^[a-z-]+=' /run/vfio-moded/job /run/vfio-moded/trial* /var/lib/vfio-mode/boot* 2>/dev/null
+    for file in /run/vfio-moded/job /run/vfio-moded/trial* /var/lib/vfio-mode/boot*; do
+        [ ! -e $file ] || [ -z "$(tail -c 1 $file)" ] || echo "$file is cut"
+    done
+    find /run/vfio-moded /run/vfio-mode /var/lib/vfio-mode -name '*.tmp'
+"""
+
+
+def wait_until_idle(pc: PC) -> None:
+    wait_for(pc, f"""[ "$({GET} State)" = 's "idle"' ]""")
+
+
 def test_service_killed_during_any_method(pc: PC, rng: random.Random) -> None:
-    """Nothing is half-written, and the next call works."""
+    """Nothing is half-written, nothing is left over, and the next call works."""
     pc.write(INI, config())
     methods = {"Describe": "", "PlanSwitch": "s passthrough", "CheckMode": "s passthrough", **CHANGES}
+    del methods["SwitchMode"]  # last, since a boot is not confirmed from another mode
+    methods["SwitchMode"] = "'sa{sv}' passthrough 1 confirm-within t 3600000000"
     for method, arguments in methods.items():
         delay = rng.uniform(0, 0.6)
         where = f"{method} killed after {delay:.3f} s"
@@ -159,19 +178,47 @@ def test_service_killed_during_any_method(pc: PC, rng: random.Random) -> None:
         there = block(pc)
         assert there["vfio_seq"] == there["vfio_end"], f"{where}: {there}"
         assert there["vfio_mode"] in ("", "passthrough"), f"{where}: {there}"
-        if method == "SwitchMode":
-            assert look(pc) in (HOST, PASSTHROUGH), where
-    pc.ok(f"{CALL} CancelNextBoot")
+        wait_until_idle(pc)
+        assert look(pc) in ((HOST, PASSTHROUGH) if method == "SwitchMode" else (HOST,)), where
+        assert pc.run(KEPT).stdout == "", where
+        assert status(pc)["last_boot"]["mode"] == "host", where
+        pc.ok(f"{CALL} {method} {arguments}")
+    wait_until_idle(pc)
+    assert look(pc) == PASSTHROUGH
+    assert pc.ok("grep -c ^mode=passthrough /run/vfio-moded/trial") == "1"
+    pc.ok(f"{CALL} Confirm")
+    assert pc.run(KEPT + "ls /run/vfio-moded/trial").stdout == ""
     assert block(pc)["vfio_mode"] == ""
 
 
-def test_twenty_callers(pc: PC) -> None:
-    """At once, and across idle exits: everybody gets an answer."""
-    for _ in range(2):
-        out = pc.ok(f"""
-            systemctl stop vfio-moded.service 2>/dev/null
-            for i in $(seq 20); do {{ {GET} CurrentMode; }} & done; wait""", timeout=300)
-        assert out.splitlines() == ['s "host"'] * 20, out
+MEANWHILE = {  # what may be refused while others switch and arm, and a boot is confirmed in its mode only
+    "SwitchMode": {"AlreadySwitching"}, "PlanSwitch": {"AlreadySwitching"}, "SetNextBoot": {"OtherDefault"},
+    "Confirm": {"AlreadySwitching", "OtherBoot"}}
+
+
+def test_twenty_callers(pc: PC, rng: random.Random) -> None:
+    """At once, with all methods, and across idle exits: everybody gets an answer, each switch its end."""
+    pc.write(INI, config())
+    for script in (HERE / "scripts/callers.py", HERE.parent / "bus/wire.py"):
+        pc.write(f"/run/{script.name}", script.read_text(encoding="utf-8"))
+    pc.ok("""
+        program=$(systemctl show --property=ExecStart vfio-moded.service | sed 's/.*path=\\([^ ;]*\\).*/\\1/')
+        mkdir -p /run/systemd/system/vfio-moded.service.d
+        printf '[Service]\\nExecStart=\\nExecStart=%s --idle-timeout=50\\n' $program \\
+            > /run/systemd/system/vfio-moded.service.d/idle.conf
+        systemctl daemon-reload; systemctl stop vfio-moded.service 2>&1""")
+    said, told = json.loads(pc.ok(f"python3 /run/callers.py {rng.randrange(1 << 32)}", timeout=600))
+    assert len(said) == 60
+    for method, error in said:
+        refusals = {f"org.vfiomode1.Error.{name}" for name in MEANWHILE.get(method, ())}
+        assert error in {"", *refusals}, f"{method}: {error}"
+    assert {method for method, error in said if not error} == {
+        *CHANGES, "Describe", "PlanSwitch", "CheckMode"}
+    assert [result for _, result, _ in told] == ["done"] * said.count(["SwitchMode", ""]), told
+    assert look(pc) in (HOST, PASSTHROUGH)
+    log = pc.ok("journalctl -b --no-pager -o cat -u vfio-moded.service")
+    assert log.count("Deactivated successfully") > 3, f"it did not go away in between:\n{log}"
+    assert "Failed with" not in log, log
 
 
 def test_fallback_unit_is_told(pc: PC) -> None:

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Twenty callers in three rounds, with methods of all kinds at drawn moments: callers.py SEED
+
+Says as JSON what each call was answered, with the error's name or "", and what JobFinished told. Runs in the
+emulated PC, beside tests/bus/wire.py.
+"""
+
+import json
+import random
+import sys
+import threading
+import time
+
+import wire
+
+NAME, PATH, MANAGER = "org.vfiomode1", "/org/vfiomode1", "org.vfiomode1.Manager"
+BUS = "/run/dbus/system_bus_socket"
+CALLS = [
+    ("SwitchMode", "sa{sv}", "passthrough", {}), ("Describe", ""),
+    ("SetNextBoot", "sa{sv}", "passthrough", {}), ("PlanSwitch", "s", "passthrough"),
+    ("SetDefault", "sa{sv}", "passthrough", {}), ("CancelNextBoot", ""),
+    ("SwitchMode", "sa{sv}", "host", {}), ("CheckMode", "s", "host"), ("Confirm", "")]
+rng = random.Random(int(sys.argv[1]))
+delays = [[rng.uniform(0, 3) for _ in range(3)] for _ in range(20)]
+together = threading.Barrier(20, timeout=300)
+said, told = [], []
+
+
+def caller(number):
+    connection = wire.Connection(BUS)
+    for turn, delay in enumerate(delays[number]):
+        together.wait()
+        time.sleep(delay)
+        member, signature, *body = CALLS[(4 * turn + number) % len(CALLS)]
+        try:
+            connection.call(NAME, PATH, MANAGER, member, signature, *body, timeout=120)
+            said.append((member, ""))
+        except Exception as error:  # noqa: BLE001
+            said.append((member, getattr(error, "name", repr(error))))
+
+
+listener = wire.Connection(BUS)
+listener.bus("AddMatch", "s", f"type='signal',interface='{MANAGER}',member='JobFinished'")
+threads = [threading.Thread(target=caller, args=(number,)) for number in range(20)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+while len(told) < said.count(("SwitchMode", "")):
+    told.append(listener.next_signal("JobFinished", 60).body)
+print(json.dumps([said, told]))

@@ -13,9 +13,12 @@
 
 /*
  * A password that is being typed does not keep systemd from stopping us; nor, where we leave by
- * ourselves, everybody else from the next instance, for which the bus waits 25 s.
+ * ourselves, everybody else from the next instance, for which the bus waits 25 s. What is being
+ * done for a caller does, until shortly before systemd ends us (90 s): nobody else would answer
+ * that call.
  */
 #define LAST_ANSWERS_USEC (10 * UINT64_C(1000000))
+#define LAST_WORK_USEC (80 * UINT64_C(1000000))
 
 static bool is_busy(const Service *service) {
         return service->requests || service->unit_jobs || service->switch_job || service->work;
@@ -56,12 +59,24 @@ static int on_released(sd_bus_message *answer, void *userdata, _unused_ sd_bus_e
         return 0;
 }
 
+static int on_far_too_long(_unused_ sd_event_source *source, _unused_ uint64_t now,
+                           void *userdata) {
+        const Service *service = userdata;
+
+        return sd_event_exit(service->event, 0);
+}
+
 static int on_too_long(_unused_ sd_event_source *source, _unused_ uint64_t now, void *userdata) {
         Service *service = userdata;
 
-        while (service->requests)
-                request_refuse(service->requests, REFUSAL_TIMED_OUT,
-                               "The service ends and cannot wait any longer; call again.");
+        for (Request *request = service->requests, *next; request; request = next) {
+                next = request->next;
+                if (request->polkit)
+                        request_refuse(request, REFUSAL_TIMED_OUT,
+                                       "The service ends and cannot wait any longer; call again.");
+        }
+        if (service->unit_jobs || service->work)
+                return 0;
         return sd_event_exit(service->event, 0);
 }
 
@@ -71,6 +86,8 @@ void idle_leave(Service *service) {
         service->is_leaving = true;
         (void)sd_event_add_time_relative(service->event, NULL, CLOCK_MONOTONIC, LAST_ANSWERS_USEC,
                                          0, on_too_long, service);
+        (void)sd_event_add_time_relative(service->event, NULL, CLOCK_MONOTONIC, LAST_WORK_USEC, 0,
+                                         on_far_too_long, service);
         (void)sd_notify(false, "STOPPING=1");
         if (sd_bus_release_name_async(service->bus, NULL, BUS_NAME, on_released, service) < 0)
                 (void)sd_event_exit(service->event, 0);

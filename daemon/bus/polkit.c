@@ -90,6 +90,7 @@ static int on_answer(sd_bus_message *answer, void *userdata, _unused_ sd_bus_err
         Request *request = userdata;
         int r, authorised = false, challenge = false;
 
+        request->polkit = sd_bus_slot_unref(request->polkit);
         if (error)
                 log_debug("polkit was asked for %s: %s", request->action, error->message);
         r = error ? -EACCES : sd_bus_message_enter_container(answer, 'r', "bba{ss}");

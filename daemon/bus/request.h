@@ -56,7 +56,7 @@ struct Request {
         const Method *method;
         Caller caller;
         const char *action; /**< that polkit was asked for */
-        sd_bus_slot *polkit;
+        sd_bus_slot *polkit; /**< while it is being asked */
         Arguments arguments;
         bool sees_all; /**< may be told of other users' processes */
         /** Answers it out of an inspection. */

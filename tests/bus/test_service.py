@@ -386,6 +386,24 @@ def test_nothing_under_way_is_left_behind(bare):
     bare.process = None
 
 
+def test_what_takes_long_is_answered_by_who_leaves(bare):
+    """A call that comes in the moment of leaving has nobody else."""
+    unit = "vfio-mode-inspect@plain.service"
+    bare.systemd.held.add(unit)
+    bare.start()
+    client = bare.connect()
+    serial = client.send(wire.Message(wire.CALL, 0, "s", ("plain",), destination=NAME, path=PATH,
+                                      interface=MANAGER, member="PlanSwitch"))
+    until(lambda: unit in bare.systemd.jobs)
+    bare.process.terminate()
+    with pytest.raises(subprocess.TimeoutExpired):
+        bare.process.wait(11)
+    bare.systemd.finish(unit)
+    assert len(client.wait(serial)[0]) == 1
+    assert bare.process.wait(5) == 0
+    bare.process = None
+
+
 MIXED = {  # each method, as somebody who may would call it, and with what it may be refused meanwhile
     "SwitchMode": ("sa{sv}", [("plain", {}), ("host", {})], {"AlreadySwitching"}),
     "SetNextBoot": ("sa{sv}", [("passthrough", {}), ("plain", {})], {"OtherDefault"}),

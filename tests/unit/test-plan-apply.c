@@ -23,7 +23,6 @@
 #include "apply/lock.h"
 #include "apply/plan-apply.h"
 #include "apply/sysfs.h"
-#include "apply/undone.h"
 #include "base/log.h"
 #include "host/host-scan.h"
 #include "host/state-files.h"
@@ -319,25 +318,6 @@ static void test_says_what_was_undone(void **state) {
                         fail_msg("%s", s->refusal.text);
                 switch_free(s);
         }
-}
-
-/* However many functions there are, what failed comes first, and the text has its end. */
-static void test_undone_has_an_end(void **state) {
-        Refusal refusal = { .kind = REFUSAL_HALF_WAY };
-        HomeFunction home = { .driver = "a-driver-of-a-long-name" };
-        Undone undone = { 0 };
-
-        for (unsigned i = 0; i < 100; i++) {
-                home.address.bus = (uint8_t)i;
-                undone_add(&undone, &home, (int)(i % 3) - 1);
-        }
-        (void)memset(refusal.text, 'x', sizeof(refusal.text) - 1);
-        undone_say(&undone, &refusal);
-        assert_int_equal(strspn(refusal.text, "x"), strchr(refusal.text, ' ') - refusal.text);
-        assert_true(strspn(refusal.text, "x") > 150);
-        assert_non_null(strstr(refusal.text, ", 0000:09:00.0 and 30 more. Undone: 0000:02:00.0 is "
-                                             "on a-driver-of-a-long-name again, "));
-        assert_string_equal(refusal.text + strlen(refusal.text) - strlen(" more."), " more.");
 }
 
 /* --- a guest that starts while the switch is under way --- */
@@ -790,7 +770,6 @@ int main(void) {
                   NULL, NULL },
                 { "undone: said, and which functions", test_says_what_was_undone, NULL, NULL,
                   NULL },
-                { "undone: said of a hundred functions", test_undone_has_an_end, NULL, NULL, NULL },
                 { "a guest starts: nothing is taken from it on the way back",
                   test_guest_on_the_way_back, NULL, NULL, NULL },
                 { "a guest starts: nothing is taken from it by undoing", test_guest_while_undoing,

@@ -453,15 +453,6 @@ static void describe_success(const Switch *s, RunResult *ret) {
                                s->plan.n_vfio == 1 ? " is" : "s are");
 }
 
-static void describe_refusal(const Refusal *refusal, RunResult *ret) {
-        bool has_names = strcmp(refusal_public(refusal), refusal->text) != 0;
-
-        (void)snprintf(ret->text, sizeof(ret->text), "%s%s", refusal_public(refusal),
-                       has_names ? " Root is told by: vfio-modectl status" : "");
-        if (has_names)
-                (void)snprintf(ret->full_text, sizeof(ret->full_text), "%s", refusal->text);
-}
-
 RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchResult *ret) {
         _cleanup_(switch_free) Switch *s = calloc(1, sizeof(*s));
         const char *invocation = getenv("INVOCATION_ID");
@@ -492,7 +483,7 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
                 if (!request->early && result->n_steps > 0)
                         picture_describe(root, &s->now.state, &s->plan, result);
         } else {
-                describe_refusal(&s->refusal, result);
+                run_result_set_refusal(result, &s->refusal);
                 (void)snprintf(ret->start, sizeof(ret->start), "%s",
                                mode_after_failure(s, result->kind));
                 ret->is_stranded =

@@ -55,7 +55,7 @@ struct Request {
         sd_bus_message *call;
         const Method *method;
         Caller caller;
-        const char *action; /**< that polkit was asked for */
+        const char *action;  /**< that polkit was asked for */
         sd_bus_slot *polkit; /**< while it is being asked */
         Arguments arguments;
         bool sees_all; /**< may be told of other users' processes */

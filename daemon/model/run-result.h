@@ -25,6 +25,9 @@ typedef struct RunResult {
                                               another file */
 } RunResult;
 
+/** Says why it was refused: to everybody, and, where processes are named, to root in full. */
+void run_result_set_refusal(RunResult *result, const Refusal *refusal);
+
 /** Writes the result as lines. */
 void run_result_print(const RunResult *result, FILE *file);
 

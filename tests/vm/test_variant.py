@@ -39,7 +39,7 @@ def test_variant(pc: PC) -> None:
 
     before = snapshot(pc)
     pc.ok(f"echo 1 > /sys/module/{MODULE}/parameters/probe_refuses")
-    check_tool_refused(pc, "faulty", "failed", 1, SLOT[2], VARIANT)
+    check_tool_refused(pc, "faulty", "failed", 1, SLOT[0], VARIANT)
     assert snapshot(pc) == before
     pc.write("/etc/modprobe.d/variant.conf", f"{MODPROBE}blacklist {MODULE}\n")
     pc.ok("vfio-modectl switch faulty")

@@ -21,7 +21,7 @@ from pc import PC
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 BEHAVIOURS = Path(__file__).resolve().parent.parent / "sweep/bin/systemctl-behaviours"
-STOPPED = "vfio-mode-test-stopped.service"  # in the mode passthrough
+STOPPED = "test-stopped.service"  # in the mode passthrough
 SAMPLE = 2  # points of each way; --long: every one
 Recorder = Callable[[str, object], None]
 AT_ONCE = 10  # pairs that the guest is sent, to the end of which it has to get in time

@@ -38,7 +38,7 @@ forget_modules() {
 # Everything that a mode promises, in one line, when nothing is queued any more.
 look() {
     local function driver override group screen pages
-    until [[ -z $(systemctl list-jobs --no-legend 'vfio-mode*') ]]; do :; done
+    until [[ -z $(systemctl list-jobs --no-legend 'vfio-mode*' test-stopped.service) ]]; do :; done
     for function in 0000:01:00.0 0000:01:00.1; do
         driver=$(readlink "/sys/bus/pci/devices/$function/driver")
         read -r override <"/sys/bus/pci/devices/$function/driver_override"
@@ -49,7 +49,7 @@ look() {
     read -r screen </proc/fb
     echo -n "fb:$screen "
     read -r pages </sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
-    echo -n "pages:$pages stopped:$(systemctl show --value -p ActiveState vfio-mode-test-stopped.service) "
+    echo -n "pages:$pages stopped:$(systemctl show --value -p ActiveState test-stopped.service) "
     [[ -e /run/vfio-mode/undo ]] && echo -n "undo-log "
     echo -n "$(vfio-modectl status --mode) units: "
     systemctl list-units --plain --no-legend --state=active 'vfio-mode@*' | cut -d' ' -f1 | xargs
@@ -133,7 +133,7 @@ fail_at() {
     echo "way $1 $2 $3"
     echo "seen $(flock $point cat $point.seen)"
     # What the old mode's unit does is queued.
-    until [[ -z $(systemctl list-jobs --no-legend 'vfio-mode*') ]]; do :; done
+    until [[ -z $(systemctl list-jobs --no-legend 'vfio-mode*' test-stopped.service) ]]; do :; done
     echo "status $rc $(systemctl show --value -p ExecMainStatus "vfio-mode@$1")"
     echo "text $(systemctl show --value -p StatusText "vfio-mode@$1")"
     echo "left $(cd /run/vfio-mode && echo *.tmp)"

@@ -373,7 +373,7 @@ static int open_group(const Root *root, int iommu_group) {
 
 static int name_vfio_holders(const Root *root, Host *host) {
         _cleanup_free_ Holders *holders = calloc(1, sizeof(*holders));
-        PciAddress functions[HOST_FUNCTIONS_MAX];
+        PciAddress functions[HOST_FUNCTIONS_MAX] = { 0 };
         size_t n = 0;
         int r;
 

@@ -104,10 +104,17 @@ static bool is_of_manager(const Login *login, const char *id, const char *manage
                session_service_is_of(service, manager);
 }
 
-/* A remote one has no seat. Returns a negative errno where it has ended meanwhile. */
+/* A remote one has none. */
+static void read_seat(const Login *login, const char *id, char *ret, size_t size) {
+        _cleanup_free_ char *seat = NULL;
+        int r = login->session_get_seat(id, &seat);
+
+        (void)snprintf(ret, size, "%s", r >= 0 ? seat : "no seat");
+}
+
+/* Returns a negative errno where it has ended meanwhile. */
 static int read_session(const Login *login, const Root *root, const char *id, const char *manager,
                         Session *ret) {
-        _cleanup_free_ char *seat = NULL;
         uid_t uid;
         int r;
 
@@ -118,8 +125,7 @@ static int read_session(const Login *login, const Root *root, const char *id, co
                 return r;
         (void)memset(ret, 0, sizeof(*ret));
         (void)snprintf(ret->id, sizeof(ret->id), "%s", id);
-        (void)snprintf(ret->seat, sizeof(ret->seat), "%s",
-                       login->session_get_seat(id, &seat) >= 0 ? seat : "no seat");
+        read_seat(login, id, ret->seat, sizeof(ret->seat));
         (void)snprintf(ret->user, sizeof(ret->user), "%u", uid);
         user_name(root, ret->user, sizeof(ret->user));
         ret->uid = uid;

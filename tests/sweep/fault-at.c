@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs something that starts vfio-mode-apply in the chroot of a fake machine, and has one of its
- * system calls fail, or kills it there:
+ * Runs PROGRAM, which is or starts the program that is called NAME, on a fake machine, and has one
+ * of that one's system calls fail, or kills it there:
  *
- *     fault-at LIST ROOT ORDER PROGRAM [ARGUMENT...]
+ *     fault-at LIST ROOT ORDER NAME PROGRAM [ARGUMENT...]
  *
- * Every call that touches something below ROOT, or a process that apply makes, or what it hears of
- * one, is a point and a line of the file LIST: PROCESS NUMBER CALL PATH. The first apply is process
- * 0, the first that it forks 1, and so on; each has numbers of its own, from 1, so that a point is
- * the same one in every run. One that becomes another program (systemctl) is none of them any more,
- * and goes on by itself. ORDER is "-", or PROCESS:NUMBER ACTION:
+ * Every call that touches something below ROOT, or a process that it makes, or what it hears of
+ * one, is a point and a line of the file LIST: PROCESS NUMBER CALL PATH. The first of that name is
+ * process 0, the first that it forks 1, and so on; each has numbers of its own, from 1, so that a
+ * point is the same one in every run. One that becomes another program (systemctl) is none of them
+ * any more, and goes on by itself. ORDER is "-", or PROCESS:NUMBER ACTION:
  *
  *     ERRNO    fail with this number and do nothing; what is closed is closed all the same
  *     kill     SIGKILL all of them before it is done
@@ -39,7 +39,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define APPLY "/vfio-mode-apply"
 #define PROCESSES_MAX 64
 
 typedef struct __ptrace_syscall_info Info;
@@ -112,6 +111,7 @@ typedef struct Process {
 
 typedef struct Trace {
         const char *root;
+        const char *name; /* of the program */
         FILE *list;
         unsigned process, number; /* of the point that the order is for; number 0: none */
         const char *action;
@@ -297,15 +297,15 @@ static pid_t parent_of(pid_t pid) {
         return parent;
 }
 
-static bool runs_apply(pid_t pid) {
+static bool runs(pid_t pid, const char *name) {
         char link[64], path[PATH_MAX] = "";
-        size_t length;
+        const char *last;
 
         (void)snprintf(link, sizeof(link), "/proc/%d/exe", pid);
         if (readlink(link, path, sizeof(path) - 1) < 0)
                 return false;
-        length = strlen(path);
-        return length > strlen(APPLY) && strcmp(path + length - strlen(APPLY), APPLY) == 0;
+        last = strrchr(path, '/');
+        return last && strcmp(last + 1, name) == 0;
 }
 
 static Process *add(Trace *trace, pid_t pid) {
@@ -314,7 +314,7 @@ static Process *add(Trace *trace, pid_t pid) {
         return &trace->processes[trace->n_processes++];
 }
 
-/* Which of ours has stopped: from the first exec of apply on, it and what it forks. */
+/* Which of ours has stopped: from the first exec of the program on, it and what it forks. */
 static Process *ours(Trace *trace, pid_t pid, int status) {
         bool has_become = status >> 8 == (SIGTRAP | (PTRACE_EVENT_EXEC << 8));
         Process *process = process_of(trace, pid);
@@ -324,7 +324,7 @@ static Process *ours(Trace *trace, pid_t pid, int status) {
                 return process->is_other ? NULL : process;
         }
         if (trace->n_processes == 0)
-                return has_become && runs_apply(pid) ? add(trace, pid) : NULL;
+                return has_become && runs(pid, trace->name) ? add(trace, pid) : NULL;
         process = process_of(trace, parent_of(pid));
         return process && !process->is_other ? add(trace, pid) : NULL;
 }
@@ -404,8 +404,9 @@ int main(int argc, char *argv[]) {
         int status;
 
         errno = EINVAL;
-        check(argc > 4, "usage: fault-at LIST ROOT ORDER PROGRAM [ARGUMENT...]");
+        check(argc > 5, "usage: fault-at LIST ROOT ORDER NAME PROGRAM [ARGUMENT...]");
         trace.root = argv[2];
+        trace.name = argv[4];
         trace.list = fopen(argv[1], "we");
         check(trace.list, argv[1]);
         if (strcmp(argv[3], "-") != 0) {
@@ -415,7 +416,7 @@ int main(int argc, char *argv[]) {
                 check(*end == ' ' && trace.number > 0, argv[3]);
                 trace.action = end + 1;
         }
-        status = run(&trace, start(argv + 4));
+        status = run(&trace, start(argv + 5));
         check(fclose(trace.list) == 0, argv[1]);
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -139,7 +139,7 @@ class Machine:
     def traced(self, mode: str, order: str = "-") -> tuple[Run, list[Point]]:
         """The start of a mode with one call that goes as ordered, and all points that it came by."""
         points = self.root.with_name(f"{self.root.name}.points")
-        run = self.systemctl("start", mode_unit(mode), by=(FAULT_AT, points, self.root, order))
+        run = self.systemctl("start", mode_unit(mode), by=(FAULT_AT, points, self.root, order, "vfio-mode-apply"))
         return run, parse_points(points.read_text(encoding="utf-8"))
 
     def status(self) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def wait_for_late_return(pc: PC) -> None:
 # How long each of ten answers takes, in milliseconds; and of those after them, until the machine is so old.
 _ANSWERS = """
 for ((i = 0; i < 10 || $(cut -d . -f 1 /proc/uptime) < {until}; i++)); do
-    start=${EPOCHREALTIME/./}
+    start=${{EPOCHREALTIME/./}}
     vfio-modectl status --json=short > /dev/null || exit 1
     echo $(((${{EPOCHREALTIME/./}} - start) / 1000))
 done
@@ -257,7 +257,7 @@ def test_probe_fails(pc: PC) -> None:
         tell(pc, probe_at=SLOT[1], probe_errno=number)
         check_tool_refused(pc, "nic", "failed", 1, SLOT[1], DRIVER, words)
         assert snapshot(pc) == before
-        undone = f"Undone: {SLOT[0]} is on vfio-pci again"
+        undone = f"Undone: {SLOT[1]} is on vfio-pci again, {SLOT[0]} is on vfio-pci again."
         assert undone in status(pc)["last_switch"]["text"]
     check_tool_refused(pc, "host", "half-way", 1, SLOT[1], DRIVER)
     assert places(pc) == [DRIVER, "", DRIVER]

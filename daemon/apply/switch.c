@@ -292,7 +292,6 @@ static RefusalKind take_steps(Switch *s) {
         RefusalKind kind;
         int r;
 
-        file_sweep_at(s->now.root->fd, RUN_DIR);
         r = undo_log_open(s->now.root, s->now.state.mode, s->now.mode, &s->now.before, &undo);
         if (r < 0 && !s->now.is_fallback)
                 return refusal_set(&s->refusal, REFUSAL_FAILED,
@@ -354,6 +353,7 @@ static RefusalKind go(Switch *s) {
 
         for (size_t i = 0; i < s->plan.n_notes; i++)
                 log_notice("%s", s->plan.notes[i]);
+        file_sweep_at(s->now.root->fd, RUN_DIR);
         if (is_unchanged(s)) {
                 accept_config(s);
                 return REFUSAL_NONE;

@@ -28,7 +28,6 @@ from machine import Look, Machine, Point, Run, mode_unit
 OTHER = {"passthrough": "host", "host": "passthrough"}  # than the mode that is gone to
 # Memory that stays away is no reason to keep a screen away: it is said, and the next switch sees to it.
 KEPT_PAGES = "The hugepages of 2M cannot be given back"
-NOTHING_TO_DO = "nothing had to be changed"
 REFUSAL = re.compile(r"^vfio-mode-apply: ([a-z-]+): (.+)$", re.MULTILINE)  # in the journal
 # Of a refusal that what cannot be read may lead to.
 EXIT_STATUS = {"failed": 21, "half-way": 21, "config-invalid": 23, "unknown-mode": 23, "busy": 24,
@@ -127,11 +126,7 @@ class Sweep:
                                      (machine, ("start", mode_unit(OTHER[mode])), OTHER[mode]),
                                      (copy, ("start", "vfio-mode-fallback.service"), "host")):
             run = there.systemctl(*words)
-            look = there.look()
-            if NOTHING_TO_DO in run.text:
-                # Temporary files of a killed one are swept by the next switch that changes something.
-                look = replace(look, left_over=tuple(f for f in look.left_over if not f.endswith(".tmp")))
-            if (run.status, look) != (0, self.whole[wanted]):
+            if (run.status, there.look()) != (0, self.whole[wanted]):
                 return f"then {' '.join(words)}: {differences(there, self.whole[wanted], run)}"
         return ""
 

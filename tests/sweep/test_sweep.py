@@ -34,6 +34,7 @@ EXIT_STATUS = {"failed": 21, "half-way": 21, "config-invalid": 23, "unknown-mode
                "already-switching": 24, "not-found": 25, "no-iommu": 25, "group-not-viable": 25,
                "module-unavailable": 25, "conflicting-owner": 25, "drives-the-console": 26, "no-memory": 30}
 KILLED = 128 + signal.SIGKILL
+HERE = Path(__file__).resolve().parent
 SAMPLE = 30  # points of each sweep and way; --long: every one
 
 
@@ -236,6 +237,17 @@ def test_the_fake_systemctl(sweep: Sweep) -> None:
     machine = sweep.fresh("passthrough")
     result = machine.enter("/.bin/systemctl-behaviours", machines.STOPPED)
     assert (result.returncode, "not ok" in result.stdout) == (0, False), result.stdout + result.stderr
+
+
+def test_each_call_can_fail() -> None:
+    """Whatever is counted, here or in the emulated PC, has its errors, whether a switch makes that call today
+    or not.
+    """
+    names = re.findall(r"(?:\{|case) SYS_(\w+)", "".join(
+        file.read_text(encoding="utf-8") for file in (HERE / "fault-at.c", HERE.parent / "vm/scripts/kill-at.c")))
+    assert len(names) > 60
+    for name in names:
+        assert len(errnos(name, "run/vfio-mode/status")) == 2
 
 
 def test_a_call_fails(sweep: Sweep, request: pytest.FixtureRequest) -> None:

@@ -15,7 +15,7 @@ import pytest
 import cache
 from nextboot import (ARGUMENTS, INI, LONGEST, PLACE, SCRIPT, Boot, block, boot, call,
                       check_confirmed, check_is_default, check_trial, check_unconfirmed, config,
-                      drawn_arguments, in_trial, refused, reset, status)
+                      drawn_arguments, refused, reset, status)
 from pc import PC
 from qemu import PCError
 
@@ -181,23 +181,6 @@ def test_hibernated(pc: PC) -> None:
     pc.ok("sync; echo 3 > /proc/sys/vm/drop_caches")
     now = block(pc)
     assert (now["vfio_left"], now["vfio_keep"]) == ("0", "1")
-
-
-@pytest.mark.nextboot("grub")
-def test_hibernated_in_a_trial(pc: PC) -> None:
-    """GRUB has come by once more, and found none left: the boot that goes on then cannot be confirmed."""
-    in_trial(pc)
-    before = boot(pc)
-    pc.ok(_SWAP)
-    pc.hibernate()
-    with cache.timed("boot after hibernation"):
-        pc.resume()
-    there = boot(pc)
-    assert there.went_to("passthrough", "trial") and there.marker == before.marker, there
-    refused(pc, "vfio-modectl confirm", "(other-boot)", "hibernated")
-    pc.ok("systemctl restart vfio-mode-confirm.service")
-    assert status(pc)["next_boot"]["mode"] == "host"
-    assert block(pc)["vfio_keep"] == "1"
 
 
 # ---- default-mode = passthrough ----

@@ -26,8 +26,8 @@ LONGEST = 640  # cmdline that a mode may have
 
 _BOOT = f"""
 # Queued since the first moment, and over before the GPU's driver could have been loaded. One that was refused
-# its mode has failed.
-systemctl start vfio-mode-boot.service 2>/dev/null
+# its mode has failed, and would only be run again, beside the mode that it has started.
+systemctl is-failed --quiet vfio-mode-boot.service || systemctl start vfio-mode-boot.service 2>/dev/null
 until [ -z "$(systemctl list-jobs --no-legend 'vfio-mode@*')" ]; do :; done
 udevadm settle --timeout=300
 cat /proc/cmdline

@@ -31,6 +31,7 @@ struct Bus {
         BusJob answer;
         bool is_finished;
         bool is_another; /* service, or none */
+        bool is_gone;    /* the bus itself, which was said once */
 };
 
 #define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
@@ -348,7 +349,8 @@ static uint64_t now(void) {
 /* Until something comes, or @until. Returns 0, -EINTR on a signal, or -ETIMEDOUT. */
 static int wait_for_more(Bus *bus, int signal_fd, uint64_t until) {
         struct pollfd polled[] = {
-                { .fd = sd_bus_get_fd(bus->bus), .events = (short)sd_bus_get_events(bus->bus) },
+                { .fd = bus->is_gone ? -1 : sd_bus_get_fd(bus->bus),
+                  .events = bus->is_gone ? 0 : (short)sd_bus_get_events(bus->bus) },
                 { .fd = signal_fd, .events = POLLIN },
         };
         uint64_t time = now();
@@ -363,12 +365,13 @@ static int wait_for_more(Bus *bus, int signal_fd, uint64_t until) {
 
 static int process(Bus *bus, int signal_fd, uint64_t until) {
         while (!bus->is_finished) {
-                int r = sd_bus_process(bus->bus, NULL);
+                int r = bus->is_gone ? 0 : sd_bus_process(bus->bus, NULL);
 
                 if (bus->is_finished)
                         break;
                 if (bus->is_another)
                         return 0;
+                bus->is_gone |= r < 0;
                 if (r == 0)
                         r = wait_for_more(bus, signal_fd, until);
                 if (r < 0)

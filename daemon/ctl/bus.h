@@ -67,7 +67,7 @@ _must_check_ int bus_switch(Bus *bus, const char *mode, const BusOptions *option
  * @usec: at most so long
  *
  * Returns 1; 0 where the service went away or another one came; -EINTR where a signal (SIGINT,
- * SIGTERM, SIGHUP) asked this process to end, which is still blocked then; -ETIMEDOUT; or the error
- * of a bus that went away.
+ * SIGTERM, SIGHUP) asked this process to end, which is still blocked then; -ETIMEDOUT; or, once,
+ * the error of a bus that went away: from then on nothing is heard but signals.
  */
 _must_check_ int bus_wait(Bus *bus, uint64_t usec, BusJob *ret);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ctl/bus.h"
 #include "ctl/local.h"
@@ -219,8 +218,6 @@ static int wait_for_successor(const Arguments *arguments, Bus *bus, const json_o
                 r = bus_wait(bus, LOOK_INTERVAL, ret);
                 if (r > 0 || r == -EINTR)
                         return r;
-                if (r < 0 && r != -ETIMEDOUT) /* the bus itself is gone */
-                        (void)usleep(LOOK_INTERVAL);
         }
         return -ETIMEDOUT;
 }

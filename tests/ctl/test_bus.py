@@ -5,12 +5,16 @@
 The program under test is $VFIO_MODECTL.
 """
 
+import contextlib
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import dbus
@@ -303,11 +307,53 @@ def starting(service, bus, *arguments):
     process = subprocess.Popen([PROGRAM, *arguments], stdout=subprocess.PIPE, text=True,
                                stderr=subprocess.PIPE, env={**sanitizers(), **bus},
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    deadline = time.monotonic() + 20
-    while not service.calls("SwitchMode") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.3)  # the reply and the wait for more
+    until_it_waits(process)
+    assert service.calls("SwitchMode")
     return process
+
+
+def until_it_waits(process):
+    """While it does it blocks the signals that ask it to end; to start a program, all of them."""
+    status = pathlib.Path(f"/proc/{process.pid}/status")
+    signals = sum(1 << number - 1 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM))
+    deadline = time.monotonic() + 20
+    while int(re.search(r"SigBlk:\s*(\w+)", status.read_text())[1], 16) != signals:
+        assert time.monotonic() < deadline, "it does not wait"
+        time.sleep(0.01)
+
+
+class Line:
+    """Between a program and the bus, to be cut."""
+
+    def __init__(self, path, bus):
+        self.address, self._path = f"unix:path={path}", path
+        self._bus = re.search("path=([^,]*)", bus)[1]
+        self._server = socket.create_server(str(path), family=socket.AF_UNIX)
+        self._ends = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                ends = [self._server.accept()[0], socket.socket(socket.AF_UNIX)]
+                ends[1].connect(self._bus)
+                self._ends += ends
+                for source, target in (ends, ends[::-1]):
+                    threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _copy(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def cut(self):
+        self._path.unlink()
+        for end in (self._server, *self._ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
 
 def test_switch_whose_service_goes_away(service, bus):
@@ -351,6 +397,19 @@ def test_switch_that_is_interrupted(service, bus, number):
     _, err = process.communicate(timeout=10)
     assert process.returncode == -number
     assert err == "vfio-modectl: The switch goes on; see: vfio-modectl status\n"
+
+
+def test_switch_that_is_interrupted_without_a_bus(service, bus, tmp_path):
+    service.method("SwitchMode", "sa{sv}", "o", START)
+    line = Line(tmp_path / "bus", bus["DBUS_SYSTEM_BUS_ADDRESS"])
+    process = starting(service, {"DBUS_SYSTEM_BUS_ADDRESS": line.address}, "switch", "passthrough")
+    line.cut()
+    assert "went away" in process.stderr.readline()
+    until_it_waits(process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (
+        -signal.SIGINT, "vfio-modectl: The switch goes on; see: vfio-modectl status\n")
 
 
 # --- switch --dry-run, check MODE ---

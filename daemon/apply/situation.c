@@ -13,6 +13,7 @@
 #include "host/firmware-framebuffer.h"
 #include "host/host-plan.h"
 #include "host/host-scan.h"
+#include "host/memory-scan.h"
 #include "host/process.h"
 #include "host/state-files.h"
 #include "model/kernel-cmdline.h"
@@ -57,6 +58,7 @@ static bool is_on_the_host(const HomeFunction *home) {
  */
 int situation_read_state(Situation *now) {
         _cleanup_free_ RunState *undo = calloc(1, sizeof(*undo));
+        Memory memory;
         int r;
 
         if (!undo)
@@ -87,6 +89,8 @@ int situation_read_state(Situation *now) {
         for (size_t i = 0; i < undo->n_homes; i++)
                 if (is_on_the_host(&undo->homes[i]))
                         situation_keep_home(&now->state, &undo->homes[i]);
+        memory_scan(now->root, &memory);
+        run_state_forget_lowered_pools(undo, &now->state, &memory);
         run_state_add_pools(&now->state, undo);
         keep_units(&now->state, undo);
         situation_keep_modules(&now->state, undo);

@@ -45,6 +45,13 @@ void run_state_add_pools(RunState *state, const RunState *more) {
                         state->home_pools[size] = more->home_pools[size];
 }
 
+void run_state_forget_lowered_pools(RunState *undo, const RunState *state, const Memory *memory) {
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (!state->home_pools[size].is_known &&
+                    undo->home_pools[size].pages > memory->pools[size].pages)
+                        undo->home_pools[size] = (HomePool){ 0 };
+}
+
 const StoppedUnit *run_state_find_unit(const RunState *state, const char *name) {
         for (size_t i = 0; i < state->n_units; i++)
                 if (strcmp(state->units[i].name, name) == 0)

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "config.h"
+#include "hugepages.h"
 #include "module-stack.h"
 #include "pci-address.h"
 #include "power-policy.h"
@@ -99,6 +100,15 @@ _must_check_ int run_state_add_home(RunState *state, const HomeFunction *home);
 
 /** Adds the pools that @more knows and @state does not: the older one counts. */
 void run_state_add_pools(RunState *state, const RunState *more);
+
+/**
+ * Forgets the pools of an undo log that are larger than the machine's now and that @state knows
+ * nothing of. They were lowered by a switch that was cut short when its record was written already:
+ * how many pages there were then is what that switch would have gone back to, and no pool's home.
+ *
+ * @memory: as it is now
+ */
+void run_state_forget_lowered_pools(RunState *undo, const RunState *state, const Memory *memory);
 
 /** As run_state_format_home(), for a `unit=` line. */
 _must_check_ int run_state_format_unit(const StoppedUnit *unit, char *buffer, size_t size);

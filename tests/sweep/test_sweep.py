@@ -121,11 +121,13 @@ class Sweep:
         return machine, run
 
     def recover(self, machine: Machine, mode: str) -> str:
-        """What is wrong after the next command, whichever it is."""
+        """What is wrong after the next command, whichever it is, and after one more."""
         copy = machine.copy(self.directory / "copy")
+        lead = {"passthrough": mode_unit("passthrough"), "host": "vfio-mode-fallback.service"}
         for there, words, wanted in ((machine, ("reload-or-restart", mode_unit(mode)), mode),
                                      (machine, ("start", mode_unit(OTHER[mode])), OTHER[mode]),
-                                     (copy, ("start", "vfio-mode-fallback.service"), "host")):
+                                     (copy, ("start", lead[OTHER[mode]]), OTHER[mode]),
+                                     (copy, ("start", lead[mode]), mode)):
             run = there.systemctl(*words)
             if (run.status, there.look()) != (0, self.whole[wanted]):
                 return f"then {' '.join(words)}: {differences(there, self.whole[wanted], run)}"

@@ -456,6 +456,23 @@ static void test_killed(void **state) {
         fail_msg("more than %d writes", WRITES_MAX);
 }
 
+/* As by a kill between the new mode's record and the end of the undo log, which says 200. */
+static void test_killed_after_the_record(void **state) {
+        Pc *pc = pc_new(GUEST);
+        char text[64];
+
+        set_pool(pc, 20);
+        assert_int_equal(go(pc, "guest"), REFUSAL_NONE);
+        assert_int_equal(go(pc, "host"), REFUSAL_NONE);
+        fake_host_write(pc->fake, UNDO_PATH,
+                        "vfio-mode-state=1\nmode=host\nold-mode=guest\nhugepages=2M 200\n");
+        assert_int_equal(go(pc, "guest"), REFUSAL_NONE);
+        assert_string_equal(remembered(pc, text), "hugepages=2M 20");
+        assert_int_equal(go(pc, "host"), REFUSAL_NONE);
+        assert_int_equal(pool(pc), 20);
+        pc_free(pc);
+}
+
 /* --- reading --- */
 
 static void test_scan(void **state) {
@@ -514,5 +531,7 @@ int main(void) {
         table_add(&table, "each write is done and reports EINTR", test_each_write_fails,
                   "fails:EINTR");
         TABLE_ROWS(&table, test_killed, kills);
+        table_add(&table, "killed after the record was written", test_killed_after_the_record,
+                  NULL);
         return table_run("hugepages", &table);
 }

@@ -136,6 +136,7 @@ static void read_next_boot(const Root *root, const Config *config, Snapshot *ret
         copy(ret->last_boot.not_run, sizeof(ret->last_boot.not_run), next_boot_not_run(boot));
         read_record(boot->previous_result, &boot->previous, &ret->last_boot.previous_is_known,
                     &ret->last_boot.previous);
+        ret->drift = ret->mode_drift;
         n_drift = config ? next_boot_drift(root, boot, config, drift, ARRAY_SIZE(drift)) : 0;
         for (size_t i = 0; i < n_drift; i++)
                 add_line(&ret->drift, drift[i]);
@@ -206,12 +207,12 @@ static void read_drift(const Machine *machine, const Snapshot *before, Snapshot 
         _cleanup_(lines_done) Lines lines = { 0 };
 
         if (machine->host.without_overrides && machine_mode(machine)[0] != '\0' && before) {
-                ret->drift = before->drift;
+                ret->mode_drift = before->mode_drift;
                 return;
         }
         drift_find(machine, &lines);
         for (size_t i = 0; i < lines.n_lines; i++)
-                add_line(&ret->drift, lines.lines[i]);
+                add_line(&ret->mode_drift, lines.lines[i]);
 }
 
 int snapshot_read(const Root *root, const Snapshot *before, Snapshot *ret) {

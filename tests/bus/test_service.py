@@ -218,6 +218,17 @@ def test_drift_is_told(rig):
     wait_for(listener, "Drift", [EDITED])
 
 
+def test_drift_stays_the_same_beside_a_switch(rig):
+    rig.call("SetNextBoot", "sa{sv}", "passthrough", {})
+    config = (rig.root / "etc/vfio-mode.ini").read_text()
+    rig.machine.config(config.replace("cmdline = nosmt=force", "cmdline = nosmt"))
+    drift = rig.get("Drift")
+    assert len(drift) == 2
+    with (rig.root / "run/vfio-mode/lock").open("w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        assert [rig.get("Drift") for _ in range(3)] == [drift] * 3
+
+
 def test_drift_of_the_variable_is_told(rig):
     rig.boots_by_efi()
     rig.machine.write(ONE_SHOT, "\7\0\0\0plain")

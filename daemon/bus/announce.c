@@ -10,6 +10,7 @@
 #include "announce.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "view/describe.h"
 
 static bool is_from(const Snapshot *now, const char *source) {
@@ -18,8 +19,12 @@ static bool is_from(const Snapshot *now, const char *source) {
 
 /* The mode that was told last. Returns whether that is known. */
 static bool read_announced(const Service *service, char ret[static CONFIG_NAME_SIZE]) {
-        return file_read_line_at(service->root.fd, ANNOUNCED_PATH, ret, CONFIG_NAME_SIZE) > 0 &&
-               (config_name_is_valid(ret) || strcmp(ret, NO_MODE) == 0);
+        char line[CONFIG_NAME_SIZE + 1]; /* with its newline */
+
+        if (file_read_line_at(service->root.fd, ANNOUNCED_PATH, line, sizeof(line)) <= 0 ||
+            (!config_name_is_valid(line) && strcmp(line, NO_MODE) != 0))
+                return false;
+        return parse_copy(ret, CONFIG_NAME_SIZE, line, strlen(line)) >= 0;
 }
 
 /* At the first time since boot: the mode of the boot, which is no news; if that is not the one in

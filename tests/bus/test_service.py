@@ -138,6 +138,18 @@ def wait_for(listener, name, value):
             return
 
 
+def test_a_mode_of_the_longest_name_is_told_once(rig):
+    mode = "m" * 32
+    rig.machine.state(mode, "host")
+    until(lambda: rig.get("CurrentMode") == mode)
+    listener = rig.listen()
+    rig.machine.result()
+    rig.get("State")
+    assert listener.next_signal("ModeChanged", 0.3) is None
+    rig.machine.state("host", mode)
+    assert listener.next_signal("ModeChanged").body[:2] == (mode, "host")
+
+
 def test_a_switch_made_by_the_unit_is_told(rig):
     listener = rig.listen()
     rig.machine.state("passthrough", "host", reason="its unit was started")

@@ -101,6 +101,7 @@ static void read_record(int result, const BootRecord *record, bool *is_known, Bo
         ret->time = record->time;
         ret->source = record->source;
         ret->marker.kind = record->marker.kind;
+        ret->marker.sequence = record->marker.sequence;
         ret->kind = record->kind;
         ret->confirmed = record->confirmed;
         ret->unconfirmed = record->unconfirmed;

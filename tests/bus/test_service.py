@@ -306,6 +306,9 @@ BOOTS = {  # this one, the one before, and the mode that FellBack names
     "expired long ago": (EXPIRED, record(0, "host", "expired", "no", wanted="host"), ""),
     "skipped": (record(1, "host", "skipped", "no", wanted="host"), "", ""),
     "as wanted": (record(1, "plain", "trial", "no"), "", ""),
+    "count": (record(1, "host", "idle", "no").replace("command-line", "default"), "", "plain"),
+    "damaged": (record(1, "host", "damaged", "no", wanted="host"), "", "none"),
+    "menu between": (EXPIRED, record(0, "plain", "menu", "no").replace("menu.5", "menu.0"), ""),
 }
 
 

@@ -97,6 +97,16 @@ def test_a_block_that_only_grub_can_judge(machine):
     assert [m["mode"] for m in machine.json("list-modes")["modes"] if m["default"]] == []
 
 
+def test_a_block_that_is_a_link(machine):
+    machine.block("passthrough")
+    path = machine.root / BLOCK
+    path.rename(path.with_name("other.env"))
+    path.symlink_to("other.env")
+    boot, _ = next_boot(machine)
+    assert (boot["mode"], boot["kind"]) == (None, "unknown")
+    assert fields(machine.text("status"))["Next boot"] == [f"not known: {boot['reason']}"]
+
+
 def test_arguments_and_boots_that_are_left(machine):
     machine.block("passthrough", left=2, arguments="nosmt=force panic=10")
     boot, _ = next_boot(machine)

@@ -433,6 +433,29 @@ def test_what_takes_long_is_answered_by_who_leaves(bare):
     bare.process = None
 
 
+def test_a_switch_between_two_tries_is_answered_by_who_leaves(bare):
+    """Its clock is of a name that systemd has not forgotten yet: for a while no job is followed."""
+    timer = "vfio-mode-revert-next.timer"
+    bare.systemd.timers[timer] = {}
+    bare.systemd.held.add(timer)
+    bare.start()
+    client = bare.connect()
+    serial = client.send(wire.Message(wire.CALL, 0, "sa{sv}",
+                                      ("plain", {"confirm-within": wire.Variant("t", 60 * 1000000)}),
+                                      destination=NAME, path=PATH, interface=MANAGER, member="SwitchMode"))
+    until(lambda: timer in bare.systemd.jobs)
+    bare.systemd.timers[timer] = {}
+    bare.systemd.held.clear()
+    bare.process.terminate()
+    stays(bare, 9.3)
+    bare.systemd.finish(timer)
+    stays(bare, 1.3)
+    bare.systemd.timers.clear()
+    assert client.wait(serial)[0].startswith(PATH + "/job/")
+    assert bare.process.wait(5) == 0
+    bare.process = None
+
+
 MIXED = {  # each method, as somebody who may would call it, and with what it may be refused meanwhile
     "SwitchMode": ("sa{sv}", [("plain", {}), ("host", {})], {"AlreadySwitching"}),
     "SetNextBoot": ("sa{sv}", [("passthrough", {}), ("plain", {})], {"OtherDefault"}),

@@ -4,7 +4,6 @@
  * question, so that no answer is older than the question.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,21 +54,13 @@ const SnapshotDevice *snapshot_find_device(const Snapshot *snapshot, const char 
 
 /* --- the mode --- */
 
-/* Whoever switches holds the lock; a killed one does not. */
-static bool is_locked(const Root *root) {
-        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-        _cleanup_close_ int fd = openat(root->fd, LOCK_PATH, O_RDONLY | O_CLOEXEC);
-
-        return fd >= 0 && fcntl(fd, F_GETLK, &lock) >= 0 && lock.l_type != F_UNLCK;
-}
-
-static void read_mode(const Root *root, const Machine *machine, Snapshot *ret) {
+static void read_mode(const Machine *machine, Snapshot *ret) {
         const char *mode = machine_mode(machine);
         _cleanup_free_ char *why = NULL;
 
         copy(ret->state, sizeof(ret->state),
              machine_is_wedged(machine) ? STATE_WEDGED
-             : is_locked(root)          ? STATE_SWITCHING
+             : machine->lock_result > 0 ? STATE_SWITCHING
                                         : STATE_IDLE);
         if (machine->is_written)
                 ret->writer = machine->undo.writer.pid;
@@ -224,7 +215,7 @@ int snapshot_read(const Root *root, const Snapshot *before, Snapshot *ret) {
         r = machine_read(root, MACHINE_SCAN_ACCEPTED, &machine);
         if (r < 0)
                 return r;
-        read_mode(root, machine, ret);
+        read_mode(machine, ret);
         read_config(machine_config(machine), ret);
         read_devices(machine, before, ret);
         read_drift(machine, before, ret);

@@ -112,9 +112,11 @@ RefusalKind next_boot_cancel(const Root *root, NextBootAnswer *ret, Refusal *ref
  * the package was removed, unless the script was there and had a reason: boots went by since, and a
  * mode that was wanted for one of them is not to come as a surprise. A confirmed default stays.
  *
+ * @place: as boot_place_find_for_grub() has it, for whoever writes the next grub.cfg
  * @ret_dropped: set where something was, else left alone
  */
-RefusalKind next_boot_drop_stale(const Root *root, bool *ret_dropped, Refusal *refusal);
+RefusalKind next_boot_drop_stale(const Root *root, const BootPlace *place, bool *ret_dropped,
+                                 Refusal *refusal);
 
 /**
  * The running boot was good: a trial becomes what it was for, the boots left are filled again, and

@@ -11,6 +11,9 @@
 #include "model/boot-state.h"
 #include "model/config.h"
 
+/** Room for one line of next_boot_drift(). */
+#define NEXT_BOOT_DRIFT_SIZE 512
+
 /** What takes care that a failed boot is followed by one in the fallback mode. */
 typedef enum NextBootProtection {
         NEXT_BOOT_PROTECTION_NONE, /**< "none" */
@@ -90,8 +93,8 @@ size_t next_boot_cmdline_length(const Root *root, const NextBoot *now, const cha
  *
  * Returns how many were written to @ret, at most @max.
  */
-size_t next_boot_drift(const Root *root, const NextBoot *now, const Config *config, char ret[][256],
-                       size_t max);
+size_t next_boot_drift(const Root *root, const NextBoot *now, const Config *config,
+                       char ret[][NEXT_BOOT_DRIFT_SIZE], size_t max);
 
 /** One boot into a mode. Refusals: unknown-mode, not-supported, unprotected, cmdline-too-long,
  * other-default, failed. */

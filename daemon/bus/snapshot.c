@@ -110,7 +110,7 @@ static void add_line(SnapshotLines *lines, const char *text) {
 static void read_next_boot(const Root *root, const Config *config, Snapshot *ret) {
         _cleanup_free_ NextBoot *boot = must_have(calloc(1, sizeof(*boot)));
         NextBootOutlook outlook = { 0 };
-        char drift[16][256];
+        char drift[16][NEXT_BOOT_DRIFT_SIZE];
         size_t n_drift;
 
         next_boot_read(root, boot);

@@ -45,6 +45,7 @@ RefusalKind next_boot_cancel(const Root *root, NextBootAnswer *ret, Refusal *ref
             next_boot_write(root, &now, cancel_rule, NULL, &after, &ret->changed, refusal) !=
                     REFUSAL_NONE)
                 return refusal->kind;
+        ret->is_written = ret->changed;
         if (next_boot_reset_count(root, &now, &ret->changed, refusal) != REFUSAL_NONE)
                 return refusal->kind;
         if (now.efi_mode[0] != '\0') {

@@ -58,6 +58,7 @@ typedef struct NextBootAnswer {
         bool changed;
         bool needs_efi_write; /**< the caller has to have `vfio-mode-one-shot@MODE.service` write
                                  (or delete, MODE "none") the EFI variable: it takes a capability */
+        bool is_written;      /**< the boot environment was changed */
         char efi_mode[CONFIG_NAME_SIZE]; /**< for that unit; "none" deletes */
         char text[REFUSAL_TEXT_SIZE];
 } NextBootAnswer;

@@ -102,12 +102,15 @@ static int read_next_boot(Request *request, sd_bus_error *error) {
 
 /* --- methods --- */
 
-/* Root, and who was allowed the last switch and now wants to know who was in its way. */
-static bool may_know_names(const Request *request) {
+/* Root may know of each switch, who was allowed one that came by us who was in the way of that. */
+static const char *names_of(const Request *request) {
         const char *sender = sd_bus_message_get_sender(request->call);
+        const Service *service = request->service;
 
-        return request->sees_all ||
-               (sender && strcmp(sender, request->service->switch_caller) == 0);
+        if (request->sees_all)
+                return NULL;
+        return sender && strcmp(sender, service->switch_caller) == 0 ? service->switch_invocation
+                                                                     : "";
 }
 
 static void perform_describe(Request *request) {
@@ -115,7 +118,7 @@ static void perform_describe(Request *request) {
         sd_bus_message *reply = NULL;
         int r;
 
-        r = describe(&request->service->root, may_know_names(request), &json);
+        r = describe(&request->service->root, names_of(request), &json);
         if (r < 0) {
                 request_refuse(request, REFUSAL_FAILED, "The machine cannot be read.");
                 return;

@@ -231,8 +231,7 @@ static RefusalKind once_fallback(Request *request, NextBootAnswer *ret, Refusal 
         NextBootOutlook outlook;
 
         next_boot_outlook(now, request->config, &outlook);
-        if (!block_is_proved(now) && strcmp(outlook.mode, request->mode->name) == 0 &&
-            !(now->place.has_scripts && next_boot_is_opaque(now))) {
+        if (!block_is_proved(now) && strcmp(outlook.mode, request->mode->name) == 0) {
                 (void)snprintf(ret->text, sizeof(ret->text),
                                "The next boot goes to '%s' already: %s.", outlook.mode,
                                outlook.reason);

@@ -48,6 +48,7 @@ typedef struct Method {
         int (*read)(Request *request, sd_bus_error *error);
         /** Does it; answers the request now or later. */
         void (*perform)(Request *request);
+        bool is_immediate; /**< free for everybody and answered at once: no number of calls waits */
 } Method;
 
 struct Request {

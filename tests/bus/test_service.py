@@ -264,6 +264,17 @@ def test_an_armed_block_is_told(rig):
     assert rig.get("NextBootTriesLeft") == 1
 
 
+def test_a_variable_that_others_set_is_told(rig):
+    """By the unit that root has started, or by a switch that closes all ways into a mode."""
+    rig.boots_by_efi()
+    assert rig.get("NextBootKind") == "config"
+    listener = rig.listen()
+    rig.machine.write(ONE_SHOT, "\7\0\0\0plain")
+    wait_for(listener, "NextBootMode", "plain")
+    (rig.root / ONE_SHOT).unlink()
+    wait_for(listener, "NextBootMode", "host")
+
+
 def test_what_happened_meanwhile_is_told_at_the_start(bare):
     listener = bare.listen()
     bare.start()

@@ -151,6 +151,13 @@ def test_this_boot_and_the_one_before(machine):
     assert shown["Boot before"] == ["passthrough, trial, confirmed: GRUB named it"]
 
 
+@pytest.mark.parametrize("kind, mode", [("default", "passthrough"), ("skipped", "host")])
+def test_a_boot_that_was_asked_for(machine, kind, mode):
+    machine.record(marker=f"{kind}.7.2", source="command-line", mode=mode, wanted=mode, reason="GRUB says so")
+    assert machine.json("status")["last_boot"]["kind"] == kind
+    assert fields(machine.text("status"))["Last boot"] == [f"{mode}, {kind}: GRUB says so"]
+
+
 def test_armed_and_not_run(machine):
     machine.record(marker="menu.0.0", source="command-line", reason="a menu entry was picked")
     machine.block("passthrough", left=0, keep=1)

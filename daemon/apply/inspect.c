@@ -14,9 +14,9 @@
 #include "host/config-load.h"
 #include "host/conflicts.h"
 #include "host/holders.h"
+#include "host/state-files.h"
 #include "inspect.h"
 #include "let-go.h"
-#include "lock.h"
 #include "model/device.h"
 #include "model/kernel-cmdline.h"
 #include "module-conflicts.h"
@@ -111,7 +111,7 @@ static RefusalKind plan(Inspect *i) {
 
         /* Not beside a switch either: its writer may get stuck while the devices are looked at. */
         kind = situation_check_writer(&i->now, false, &i->refusal);
-        if (kind != REFUSAL_NONE && lock_is_taken(i->now.root))
+        if (kind != REFUSAL_NONE && lock_is_held(i->now.root) > 0)
                 return refusal_set(&i->refusal, REFUSAL_ALREADY_SWITCHING,
                                    "Another switch is under way.");
         if (kind != REFUSAL_NONE)

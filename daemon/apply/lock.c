@@ -28,10 +28,3 @@ int lock_take(const Root *root, bool wait, int *ret_fd) {
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
-
-bool lock_is_taken(const Root *root) {
-        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-        _cleanup_close_ int fd = openat(root->fd, LOCK_PATH, O_RDWR | O_CLOEXEC);
-
-        return fd >= 0 && fcntl(fd, F_GETLK, &lock) >= 0 && lock.l_type != F_UNLCK;
-}

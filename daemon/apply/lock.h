@@ -18,6 +18,3 @@
  * Returns 0; -EAGAIN where another process has it; else a negative errno.
  */
 _must_check_ int lock_take(const Root *root, bool wait, int *ret_fd);
-
-/** Whether another process has the lock, without taking it for a moment as a try would. */
-bool lock_is_taken(const Root *root);

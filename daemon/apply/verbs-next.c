@@ -105,7 +105,7 @@ static void drop_stale(const Root *root, const BootPlace *place) {
         Refusal refusal = { 0 };
         bool dropped = false;
 
-        if (next_boot_drop_stale(root, &dropped, &refusal) != REFUSAL_NONE)
+        if (next_boot_drop_stale(root, place, &dropped, &refusal) != REFUSAL_NONE)
                 log_warning("%s", refusal.text);
         else if (dropped)
                 log_warning("What was armed in /%s is taken back: GRUB's configuration was without "

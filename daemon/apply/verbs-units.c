@@ -90,7 +90,7 @@ static RefusalKind stay(const char *mode) {
 RefusalKind apply_leave(const Root *root, const char *mode) {
         char fallback[CONFIG_NAME_SIZE];
 
-        if (lock_is_taken(root) || !is_in_mode(root, mode))
+        if (lock_is_held(root) > 0 || !is_in_mode(root, mode))
                 return REFUSAL_NONE;
         situation_fallback_mode(root, fallback);
         if (!root->is_live)

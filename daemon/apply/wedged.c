@@ -19,7 +19,6 @@
 #include "host/process.h"
 #include "host/state-files.h"
 #include "host/units.h"
-#include "lock.h"
 #include "wedged.h"
 
 #define SYSRQ_PATH "proc/sysrq-trigger"
@@ -106,7 +105,7 @@ bool wedged_wait(const Root *root) {
         if (!has_ended(root, &writer, -1))
                 return false;
         /* The next switch goes on from what is by itself, and begins with a log of its own. */
-        return !lock_is_taken(root) && undo_read(root, undo) >= 0 &&
+        return lock_is_held(root) <= 0 && undo_read(root, undo) >= 0 &&
                undo->writer.pid == writer.pid && undo->writer.start == writer.start;
 }
 

@@ -2,7 +2,8 @@
 /*
  * One boot into a mode, and a mode from now on. First what could carry it is chosen, then it is
  * written; what is refused leaves the next boot as it was, though a boot environment that was
- * missing or damaged is made for the time after the next boot.
+ * missing or damaged is made for the time after the next boot. An EFI variable that is of no more
+ * use is deleted last, by the caller, who says where that failed that the rest is done.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -216,8 +217,12 @@ static RefusalKind once_rule(const BootState *old, const void *input, BootState 
 }
 
 static RefusalKind write_once(Request *request, NextBootAnswer *ret, Refusal *refusal) {
-        return next_boot_write(request->root, &request->now, once_rule, &request->target,
-                               &request->after, &ret->changed, refusal);
+        RefusalKind kind =
+                next_boot_write(request->root, &request->now, once_rule, &request->target,
+                                &request->after, &ret->changed, refusal);
+
+        ret->is_written = ret->changed;
+        return kind;
 }
 
 /* The way back needs no proof: a skip that GRUB cannot take back lasts, on the safe side. */
@@ -226,8 +231,7 @@ static RefusalKind once_fallback(Request *request, NextBootAnswer *ret, Refusal 
         NextBootOutlook outlook;
 
         next_boot_outlook(now, request->config, &outlook);
-        if (!block_is_proved(now) && strcmp(outlook.mode, request->mode->name) == 0 &&
-            !(now->place.has_scripts && next_boot_is_opaque(now))) {
+        if (!block_is_proved(now) && strcmp(outlook.mode, request->mode->name) == 0) {
                 (void)snprintf(ret->text, sizeof(ret->text),
                                "The next boot goes to '%s' already: %s.", outlook.mode,
                                outlook.reason);
@@ -350,6 +354,7 @@ RefusalKind next_boot_set_default(const Root *root, const Config *config, const 
             next_boot_write(root, &request.now, default_rule, &request, &request.after,
                             &ret->changed, refusal) != REFUSAL_NONE)
                 return refusal->kind;
+        ret->is_written = ret->changed;
         if (next_boot_reset_count(root, &request.now, &ret->changed, refusal) != REFUSAL_NONE)
                 return refusal->kind;
         set_efi(&request.now, "none", ret);

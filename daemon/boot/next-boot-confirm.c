@@ -45,6 +45,7 @@ RefusalKind next_boot_cancel(const Root *root, NextBootAnswer *ret, Refusal *ref
             next_boot_write(root, &now, cancel_rule, NULL, &after, &ret->changed, refusal) !=
                     REFUSAL_NONE)
                 return refusal->kind;
+        ret->is_written = ret->changed;
         if (next_boot_reset_count(root, &now, &ret->changed, refusal) != REFUSAL_NONE)
                 return refusal->kind;
         if (now.efi_mode[0] != '\0') {
@@ -63,13 +64,13 @@ RefusalKind next_boot_cancel(const Root *root, NextBootAnswer *ret, Refusal *ref
         return REFUSAL_NONE;
 }
 
-RefusalKind next_boot_drop_stale(const Root *root, bool *ret_dropped, Refusal *refusal) {
+RefusalKind next_boot_drop_stale(const Root *root, const BootPlace *place, bool *ret_dropped,
+                                 Refusal *refusal) {
+        NextBoot now = { .place = *place };
         BootState after;
-        NextBoot now;
 
-        next_boot_read(root, &now);
-        if (now.place.path[0] == '\0' || now.place.has_scripts ||
-            now.place.why_no_scripts[0] != '\0' || now.state_result < 0)
+        if (place->path[0] == '\0' || place->has_scripts || place->why_no_scripts[0] != '\0' ||
+            env_file_read(root, place->path, &now.state) < 0)
                 return REFUSAL_NONE;
         return next_boot_write(root, &now, cancel_rule, NULL, &after, ret_dropped, refusal);
 }

@@ -15,7 +15,7 @@
 #define MENU_MARK "vfio_mode.boot=menu.0.0"
 
 typedef struct Lines {
-        char (*texts)[256];
+        char (*texts)[NEXT_BOOT_DRIFT_SIZE];
         size_t n, max;
 } Lines;
 
@@ -39,11 +39,17 @@ static void add_armed(const NextBoot *now, const Config *config, Lines *lines) {
 
         if (now->state_result < 0 || (state->mode[0] == '\0' && !state->skip))
                 return;
-        if (!now->place.has_scripts)
+        if (!now->place.has_scripts && now->place.why_no_scripts[0] != '\0')
+                add(lines,
+                    "GRUB's configuration was made without vfio-mode's script, so that it will "
+                    "not see what is armed: %s. When that is mended run \"%s\".",
+                    now->place.why_no_scripts, now->place.grub_command);
+        else if (!now->place.has_scripts) /* which takes back all but a confirmed default */
                 add(lines,
                     "GRUB's configuration does not have vfio-mode's script, so that it will "
-                    "not see what is armed: run \"%s\", and arm it anew.",
-                    now->place.grub_command);
+                    "not see what is armed: run \"%s\"%s.",
+                    now->place.grub_command,
+                    state->keep == BOOT_KEEP_YES ? "" : ", and arm it anew");
         if (state->mode[0] == '\0')
                 return;
         mode = config_find_mode(config, state->mode);
@@ -151,8 +157,8 @@ static void add_menu(const Root *root, const NextBoot *now, const Config *config
                     now->place.grub_command);
 }
 
-size_t next_boot_drift(const Root *root, const NextBoot *now, const Config *config, char ret[][256],
-                       size_t max) {
+size_t next_boot_drift(const Root *root, const NextBoot *now, const Config *config,
+                       char ret[][NEXT_BOOT_DRIFT_SIZE], size_t max) {
         Lines lines = { ret, 0, max };
 
         if (!config)

@@ -11,6 +11,9 @@
 #include "model/boot-state.h"
 #include "model/config.h"
 
+/** Room for one line of next_boot_drift(). */
+#define NEXT_BOOT_DRIFT_SIZE 512
+
 /** What takes care that a failed boot is followed by one in the fallback mode. */
 typedef enum NextBootProtection {
         NEXT_BOOT_PROTECTION_NONE, /**< "none" */
@@ -55,6 +58,7 @@ typedef struct NextBootAnswer {
         bool changed;
         bool needs_efi_write; /**< the caller has to have `vfio-mode-one-shot@MODE.service` write
                                  (or delete, MODE "none") the EFI variable: it takes a capability */
+        bool is_written;      /**< the boot environment was changed */
         char efi_mode[CONFIG_NAME_SIZE]; /**< for that unit; "none" deletes */
         char text[REFUSAL_TEXT_SIZE];
 } NextBootAnswer;
@@ -90,8 +94,8 @@ size_t next_boot_cmdline_length(const Root *root, const NextBoot *now, const cha
  *
  * Returns how many were written to @ret, at most @max.
  */
-size_t next_boot_drift(const Root *root, const NextBoot *now, const Config *config, char ret[][256],
-                       size_t max);
+size_t next_boot_drift(const Root *root, const NextBoot *now, const Config *config,
+                       char ret[][NEXT_BOOT_DRIFT_SIZE], size_t max);
 
 /** One boot into a mode. Refusals: unknown-mode, not-supported, unprotected, cmdline-too-long,
  * other-default, failed. */
@@ -112,9 +116,11 @@ RefusalKind next_boot_cancel(const Root *root, NextBootAnswer *ret, Refusal *ref
  * the package was removed, unless the script was there and had a reason: boots went by since, and a
  * mode that was wanted for one of them is not to come as a surprise. A confirmed default stays.
  *
+ * @place: as boot_place_find_for_grub() has it, for whoever writes the next grub.cfg
  * @ret_dropped: set where something was, else left alone
  */
-RefusalKind next_boot_drop_stale(const Root *root, bool *ret_dropped, Refusal *refusal);
+RefusalKind next_boot_drop_stale(const Root *root, const BootPlace *place, bool *ret_dropped,
+                                 Refusal *refusal);
 
 /**
  * The running boot was good: a trial becomes what it was for, the boots left are filled again, and

@@ -10,6 +10,7 @@
 #include "announce.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "view/describe.h"
 
 static bool is_from(const Snapshot *now, const char *source) {
@@ -18,8 +19,12 @@ static bool is_from(const Snapshot *now, const char *source) {
 
 /* The mode that was told last. Returns whether that is known. */
 static bool read_announced(const Service *service, char ret[static CONFIG_NAME_SIZE]) {
-        return file_read_line_at(service->root.fd, ANNOUNCED_PATH, ret, CONFIG_NAME_SIZE) > 0 &&
-               (config_name_is_valid(ret) || strcmp(ret, NO_MODE) == 0);
+        char line[CONFIG_NAME_SIZE + 1]; /* with its newline */
+
+        if (file_read_line_at(service->root.fd, ANNOUNCED_PATH, line, sizeof(line)) <= 0 ||
+            (!config_name_is_valid(line) && strcmp(line, NO_MODE) != 0))
+                return false;
+        return parse_copy(ret, CONFIG_NAME_SIZE, line, strlen(line)) >= 0;
 }
 
 /* At the first time since boot: the mode of the boot, which is no news; if that is not the one in
@@ -52,24 +57,28 @@ static bool is_boot_announced(const Service *service) {
                 strcmp(id, boot->record.boot_id) == 0);
 }
 
-/* GRUB says of a trial that failed in each boot, until somebody decides anew; that is told once. */
+/* GRUB says of a mode whose boots are used up in each boot, until somebody decides anew; that is
+ * told once, after the last of them. */
 static bool is_given_up(const SnapshotBoot *boot) {
-        return boot->record.marker.kind == BOOT_KIND_EXPIRED && boot->previous_is_known &&
-               boot->previous.marker.kind != BOOT_KIND_EXPIRED;
+        return boot->previous_is_known && boot_kind_is_armed(boot->previous.marker.kind) &&
+               boot->previous.marker.sequence == boot->record.marker.sequence;
 }
 
-/* The mode that a failure kept this boot from; NULL where none did. */
+/* The mode that a failure kept this boot from, NO_MODE: not known; NULL where none did. */
 static const char *boot_fell_from(const Snapshot *now) {
         const SnapshotBoot *boot = &now->last_boot;
         const BootRecord *record = &boot->record;
+        const char *from = record->wanted;
 
-        if (strcmp(record->mode, now->fallback_mode) != 0)
+        if (strcmp(record->mode, now->fallback_mode) != 0 || !boot_record_fell_back(record))
                 return NULL;
-        if (record->kind != REFUSAL_NONE && strcmp(record->wanted, record->mode) != 0)
-                return record->wanted[0] != '\0' ? record->wanted : NO_MODE;
-        if (is_given_up(boot) && strcmp(boot->previous.wanted, record->mode) != 0)
-                return boot->previous.wanted[0] != '\0' ? boot->previous.wanted : NO_MODE;
-        return NULL;
+        /* Who says that it failed asks for the fallback mode, too. */
+        if (strcmp(from, record->mode) == 0) {
+                if (record->marker.kind == BOOT_KIND_EXPIRED && !is_given_up(boot))
+                        return NULL;
+                from = record->marker.kind == BOOT_KIND_EXPIRED ? boot->previous.wanted : "";
+        }
+        return from[0] != '\0' ? from : NO_MODE;
 }
 
 static void announce_boot(const Service *service) {

@@ -14,8 +14,8 @@
 /*
  * A password that is being typed does not keep systemd from stopping us; nor, where we leave by
  * ourselves, everybody else from the next instance, for which the bus waits 25 s. What is being
- * done for a caller does, until shortly before systemd ends us (90 s): nobody else would answer
- * that call.
+ * done for a caller does, until shortly before systemd ends us (TimeoutStopSec=90s): nobody
+ * else would answer that call.
  */
 #define LAST_ANSWERS_USEC (10 * UINT64_C(1000000))
 #define LAST_WORK_USEC (80 * UINT64_C(1000000))
@@ -75,7 +75,8 @@ static int on_too_long(_unused_ sd_event_source *source, _unused_ uint64_t now, 
                         request_refuse(request, REFUSAL_TIMED_OUT,
                                        "The service ends and cannot wait any longer; call again.");
         }
-        if (service->unit_jobs || service->work)
+        /* Those that are left are being done, be it that nothing is under way this very moment. */
+        if (service->requests)
                 return 0;
         return sd_event_exit(service->event, 0);
 }

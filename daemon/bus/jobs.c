@@ -94,15 +94,17 @@ static RefusalKind judge_without_result(const SwitchJob *job, Refusal *ret) {
 }
 
 static void judge(const SwitchJob *job, const char *invocation, Refusal *ret) {
+        Service *service = job->service;
         RunResult result = { 0 };
 
         ret->kind = REFUSAL_NONE;
-        if (result_read(&job->service->root, &result) < 0 ||
-            !is_own_result(job, &result, invocation) ||
+        if (result_read(&service->root, &result) < 0 || !is_own_result(job, &result, invocation) ||
             (!job->done && result.kind == REFUSAL_NONE)) {
                 (void)judge_without_result(job, ret);
                 return;
         }
+        (void)snprintf(service->switch_invocation, sizeof(service->switch_invocation), "%s",
+                       invocation);
         (void)refusal_set(ret, result.kind, "%s", result.text);
         if (result.text[0] == '\0')
                 (void)refusal_set(ret, result.kind, "%s",
@@ -306,6 +308,7 @@ static void note_caller(const Request *request) {
 
         if (!sender || (size_t)snprintf(to, size, "%s", sender) >= size)
                 to[0] = '\0';
+        request->service->switch_invocation[0] = '\0';
 }
 
 void jobs_switch(Request *request) {

@@ -102,12 +102,15 @@ static int read_next_boot(Request *request, sd_bus_error *error) {
 
 /* --- methods --- */
 
-/* Root, and who was allowed the last switch and now wants to know who was in its way. */
-static bool may_know_names(const Request *request) {
+/* Root may know of each switch, who was allowed one that came by us who was in the way of that. */
+static const char *names_of(const Request *request) {
         const char *sender = sd_bus_message_get_sender(request->call);
+        const Service *service = request->service;
 
-        return request->sees_all ||
-               (sender && strcmp(sender, request->service->switch_caller) == 0);
+        if (request->sees_all)
+                return NULL;
+        return sender && strcmp(sender, service->switch_caller) == 0 ? service->switch_invocation
+                                                                     : "";
 }
 
 static void perform_describe(Request *request) {
@@ -115,7 +118,7 @@ static void perform_describe(Request *request) {
         sd_bus_message *reply = NULL;
         int r;
 
-        r = describe(&request->service->root, may_know_names(request), &json);
+        r = describe(&request->service->root, names_of(request), &json);
         if (r < 0) {
                 request_refuse(request, REFUSAL_FAILED, "The machine cannot be read.");
                 return;
@@ -127,14 +130,14 @@ static void perform_describe(Request *request) {
 }
 
 static const Method methods[] = {
-        { "SwitchMode", read_switch, jobs_switch },
-        { "PlanSwitch", read_mode, inspect_plan },
-        { "CheckMode", read_mode, inspect_check },
-        { "SetNextBoot", read_next_boot, next_boot_method_set_once },
-        { "SetDefault", read_next_boot, next_boot_method_set_default },
-        { "CancelNextBoot", read_nothing, next_boot_method_cancel },
-        { "Confirm", read_nothing, next_boot_method_confirm },
-        { "Describe", read_nothing, perform_describe },
+        { "SwitchMode", read_switch, jobs_switch, false },
+        { "PlanSwitch", read_mode, inspect_plan, false },
+        { "CheckMode", read_mode, inspect_check, false },
+        { "SetNextBoot", read_next_boot, next_boot_method_set_once, false },
+        { "SetDefault", read_next_boot, next_boot_method_set_default, false },
+        { "CancelNextBoot", read_nothing, next_boot_method_cancel, false },
+        { "Confirm", read_nothing, next_boot_method_confirm, false },
+        { "Describe", read_nothing, perform_describe, true },
 };
 
 static const Method *find_method(const char *member) {
@@ -155,7 +158,7 @@ static int on_call(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         if (!method)
                 return bus_error_set(error, REFUSAL_NOT_AUTHORISED, "");
         polkit_find_caller(call, &caller);
-        if (!polkit_is_free(method))
+        if (!method->is_immediate)
                 r = request_check_room(service, &caller, error);
         if (r >= 0)
                 r = request_new(service, call, method, &caller, &request);

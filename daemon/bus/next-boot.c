@@ -81,15 +81,30 @@ static void answer_done(Request *request) {
         request_done(request);
 }
 
+/* Whoever called is not to take what was done for undone. */
+static void refuse_efi(Request *request, const char *why) {
+        char text[REFUSAL_TEXT_SIZE];
+
+        (void)snprintf(text, sizeof(text), "%s%s",
+                       request->is_written ? "The boot environment was written, but the old EFI "
+                                             "variable could not be deleted: "
+                                           : "",
+                       why);
+        service_refresh(request->service);
+        request_refuse(request, REFUSAL_FAILED, text);
+}
+
 static void on_efi_written(void *userdata, const UnitJobEnd *end) {
         Request *request = userdata;
         Service *service = request->service;
 
         if (end->done)
                 answer_done(request);
+        else if (end->refused)
+                refuse_efi(request, end->text);
         else
-                request_refuse(request, REFUSAL_FAILED,
-                               end->refused ? end->text
+                refuse_efi(request, request->is_written
+                                            ? "see systemctl status 'vfio-mode-one-shot@*'"
                                             : "The EFI variable could not be written; see: "
                                               "systemctl status 'vfio-mode-one-shot@*'");
         work_go_on(service);
@@ -104,7 +119,7 @@ static void write_efi(Request *request, const char *mode) {
         if (unit_job_call(request->service, "StartUnit", unit, &handler) >= 0)
                 work_hold(request->service);
         else
-                request_refuse(request, REFUSAL_FAILED, "systemd cannot be asked.");
+                refuse_efi(request, "systemd cannot be asked.");
 }
 
 static void on_done(Request *request, const WorkAnswer *answer) {
@@ -114,6 +129,7 @@ static void on_done(Request *request, const WorkAnswer *answer) {
         }
         if (answer->answer.changed)
                 log_info("%s: %s", request->method->member, answer->answer.text);
+        request->is_written = answer->answer.is_written;
         if (answer->answer.needs_efi_write)
                 write_efi(request, answer->answer.efi_mode);
         else

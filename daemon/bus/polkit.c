@@ -38,7 +38,7 @@ static const ActionRow actions[] = {
         { "CancelNextBoot", ACTION_SET_NEXT_BOOT, RULE_ASK },
         /* Other users' processes are named only to who could end them by a switch. */
         { "PlanSwitch", ACTION_SWITCH_MODE, RULE_TELL },
-        { "CheckMode", ACTION_SWITCH_MODE, RULE_TELL },
+        { "CheckMode", NULL, RULE_FREE }, /* its checks name none */
         { "Describe", NULL, RULE_FREE },
 };
 
@@ -47,12 +47,6 @@ static const ActionRow *find_row(const Method *method) {
                 if (strcmp(actions[i].member, method->member) == 0)
                         return &actions[i];
         return NULL;
-}
-
-bool polkit_is_free(const Method *method) {
-        const ActionRow *row = find_row(method);
-
-        return row && row->rule == RULE_FREE;
 }
 
 void polkit_find_caller(sd_bus_message *call, Caller *ret) {

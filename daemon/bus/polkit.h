@@ -13,9 +13,6 @@
 /** Asks the bus who sent a call. */
 void polkit_find_caller(sd_bus_message *call, Caller *ret);
 
-/** Whether everybody may call it and it is answered at once. */
-bool polkit_is_free(const Method *method);
-
 /**
  * Lets the request's method be performed, now or when polkit has answered; or refuses.
  *

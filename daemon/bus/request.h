@@ -48,6 +48,7 @@ typedef struct Method {
         int (*read)(Request *request, sd_bus_error *error);
         /** Does it; answers the request now or later. */
         void (*perform)(Request *request);
+        bool is_immediate; /**< free for everybody and answered at once: no number of calls waits */
 } Method;
 
 struct Request {
@@ -58,7 +59,8 @@ struct Request {
         const char *action;  /**< that polkit was asked for */
         sd_bus_slot *polkit; /**< while it is being asked */
         Arguments arguments;
-        bool sees_all; /**< may be told of other users' processes */
+        bool is_written; /**< as in NextBootAnswer */
+        bool sees_all;   /**< may be told of other users' processes */
         /** Answers it out of an inspection. */
         void (*tell)(Request *request, const Inspection *inspection);
         Request *follower; /**< that waits for the same inspection */

@@ -38,7 +38,7 @@ typedef struct Watch {
         struct Service *service;
 } Watch;
 
-#define WATCHES_MAX 6
+#define WATCHES_MAX 7
 
 /** Everything. */
 typedef struct Service {
@@ -59,11 +59,12 @@ typedef struct Service {
         size_t n_requests;
         UnitJob *unit_jobs; /**< systemd's jobs that are waited for */
         Inspecting *inspections;
-        SwitchJob *switch_job;  /**< NULL: no switch that came by us is under way */
-        uint64_t last_job;      /**< the number of the last one */
-        char switch_caller[32]; /**< the bus' name for who asked for it; "": not known */
-        struct Work *work;      /**< what a child does, then what it will do; first in, first out */
-        bool is_work_held;      /**< nothing more of that is begun for now */
+        SwitchJob *switch_job;      /**< NULL: no switch that came by us is under way */
+        uint64_t last_job;          /**< the number of the last one */
+        char switch_caller[32];     /**< the bus' name for who asked for it; "": not known */
+        char switch_invocation[64]; /**< of the run that this led to; "": none that left a result */
+        struct Work *work; /**< what a child does, then what it will do; first in, first out */
+        bool is_work_held; /**< nothing more of that is begun for now */
 
         bool is_named;    /**< the name is ours, so that signals can be sent */
         bool is_leaving;  /**< the name is being given back */

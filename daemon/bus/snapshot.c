@@ -4,7 +4,6 @@
  * question, so that no answer is older than the question.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,21 +54,13 @@ const SnapshotDevice *snapshot_find_device(const Snapshot *snapshot, const char 
 
 /* --- the mode --- */
 
-/* Whoever switches holds the lock; a killed one does not. */
-static bool is_locked(const Root *root) {
-        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-        _cleanup_close_ int fd = openat(root->fd, LOCK_PATH, O_RDONLY | O_CLOEXEC);
-
-        return fd >= 0 && fcntl(fd, F_GETLK, &lock) >= 0 && lock.l_type != F_UNLCK;
-}
-
-static void read_mode(const Root *root, const Machine *machine, Snapshot *ret) {
+static void read_mode(const Machine *machine, Snapshot *ret) {
         const char *mode = machine_mode(machine);
         _cleanup_free_ char *why = NULL;
 
         copy(ret->state, sizeof(ret->state),
              machine_is_wedged(machine) ? STATE_WEDGED
-             : is_locked(root)          ? STATE_SWITCHING
+             : machine->lock_result > 0 ? STATE_SWITCHING
                                         : STATE_IDLE);
         if (machine->is_written)
                 ret->writer = machine->undo.writer.pid;
@@ -101,6 +92,7 @@ static void read_record(int result, const BootRecord *record, bool *is_known, Bo
         ret->time = record->time;
         ret->source = record->source;
         ret->marker.kind = record->marker.kind;
+        ret->marker.sequence = record->marker.sequence;
         ret->kind = record->kind;
         ret->confirmed = record->confirmed;
         ret->unconfirmed = record->unconfirmed;
@@ -118,7 +110,7 @@ static void add_line(SnapshotLines *lines, const char *text) {
 static void read_next_boot(const Root *root, const Config *config, Snapshot *ret) {
         _cleanup_free_ NextBoot *boot = must_have(calloc(1, sizeof(*boot)));
         NextBootOutlook outlook = { 0 };
-        char drift[16][256];
+        char drift[16][NEXT_BOOT_DRIFT_SIZE];
         size_t n_drift;
 
         next_boot_read(root, boot);
@@ -136,6 +128,7 @@ static void read_next_boot(const Root *root, const Config *config, Snapshot *ret
         copy(ret->last_boot.not_run, sizeof(ret->last_boot.not_run), next_boot_not_run(boot));
         read_record(boot->previous_result, &boot->previous, &ret->last_boot.previous_is_known,
                     &ret->last_boot.previous);
+        ret->drift = ret->mode_drift;
         n_drift = config ? next_boot_drift(root, boot, config, drift, ARRAY_SIZE(drift)) : 0;
         for (size_t i = 0; i < n_drift; i++)
                 add_line(&ret->drift, drift[i]);
@@ -206,12 +199,12 @@ static void read_drift(const Machine *machine, const Snapshot *before, Snapshot 
         _cleanup_(lines_done) Lines lines = { 0 };
 
         if (machine->host.without_overrides && machine_mode(machine)[0] != '\0' && before) {
-                ret->drift = before->drift;
+                ret->mode_drift = before->mode_drift;
                 return;
         }
         drift_find(machine, &lines);
         for (size_t i = 0; i < lines.n_lines; i++)
-                add_line(&ret->drift, lines.lines[i]);
+                add_line(&ret->mode_drift, lines.lines[i]);
 }
 
 int snapshot_read(const Root *root, const Snapshot *before, Snapshot *ret) {
@@ -222,7 +215,7 @@ int snapshot_read(const Root *root, const Snapshot *before, Snapshot *ret) {
         r = machine_read(root, MACHINE_SCAN_ACCEPTED, &machine);
         if (r < 0)
                 return r;
-        read_mode(root, machine, ret);
+        read_mode(machine, ret);
         read_config(machine_config(machine), ret);
         read_devices(machine, before, ret);
         read_drift(machine, before, ret);

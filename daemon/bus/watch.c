@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "boot/boot-history.h"
+#include "boot/efi-one-shot.h"
 #include "host/config-load.h"
 #include "host/state-files.h"
 #include "watch.h"
@@ -28,7 +29,7 @@ typedef struct Place {
 
 static const Place places[BLOCK] = {
         { "run", "vfio-mode" },      { RUN_DIR, NULL },   { "etc", "vfio-mode.ini" },
-        { CONFIG_DROPIN_DIR, NULL }, { STATE_DIR, NULL },
+        { CONFIG_DROPIN_DIR, NULL }, { STATE_DIR, NULL }, { EFI_VARIABLES_DIR, EFI_ONE_SHOT_NAME },
 };
 
 static void watch_drop(Watch *watch) {

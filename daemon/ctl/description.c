@@ -18,7 +18,7 @@ json_object *description_read(const Arguments *arguments) {
 
         if (local_root(arguments, &root) < 0)
                 return NULL;
-        r = describe(&root, true, &text);
+        r = describe(&root, NULL, &text);
         if (r < 0) {
                 complain("Cannot read the machine: %s", strerror(-r));
                 return NULL;

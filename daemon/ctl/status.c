@@ -149,7 +149,10 @@ static void print_next_boot(const Arguments *arguments, const json_object *statu
         if (from_now_on[0] != '\0' && strcmp(configured, from_now_on) != 0)
                 field(arguments, "", COLOUR_NONE, "from now on: %s, not %s", from_now_on,
                       configured);
-        if (strcmp(json_get_text(environment, "state"), "unreadable") == 0)
+        /* Where that decides, the mode is not known, and why was said. */
+        if (strcmp(json_get_text(environment, "state"), "unreadable") == 0 &&
+            json_get_word(environment, "path") &&
+            strcmp(json_get_text(next, "kind"), "unknown") != 0)
                 field(arguments, "", COLOUR_YELLOW, "what is armed in %s cannot be read",
                       json_get_text(environment, "path"));
 }

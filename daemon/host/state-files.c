@@ -4,10 +4,22 @@
  * model/run-result's and model/switch-trial's.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "state-files.h"
+
+int lock_is_held(const Root *root) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        _cleanup_close_ int fd = openat(root->fd, LOCK_PATH, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (fcntl(fd, F_GETLK, &lock) < 0)
+                return -errno;
+        return lock.l_type != F_UNLCK;
+}
 
 static int read_state(const Root *root, const char *path, bool may_be_torn, RunState *ret) {
         _cleanup_free_ char *text = NULL;

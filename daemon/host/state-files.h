@@ -28,6 +28,15 @@
 #define VFIO_MARKS_DIR RUN_DIR "/vfio"     /* a file for each address that is wanted on vfio-pci */
 
 /**
+ * Whether another process has the lock of a switch, which a killed one does not; without taking it
+ * for a moment as a try would.
+ *
+ * Returns 1; 0, also where there is no lock file yet; or a negative errno where we may not ask:
+ * whoever may open the file could hold the lock.
+ */
+_must_check_ int lock_is_held(const Root *root);
+
+/**
  * Reads the mode in force and what we moved.
  *
  * Returns 0; -ENOENT where no switch was made since boot (@ret is then an empty state); -EBADMSG or

@@ -24,6 +24,17 @@ const char *boot_source_name(BootSource source) {
         return source_names[source];
 }
 
+/* As boot_choose() and the switch of the boot leave it. */
+bool boot_record_fell_back(const BootRecord *record) {
+        BootKind kind = record->marker.kind;
+
+        if (record->kind != REFUSAL_NONE || record->source == BOOT_SOURCE_DEFAULT)
+                return strcmp(record->wanted, record->mode) != 0;
+        return record->source == BOOT_SOURCE_CMDLINE &&
+               (kind == BOOT_KIND_EXPIRED || kind == BOOT_KIND_UNWRITABLE ||
+                kind == BOOT_KIND_DAMAGED);
+}
+
 /* --- writing --- */
 
 static void print_marker(FILE *file, const BootMarker *marker) {

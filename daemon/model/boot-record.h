@@ -45,6 +45,10 @@ typedef struct BootRecord {
 /** A source's word: command-line, rescue, efi, default; none. */
 const char *boot_source_name(BootSource source);
 
+/** Whether it went where it did because of a failure: what was asked for is unknown or was refused,
+ * boots into it were not confirmed, or GRUB could not vouch for it. */
+bool boot_record_fell_back(const BootRecord *record);
+
 /** Parses what boot_record_format() wrote. Returns 0; -EPROTONOSUPPORT; -EBADMSG. @ret is untouched
  * on failure. */
 _must_check_ int boot_record_parse(const char *text, BootRecord *ret);

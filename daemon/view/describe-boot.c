@@ -166,7 +166,7 @@ void boots_add(const Boots *boots, const Machine *machine, json_object *answer) 
 
 void boots_add_drift(const Boots *boots, const Machine *machine, json_object *list) {
         const Config *config = machine_config(machine);
-        char words[DRIFT_MAX][256];
+        char words[DRIFT_MAX][NEXT_BOOT_DRIFT_SIZE];
         size_t n = 0;
 
         if (config)

@@ -52,10 +52,11 @@ static json_object *wedged_to_json(const Machine *machine) {
         return object;
 }
 
-static json_object *last_switch_to_json(const Machine *machine, bool with_names) {
+static json_object *last_switch_to_json(const Machine *machine, const char *names_of) {
         const RunResult *result = &machine->last_switch;
         int error = machine->last_switch_result;
         json_object *object;
+        bool with_names;
 
         if (error == -ENOENT)
                 return NULL;
@@ -64,6 +65,8 @@ static json_object *last_switch_to_json(const Machine *machine, bool with_names)
                 json_add_string(object, "problem", strerror(-error));
                 return object;
         }
+        with_names =
+                !names_of || (names_of[0] != '\0' && strcmp(names_of, result->invocation) == 0);
         json_add_word(object, "mode", result->mode);
         json_add_string(object, "result", refusal_name(result->kind));
         json_add_word(object, "text",
@@ -173,7 +176,7 @@ static void add_devices(const Machine *machine, json_object *answer) {
 
 /* --- all of it --- */
 
-int describe(const Root *root, bool with_names, char **ret_json) {
+int describe(const Root *root, const char *names_of, char **ret_json) {
         _cleanup_(machine_freep) Machine *machine = NULL;
         _cleanup_json_ json_object *answer = NULL;
         _cleanup_free_ Boots *boots = NULL;
@@ -191,7 +194,7 @@ int describe(const Root *root, bool with_names, char **ret_json) {
         json_add(answer, "config", config_to_json(machine));
         json_add_string(answer, "fallback_mode", config ? config->fallback_mode : NULL);
         boots_add(boots, machine, answer);
-        json_add(answer, "last_switch", last_switch_to_json(machine, with_names));
+        json_add(answer, "last_switch", last_switch_to_json(machine, names_of));
         json_add(answer, "drift", drift_to_json(machine, boots));
         json_add(answer, "modes", modes_to_json(machine, boots->default_mode));
         add_devices(machine, answer);

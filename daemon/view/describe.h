@@ -24,9 +24,10 @@
 /**
  * Describes the machine below a root.
  *
- * @with_names: with names of processes in why the last switch was refused, where they may be read
+ * @names_of: the invocation of a switch: only if it is the last one, names of processes are in why
+ *            that was refused, where they may be read; "": of none; NULL: of each
  * @ret_json: one line without a newline; the caller frees it; untouched on failure
  *
  * Returns 0, or the error of keeping the root open.
  */
-_must_check_ int describe(const Root *root, bool with_names, char **ret_json);
+_must_check_ int describe(const Root *root, const char *names_of, char **ret_json);

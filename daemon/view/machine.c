@@ -22,15 +22,12 @@ void machine_freep(Machine **machine) {
         *machine = NULL;
 }
 
-/* Whether somebody is switching, which a killed one does not; a negative errno where we may not
- * ask: whoever may open the lock file could hold the lock. */
-static int lock_is_held(const Root *root) {
-        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-        _cleanup_close_ int fd = openat(root->fd, LOCK_PATH, O_RDONLY | O_CLOEXEC);
-
-        if (fd < 0 || fcntl(fd, F_GETLK, &lock) < 0)
-                return -errno;
-        return lock.l_type != F_UNLCK;
+/* A read of driver_override waits for a write that is stuck. Who may not ask for the lock takes
+ * each log for one of a switch that is under way. */
+static bool may_be_written(const Machine *machine) {
+        if (machine->undo_result == -ENOENT)
+                return machine->lock_result > 0;
+        return machine->undo_result < 0 || machine->is_written || machine->lock_result != 0;
 }
 
 static void read_state(Machine *machine) {
@@ -43,8 +40,10 @@ static void read_state(Machine *machine) {
         machine->is_written =
                 machine->undo_result >= 0 &&
                 process_is_there(root, machine->undo.writer.pid, machine->undo.writer.start);
-        /* The first write may come, and get stuck, before we are done with looking. */
-        machine->is_beside = machine->undo_result != -ENOENT || lock_is_held(root) > 0;
+        /* Asked after the log was read: the first write may come, and get stuck, before we are done
+         * with looking. */
+        machine->lock_result = lock_is_held(root);
+        machine->is_beside = may_be_written(machine);
         machine->last_switch_result = result_read(root, &machine->last_switch);
         if (fstatat(root->fd, RESULT_PATH, &result, AT_SYMLINK_NOFOLLOW) >= 0)
                 machine->last_switch_time = (uint64_t)result.st_mtim.tv_sec * 1000000 +
@@ -134,14 +133,12 @@ const char *machine_mode(const Machine *machine) {
 
 static const char *what_became_of_it(const Machine *machine) {
         const char *cut_short = "was cut short; the next switch mends that";
-        int r;
 
         if (!machine->root.is_live)
                 return cut_short;
-        r = lock_is_held(&machine->root);
-        if (r < 0)
+        if (machine->lock_result < 0)
                 return "is under way, or was cut short";
-        return r == 0 ? cut_short : "is under way";
+        return machine->lock_result == 0 ? cut_short : "is under way";
 }
 
 static char *why_half_way(const Machine *machine) {

@@ -31,7 +31,8 @@ typedef struct Machine {
         RunState undo;
         int undo_result; /**< of undo_read() */
         bool is_written; /**< the switch that it is of has a process that is writing */
-        bool is_beside;  /**< a switch is under way or was cut short: no driver_override is read */
+        int lock_result; /**< of lock_is_held() */
+        bool is_beside;  /**< a switch is, or may be, under way: no driver_override is read */
         RunState moved;  /**< the homes of both: every function that is not where it was */
         RunResult last_switch;
         int last_switch_result;

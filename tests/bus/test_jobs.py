@@ -8,7 +8,7 @@ import time
 
 import pytest
 import wire
-from rig import CONFIG, ERROR, MANAGER, NAME, PATH, SOURCE, until
+from rig import CONFIG, ERROR, MANAGER, NAME, ONE_SHOT, PATH, SOURCE, until
 
 PLAIN = "vfio-mode@plain.service"
 TIMER, NEXT_TIMER = "vfio-mode-revert.timer", "vfio-mode-revert-next.timer"
@@ -295,6 +295,27 @@ def test_the_efi_variable_is_written_by_its_unit(rig):
     rig.systemd.runs["vfio-mode-one-shot@"] = lambda unit: "failed"
     assert refused(lambda: rig.call("SetNextBoot", "sa{sv}", "plain", {})
                    ).name == ERROR + "Failed"
+
+
+@pytest.mark.parametrize("obstacle", ["fails", "is refused"])
+def test_an_efi_variable_that_stays_does_not_hide_what_is_armed(rig, obstacle):
+    unit = "vfio-mode-one-shot@none.service"
+    rig.machine.write("sys/firmware/efi/efivars/BootOrder", "")
+    mounts = (rig.root / "proc/self/mountinfo").read_text()
+    rig.machine.write("proc/self/mountinfo", mounts + "27 26 0:28 / /sys/firmware/efi/efivars "
+                      "rw,nosuid shared:5 - efivarfs efivarfs rw\n")
+    rig.machine.write(ONE_SHOT, "\7\0\0\0plain")
+    if obstacle == "fails":
+        rig.systemd.runs["vfio-mode-one-shot@"] = lambda unit: "failed"
+    else:
+        rig.systemd.refused[unit] = "org.freedesktop.systemd1.UnitMasked"
+    listener = rig.listen()
+    error = refused(lambda: rig.call("SetNextBoot", "sa{sv}", "passthrough", {}))
+    assert error.name == ERROR + "Failed"
+    assert error.text.startswith("The boot environment was written, but the old EFI variable could not be")
+    assert rig.systemd.calls == [("StartUnit", unit)]
+    assert listener.next_signal("PropertiesChanged").body[1]["NextBootMode"] == "passthrough"
+    assert rig.armed()["vfio_mode"] == "passthrough"
 
 
 def test_the_efi_variable_is_written_in_the_order_of_calls(rig):

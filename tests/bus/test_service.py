@@ -138,6 +138,18 @@ def wait_for(listener, name, value):
             return
 
 
+def test_a_mode_of_the_longest_name_is_told_once(rig):
+    mode = "m" * 32
+    rig.machine.state(mode, "host")
+    until(lambda: rig.get("CurrentMode") == mode)
+    listener = rig.listen()
+    rig.machine.result()
+    rig.get("State")
+    assert listener.next_signal("ModeChanged", 0.3) is None
+    rig.machine.state("host", mode)
+    assert listener.next_signal("ModeChanged").body[:2] == (mode, "host")
+
+
 def test_a_switch_made_by_the_unit_is_told(rig):
     listener = rig.listen()
     rig.machine.state("passthrough", "host", reason="its unit was started")
@@ -218,6 +230,17 @@ def test_drift_is_told(rig):
     wait_for(listener, "Drift", [EDITED])
 
 
+def test_drift_stays_the_same_beside_a_switch(rig):
+    rig.call("SetNextBoot", "sa{sv}", "passthrough", {})
+    config = (rig.root / "etc/vfio-mode.ini").read_text()
+    rig.machine.config(config.replace("cmdline = nosmt=force", "cmdline = nosmt"))
+    drift = rig.get("Drift")
+    assert len(drift) == 2
+    with (rig.root / "run/vfio-mode/lock").open("w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        assert [rig.get("Drift") for _ in range(3)] == [drift] * 3
+
+
 def test_drift_of_the_variable_is_told(rig):
     rig.boots_by_efi()
     rig.machine.write(ONE_SHOT, "\7\0\0\0plain")
@@ -239,6 +262,17 @@ def test_an_armed_block_is_told(rig):
     assert rig.get("NextBootKind") == "once"
     assert rig.get("NextBootCommandLine") == "nosmt=force panic=10"
     assert rig.get("NextBootTriesLeft") == 1
+
+
+def test_a_variable_that_others_set_is_told(rig):
+    """By the unit that root has started, or by a switch that closes all ways into a mode."""
+    rig.boots_by_efi()
+    assert rig.get("NextBootKind") == "config"
+    listener = rig.listen()
+    rig.machine.write(ONE_SHOT, "\7\0\0\0plain")
+    wait_for(listener, "NextBootMode", "plain")
+    (rig.root / ONE_SHOT).unlink()
+    wait_for(listener, "NextBootMode", "host")
 
 
 def test_what_happened_meanwhile_is_told_at_the_start(bare):
@@ -283,6 +317,9 @@ BOOTS = {  # this one, the one before, and the mode that FellBack names
     "expired long ago": (EXPIRED, record(0, "host", "expired", "no", wanted="host"), ""),
     "skipped": (record(1, "host", "skipped", "no", wanted="host"), "", ""),
     "as wanted": (record(1, "plain", "trial", "no"), "", ""),
+    "count": (record(1, "host", "idle", "no").replace("command-line", "default"), "", "plain"),
+    "damaged": (record(1, "host", "damaged", "no", wanted="host"), "", "none"),
+    "menu between": (EXPIRED, record(0, "plain", "menu", "no").replace("menu.5", "menu.0"), ""),
 }
 
 
@@ -403,6 +440,29 @@ def test_what_takes_long_is_answered_by_who_leaves(bare):
     stays(bare, 11)
     bare.systemd.finish(unit)
     assert len(client.wait(serial)[0]) == 1
+    assert bare.process.wait(5) == 0
+    bare.process = None
+
+
+def test_a_switch_between_two_tries_is_answered_by_who_leaves(bare):
+    """Its clock is of a name that systemd has not forgotten yet: for a while no job is followed."""
+    timer = "vfio-mode-revert-next.timer"
+    bare.systemd.timers[timer] = {}
+    bare.systemd.held.add(timer)
+    bare.start()
+    client = bare.connect()
+    serial = client.send(wire.Message(wire.CALL, 0, "sa{sv}",
+                                      ("plain", {"confirm-within": wire.Variant("t", 60 * 1000000)}),
+                                      destination=NAME, path=PATH, interface=MANAGER, member="SwitchMode"))
+    until(lambda: timer in bare.systemd.jobs)
+    bare.systemd.timers[timer] = {}
+    bare.systemd.held.clear()
+    bare.process.terminate()
+    stays(bare, 9.3)
+    bare.systemd.finish(timer)
+    stays(bare, 1.3)
+    bare.systemd.timers.clear()
+    assert client.wait(serial)[0].startswith(PATH + "/job/")
     assert bare.process.wait(5) == 0
     bare.process = None
 

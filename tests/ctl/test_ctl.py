@@ -273,11 +273,20 @@ def test_status_beside_a_switch(machine, log):
     if log:
         machine.state("passthrough", "host", name="undo", homes=[f"{GPU} nvidia -"])
     with (machine.root / "run/vfio-mode/lock").open("w") as lock:
-        if not log:
-            fcntl.lockf(lock, fcntl.LOCK_EX)
+        fcntl.lockf(lock, fcntl.LOCK_EX)
         said = machine.json("status")
         assert (said["mode"], said["drift"]) == ("none" if log else "host", [])
         machine.text("list-devices", "--tree")
+
+
+def test_status_after_a_killed_switch(machine):
+    """Nobody is writing any more, so all can be looked at."""
+    machine.in_host_mode().state("passthrough", "host", name="undo", homes=[f"{GPU} nvidia -"])
+    machine.write("run/vfio-mode/lock", "")
+    machine.write(f"sys/bus/pci/devices/{GPU}/driver_override", "vfio-pci\n")
+    said = machine.json("status")
+    assert (said["mode"], said["half_way"]) == ("none", True)
+    assert "vfio-pci" in [device["driver_override"] for device in said["devices"]]
 
 
 def test_status_wedged(machine):

@@ -97,6 +97,16 @@ def test_a_block_that_only_grub_can_judge(machine):
     assert [m["mode"] for m in machine.json("list-modes")["modes"] if m["default"]] == []
 
 
+def test_a_block_that_is_a_link(machine):
+    machine.block("passthrough")
+    path = machine.root / BLOCK
+    path.rename(path.with_name("other.env"))
+    path.symlink_to("other.env")
+    boot, _ = next_boot(machine)
+    assert (boot["mode"], boot["kind"]) == (None, "unknown")
+    assert fields(machine.text("status"))["Next boot"] == [f"not known: {boot['reason']}"]
+
+
 def test_arguments_and_boots_that_are_left(machine):
     machine.block("passthrough", left=2, arguments="nosmt=force panic=10")
     boot, _ = next_boot(machine)
@@ -139,6 +149,13 @@ def test_this_boot_and_the_one_before(machine):
     assert answer["previous_boot"]["kind"] == "trial"
     assert shown["Last boot"] == ["host, expired: the trial of passthrough was not confirmed"]
     assert shown["Boot before"] == ["passthrough, trial, confirmed: GRUB named it"]
+
+
+@pytest.mark.parametrize("kind, mode", [("default", "passthrough"), ("skipped", "host")])
+def test_a_boot_that_was_asked_for(machine, kind, mode):
+    machine.record(marker=f"{kind}.7.2", source="command-line", mode=mode, wanted=mode, reason="GRUB says so")
+    assert machine.json("status")["last_boot"]["kind"] == kind
+    assert fields(machine.text("status"))["Last boot"] == [f"{mode}, {kind}: GRUB says so"]
 
 
 def test_armed_and_not_run(machine):

@@ -206,6 +206,17 @@ static void read_row(const Row *row, const Config *config, BootChoiceInput *ret)
         ret->previous.unconfirmed = before->unconfirmed;
 }
 
+/* As the record of the boot says it later. */
+static bool fell_back_by_record(const BootChoiceInput *input, const BootChoice *choice) {
+        BootRecord record = { .source = choice->source,
+                              .marker = input->marker,
+                              .kind = choice->kind };
+
+        (void)snprintf(record.wanted, sizeof(record.wanted), "%s", choice->wanted);
+        (void)snprintf(record.mode, sizeof(record.mode), "%s", choice->mode);
+        return boot_record_fell_back(&record);
+}
+
 static void test_row(void **state) {
         const Row *row = *state;
         ConfigSource source = { "test", config_text, sizeof(config_text) - 1 };
@@ -223,6 +234,8 @@ static void test_row(void **state) {
         assert_int_equal(choice.kind, row->kind);
         assert_int_equal(choice.unconfirmed, row->unconfirmed);
         assert_int_equal(choice.fell_back, row->fell_back);
+        assert_int_equal(fell_back_by_record(&input, &choice),
+                         choice.fell_back || choice.kind != REFUSAL_NONE);
         assert_true(choice.reason[0] != '\0');
         if (!strstr(choice.reason, row->reason))
                 assert_string_equal(choice.reason, row->reason);

@@ -363,7 +363,7 @@ static void test_disarm_default_mode(void **state) {
 
 /* --- drift --- */
 
-static size_t drift(BootMachine *m, char lines[4][256]) {
+static size_t drift(BootMachine *m, char lines[4][NEXT_BOOT_DRIFT_SIZE]) {
         next_boot_read(&m->root, &m->now);
         return next_boot_drift(&m->root, &m->now, &m->config, lines, 4);
 }
@@ -376,7 +376,7 @@ static size_t drift(BootMachine *m, char lines[4][256]) {
 
 static void test_drift_of_the_block(void **state) {
         BootMachine *m = *state;
-        char lines[4][256];
+        char lines[4][NEXT_BOOT_DRIFT_SIZE];
 
         boot_machine_prove(m);
         assert_int_equal(drift(m, lines), 0);
@@ -393,15 +393,36 @@ static void test_drift_of_the_block(void **state) {
         assert_string_equal(outlook(m).mode, "host");
         fake_host_write(m->fake, "boot/grub/grub.cfg", "set timeout=5\n");
         assert_int_equal(drift(m, lines), 2);
-        assert_said(lines[0], "run \"update-grub\"");
+        assert_said(lines[0], "run \"update-grub\", and arm it anew.");
         next_boot_read(&m->root, &m->now);
         assert_int_equal(next_boot_drift(&m->root, &m->now, &m->config, lines, 1), 1);
         assert_int_equal(next_boot_drift(&m->root, &m->now, NULL, lines, 4), 0);
 }
 
+/* Making grub.cfg anew takes back what is armed there, but neither a confirmed default nor what a
+ * reason kept GRUB from. */
+static void test_drift_of_a_lost_script(void **state) {
+        BootMachine *m = *state;
+        char lines[4][NEXT_BOOT_DRIFT_SIZE];
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        fake_host_write(m->fake, "boot/grub/grub.cfg",
+                        "# vfio-mode: no mode can be chosen for the next boot: for a reason.\n");
+        assert_int_equal(drift(m, lines), 1);
+        assert_said(lines[0], "will not see what is armed: for a reason. When that is mended run "
+                              "\"update-grub\".");
+        fake_host_write(m->fake, "boot/grub/grub.cfg", "### vfio-mode environment ###\n");
+        (void)boot_machine_reboot(m);
+        ASSERT_DONE(next_boot_confirm(&m->root, &m->config, m->booted, &m->answer, &m->refusal));
+        fake_host_write(m->fake, "boot/grub/grub.cfg", "set timeout=5\n");
+        assert_int_equal(drift(m, lines), 1);
+        assert_said(lines[0], "will not see what is armed: run \"update-grub\".");
+}
+
 static void test_drift_of_the_variable(void **state) {
         BootMachine *m = *state;
-        char lines[4][256];
+        char lines[4][NEXT_BOOT_DRIFT_SIZE];
 
         without_a_place(m);
         ASSERT_DONE(once(m, "plain"));
@@ -426,7 +447,7 @@ static void test_drift_of_the_variable(void **state) {
 /* It decides nothing, and the boot deletes it. */
 static void test_drift_of_a_variable_behind_a_block(void **state) {
         BootMachine *m = *state;
-        char lines[4][256];
+        char lines[4][NEXT_BOOT_DRIFT_SIZE];
 
         boot_machine_prove(m);
         ASSERT_DONE(once(m, "plain"));
@@ -436,7 +457,7 @@ static void test_drift_of_a_variable_behind_a_block(void **state) {
 
 static void test_drift_of_default_mode(void **state) {
         BootMachine *m = *state;
-        char lines[4][256];
+        char lines[4][NEXT_BOOT_DRIFT_SIZE];
 
         boot_machine_prove(m);
         boot_machine_config(m, "[general]\ndefault-mode = passthrough\n"
@@ -458,7 +479,7 @@ static void test_drift_of_the_menu(void **state) {
                 MENU_OF_SAMPLE MENU("gaming panic=10"),
         };
         BootMachine *m = *state;
-        char lines[4][256];
+        char lines[4][NEXT_BOOT_DRIFT_SIZE];
 
         fake_host_write(m->fake, "boot/grub/grub.cfg", MENU_OF_SAMPLE);
         assert_int_equal(drift(m, lines), 0);
@@ -711,6 +732,7 @@ int main(void) {
                 ON_MACHINE("disarmed", test_disarm),
                 ON_MACHINE("disarmed, and default-mode is another", test_disarm_default_mode),
                 ON_MACHINE("drift of what is armed", test_drift_of_the_block),
+                ON_MACHINE("drift of a lost script", test_drift_of_a_lost_script),
                 ON_MACHINE("drift of the EFI variable", test_drift_of_the_variable),
                 ON_MACHINE("drift of the EFI variable behind a block",
                            test_drift_of_a_variable_behind_a_block),

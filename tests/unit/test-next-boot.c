@@ -425,6 +425,13 @@ static void test_restored_block(void **state) {
         ASSERT_DONE(confirm(m));
 }
 
+static RefusalKind drop_stale(BootMachine *m, bool *ret_dropped) {
+        BootPlace place;
+
+        assert_int_equal(boot_place_find_for_grub(&m->root, &place), 0);
+        return next_boot_drop_stale(&m->root, &place, ret_dropped, &m->refusal);
+}
+
 /* The package is removed while a mode is armed, and comes back. */
 static void test_removed_while_armed(void **state) {
         static const char script[] = "### vfio-mode environment ###\n";
@@ -433,18 +440,18 @@ static void test_removed_while_armed(void **state) {
 
         boot_machine_prove(m);
         ASSERT_DONE(once(m, "passthrough"));
-        assert_int_equal(next_boot_drop_stale(&m->root, &dropped, &m->refusal), REFUSAL_NONE);
+        assert_int_equal(drop_stale(m, &dropped), REFUSAL_NONE);
         assert_false(dropped); /* an update-grub in between */
         fake_host_write(m->fake, "boot/grub/grub.cfg",
                         "# vfio-mode: no mode can be chosen for the next boot: for a reason.\n");
-        assert_int_equal(next_boot_drop_stale(&m->root, &dropped, &m->refusal), REFUSAL_NONE);
+        assert_int_equal(drop_stale(m, &dropped), REFUSAL_NONE);
         assert_false(dropped); /* not gone, but at a loss */
 
         fake_host_write(m->fake, "boot/grub/grub.cfg", "set timeout=5\n");
         assert_next(m, "host", "config");
         assert_string_equal(not_run_since(m, 10), "passthrough");
         assert_int_equal(boot_machine_block(m).left, 1);
-        assert_int_equal(next_boot_drop_stale(&m->root, &dropped, &m->refusal), REFUSAL_NONE);
+        assert_int_equal(drop_stale(m, &dropped), REFUSAL_NONE);
         assert_true(dropped);
         fake_host_write(m->fake, "boot/grub/grub.cfg", script);
         assert_next(m, "host", "config");
@@ -455,7 +462,7 @@ static void test_removed_while_armed(void **state) {
         fake_host_write(m->fake, "boot/grub/grub.cfg", "set timeout=5\n");
         ASSERT_BOOTS("host");
         dropped = false;
-        assert_int_equal(next_boot_drop_stale(&m->root, &dropped, &m->refusal), REFUSAL_NONE);
+        assert_int_equal(drop_stale(m, &dropped), REFUSAL_NONE);
         assert_false(dropped);
         fake_host_write(m->fake, "boot/grub/grub.cfg", script);
         assert_next(m, "passthrough", "default");

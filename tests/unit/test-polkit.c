@@ -60,7 +60,8 @@ static void test_no_row(void **state) {
 static void test_open_to_all(void **state) {
         (void)state;
         authorise("Describe", false);
-        assert_int_equal(performed, 1);
+        authorise("CheckMode", false);
+        assert_int_equal(performed, 2);
         assert_int_equal(refused, REFUSAL_NONE);
 }
 

@@ -2,7 +2,9 @@
 /* Reading /run/vfio-mode: states and results, as they should be and as they should not. */
 #undef NDEBUG
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -54,6 +58,36 @@ static void test_state(void **state) {
         assert_string_equal(files->state.mode, "passthrough");
         assert_int_equal(files->state.n_homes, 1);
         assert_int_equal(undo_read(&files->root, &files->state), -ENOENT);
+}
+
+/* Not by who asks, whose own it would lose by looking. */
+static void test_lock(void **state) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        Files *files = *state;
+        int ready[2], status;
+        char byte;
+        pid_t pid;
+
+        assert_int_equal(lock_is_held(&files->root), 0); /* no file: nobody has it */
+        fake_host_write(files->fake, LOCK_PATH, "");
+        assert_int_equal(lock_is_held(&files->root), 0);
+        assert_int_equal(pipe(ready), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                int fd = openat(files->root.fd, LOCK_PATH, O_RDWR | O_CLOEXEC);
+
+                if (fd < 0 || fcntl(fd, F_SETLK, &lock) < 0 || write(ready[1], "", 1) != 1)
+                        _exit(EXIT_FAILURE);
+                (void)pause();
+        }
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        assert_int_equal(lock_is_held(&files->root), 1);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(lock_is_held(&files->root), 0);
+        assert_int_equal(close(ready[0]), 0);
+        assert_int_equal(close(ready[1]), 0);
 }
 
 static void test_no_state(void **state) {
@@ -237,8 +271,9 @@ static void test_result_that_is_too_long(void **state) {
 #define ON_FAKE(title, function) { (title), (function), set_up, tear_down, NULL }
 
 int main(void) {
-        struct CMUnitTest tests[10 + ARRAY_SIZE(rows)] = {
+        struct CMUnitTest tests[12 + ARRAY_SIZE(rows)] = {
                 ON_FAKE("the mode in force", test_state),
+                ON_FAKE("whether the lock is held", test_lock),
                 ON_FAKE("no switch since boot: an empty state", test_no_state),
                 ON_FAKE("what has to be undone", test_undo),
                 ON_FAKE("its last line is torn", test_torn_undo),
@@ -253,7 +288,7 @@ int main(void) {
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-                tests[10 + i] = (struct CMUnitTest){ rows[i].title, test_row, NULL, NULL,
+                tests[12 + i] = (struct CMUnitTest){ rows[i].title, test_row, NULL, NULL,
                                                      (void *)(uintptr_t)&rows[i] };
         return cmocka_run_group_tests_name("state-files", tests, NULL, NULL);
 }

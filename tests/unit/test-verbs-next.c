@@ -104,14 +104,21 @@ static void test_grub_environment_on_the_esp(void **state) {
 
 /* The next grub.cfg has entries of its own: that was judged before this is asked. */
 static void test_grub_environment_after_entry_files(void **state) {
+        const NextBootOptions options = { 0 };
         BootMachine *machine = *state;
         char output[256];
 
+        boot_machine_prove(machine);
+        assert_int_equal(next_boot_set_once(&machine->root, &machine->config, "passthrough",
+                                            &options, &machine->answer, &machine->refusal),
+                         REFUSAL_NONE);
         fake_host_write(machine->fake, "boot/grub/grub.cfg", "blscfg\n");
         fake_host_write(machine->fake, "boot/loader/entries/a.conf", "");
         assert_int_equal(run(apply_grub_environment, machine, output, sizeof(output)),
                          REFUSAL_NONE);
         assert_string_equal(output, "prefix vfio-mode/vfio-mode.env\n");
+        /* What was armed before that grub.cfg was made is stale. */
+        assert_string_equal(boot_machine_block(machine).mode, "");
 }
 
 static void test_grub_environment_nowhere(void **state) {

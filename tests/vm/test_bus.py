@@ -70,7 +70,8 @@ def test_nobody_reads_everything_and_changes_nothing(pc: PC) -> None:
 
 
 def test_the_service_has_few_rights(pc: PC) -> None:
-    """No capability, and of the disk and of sysfs nothing to write but what carries a mode to the next boot."""
+    """No capability, and of the disk and of sysfs nothing to write but what carries a mode to the next boot,
+    and what it keeps for itself."""
     pc.ok(f"{GET} CurrentMode")
     assert pc.ok("""
         systemctl service-log-target vfio-moded.service journal
@@ -80,10 +81,11 @@ def test_the_service_has_few_rights(pc: PC) -> None:
         service=$(pidof vfio-moded)
         grep -q '^CapEff:[[:space:]]*0*$' /proc/$service/status || echo capabilities
         for path in /sys/bus/pci/drivers_probe /sys/bus/pci/devices/*/driver_override /proc/sys/kernel/panic \
-                /etc /usr /run /run/vfio-mode /boot/grub/grubenv /boot/grub/grub.cfg /var/log {PLACE}; do
+                /etc /usr /run /run/vfio-mode /boot/grub/grubenv /boot/grub/grub.cfg /var/lib /var/log \
+                {PLACE} /var/lib/vfio-mode /run/vfio-moded; do
             nsenter --mount --target $service test ! -w $path || echo $path
         done""")
-    assert writable.split() == [PLACE], writable
+    assert writable.split() == [PLACE, "/var/lib/vfio-mode", "/run/vfio-moded"], writable
 
 
 def test_an_administrator_is_asked_by_polkit(pc: PC) -> None:

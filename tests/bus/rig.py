@@ -89,6 +89,12 @@ def until(true, timeout=10.0, what="it"):
     return answer
 
 
+def send(client, member, signature="", *body, flags=0) -> int:
+    """A call whose answer is not waited for here; its serial number."""
+    return client.send(wire.Message(wire.CALL, flags, signature, body, destination=NAME, path=PATH,
+                                    interface=MANAGER, member=member))
+
+
 class Bus:
     """A dbus-daemon with our policy in the rules of a system bus."""
 

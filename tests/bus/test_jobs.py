@@ -8,7 +8,7 @@ import time
 
 import pytest
 import wire
-from rig import CONFIG, ERROR, MANAGER, NAME, PATH, SOURCE, until
+from rig import CONFIG, ERROR, SOURCE, send, until
 
 PLAIN = "vfio-mode@plain.service"
 TIMER, NEXT_TIMER = "vfio-mode-revert.timer", "vfio-mode-revert-next.timer"
@@ -25,11 +25,6 @@ def finished(listener, timeout=10.0):
     signal = listener.next_signal("JobFinished", timeout)
     assert signal, "no end was told"
     return signal.body
-
-
-def send(client, member, signature="", *body):
-    return client.send(wire.Message(wire.CALL, 0, signature, body, destination=NAME, path=PATH,
-                                    interface=MANAGER, member=member))
 
 
 # --- switches ---

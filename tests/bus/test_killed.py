@@ -14,7 +14,7 @@ import time
 
 import pytest
 import wire
-from rig import MANAGER, NAME, ONE_SHOT, PATH, PROGRAM, Rig, until
+from rig import ONE_SHOT, PROGRAM, Rig, send, until
 
 FAULT_AT = pathlib.Path(PROGRAM).parents[1] / "tests/sweep/fault-at"
 SERVICE, STATE = "run/vfio-moded", "var/lib/vfio-mode"
@@ -165,8 +165,7 @@ def test_killed_while_the_variable_is_deleted(bare):
     bare.systemd.held.add(unit)
     bare.activate(0)
     client = bare.connect()
-    client.send(wire.Message(wire.CALL, 0, "sa{sv}", ARMED, destination=NAME, path=PATH,
-                             interface=MANAGER, member="SetDefault"))
+    send(client, "SetDefault", "sa{sv}", *ARMED)
     until(lambda: unit in bare.systemd.jobs)
     bare.kill()
     assert carried(bare) == (("passthrough", "1", "1", "nosmt=force panic=10"), ("no", "0"))
@@ -198,8 +197,7 @@ def test_killed_during(bare, member):
         assert bare.get("FallbackMode") == "host"
         signature, body = METHODS[member]
         client = bare.bus.connect()
-        client.send(wire.Message(wire.CALL, 0, signature, body, destination=NAME, path=PATH,
-                                 interface=MANAGER, member=member))
+        send(client, member, signature, *body)
         time.sleep(i * i * 0.004)
         bare.kill()
         client.close()

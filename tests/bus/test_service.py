@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import wire
-from rig import DEVICES, ERROR, MANAGER, NAME, ONE_SHOT, PATH, PROPERTIES, SOURCE, until
+from rig import DEVICES, ERROR, MANAGER, NAME, ONE_SHOT, PATH, PROPERTIES, SOURCE, send, until
 
 GPU = DEVICES + "/_30000_3a01_3a00_2e0"
 STANDARD = "org.freedesktop.DBus."
@@ -381,8 +381,7 @@ def test_nothing_under_way_is_left_behind(bare):
     bare.systemd.held.add("vfio-mode-inspect@plain.service")
     bare.start(idle=1000)
     client = bare.connect()
-    serial = client.send(wire.Message(wire.CALL, 0, "s", ("plain",), destination=NAME, path=PATH,
-                                      interface=MANAGER, member="PlanSwitch"))
+    serial = send(client, "PlanSwitch", "s", "plain")
     stays(bare, 2)
     bare.systemd.finish("vfio-mode-inspect@plain.service")
     assert len(client.wait(serial)[0]) == 1
@@ -396,8 +395,7 @@ def test_what_takes_long_is_answered_by_who_leaves(bare):
     bare.systemd.held.add(unit)
     bare.start()
     client = bare.connect()
-    serial = client.send(wire.Message(wire.CALL, 0, "s", ("plain",), destination=NAME, path=PATH,
-                                      interface=MANAGER, member="PlanSwitch"))
+    serial = send(client, "PlanSwitch", "s", "plain")
     until(lambda: unit in bare.systemd.jobs)
     bare.process.terminate()
     stays(bare, 11)

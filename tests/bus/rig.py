@@ -22,7 +22,7 @@ import wire
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "tests/ctl"))
-from captured import Machine  # noqa: E402
+from captured import BOOT_RECORD, Machine, boot_record  # noqa: E402, F401
 
 PROGRAM = os.environ.get("VFIO_MODED", "vfio-moded")
 NAME, PATH, MANAGER = "org.vfiomode1", "/org/vfiomode1", "org.vfiomode1.Manager"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import wire
-from rig import DEVICES, ERROR, MANAGER, NAME, ONE_SHOT, PATH, PROPERTIES, SOURCE, send, until
+from rig import DEVICES, ERROR, MANAGER, NAME, ONE_SHOT, PATH, PROPERTIES, SOURCE, boot_record, send, until
 
 GPU = DEVICES + "/_30000_3a01_3a00_2e0"
 STANDARD = "org.freedesktop.DBus."
@@ -71,9 +71,9 @@ def test_properties(rig):
 
 
 def record(boot, mode, kind, confirmed, result="none", wanted="plain"):
-    return (f"vfio-mode-boot=1\nboot-id=00000000-0000-4000-8000-{boot:012}\ntime=1767225600\n"
-            f"source=command-line\nmarker={kind}.5.0\nwanted={wanted}\nmode={mode}\nresult={result}\n"
-            f"reason=GRUB named it\nconfirmed={confirmed}\nrepeated=no\nunconfirmed=0\n")
+    return boot_record(boot_id=f"00000000-0000-4000-8000-{boot:012}", source="command-line",
+                       marker=f"{kind}.5.0", wanted=wanted, mode=mode, result=result,
+                       reason="GRUB named it", confirmed=confirmed)
 
 
 def test_last_boot(rig):

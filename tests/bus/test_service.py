@@ -401,7 +401,7 @@ def test_what_takes_long_is_answered_by_who_leaves(bare):
     stays(bare, 11)
     bare.systemd.finish(unit)
     assert len(client.wait(serial)[0]) == 1
-    assert bare.process.wait(5) == 0
+    assert bare.process.wait(20) == 0
     bare.process = None
 
 
@@ -409,7 +409,7 @@ MIXED = {  # each method, as somebody who may would call it, and with what it ma
     "SwitchMode": ("sa{sv}", [("plain", {}), ("host", {})], {"AlreadySwitching"}),
     "SetNextBoot": ("sa{sv}", [("passthrough", {}), ("plain", {})], {"OtherDefault"}),
     "SetDefault": ("sa{sv}", [("passthrough", {}), ("host", {})], set()),
-    "CancelNextBoot": ("", [()], set()), "Confirm": ("", [()], {"AlreadySwitching"}),
+    "CancelNextBoot": ("", [()], set()), "Confirm": ("", [()], set()),
     "PlanSwitch": ("s", [("plain",)], set()), "CheckMode": ("s", [("passthrough",)], set()),
     "Describe": ("", [()], set())}
 

@@ -40,8 +40,8 @@ def record(mode: str, marker: str, unconfirmed: int) -> str:
 
 def begin(rig: Rig, member: str) -> None:
     """A machine where the method has all that it can write still to do."""
-    for name in FORMS:
-        (rig.root / SERVICE / name).unlink(missing_ok=True)
+    for path in (*(f"{SERVICE}/{name}" for name in FORMS), f"{SERVICE}/announced-boot", "run/vfio-mode/result"):
+        (rig.root / path).unlink(missing_ok=True)
     rig.systemd.timers.clear()
     if member == "Confirm":
         mode, marker, block = "plain", "once.5.0", rig.block(5, "plain", left=0, arguments="panic=10")
@@ -124,6 +124,25 @@ def trace(rig: Rig, order: str, member: str, is_called: bool = True) -> list[lis
     return [line.split(" ", 3) for line in points.read_text().splitlines()]
 
 
+def place_of(point: list[str]) -> tuple[str, str]:
+    """The call and the file, whatever process its temporary name is of."""
+    return point[2], re.sub(r"\d+", "N", point[3])
+
+
+def kill_at(rig: Rig, member: str, points: list[list[str]], i: int) -> None:
+    """A kill at that very one of the points, by its number among such calls of the process: how often a service
+    waits is not the same each time.
+    """
+    process, _, name, path = points[i]
+    number = sum(point[0] == process and point[2] == name for point in points[:i + 1])
+    for _ in range(3):
+        there = [point for point in trace(rig, f"{process}:{number}:{name} kill", member)
+                 if point[0] == process and point[2] == name]
+        if len(there) == number and place_of(there[-1]) == place_of(points[i]):
+            return
+    pytest.fail(f"{member}: not killed at {name} of {path}, but after {there[-1:]}")
+
+
 @pytest.mark.parametrize("member", WRITERS)
 def test_killed_at_each_write(bare, member):
     """The service with the child that writes for it, as systemd ends a unit whose main process is gone."""
@@ -134,13 +153,13 @@ def test_killed_at_each_write(bare, member):
     at_start = sum(process == "0" for process, *_ in trace(bare, "-", member, is_called=False))
     points = trace(bare, "-", member)
     after = carried(bare)
-    writes = [(process, number) for process, number, name, path in points
+    writes = [i for i, (process, number, name, path) in enumerate(points)
               if name in WRITES and path not in ("socket", "pipe") and (process != "0" or int(number) > at_start)]
     assert len(writes) >= 3, points
     seen = set()
-    for process, number in writes:
-        where = f"{member} at {process}:{number}"
-        trace(bare, f"{process}:{number} kill", member)
+    for i in writes:
+        where = f"{member} at {' '.join(points[i])}"
+        kill_at(bare, member, points, i)
         look(bare)
         there = carried(bare)
         # The count is written after the block, which comes before it in each boot.

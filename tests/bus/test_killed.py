@@ -40,8 +40,9 @@ def record(mode: str, marker: str, unconfirmed: int) -> str:
 
 def begin(rig: Rig, member: str) -> None:
     """A machine where the method has all that it can write still to do."""
-    for path in (*(f"{SERVICE}/{name}" for name in FORMS), f"{SERVICE}/announced-boot", "run/vfio-mode/result"):
-        (rig.root / path).unlink(missing_ok=True)
+    for name in (*FORMS, "announced-boot"):
+        (rig.root / SERVICE / name).unlink(missing_ok=True)
+    (rig.root / "run/vfio-mode/result").unlink(missing_ok=True)
     rig.systemd.timers.clear()
     if member == "Confirm":
         mode, marker, block = "plain", "once.5.0", rig.block(5, "plain", left=0, arguments="panic=10")
@@ -130,8 +131,8 @@ def place_of(point: list[str]) -> tuple[str, str]:
 
 
 def kill_at(rig: Rig, member: str, points: list[list[str]], i: int) -> None:
-    """A kill at that very one of the points, by its number among such calls of the process: how often a service
-    waits is not the same each time.
+    """A kill at that very one of the points, by its number among such calls of the process: how often a
+    service waits is not the same each time.
     """
     process, _, name, path = points[i]
     number = sum(point[0] == process and point[2] == name for point in points[:i + 1])

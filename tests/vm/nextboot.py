@@ -27,7 +27,9 @@ LONGEST = 640  # cmdline that a mode may have
 _BOOT = f"""
 # The boot unit is queued since the first moment, and itself queues the mode's. Nothing is started here: what
 # the boot has not done by itself must not look as if it had.
-until jobs=$(systemctl list-jobs --no-legend vfio-mode-boot.service 'vfio-mode@*') && [ -z "$jobs" ]; do :; done
+until jobs=$(systemctl list-jobs --no-legend vfio-mode-boot.service 'vfio-mode@*') && [ -z "$jobs" ]; do
+    :
+done
 udevadm settle --timeout=300
 cat /proc/cmdline
 for function in {GPU} {AUDIO}; do

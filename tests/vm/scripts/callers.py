@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Twenty callers in three rounds, with methods of all kinds at drawn moments: callers.py SEED
 
-Says as JSON what each call was answered, with the error's name or "", what JobFinished told, and the processes
-that answered. Runs in the emulated PC, beside tests/bus/wire.py.
+Says as JSON what each call was answered, with the error's name or "", what JobFinished told, and the
+processes that answered. Runs in the emulated PC, beside tests/bus/wire.py.
 """
 
 import contextlib

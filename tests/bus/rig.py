@@ -22,7 +22,7 @@ import wire
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "tests/ctl"))
-from captured import Machine  # noqa: E402
+from captured import BOOT_RECORD, Machine, boot_record  # noqa: E402, F401
 
 PROGRAM = os.environ.get("VFIO_MODED", "vfio-moded")
 NAME, PATH, MANAGER = "org.vfiomode1", "/org/vfiomode1", "org.vfiomode1.Manager"
@@ -87,6 +87,12 @@ def until(true, timeout=10.0, what="it"):
         assert time.monotonic() < deadline, f"{what} did not come about"
         time.sleep(0.01)
     return answer
+
+
+def send(client, member, signature="", *body, flags=0) -> int:
+    """A call whose answer is not waited for here; its serial number."""
+    return client.send(wire.Message(wire.CALL, flags, signature, body, destination=NAME, path=PATH,
+                                    interface=MANAGER, member=member))
 
 
 class Bus:

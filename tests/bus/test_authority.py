@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 import wire
-from rig import ERROR, MANAGER, NAME, PATH, SOURCE, SYSTEMD, until
+from rig import ERROR, NAME, PATH, SOURCE, SYSTEMD, send, until
 
 SWITCH, NEXT = "org.vfiomode1.switch-mode", "org.vfiomode1.set-next-boot"
 # Every method has to be here: what may be done, and what is free to be asked.
@@ -116,8 +116,7 @@ def test_without_polkit_the_answer_is_no(rig):
 def test_polkit_dying_over_a_question_is_a_no(rig):
     nobody = rig.nobody()
     rig.polkit.answer_of = lambda action: None
-    serial = nobody.send(wire.Message(wire.CALL, 0, "sa{sv}", ("plain", {}), destination=NAME,
-                                      path=PATH, interface=MANAGER, member="SwitchMode"))
+    serial = send(nobody, "SwitchMode", "sa{sv}", "plain", {})
     until(lambda: rig.polkit.asked)
     rig.polkit.close()
     with pytest.raises(wire.Failed) as denied:
@@ -134,8 +133,7 @@ def test_nothing_waits_for_polkit(rig):
     for user, n_asked in (("nobody", 24), ("daemon", 24), ("bin", 16), ("sys", 0)):
         caller, errors, asked = rig.connect(pwd.getpwnam(user).pw_uid), [], len(rig.polkit.asked)
         for _ in range(30):
-            caller.send(wire.Message(wire.CALL, 0, "sa{sv}", ("plain", {}), destination=NAME,
-                                     path=PATH, interface=MANAGER, member="SwitchMode"))
+            send(caller, "SwitchMode", "sa{sv}", "plain", {})
         while len(errors) < 30 - n_asked:
             answer = caller.receive(10)
             errors += [answer.error] if answer.kind == wire.ERROR else []
@@ -152,8 +150,7 @@ def test_who_waits_when_the_service_ends_is_told_so(rig):
     """Not for as long as a password may take: nobody else is answered until the next one may start."""
     nobody = rig.nobody()
     rig.polkit.answer_of = lambda action: None
-    serial = nobody.send(wire.Message(wire.CALL, wire.INTERACTIVE, "sa{sv}", ("plain", {}), destination=NAME,
-                                      path=PATH, interface=MANAGER, member="SwitchMode"))
+    serial = send(nobody, "SwitchMode", "sa{sv}", "plain", {}, flags=wire.INTERACTIVE)
     until(lambda: rig.polkit.asked)
     rig.process.terminate()
     with pytest.raises(wire.Failed) as refused:
@@ -166,8 +163,7 @@ def test_the_caller_may_be_gone_when_polkit_answers(rig):
     caller = rig.bus.connect(65534) if rig.nobody() else None
     rig.polkit.answer_of = lambda action: None
     for _ in range(20):
-        caller.send(wire.Message(wire.CALL, 0, "sa{sv}", ("plain", {}), destination=NAME,
-                                 path=PATH, interface=MANAGER, member="SwitchMode"))
+        send(caller, "SwitchMode", "sa{sv}", "plain", {})
     until(lambda: len(rig.polkit.asked) == 20)
     rig.leave(caller)
     rig.polkit.close()
@@ -180,8 +176,7 @@ def test_a_caller_that_is_gone_at_once_is_nobody(rig):
     """Root's as well: who it was cannot be found out any more."""
     listener, caller = rig.listen(), rig.connect()
     rig.process.send_signal(signal.SIGSTOP)
-    caller.send(wire.Message(wire.CALL, 0, "sa{sv}", ("plain", {}), destination=NAME, path=PATH,
-                             interface=MANAGER, member="SwitchMode"))
+    send(caller, "SwitchMode", "sa{sv}", "plain", {})
     caller.close()
     until(lambda: not rig.client().bus("NameHasOwner", "s", caller.name)[0])
     rig.process.send_signal(signal.SIGCONT)

@@ -1,20 +1,22 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Messages that no library would send: the service lives, and nothing is changed but by who may, in so many
-words.
+words. Its build is to have AddressSanitizer, and what that finds ends it.
 
 $VFIO_MODE_SEED repeats a run; $VFIO_MODE_HOSTILE is how many messages each method gets (200), from nobody and
 once more from root.
 """
 
 import os
+import pathlib
 import random
+import shutil
 import xml.etree.ElementTree as ET
 from typing import NamedTuple
 
 import pytest
 import wire
-from rig import DEVICES, ERROR, MANAGER, NAME, NOBODY, PATH, PROPERTIES, SOURCE, until
+from rig import DEVICES, ERROR, MANAGER, NAME, NOBODY, PATH, PROGRAM, PROPERTIES, SOURCE, until
 
 SEED = int(os.environ.get("VFIO_MODE_SEED") or random.randrange(1 << 32))
 MESSAGES = int(os.environ.get("VFIO_MODE_HOSTILE") or 200)
@@ -171,6 +173,11 @@ def state(rig):
     """All that may not change."""
     level = rig.get("LogLevel", LOG_PATH, LOG_CONTROL)
     return level, {path: data for path, data in rig.state().items() if "/inspect/" not in path}
+
+
+def test_the_service_watches_its_memory():
+    """Else it could read or write where it must not and live."""
+    assert b"__asan_init" in pathlib.Path(shutil.which(PROGRAM)).read_bytes()
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import wire
-from rig import CONFIG, ERROR, MANAGER, NAME, ONE_SHOT, PATH, SOURCE, until
+from rig import CONFIG, ERROR, ONE_SHOT, SOURCE, send, until
 
 PLAIN = "vfio-mode@plain.service"
 TIMER, NEXT_TIMER = "vfio-mode-revert.timer", "vfio-mode-revert-next.timer"
@@ -27,11 +27,6 @@ def finished(listener, timeout=10.0):
     return signal.body
 
 
-def send(client, member, signature="", *body):
-    return client.send(wire.Message(wire.CALL, 0, signature, body, destination=NAME, path=PATH,
-                                    interface=MANAGER, member=member))
-
-
 # --- switches ---
 
 def test_a_switch(rig):
@@ -46,7 +41,7 @@ def test_a_switch(rig):
 
 @pytest.mark.parametrize("options", [{}, {"holders": "kill"}])
 def test_the_unit_is_told_who_asked(rig, options):
-    """By a file for root's eyes, which nobody finds later; and what becomes of holders, where that was said."""
+    """By a file for root's eyes, gone afterwards; and what becomes of holders, where that was said."""
     path, seen = rig.root / "run/vfio-moded/request", []
 
     def switch(unit):

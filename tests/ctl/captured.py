@@ -34,6 +34,19 @@ vfio-devices = nic gpu
 """
 
 
+BOOT_RECORD = {
+    "vfio-mode-boot": 1, "boot-id": "00000000-0000-4000-8000-000000000001", "time": 1767225600,
+    "source": "default", "marker": "idle.1.0", "wanted": "host", "mode": "host", "result": "none",
+    "reason": "default-mode", "confirmed": "no", "repeated": "no", "unconfirmed": 0}
+
+
+def boot_record(**changes) -> str:
+    """What /var/lib has of a boot: one into the host mode, but for what is said here (boot_id="...")."""
+    changed = {name.replace("_", "-"): value for name, value in changes.items()}
+    assert changed.keys() <= BOOT_RECORD.keys(), changed
+    return "".join(f"{name}={value}\n" for name, value in {**BOOT_RECORD, **changed}.items())
+
+
 class Machine:
     def __init__(self, root):
         self.root = root

@@ -6,9 +6,9 @@ The program under test is $VFIO_MODECTL.
 """
 
 import pytest
-from captured import CONFIG, Machine, fields
+from captured import BOOT_RECORD, CONFIG, Machine, boot_record, fields
 
-BOOT_ID, OTHER_ID = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+BOOT_ID, OTHER_ID = BOOT_RECORD["boot-id"], "00000000-0000-4000-8000-000000000002"
 BLOCK = "boot/grub/vfio-mode/vfio-mode.env"
 FALLBACK_CONFIG = CONFIG.replace("default-mode = passthrough", "default-mode = host")
 
@@ -39,13 +39,8 @@ class Booted(Machine):
                 f"vfio_skip={skip}\nvfio_args={arguments}\nvfio_end={end}\n")
         return self.write(BLOCK, text.ljust(1024, "#"))
 
-    def record(self, boot_id=BOOT_ID, name="boot", mode="host", wanted="host", source="default",
-               marker="idle.1.0", reason="default-mode", result="none", confirmed="no", count=0):
-        return self.write(f"var/lib/vfio-mode/{name}", "\n".join([
-            "vfio-mode-boot=1", f"boot-id={boot_id}", "time=1767225600", f"source={source}",
-            f"marker={marker}", f"wanted={wanted}", f"mode={mode}", f"result={result}",
-            f"reason={reason}", f"confirmed={confirmed}", "repeated=no", f"unconfirmed={count}",
-            ""]))
+    def record(self, name="boot", **changes):
+        return self.write(f"var/lib/vfio-mode/{name}", boot_record(**changes))
 
 
 @pytest.fixture
@@ -123,7 +118,7 @@ def test_a_block_that_grub_was_not_seen_to_write(machine):
 
 
 def test_default_mode_that_was_left_unconfirmed(machine):
-    machine.config().accepted().block().record(count=2)
+    machine.config().accepted().block().record(unconfirmed=2)
     boot, default = next_boot(machine)
     assert (boot["mode"], boot["kind"], default) == ("host", "count", "host")
     assert fields(machine.text("status"))["Next boot"][1] == "from now on: host, not passthrough"
@@ -139,8 +134,8 @@ def test_an_edited_cmdline_is_drift(machine):
 def test_this_boot_and_the_one_before(machine):
     machine.record(marker="expired.7.0", source="command-line",
                    reason="the trial of passthrough was not confirmed")
-    machine.record(OTHER_ID, "boot.previous", "passthrough", "passthrough", "command-line",
-                   "trial.7.0", "GRUB named it", confirmed="yes")
+    machine.record("boot.previous", boot_id=OTHER_ID, mode="passthrough", wanted="passthrough",
+                   source="command-line", marker="trial.7.0", reason="GRUB named it", confirmed="yes")
     answer, shown = machine.json("status"), fields(machine.text("status"))
     assert answer["last_boot"] == {
         "time": "2026-01-01T00:00:00Z", "wanted": "host", "mode": "host",
@@ -169,7 +164,7 @@ def test_armed_and_not_run(machine):
 
 
 def test_a_boot_without_a_record(machine):
-    machine.record(OTHER_ID, mode="passthrough", wanted="passthrough")
+    machine.record(boot_id=OTHER_ID, mode="passthrough", wanted="passthrough")
     answer = machine.json("status")
     assert answer["last_boot"] is None
     assert answer["previous_boot"]["mode"] == "passthrough"

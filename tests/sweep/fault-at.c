@@ -9,7 +9,8 @@
  * one, is a point and a line of the file LIST: PROCESS NUMBER CALL PATH. The first of that name is
  * process 0, the first that it forks 1, and so on; each has numbers of its own, from 1, so that a
  * point is the same one in every run. One that becomes another program (systemctl) is none of them
- * any more, and goes on by itself. ORDER is "-", or PROCESS:NUMBER ACTION:
+ * any more, and goes on by itself. ORDER is "-", or PROCESS:NUMBER ACTION, or, where it differs how
+ * often a process waits, PROCESS:NUMBER:CALL ACTION, the number being one among such calls:
  *
  *     ERRNO    fail with this number and do nothing; what is closed is closed all the same
  *     kill     SIGKILL all of them before it is done
@@ -114,6 +115,8 @@ typedef struct Trace {
         const char *name; /* of the program */
         FILE *list;
         unsigned process, number; /* of the point that the order is for; number 0: none */
+        const char *call;         /* what is counted for it; NULL: every point */
+        unsigned n_counted;
         const char *action;
         Process processes[PROCESSES_MAX];
         size_t n_processes;
@@ -246,8 +249,7 @@ static void act(const Trace *trace, Process *process, const struct Call *call) {
 
 static void enter(Trace *trace, Process *process, const Info *info) {
         const struct Call *call = find_call(info->entry.nr);
-        char path[PATH_MAX];
-        const char *writes;
+        char path[PATH_MAX], name[32];
 
         if (info->entry.nr == SYS_write && (int)info->entry.args[0] == -1)
                 process->is_in_fake = info->entry.args[2] > 0;
@@ -257,11 +259,14 @@ static void enter(Trace *trace, Process *process, const Info *info) {
         if (path[0] == '\0')
                 return;
         process->n_points++;
-        writes = call->number == SYS_openat && (info->entry.args[2] & O_ACCMODE) != O_RDONLY ? "-w"
-                                                                                             : "";
-        (void)fprintf(trace->list, "%u %u %s%s %s\n", (unsigned)(process - trace->processes),
-                      process->n_points, call->name, writes, path);
-        if (trace->number == process->n_points && process == &trace->processes[trace->process])
+        (void)snprintf(name, sizeof(name), "%s%s", call->name,
+                       call->number == SYS_openat && (info->entry.args[2] & O_ACCMODE) != O_RDONLY
+                               ? "-w"
+                               : "");
+        (void)fprintf(trace->list, "%u %u %s %s\n", (unsigned)(process - trace->processes),
+                      process->n_points, name, path);
+        if (process == &trace->processes[trace->process] &&
+            (!trace->call || strcmp(trace->call, name) == 0) && ++trace->n_counted == trace->number)
                 act(trace, process, call);
 }
 
@@ -413,7 +418,12 @@ int main(int argc, char *argv[]) {
                 trace.process = (unsigned)strtoul(argv[3], &end, 10);
                 check(*end == ':' && trace.process < PROCESSES_MAX, argv[3]);
                 trace.number = (unsigned)strtoul(end + 1, &end, 10);
+                if (*end == ':') {
+                        trace.call = end + 1;
+                        end += strcspn(end, " ");
+                }
                 check(*end == ' ' && trace.number > 0, argv[3]);
+                *end = '\0';
                 trace.action = end + 1;
         }
         status = run(&trace, start(argv + 5));

@@ -37,9 +37,6 @@ static _Noreturn void poll_for_ever(const char *path) {
 }
 
 static _Noreturn void be_a_holder(const char *path, Manner manner, int ready) {
-        /* A test that fails leaves nobody behind, who would have real_node_take()'s lock as well.
-         */
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (manner == STUBBORN)
                 (void)signal(SIGTERM, SIG_IGN);
         if ((manner != POLLING && open(path, O_RDWR | O_CLOEXEC) < 0) || write(ready, "", 1) != 1)
@@ -50,19 +47,37 @@ static _Noreturn void be_a_holder(const char *path, Manner manner, int ready) {
                 (void)pause();
 }
 
-pid_t real_node_hold(const char *path, Manner manner) {
+pid_t real_node_fork(int *ret_ready) {
         int ready[2];
-        char byte;
         pid_t pid;
 
         must(pipe2(ready, O_CLOEXEC) == 0, "pipe2");
         pid = fork();
         must(pid >= 0, "fork");
+        /* A test that fails leaves nobody behind, who would have real_node_take()'s lock as well.
+         */
         if (pid == 0)
-                be_a_holder(path, manner, ready[1]);
-        (void)close(ready[1]);
-        must(read(ready[0], &byte, 1) == 1, path);
-        (void)close(ready[0]);
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        *ret_ready = ready[pid == 0];
+        (void)close(ready[pid != 0]); /* so that the end of a child is heard of */
+        return pid;
+}
+
+bool real_node_is_ready(int ready) {
+        char byte;
+        bool is_ready = read(ready, &byte, 1) == 1;
+
+        (void)close(ready);
+        return is_ready;
+}
+
+pid_t real_node_hold(const char *path, Manner manner) {
+        int ready;
+        pid_t pid = real_node_fork(&ready);
+
+        if (pid == 0)
+                be_a_holder(path, manner, ready);
+        must(real_node_is_ready(ready), path);
         return pid;
 }
 

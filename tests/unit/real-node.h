@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "../fake/fake-host.h"
@@ -25,6 +26,13 @@ int real_node_take(void);
 
 /** Starts a child that has @path open, once it returns (a polling one: soon). */
 pid_t real_node_hold(const char *path, Manner manner);
+
+/** fork() for a child that ends with the test, where it is to write a byte to *@ret_ready when it
+ * is where the test wants it. The test hands *@ret_ready to real_node_is_ready(). */
+pid_t real_node_fork(int *ret_ready);
+
+/** Waits for that byte, and closes @ready. Returns whether it came; the child has ended if not. */
+bool real_node_is_ready(int ready);
 
 /** Kills the child. */
 void real_node_end(pid_t pid);

@@ -432,17 +432,26 @@ static void test_way_back_takes_whole_or_not(void **state) {
         assert_true(half_way >= 3);
 }
 
-/* Told to take every such card, vfio-pci takes ours again when the kernel is asked for a driver. */
-static void test_ids_of_vfio_pci(void **state) {
+/* The display is on a driver that was told to take such cards; its own, xe, is asked after that. */
+static Switch *switch_new_with_ids(const char *driver, const char *ids) {
         Switch *s = switch_new();
-        char *left;
+        char path[96];
 
-        fake_host_add_driver(s->fake, "xe", "10de:2484\n"); /* asked after vfio-pci */
+        fake_host_add_driver(s->fake, "xe", "10de:2484\n");
         fake_host_set_driver(s->fake, DISPLAY, "");
         fake_host_remove(s->fake, "sys/bus/pci/drivers/nvidia");
-        fake_host_write(s->fake, "sys/bus/pci/drivers/vfio-pci/.fake-dynids",
-                        "1af4:1050\n10de:2484\n");
-        fake_host_set_driver(s->fake, DISPLAY, "vfio-pci");
+        (void)snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/.fake-dynids", driver);
+        fake_host_write(s->fake, path, ids);
+        fake_host_set_driver(s->fake, DISPLAY, driver);
+        fake_host_set_faults(s->fake, NULL); /* from here on it is logged */
+        return s;
+}
+
+/* Told to take every such card, vfio-pci takes ours again when the kernel is asked for a driver. */
+static void test_ids_of_vfio_pci(void **state) {
+        Switch *s = switch_new_with_ids("vfio-pci", "1af4:1050\n10de:2484\n");
+        char *left;
+
         assert_int_equal(switch_to(s, "host", true), REFUSAL_NONE);
         assert_driver(s, DISPLAY, "xe");
         left = fake_host_read(s->fake, "sys/bus/pci/drivers/vfio-pci/.fake-dynids");
@@ -456,16 +465,9 @@ static void test_ids_of_pci_stub(void **state) {
         static const char *const modes[] = { "host", "passthrough" };
 
         for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
-                Switch *s = switch_new();
+                Switch *s = switch_new_with_ids("pci-stub", "10de:2484\n");
                 char *log;
 
-                fake_host_add_driver(s->fake, "xe", "10de:2484\n"); /* asked after pci-stub */
-                fake_host_set_driver(s->fake, DISPLAY, "");
-                fake_host_remove(s->fake, "sys/bus/pci/drivers/nvidia");
-                fake_host_write(s->fake, "sys/bus/pci/drivers/pci-stub/.fake-dynids",
-                                "10de:2484\n");
-                fake_host_set_driver(s->fake, DISPLAY, "pci-stub");
-                fake_host_set_faults(s->fake, NULL);
                 assert_int_equal(switch_to(s, modes[i], i == 0), REFUSAL_NONE);
                 keep_homes(s);
                 assert_int_equal(switch_to(s, "host", true), REFUSAL_NONE);
@@ -479,13 +481,9 @@ static void test_ids_of_pci_stub(void **state) {
 
 /* Whatever is written can stall, and then it is the writer that waits. */
 static void test_forgetting_an_id_stalls(void **state) {
-        Switch *s = switch_new();
+        Switch *s = switch_new_with_ids("vfio-pci", "10de:2484\n");
 
-        fake_host_write(s->fake, "sys/bus/pci/drivers/vfio-pci/.fake-dynids", "10de:2484\n");
-        fake_host_set_driver(s->fake, DISPLAY, "vfio-pci");
-        fake_host_add_driver(s->fake, "xe", "10de:2484\n");
-        fake_host_remove(s->fake, "sys/bus/pci/drivers/nvidia");
-        s->writer.deadline_usec = 200000;
+        s->writer.deadline_usec = 1000000;
         fake_host_set_faults(s->fake, "remove_id * * 1 stall\n");
         assert_int_equal(switch_to(s, "host", true), REFUSAL_WEDGED);
         assert_non_null(strstr(s->refusal.text, "having vfio-pci forget the id of " DISPLAY));

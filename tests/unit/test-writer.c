@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -382,13 +383,36 @@ static void test_killed_switch(void **state) {
 
 /* --- the late return --- */
 
-/* Whoever waits for it in another process; it is ours to wait for the writer. */
+static bool is_in_poll(pid_t pid) {
+        char path[64], text[256] = "";
+        FILE *file;
+        long call;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+        file = fopen(path, "re");
+        assert_non_null(file);
+        call = fgets(text, sizeof(text), file) ? strtol(text, NULL, 10) : -1;
+        assert_int_equal(fclose(file), 0);
+#ifdef SYS_poll
+        if (call == SYS_poll)
+                return true;
+#endif
+        return call == SYS_ppoll;
+}
+
+/* Whoever waits for it in another process; it is ours to wait for the writer. Returns when it does
+ * wait: what comes before that is over for it. */
 static pid_t begin_late_return(Machine *m) {
         pid_t child = fork();
+        int status;
 
         assert_true(child >= 0);
         if (child == 0)
                 _exit((int)apply_late_return(&m->root));
+        while (!is_in_poll(child)) {
+                assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+                (void)usleep(1000);
+        }
         return child;
 }
 

@@ -64,4 +64,4 @@ def test_passthrough_twice(pc: PC) -> None:
             pc.reboot()
         assert pc.ok("systemctl is-system-running") == "running"
         check_passthrough(pc)
-        check_host_drivers_never_bound(pc)
+        assert f"vfio-pci {GPU}" in check_host_drivers_never_bound(pc)

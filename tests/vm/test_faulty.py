@@ -175,7 +175,8 @@ def check_remove_stalls(pc: PC, seconds: int, journal_hangs: bool) -> None:
     """For so long."""
     plug_in(pc)
     assert status(pc)["next_boot"]["mode"] == "faulty"
-    before = answers(pc)
+    # For as long as it is asked below: the longest of more answers is a longer one.
+    before = answers(pc, until=uptime(pc) + seconds + 1)
     tell(pc, remove_at=SLOT[1], remove_stalls=1)
     begun = uptime(pc)
     words = (SLOT[1], DRIVER, "unbinding")

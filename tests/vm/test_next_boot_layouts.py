@@ -20,7 +20,7 @@ def test_logical_volume_and_esp(pc: PC, rng: random.Random) -> None:
     assert pc.ok("findmnt -n -o SOURCE /") == "/dev/mapper/pve-root"
     check_trial(pc, "host", drawn := drawn_arguments(rng), ON_ESP)
     check_unconfirmed(pc)
-    check_confirmed(pc, "host", drawn, ON_ESP)
+    check_confirmed(pc, "host", drawn, ON_ESP, and_host=False)
 
 
 @pytest.mark.nextboot("lvm")

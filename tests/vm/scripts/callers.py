@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Twenty callers in three rounds, with methods of all kinds at drawn moments: callers.py SEED
 
-Says as JSON what each call was answered, with the error's name or "", and what JobFinished told. Runs in the
-emulated PC, beside tests/bus/wire.py.
+Says as JSON what each call was answered, with the error's name or "", what JobFinished told, and the
+processes that answered. Runs in the emulated PC, beside tests/bus/wire.py.
 """
 
+import contextlib
 import json
 import random
 import sys
@@ -23,7 +24,7 @@ CALLS = [
 rng = random.Random(int(sys.argv[1]))
 delays = [[rng.uniform(0, 3) for _ in range(3)] for _ in range(20)]
 together = threading.Barrier(20, timeout=300)
-said, told = [], []
+said, told, pids = [], [], []
 
 
 def caller(number):
@@ -37,6 +38,8 @@ def caller(number):
             said.append((member, ""))
         except Exception as error:  # noqa: BLE001
             said.append((member, getattr(error, "name", repr(error))))
+        with contextlib.suppress(wire.Failed):  # gone already
+            pids.append(connection.bus("GetConnectionUnixProcessID", "s", NAME)[0])
 
 
 listener = wire.Connection(BUS)
@@ -48,4 +51,4 @@ for thread in threads:
     thread.join()
 while len(told) < said.count(("SwitchMode", "")):
     told.append(listener.next_signal("JobFinished", 60).body)
-print(json.dumps([said, told]))
+print(json.dumps([said, told, pids]))

@@ -16,10 +16,9 @@
 
 static int write_to_driver(Writer *writer, RunWriteKind kind, PciAddress address,
                            const char *name) {
-        RunWrite what = { .kind = kind, .address = address };
+        const RunWrite what = run_write(kind, address, name);
         char path[PATH_SIZE];
 
-        (void)snprintf(what.driver, sizeof(what.driver), "%s", name);
         (void)snprintf(path, sizeof(path), "sys/bus/platform/drivers/%.*s/%s",
                        (int)strcspn(name, "."), name,
                        kind == RUN_WRITE_RELEASE ? "unbind" : "bind");

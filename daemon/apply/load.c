@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <stdio.h>
 
 #include "load.h"
 #include "sysfs.h"
 
-static RunWrite describe(PciAddress address, const char *module) {
-        RunWrite write = { .kind = RUN_WRITE_LOAD, .address = address };
-
-        (void)snprintf(write.driver, sizeof(write.driver), "%s", module);
-        return write;
-}
-
 int load_by_name(Writer *writer, PciAddress address, const char *module) {
-        const RunWrite what = describe(address, module);
+        const RunWrite what = run_write(RUN_WRITE_LOAD, address, module);
 
         return writer_load(writer, &what);
 }
 
 int load_for(Writer *writer, PciAddress address, ModuleChoice choice) {
-        const RunWrite what = describe(address, "");
+        const RunWrite what = run_write(RUN_WRITE_LOAD, address, "");
         char modalias[128];
         int r;
 

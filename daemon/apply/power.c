@@ -87,7 +87,7 @@ void power_note(const Root *root, const RunState *noted, HomeFunction *home) {
 
 static void put_value(Writer *writer, PciAddress address, const Attribute *attribute,
                       const char *value) {
-        RunWrite what = { .kind = attribute->kind, .address = address };
+        const RunWrite what = run_write(attribute->kind, address, value);
         char now[16], text[16], name[PCI_ADDRESS_SIZE];
         PowerPath path;
         int r;
@@ -95,7 +95,6 @@ static void put_value(Writer *writer, PciAddress address, const Attribute *attri
         if (writer->is_stuck || value[0] == '\0' ||
             strcmp(read_value(writer->root, address, attribute, now), value) == 0 || now[0] == '\0')
                 return;
-        (void)snprintf(what.driver, sizeof(what.driver), "%s", value);
         (void)snprintf(text, sizeof(text), "%s\n", value);
         r = writer_write(writer, &what, device_path(address, attribute->name, path), text);
         if (r < 0)

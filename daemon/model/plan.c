@@ -349,6 +349,7 @@ Step *planner_add_step(Planner *planner, StepKind kind, const Function *function
         (void)snprintf(step->driver, sizeof(step->driver), "%s", driver);
         return step;
 }
+        Step *step;
 
 /* A host driver in use is never taken away from under the host, also where another one was wanted.
  */
@@ -368,8 +369,10 @@ static void note_other_driver(Planner *planner, const Want *want) {
 static void add_return_framebuffer(Planner *planner, const Function *function) {
         const HomeFunction *home = run_state_find_home(planner->input->state, function->address);
 
-        if (home && home->framebuffer[0] != '\0' && !planner->input->early)
-                planner_add_step(planner, STEP_RETURN_FRAMEBUFFER, function, home->framebuffer);
+        if (!home || home->framebuffer[0] == '\0' || planner->input->early)
+                return;
+        step = planner_add_step(planner, STEP_RETURN_FRAMEBUFFER, function, home->framebuffer);
+        (void)memcpy(step->home_driver, home->driver, sizeof(step->home_driver));
 }
 
 static void add_return(Planner *planner, const Want *want) {

@@ -142,7 +142,7 @@ static RefusalKind check_fallback(Planner *planner) {
                 char address[PCI_ADDRESS_SIZE];
 
                 if (!want->device || !want->function->boot_vga ||
-                    !(fallback->vfio_devices & (UINT32_C(1) << (want->device - config->devices))))
+                    !device_is_wanted_on_vfio(config, fallback, want->device))
                         continue;
                 (void)refusal_set(
                         planner->refusal, REFUSAL_FALLBACK_TAKES_DISPLAY,
@@ -331,7 +331,6 @@ Step *planner_add_step(Planner *planner, StepKind kind, const Function *function
         (void)snprintf(step->driver, sizeof(step->driver), "%s", driver);
         return step;
 }
-        Step *step;
 
 /* A host driver in use is never taken away from under the host, also where another one was wanted.
  */
@@ -350,6 +349,7 @@ static void note_other_driver(Planner *planner, const Want *want) {
 /* Early at boot udev's coldplug finds the driver that will take it off again. */
 static void add_return_framebuffer(Planner *planner, const Function *function) {
         const HomeFunction *home = run_state_find_home(planner->input->state, function->address);
+        Step *step;
 
         if (!home || home->framebuffer[0] == '\0' || planner->input->early)
                 return;

@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <stdio.h>
 
 #include "load.h"
 #include "sysfs.h"
 
-static RunWrite describe(PciAddress address, const char *module) {
-        RunWrite write = { .kind = RUN_WRITE_LOAD, .address = address };
-
-        (void)snprintf(write.driver, sizeof(write.driver), "%s", module);
-        return write;
-}
-
 int load_by_name(Writer *writer, PciAddress address, const char *module) {
-        const RunWrite what = describe(address, module);
+        const RunWrite what = run_write(RUN_WRITE_LOAD, address, module);
 
         return writer_load(writer, &what);
 }
 
 int load_for(Writer *writer, PciAddress address, ModuleChoice choice) {
-        const RunWrite what = describe(address, "");
+        const RunWrite what = run_write(RUN_WRITE_LOAD, address, "");
         char modalias[128];
         int r;
 
@@ -42,6 +34,9 @@ int load_driver(Writer *writer, PciAddress address, const char *driver) {
                 r = load_for(writer, address, MODULE_ALLOWED);
                 if (!writer->is_stuck && !sysfs_has_driver(writer->root, driver))
                         r = load_for(writer, address, MODULE_ANY);
+                /* The error may be that of another module for the device. */
+                if (!writer->is_stuck && sysfs_has_driver(writer->root, driver))
+                        return 0;
         }
         return r < 0 ? r : 0;
 }

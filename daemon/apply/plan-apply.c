@@ -135,19 +135,22 @@ static int probe_for_host(const Run *run, const Step *step) {
 /* A function for which the system has no driver at all was at home without one. */
 static int probe(Run *run, const Step *step) {
         char text[PCI_ADDRESS_SIZE];
-        int r, n_modules;
+        int r, n_allowed, n_any = 0;
 
-        n_modules = load_for(run->writer, step->address, MODULE_ALLOWED);
+        n_allowed = load_for(run->writer, step->address, MODULE_ALLOWED);
         r = probe_for_host(run, step);
         /* A blacklisted driver is better than none, and would take the card from a better one. */
         if (r == 0) {
-                n_modules = load_for(run->writer, step->address, MODULE_ANY);
-                r = probe_for_host(run, step);
+                n_any = load_for(run->writer, step->address, MODULE_ANY);
+                /* An error may be that of one module, and hide that there were more. */
+                if (n_any < 0 || n_any != n_allowed)
+                        r = probe_for_host(run, step);
         }
         if (r < 0)
                 return fail_step(run, step, r);
-        if (r == 0 && n_modules > 0)
-                return fail_bind(run, step, "its host driver", 0);
+        /* Without libkmod nobody knows whether there is one. */
+        if (r == 0 && n_any != 0 && n_any != -EOPNOTSUPP)
+                return fail_bind(run, step, "its host driver", n_any < 0 ? n_any : 0);
         if (r == 0)
                 log_notice("%s has no driver on this host.",
                            pci_address_format(step->address, text));
@@ -223,9 +226,9 @@ static Step with_driver(const Run *run, const Step *step) {
         if ((step->kind == STEP_SET_OVERRIDE || step->kind == STEP_BIND) &&
             driver_name_is_vfio(step->driver) && strcmp(step->driver, VFIO_DRIVER) != 0 &&
             !sysfs_has_driver(run->root, step->driver) &&
-            sysfs_read_driver_of(run->root, step->driver, named.driver) < 0)
-                (void)memcpy(named.driver, step->driver, sizeof(named.driver));
-        return named;
+            sysfs_read_driver_of(run->root, step->driver, named.driver) >= 0)
+                return named;
+        return *step;
 }
 
 static int take_step(Run *run, const Step *step) {
@@ -247,7 +250,7 @@ static int take_step(Run *run, const Step *step) {
                 r = framebuffer_release(run->writer, step->address, step->driver);
                 break;
         case STEP_RETURN_FRAMEBUFFER:
-                framebuffer_return_if_dark(run->writer, step->address, step->driver);
+                framebuffer_return(run->writer, step->address, step->driver, step->home_driver);
                 return run->writer->is_stuck ? -ETIMEDOUT : 0;
         case STEP_BIND:
                 return bind(run, step);
@@ -323,7 +326,7 @@ static int put_back(const Run *run, const HomeFunction *home) {
         }
         error = sysfs_set_override(writer, home->address, home->driver_override);
         if (home->framebuffer[0] != '\0' && !writer->is_stuck)
-                framebuffer_return(writer, home->address, home->framebuffer);
+                framebuffer_return(writer, home->address, home->framebuffer, home->driver);
         if (r >= 0)
                 power_put_back(writer, home);
         if (r >= 0)

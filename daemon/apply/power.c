@@ -14,7 +14,6 @@
 #include "sysfs.h"
 
 #define PATH_SIZE 96
-#define TARGET_SIZE 1024 /* a device behind more bridges than that has no port that we know */
 
 typedef char PowerPath[PATH_SIZE];
 
@@ -54,22 +53,13 @@ static void read_policy(const Root *root, PciAddress address, PowerPolicy *ret) 
 
 /* The link leads to .../0000:00:02.0/0000:01:00.0: the device above is a port, or the root bus. */
 static bool find_port(const Root *root, PciAddress address, PciAddress *ret) {
-        char target[TARGET_SIZE], text[PCI_ADDRESS_SIZE], *name, *port;
+        char text[PCI_ADDRESS_SIZE], port[32];
         PowerPath path;
-        ssize_t n;
 
         (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s",
                        pci_address_format(address, text));
-        n = readlinkat(root->fd, path, target, sizeof(target));
-        if (n <= 0 || (size_t)n == sizeof(target))
-                return false;
-        target[n] = '\0';
-        name = strrchr(target, '/');
-        if (!name)
-                return false;
-        *name = '\0';
-        port = strrchr(target, '/');
-        return port && pci_address_parse(port + 1, ret) >= 0;
+        return file_read_link_parent_at(root->fd, path, port, sizeof(port)) >= 0 &&
+               pci_address_parse(port, ret) >= 0;
 }
 
 void power_note(const Root *root, const RunState *noted, HomeFunction *home) {
@@ -87,7 +77,7 @@ void power_note(const Root *root, const RunState *noted, HomeFunction *home) {
 
 static void put_value(Writer *writer, PciAddress address, const Attribute *attribute,
                       const char *value) {
-        RunWrite what = { .kind = attribute->kind, .address = address };
+        const RunWrite what = run_write(attribute->kind, address, value);
         char now[16], text[16], name[PCI_ADDRESS_SIZE];
         PowerPath path;
         int r;
@@ -95,7 +85,6 @@ static void put_value(Writer *writer, PciAddress address, const Attribute *attri
         if (writer->is_stuck || value[0] == '\0' ||
             strcmp(read_value(writer->root, address, attribute, now), value) == 0 || now[0] == '\0')
                 return;
-        (void)snprintf(what.driver, sizeof(what.driver), "%s", value);
         (void)snprintf(text, sizeof(text), "%s\n", value);
         r = writer_write(writer, &what, device_path(address, attribute->name, path), text);
         if (r < 0)

@@ -69,15 +69,8 @@ int sysfs_read_driver_of(const Root *root, const char *module,
         return -ENOENT;
 }
 
-static RunWrite describe(RunWriteKind kind, PciAddress address, const char *driver) {
-        RunWrite write = { .kind = kind, .address = address };
-
-        (void)snprintf(write.driver, sizeof(write.driver), "%s", driver);
-        return write;
-}
-
 int sysfs_set_override(Writer *writer, PciAddress address, const char *driver) {
-        const RunWrite what = describe(RUN_WRITE_OVERRIDE, address, driver);
+        const RunWrite what = run_write(RUN_WRITE_OVERRIDE, address, driver);
         char text[CONFIG_DRIVER_SIZE + 1];
         SysfsPath path;
 
@@ -86,7 +79,7 @@ int sysfs_set_override(Writer *writer, PciAddress address, const char *driver) {
 }
 
 int sysfs_unbind(Writer *writer, PciAddress address, const char *driver) {
-        const RunWrite what = describe(RUN_WRITE_UNBIND, address, driver);
+        const RunWrite what = run_write(RUN_WRITE_UNBIND, address, driver);
         char text[PCI_ADDRESS_SIZE], bound[CONFIG_DRIVER_SIZE];
         SysfsPath path;
         int r;
@@ -109,7 +102,7 @@ static int is_bound_to(const Root *root, PciAddress address, const char *driver)
 }
 
 int sysfs_bind(Writer *writer, PciAddress address, const char *driver) {
-        const RunWrite what = describe(RUN_WRITE_BIND, address, driver);
+        const RunWrite what = run_write(RUN_WRITE_BIND, address, driver);
         char text[PCI_ADDRESS_SIZE];
         SysfsPath path;
         int r, bound;
@@ -126,7 +119,7 @@ int sysfs_bind(Writer *writer, PciAddress address, const char *driver) {
 }
 
 int sysfs_probe(Writer *writer, PciAddress address) {
-        const RunWrite what = describe(RUN_WRITE_PROBE, address, "");
+        const RunWrite what = run_write(RUN_WRITE_PROBE, address, "");
         char text[PCI_ADDRESS_SIZE], bound[CONFIG_DRIVER_SIZE];
         int r;
 
@@ -139,7 +132,7 @@ int sysfs_probe(Writer *writer, PciAddress address) {
 }
 
 int sysfs_remove_id(Writer *writer, PciAddress address, const char *driver, PciId id) {
-        const RunWrite what = describe(RUN_WRITE_REMOVE_ID, address, driver);
+        const RunWrite what = run_write(RUN_WRITE_REMOVE_ID, address, driver);
         char text[PCI_ID_SIZE];
         SysfsPath path;
         int r, n = 0;

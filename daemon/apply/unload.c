@@ -8,19 +8,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "host/module-scan.h"
+#include "load.h"
 #include "sysfs.h"
 #include "unload.h"
 
 #define TRIES 15      /* 3 s in all */
 #define TRIES_EARLY 5 /* the boot is not held up for longer than 1 s */
 #define INTERVAL_NSEC 200000000L
-
-static RunWrite describe(RunWriteKind kind, PciAddress address, const char *module) {
-        RunWrite write = { .kind = kind, .address = address };
-
-        (void)snprintf(write.driver, sizeof(write.driver), "%s", module);
-        return write;
-}
 
 static void list_holders(const Root *root, const char *module, char *buffer, size_t size) {
         _cleanup_closedir_ DIR *dir = NULL;
@@ -47,7 +41,7 @@ static int unload_all(Writer *writer, UndoLog *undo, PciAddress address, const c
         module_scan_above(writer->root, module, &stack);
         r = stack.is_tangled ? -EBUSY : 0;
         for (size_t i = 0; r >= 0 && i < stack.n_modules; i++) {
-                const RunWrite what = describe(RUN_WRITE_UNLOAD, address, stack.modules[i].name);
+                const RunWrite what = run_write(RUN_WRITE_UNLOAD, address, stack.modules[i].name);
 
                 (void)snprintf(ret, CONFIG_DRIVER_SIZE, "%s", stack.modules[i].name);
                 r = undo_log_add_module(undo, stack.modules[i].name);
@@ -85,8 +79,7 @@ int unload_undo(Writer *writer, const RunState *state) {
 
         for (size_t i = state->n_modules; i > 0 && !writer->is_stuck; i--) {
                 const char *module = state->modules[i - 1];
-                const RunWrite what = describe(RUN_WRITE_LOAD, (PciAddress){ 0 }, module);
-                int error = writer_load(writer, &what);
+                int error = load_by_name(writer, (PciAddress){ 0 }, module);
 
                 if (error < 0)
                         r = log_error_errno(error, "The module %s cannot be loaded again: %m",

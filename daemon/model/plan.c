@@ -142,7 +142,7 @@ static RefusalKind check_fallback(Planner *planner) {
                 char address[PCI_ADDRESS_SIZE];
 
                 if (!want->device || !want->function->boot_vga ||
-                    !(fallback->vfio_devices & (UINT32_C(1) << (want->device - config->devices))))
+                    !device_is_wanted_on_vfio(config, fallback, want->device))
                         continue;
                 (void)refusal_set(
                         planner->refusal, REFUSAL_FALLBACK_TAKES_DISPLAY,
@@ -270,25 +270,6 @@ static const Holder *find_holder(const Planner *planner, const Function *functio
         return NULL;
 }
 
-static RefusalKind refuse_holder(Refusal *refusal, PciAddress function, const Holder *holder) {
-        char address[PCI_ADDRESS_SIZE];
-
-        (void)pci_address_format(function, address);
-        if (holder->pid == HOLDER_UNSEEN)
-                return refusal_set(refusal, REFUSAL_BUSY,
-                                   "%s is in use by a process that cannot be seen from here; "
-                                   "shut that guest down first.",
-                                   address);
-        (void)refusal_set(refusal, REFUSAL_BUSY,
-                          "%s is in use by process %d (%s); shut that guest down first.", address,
-                          holder->pid, holder->command);
-        refusal_set_public(refusal,
-                           "%s is in use by a process, named to root only; shut that guest down "
-                           "first.",
-                           address);
-        return REFUSAL_BUSY;
-}
-
 /*
  * Unbinding vfio-pci under a guest never returns and hangs journald with it (6.1; facts T21). On
  * the way back what a guest has stays, and everything else returns; but in the fallback mode itself
@@ -306,7 +287,8 @@ static RefusalKind check_holders(Planner *planner) {
                         holder = find_holder(planner, want->function);
                 if (!holder)
                         continue;
-                (void)refuse_holder(planner->refusal, want->function->address, holder);
+                (void)refusal_set_holder(planner->refusal, want->function->address, holder,
+                                         "is in use");
                 if (!returns)
                         return planner->refusal->kind;
                 /* Notes are for everybody. */
@@ -367,9 +349,12 @@ static void note_other_driver(Planner *planner, const Want *want) {
 /* Early at boot udev's coldplug finds the driver that will take it off again. */
 static void add_return_framebuffer(Planner *planner, const Function *function) {
         const HomeFunction *home = run_state_find_home(planner->input->state, function->address);
+        Step *step;
 
-        if (home && home->framebuffer[0] != '\0' && !planner->input->early)
-                planner_add_step(planner, STEP_RETURN_FRAMEBUFFER, function, home->framebuffer);
+        if (!home || home->framebuffer[0] == '\0' || planner->input->early)
+                return;
+        step = planner_add_step(planner, STEP_RETURN_FRAMEBUFFER, function, home->framebuffer);
+        (void)memcpy(step->home_driver, home->driver, sizeof(step->home_driver));
 }
 
 static void add_return(Planner *planner, const Want *want) {

@@ -22,6 +22,13 @@ static const char *const names[_RUN_WRITE_MAX] = {
         [RUN_WRITE_RELEASE] = "release", [RUN_WRITE_RETURN] = "return",
 };
 
+RunWrite run_write(RunWriteKind kind, PciAddress address, const char *driver) {
+        RunWrite write = { .kind = kind, .address = address };
+
+        (void)snprintf(write.driver, sizeof(write.driver), "%s", driver);
+        return write;
+}
+
 const char *run_write_name(RunWriteKind kind) {
         return names[kind];
 }

@@ -45,6 +45,9 @@ typedef struct RunWriter {
         uint64_t wedged; /**< CLOCK_REALTIME, seconds: it was given up then; 0: it was not */
 } RunWriter;
 
+/** Describes a write. @driver: what RunWrite has there; what does not fit is cut. */
+RunWrite run_write(RunWriteKind kind, PciAddress address, const char *driver);
+
 /**
  * Takes a line of the log, where it is one about the writer.
  *

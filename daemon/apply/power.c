@@ -14,7 +14,6 @@
 #include "sysfs.h"
 
 #define PATH_SIZE 96
-#define TARGET_SIZE 1024 /* a device behind more bridges than that has no port that we know */
 
 typedef char PowerPath[PATH_SIZE];
 
@@ -54,22 +53,13 @@ static void read_policy(const Root *root, PciAddress address, PowerPolicy *ret) 
 
 /* The link leads to .../0000:00:02.0/0000:01:00.0: the device above is a port, or the root bus. */
 static bool find_port(const Root *root, PciAddress address, PciAddress *ret) {
-        char target[TARGET_SIZE], text[PCI_ADDRESS_SIZE], *name, *port;
+        char text[PCI_ADDRESS_SIZE], port[32];
         PowerPath path;
-        ssize_t n;
 
         (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s",
                        pci_address_format(address, text));
-        n = readlinkat(root->fd, path, target, sizeof(target));
-        if (n <= 0 || (size_t)n == sizeof(target))
-                return false;
-        target[n] = '\0';
-        name = strrchr(target, '/');
-        if (!name)
-                return false;
-        *name = '\0';
-        port = strrchr(target, '/');
-        return port && pci_address_parse(port + 1, ret) >= 0;
+        return file_read_link_parent_at(root->fd, path, port, sizeof(port)) >= 0 &&
+               pci_address_parse(port, ret) >= 0;
 }
 
 void power_note(const Root *root, const RunState *noted, HomeFunction *home) {

@@ -160,25 +160,43 @@ void file_sweep_at(int dir_fd, const char *path) {
                         (void)unlinkat(dirfd(dir), entry->d_name, 0);
 }
 
-ssize_t file_read_link_name_at(int dir_fd, const char *path, char *buffer, size_t size) {
-        char target[PATH_MAX];
-        const char *slash;
-        const char *name;
-        size_t length;
-        ssize_t n;
+static int read_link(int dir_fd, const char *path, char target[static PATH_MAX]) {
+        ssize_t n = readlinkat(dir_fd, path, target, PATH_MAX - 1);
 
-        n = readlinkat(dir_fd, path, target, sizeof(target) - 1);
         if (n < 0)
                 return -errno;
         target[n] = '\0';
+        return 0;
+}
 
-        slash = strrchr(target, '/');
-        name = slash ? slash + 1 : target;
-        length = strlen(name);
+static ssize_t copy_last_name(const char *target, char *buffer, size_t size) {
+        const char *slash = strrchr(target, '/'), *name = slash ? slash + 1 : target;
+        size_t length = strlen(name);
+
         if (length >= size)
                 return -ENAMETOOLONG;
         memcpy(buffer, name, length + 1);
         return (ssize_t)length;
+}
+
+ssize_t file_read_link_name_at(int dir_fd, const char *path, char *buffer, size_t size) {
+        char target[PATH_MAX];
+        int r = read_link(dir_fd, path, target);
+
+        return r < 0 ? r : copy_last_name(target, buffer, size);
+}
+
+ssize_t file_read_link_parent_at(int dir_fd, const char *path, char *buffer, size_t size) {
+        char target[PATH_MAX], *slash;
+        int r = read_link(dir_fd, path, target);
+
+        if (r < 0)
+                return r;
+        slash = strrchr(target, '/');
+        if (!slash)
+                return -ENOENT;
+        *slash = '\0';
+        return copy_last_name(target, buffer, size);
 }
 
 DIR *file_open_dir_at(int dir_fd, const char *path) {

@@ -74,3 +74,9 @@ DIR *file_open_dir_at(int dir_fd, const char *path);
  */
 _must_check_ ssize_t file_read_link_name_at(int dir_fd, const char *path, char *buffer,
                                             size_t size);
+
+/** The same for the component before the last, which is how sysfs names the device above. Returns
+ * its length; -ENOENT also where the target has no such component; else as
+ * file_read_link_name_at(). */
+_must_check_ ssize_t file_read_link_parent_at(int dir_fd, const char *path, char *buffer,
+                                              size_t size);

@@ -15,7 +15,7 @@
 
 #define PLATFORM_DEVICES "sys/bus/platform/devices"
 #define IOMEM_MAX (1024 * 1024)
-#define NAME_MAX_LENGTH 31 /* simple-framebuffer.0 and others are shorter */
+#define PATH_SIZE 128
 
 /* --- memory --- */
 
@@ -55,8 +55,8 @@ bool firmware_framebuffer_claims(const Root *root, PciAddress address) {
 
 /* --- the platform device --- */
 
-static bool has_driver(const Root *root, const char *name) {
-        char path[96], driver[CONFIG_DRIVER_SIZE];
+bool firmware_framebuffer_is_bound(const Root *root, const char *name) {
+        char path[PATH_SIZE], driver[CONFIG_DRIVER_SIZE];
 
         (void)snprintf(path, sizeof(path), PLATFORM_DEVICES "/%s/driver", name);
         return file_read_link_name_at(root->fd, path, driver, sizeof(driver)) >= 0;
@@ -64,20 +64,11 @@ static bool has_driver(const Root *root, const char *name) {
 
 /* Whether it lies below a PCI function, and below which. */
 static bool find_parent(const Root *root, const char *name, PciAddress *ret) {
-        char path[96], target[512], *slash;
-        ssize_t n;
+        char path[PATH_SIZE], parent[32];
 
         (void)snprintf(path, sizeof(path), PLATFORM_DEVICES "/%s", name);
-        n = readlinkat(root->fd, path, target, sizeof(target));
-        if (n <= 0 || (size_t)n == sizeof(target))
-                return false;
-        target[n] = '\0';
-        slash = strrchr(target, '/');
-        if (!slash)
-                return false;
-        *slash = '\0';
-        slash = strrchr(target, '/');
-        return slash && pci_address_parse(slash + 1, ret) >= 0;
+        return file_read_link_parent_at(root->fd, path, parent, sizeof(parent)) >= 0 &&
+               pci_address_parse(parent, ret) >= 0;
 }
 
 static bool is_on(const Root *root, const char *name, PciAddress address) {
@@ -98,9 +89,8 @@ int firmware_framebuffer_find(const Root *root, PciAddress address,
         while ((entry = readdir(dir))) {
                 const char *name = entry->d_name;
 
-                if (!strstr(name, "-framebuffer.") || strlen(name) > NAME_MAX_LENGTH ||
-                    !config_driver_is_valid(name) || !has_driver(root, name) ||
-                    !is_on(root, name, address))
+                if (!strstr(name, "-framebuffer.") || !config_driver_is_valid(name) ||
+                    !firmware_framebuffer_is_bound(root, name) || !is_on(root, name, address))
                         continue;
                 (void)snprintf(ret, CONFIG_DRIVER_SIZE, "%s", name);
                 return 1;

@@ -22,5 +22,8 @@
 _must_check_ int firmware_framebuffer_find(const Root *root, PciAddress address,
                                            char ret[static CONFIG_DRIVER_SIZE]);
 
+/** Whether a driver has the platform device @name. */
+bool firmware_framebuffer_is_bound(const Root *root, const char *name);
+
 /** Whether memory of a function is claimed for such a framebuffer, with a driver or without. */
 bool firmware_framebuffer_claims(const Root *root, PciAddress address);

@@ -198,6 +198,21 @@ static void test_link_name(void **state) {
         assert_string_equal(buffer, "plain");
 }
 
+static void test_link_parent(void **state) {
+        char buffer[16] = "untouched";
+
+        (void)state;
+        assert_int_equal(symlinkat("../0000:00:02.0/0000:01:00.0", dir_fd, "device"), 0);
+        assert_int_equal(symlinkat("plain", dir_fd, "plain"), 0);
+        assert_int_equal(file_read_link_parent_at(dir_fd, "none", buffer, sizeof(buffer)), -ENOENT);
+        assert_int_equal(file_read_link_parent_at(dir_fd, "plain", buffer, sizeof(buffer)),
+                         -ENOENT);
+        assert_int_equal(file_read_link_parent_at(dir_fd, "device", buffer, 12), -ENAMETOOLONG);
+        assert_string_equal(buffer, "untouched");
+        assert_int_equal(file_read_link_parent_at(dir_fd, "device", buffer, 13), 12);
+        assert_string_equal(buffer, "0000:00:02.0");
+}
+
 /* A PID of a process that has ended. */
 static pid_t pid_of_nobody(void) {
         pid_t pid = fork();
@@ -286,6 +301,7 @@ int main(void) {
         add(&table, "a replacement that fails leaves nothing behind", test_replace_fails);
         add(&table, "what killed processes have left", test_sweep);
         add(&table, "the name that a link ends in", test_link_name);
+        add(&table, "the name before the one that a link ends in", test_link_parent);
         add(&table, "what a scope owns is given back", test_cleanup);
         failed = table_run("file", &table);
         close(dir_fd);

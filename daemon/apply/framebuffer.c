@@ -3,10 +3,11 @@
  * Each of its drivers (efifb, simpledrm, ...) goes by the platform device's name.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "framebuffer.h"
 #include "host/firmware-framebuffer.h"
@@ -25,13 +26,6 @@ static int write_to_driver(Writer *writer, RunWriteKind kind, PciAddress address
         return writer_write(writer, &what, path, name);
 }
 
-static bool is_bound(const Root *root, const char *name) {
-        char path[PATH_SIZE], driver[CONFIG_DRIVER_SIZE];
-
-        (void)snprintf(path, sizeof(path), "sys/bus/platform/devices/%s/driver", name);
-        return file_read_link_name_at(root->fd, path, driver, sizeof(driver)) >= 0;
-}
-
 /* What has its /dev/fbN open keeps the memory until it closes that, and BOOTFB is the device's, not
  * its driver's. */
 int framebuffer_release(Writer *writer, PciAddress address, const char *name) {
@@ -39,7 +33,7 @@ int framebuffer_release(Writer *writer, PciAddress address, const char *name) {
         int r;
 
         r = write_to_driver(writer, RUN_WRITE_RELEASE, address, name);
-        if ((r == -ENODEV || r == -ENOENT) && !is_bound(writer->root, name))
+        if ((r == -ENODEV || r == -ENOENT) && !firmware_framebuffer_is_bound(writer->root, name))
                 r = 0;
         if (r >= 0 && firmware_framebuffer_claims(writer->root, address))
                 log_warning("Memory of %s is still claimed for the firmware's framebuffer, and a "
@@ -49,21 +43,26 @@ int framebuffer_release(Writer *writer, PciAddress address, const char *name) {
         return r;
 }
 
-void framebuffer_return(Writer *writer, PciAddress address, const char *name) {
-        char text[PCI_ADDRESS_SIZE];
+static bool exists(const Root *root, const char *name) {
+        char path[PATH_SIZE];
+
+        (void)snprintf(path, sizeof(path), "sys/bus/platform/devices/%s", name);
+        return faccessat(root->fd, path, F_OK, 0) == 0;
+}
+
+/* A driver that draws takes the platform device away for good (6.1, 6.12: aperture.c), also where
+ * it is the one that had drawn nothing before. */
+void framebuffer_return(Writer *writer, PciAddress address, const char *name,
+                        const char *home_driver) {
+        char text[PCI_ADDRESS_SIZE], driver[CONFIG_DRIVER_SIZE];
         int r;
 
-        if (is_bound(writer->root, name))
+        if (!exists(writer->root, name) || firmware_framebuffer_is_bound(writer->root, name) ||
+            sysfs_read_driver(writer->root, address, driver) < 0 ||
+            (driver[0] != '\0' && strcmp(driver, home_driver) != 0))
                 return;
         r = write_to_driver(writer, RUN_WRITE_RETURN, address, name);
         if (r < 0 && !writer->is_stuck)
                 log_warning_errno(r, "The firmware's %s cannot be given back to %s: %m", name,
                                   pci_address_format(address, text));
-}
-
-void framebuffer_return_if_dark(Writer *writer, PciAddress address, const char *name) {
-        char driver[CONFIG_DRIVER_SIZE];
-
-        if (sysfs_read_driver(writer->root, address, driver) >= 0 && driver[0] == '\0')
-                framebuffer_return(writer, address, name);
 }

@@ -17,9 +17,12 @@
  */
 _must_check_ int framebuffer_release(Writer *writer, PciAddress address, const char *name);
 
-/** Gives it back to its driver; where that fails, the log says so. It is the display's driver that
- * comes first: see framebuffer_return_if_dark(). */
-void framebuffer_return(Writer *writer, PciAddress address, const char *name);
-
-/** The same, where the function has no driver. */
-void framebuffer_return_if_dark(Writer *writer, PciAddress address, const char *name);
+/**
+ * Gives it back to its driver, where the function has no driver, or again the one that it stood
+ * beside: any other (vfio-pci, a guest by it, a driver that has come for the display) has the
+ * memory that the framebuffer would draw to. Where it fails the log says so.
+ *
+ * @home_driver: that the function had when it was taken off; "": none
+ */
+void framebuffer_return(Writer *writer, PciAddress address, const char *name,
+                        const char *home_driver);

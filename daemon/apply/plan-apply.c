@@ -247,7 +247,7 @@ static int take_step(Run *run, const Step *step) {
                 r = framebuffer_release(run->writer, step->address, step->driver);
                 break;
         case STEP_RETURN_FRAMEBUFFER:
-                framebuffer_return_if_dark(run->writer, step->address, step->driver);
+                framebuffer_return(run->writer, step->address, step->driver, step->home_driver);
                 return run->writer->is_stuck ? -ETIMEDOUT : 0;
         case STEP_BIND:
                 return bind(run, step);
@@ -323,7 +323,7 @@ static int put_back(const Run *run, const HomeFunction *home) {
         }
         error = sysfs_set_override(writer, home->address, home->driver_override);
         if (home->framebuffer[0] != '\0' && !writer->is_stuck)
-                framebuffer_return(writer, home->address, home->framebuffer);
+                framebuffer_return(writer, home->address, home->framebuffer, home->driver);
         if (r >= 0)
                 power_put_back(writer, home);
         if (r >= 0)

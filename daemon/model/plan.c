@@ -367,9 +367,12 @@ static void note_other_driver(Planner *planner, const Want *want) {
 /* Early at boot udev's coldplug finds the driver that will take it off again. */
 static void add_return_framebuffer(Planner *planner, const Function *function) {
         const HomeFunction *home = run_state_find_home(planner->input->state, function->address);
+        Step *step;
 
-        if (home && home->framebuffer[0] != '\0' && !planner->input->early)
-                planner_add_step(planner, STEP_RETURN_FRAMEBUFFER, function, home->framebuffer);
+        if (!home || home->framebuffer[0] == '\0' || planner->input->early)
+                return;
+        step = planner_add_step(planner, STEP_RETURN_FRAMEBUFFER, function, home->framebuffer);
+        (void)memcpy(step->home_driver, home->driver, sizeof(step->home_driver));
 }
 
 static void add_return(Planner *planner, const Want *want) {

@@ -19,7 +19,7 @@
 #define PLAN_STEPS_MAX (5 * RUN_STATE_FUNCTIONS_MAX + 2 * MODULE_STACK_MAX + 8)
 #define PLAN_STOPS_MAX 64
 #define PLAN_NOTES_MAX 16
-#define PLAN_STEP_TEXT_SIZE 160
+#define PLAN_STEP_TEXT_SIZE 192
 #define PLAN_STEP_OBJECT_SIZE 64
 #define PLAN_STOP_TEXT_SIZE 224
 
@@ -33,7 +33,8 @@ typedef enum StepKind {
         STEP_UNBIND,        /**< take `address` from `driver` */
         STEP_RELEASE_FRAMEBUFFER, /**< unbind the firmware's framebuffer, the platform device
                                      `driver`, from its driver */
-        STEP_RETURN_FRAMEBUFFER,  /**< bind it again, where `address` has got no driver */
+        STEP_RETURN_FRAMEBUFFER,  /**< bind it again, where `address` has got no driver, or the one
+                                   * that it stood beside */
         STEP_BIND,     /**< give `address` to `driver`; the link read back is the verdict */
         STEP_PROBE,    /**< let the kernel pick: load what the modalias names, then drivers_probe */
         STEP_COLDPLUG, /**< early boot: only drivers_probe; udev loads what is missing later */
@@ -46,6 +47,8 @@ typedef struct Step {
         /** Not of STEP_PROBE, STEP_COLDPLUG and STEP_HUGEPAGES. A variant of vfio-pci goes by its
          * module's name until that is loaded. */
         char driver[CONFIG_DRIVER_SIZE];
+        char home_driver[CONFIG_DRIVER_SIZE]; /**< of STEP_RETURN_FRAMEBUFFER: that it stood
+                                                 beside; "": none */
         unsigned n_users;  /**< of STEP_UNLOAD_MODULE: who uses it now, besides other modules */
         HugepageSize size; /**< of STEP_HUGEPAGES, as are the rest */
         uint64_t pages_before;

@@ -48,6 +48,14 @@ const char *step_kind_name(StepKind kind) {
         return names[kind];
 }
 
+static void format_hugepages(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE]) {
+        (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE,
+                       "hugepages of %s: %s the pool from %" PRIu64 " to %" PRIu64,
+                       hugepage_name(step->size),
+                       step->pages > step->pages_before ? "raise" : "lower", step->pages_before,
+                       step->pages);
+}
+
 const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE]) {
         char address[PCI_ADDRESS_SIZE];
         const char *driver = step->driver;
@@ -84,8 +92,9 @@ const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE
                                address, driver);
                 break;
         case STEP_RETURN_FRAMEBUFFER:
-                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: without a driver, back to %s",
-                               address, driver);
+                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: without a driver%s%s, back to %s",
+                               address, step->home_driver[0] != '\0' ? " or beside " : "",
+                               step->home_driver, driver);
                 break;
         case STEP_BIND:
                 (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE, "%s: bind to %s", address, driver);
@@ -99,11 +108,7 @@ const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE
                                address);
                 break;
         case STEP_HUGEPAGES:
-                (void)snprintf(buffer, PLAN_STEP_TEXT_SIZE,
-                               "hugepages of %s: %s the pool from %" PRIu64 " to %" PRIu64,
-                               hugepage_name(step->size),
-                               step->pages > step->pages_before ? "raise" : "lower",
-                               step->pages_before, step->pages);
+                format_hugepages(step, buffer);
                 break;
         }
         return buffer;

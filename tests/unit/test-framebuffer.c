@@ -240,7 +240,26 @@ static void test_vga(void **state) {
         switch_free(s);
 }
 
-/* A driver that draws nothing leaves the screen to the firmware's. */
+/* What vfio-pci still has may be a guest's, and no one else's to draw to. */
+static void test_vfio_keeps_it(void **state) {
+        static const char config[] = "[general]\ndefault-mode = host\nfallback-mode = host\n"
+                                     "[device gpu]\naddress = 0000:01:00.0\nconsent = boot-vga\n"
+                                     "[device other]\naddress = 0000:02:00.0\nconsent = boot-vga\n"
+                                     "[mode passthrough]\nvfio-devices = gpu other\n";
+        ConfigSource source = { "test", config, strlen(config) };
+        Switch *s = switch_new(false, NULL);
+        ConfigErrors errors;
+
+        fake_host_add_gpu(s->fake, OTHER, .group = 13, .not_vga = true);
+        assert_int_equal(config_parse(&source, 1, &s->now.config, &errors), 0);
+        fake_host_set_faults(s->fake, "bind " OTHER " vfio-pci * EIO\n"
+                                      "unbind " GPU " vfio-pci * EIO\n");
+        assert_int_equal(switch_to(s, "passthrough"), REFUSAL_HALF_WAY);
+        assert_false(firmware_has_it(s));
+        switch_free(s);
+}
+
+/* A driver that draws nothing leaves the screen to the firmware's, before and after. */
 static void test_beside_a_driver(void **state) {
         Switch *s = switch_new(false, "compute");
 
@@ -249,19 +268,53 @@ static void test_beside_a_driver(void **state) {
         assert_log(s, "override " GPU " vfio-pci ok\nunbind " GPU " compute ok\n"
                       "platform-unbind " NAME " efi-framebuffer ok\n"
                       "bind " GPU " vfio-pci ok\n");
+        keep_home(s);
+        assert_int_equal(switch_to(s, "host"), REFUSAL_NONE);
+        assert_true(firmware_has_it(s));
+        switch_free(s);
+}
+
+/* The driver draws now, and has taken the platform device away: there is nothing to warn of. */
+static void test_taken_away(void **state) {
+        Switch *s = switch_new(false, "compute");
+        char *log;
+
+        assert_int_equal(switch_to(s, "passthrough"), REFUSAL_NONE);
+        keep_home(s);
+        fake_host_remove(s->fake, "sys/bus/platform/devices/" NAME);
+        assert_int_equal(switch_to(s, "host"), REFUSAL_NONE);
+        log = fake_host_read(s->fake, ".fake-log");
+        assert_null(strstr(log, "platform-bind"));
+        free(log);
+        switch_free(s);
+}
+
+/* Another driver than the one that it stood beside may draw. */
+static void test_beside_another_driver(void **state) {
+        Switch *s = switch_new(false, "compute");
+
+        assert_int_equal(switch_to(s, "passthrough"), REFUSAL_NONE);
+        keep_home(s);
+        (void)strcpy(s->now.config.devices[0].host_driver, "bochs-drm");
+        fake_host_add_driver(s->fake, "bochs-drm", "10de:2484");
+        assert_int_equal(switch_to(s, "host"), REFUSAL_NONE);
+        assert_false(firmware_has_it(s));
         switch_free(s);
 }
 
 int main(void) {
-        struct CMUnitTest tests[6 + ARRAY_SIZE(rows)] = {
+        struct CMUnitTest tests[9 + ARRAY_SIZE(rows)] = {
                 cmocka_unit_test(test_released_and_returned),
                 cmocka_unit_test(test_host_driver_has_come),
                 cmocka_unit_test(test_host_driver_fails),
                 cmocka_unit_test(test_undone),
                 cmocka_unit_test(test_vga),
+                cmocka_unit_test(test_vfio_keeps_it),
                 cmocka_unit_test(test_beside_a_driver),
+                cmocka_unit_test(test_taken_away),
+                cmocka_unit_test(test_beside_another_driver),
         };
-        size_t n = 6;
+        size_t n = 9;
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
                 tests[n++] = (struct CMUnitTest){ rows[i].title, test_find, NULL, NULL,

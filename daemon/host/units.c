@@ -279,9 +279,14 @@ int units_system_is_stopping(void) {
         char output[32];
         int r;
 
-        /* Any state but "running" has a status of its own. */
+        /* Any state but "running" has a status of its own, and so has not to have been told: then
+         * nothing is printed, or "unknown". */
         r = command_run(arguments, output, sizeof(output));
-        return r < 0 ? r : strcmp(output, "stopping\n") == 0;
+        if (r < 0)
+                return r;
+        if (output[0] == '\0' || strcmp(output, "unknown\n") == 0)
+                return -EIO;
+        return strcmp(output, "stopping\n") == 0;
 }
 
 int units_property(const char *mode, const char *property, char *buffer, size_t size) {

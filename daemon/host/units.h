@@ -121,7 +121,8 @@ bool units_has_dependents(const char *mode);
 /**
  * Whether the machine is going down (`systemctl is-system-running`: stopping).
  *
- * Returns 1 or 0; else the error of asking.
+ * Returns 1; 0, also where systemd is not what runs here ("offline"); -EIO where it does not
+ * answer; else the error of asking.
  */
 _must_check_ int units_system_is_stopping(void);
 

@@ -52,7 +52,7 @@ static const char systemctl[] = "#!/bin/sh\n"
                                 "    echo vfio-mode@b.service loaded failed failed B\n"
                                 "    ;;\n"
                                 "show) echo guest.service ;;\n"
-                                "is-system-running) echo stopping; exit 1 ;;\n"
+                                "is-system-running) printf %s \"$ANSWER\"; exit 1 ;;\n"
                                 "esac\n";
 
 static int set_up(void **state) {
@@ -139,7 +139,23 @@ static void test_units(void **state) {
         assert_string_equal(instances[1].active_state, "failed");
         assert_int_equal(units_dependents("host", names, sizeof(names)), 14);
         assert_true(units_has_dependents("host"));
-        assert_int_equal(units_system_is_stopping(), 1);
+}
+
+/* Whoever is not answered is told nothing, or "unknown"; a chroot's is "offline". */
+static void test_system_is_stopping(void **state) {
+        static const struct {
+                const char *answer;
+                int expected;
+        } answers[] = {
+                { "stopping\n", 1 }, { "degraded\n", 0 }, { "starting\n", 0 },
+                { "offline\n", 0 },  { "", -EIO },        { "unknown\n", -EIO },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+                assert_int_equal(setenv("ANSWER", answers[i].answer, 1), 0);
+                assert_int_equal(units_system_is_stopping(), answers[i].expected);
+        }
 }
 
 /* None of them says "none" or "no". */
@@ -166,6 +182,7 @@ int main(void) {
                 cmocka_unit_test(test_status),
                 cmocka_unit_test(test_a_read_fails),
                 cmocka_unit_test(test_units),
+                cmocka_unit_test(test_system_is_stopping),
                 cmocka_unit_test(test_units_cannot_be_read),
         };
 

@@ -149,19 +149,27 @@ static int expand_pool(NeedsWalk *walk, size_t i) {
 static int expand_loop(NeedsWalk *walk, size_t i) {
         char path[NEEDS_PATH_SIZE], file[256], name[NEEDS_NODE_SIZE];
         MountInfo mount;
+        ssize_t n;
 
         (void)snprintf(path, sizeof(path), BLOCK_DIR "/%s/loop/backing_file", walk->nodes[i].name);
-        if (file_read_line_at(walk->root->fd, path, file, sizeof(file)) <= 0) {
+        n = file_read_line_at(walk->root->fd, path, file, sizeof(file));
+        if (n == -ENOENT) {
                 (void)snprintf(path, sizeof(path), BLOCK_DIR "/%s/../loop/backing_file",
                                walk->nodes[i].name);
-                if (file_read_line_at(walk->root->fd, path, file, sizeof(file)) <= 0)
-                        return 0;
+                n = file_read_line_at(walk->root->fd, path, file, sizeof(file));
         }
-        if (file[0] != '/' || !mount_info_find(walk->mounts, file + 1, &mount)) {
+        if (n == -ENOENT)
+                return 0;
+        if (n <= 0 || file[0] != '/' || !mount_info_find(walk->mounts, file + 1, &mount)) {
                 walk->is_unknown = true;
                 return 0;
         }
         return find_node(walk, &mount, name) ? needs_walk_add(walk, name, i) : 0;
+}
+
+/* A volume of a ZFS pool, which does not say of which. */
+static bool is_zvol(const char *name) {
+        return strncmp(name, "zd", strlen("zd")) == 0 && name[2] >= '0' && name[2] <= '9';
 }
 
 static int expand_block(NeedsWalk *walk, size_t i) {
@@ -173,6 +181,10 @@ static int expand_block(NeedsWalk *walk, size_t i) {
                 return expand_pool(walk, i);
         if (strncmp(name, "loop", strlen("loop")) == 0)
                 return expand_loop(walk, i);
+        if (is_zvol(name)) {
+                walk->is_unknown = true;
+                return 0;
+        }
         if (needs_read_target(walk->root, BLOCK_DIR, name, target) < 0)
                 return 0;
         r = needs_walk_add_leaf(walk, i, NEED_STORAGE, target);
@@ -320,12 +332,12 @@ static int visit_disk(void *userdata, const char *name) {
         return needs_walk(walk, name, expand_block);
 }
 
-static int walk_all_disks(NeedsWalk *walk, const MountInfo *mount) {
-        char what[sizeof("may hold  (, whose disks are not known)") + sizeof(mount->point) +
-                  sizeof(mount->type)];
+/* @where: a file system's type, or a swap */
+static int walk_all_disks(NeedsWalk *walk, const char *held, const char *where) {
+        char what[192];
 
-        (void)snprintf(what, sizeof(what), "may hold %.60s (%s, whose disks are not known)",
-                       mount->point, mount->type);
+        (void)snprintf(what, sizeof(what), "may hold %.60s (%.60s, whose disks are not known)",
+                       held, where);
         walk->what = what;
         return needs_for_each_entry(walk->root, BLOCK_DIR, visit_disk, walk);
 }
@@ -346,7 +358,7 @@ static int walk_mounts(NeedsWalk *walk, bool essential) {
                 walk->is_unknown = false;
                 r = walk_mount(walk, &mount);
                 if (r >= 0 && essential && walk->is_unknown)
-                        r = walk_all_disks(walk, &mount);
+                        r = walk_all_disks(walk, mount.point, mount.type);
                 walk->what = "";
         }
         return r;
@@ -373,10 +385,15 @@ static int walk_swaps(NeedsWalk *walk) {
         if (n < 0)
                 return n == -ENOENT ? 0 : (int)n;
         walk->is_essential = true;
-        walk->what = "holds swap";
         cursor = swaps;
-        while (r >= 0 && proc_swaps_next(&cursor, path, sizeof(path)))
+        while (r >= 0 && proc_swaps_next(&cursor, path, sizeof(path))) {
+                walk->what = "holds swap";
+                walk->is_unknown = false;
                 r = walk_swap(walk, path);
+                if (r >= 0 && walk->is_unknown)
+                        r = walk_all_disks(walk, "swap", path);
+                walk->what = "";
+        }
         return r;
 }
 

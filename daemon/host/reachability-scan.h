@@ -6,8 +6,9 @@
  * Only links, directories and attributes that no driver answers for are read: a function whose
  * driver is stuck does not stop it, and a card that sleeps goes on sleeping.
  *
- * The disks of ZFS are those that udev has labelled so. Where the system is on a file system whose
- * disks cannot be found, every disk counts as one that it cannot be without.
+ * The disks of ZFS are those that udev has labelled so. Where the system or a swap is on a file
+ * system whose disks cannot be found, or on a volume of ZFS (zd0), which does not say of which pool
+ * it is, every disk counts as one that it cannot be without.
  *
  * Not found, and so not guarded: what is merely mounted from a file system that does not name its
  * disks, and what lies behind the network or the far end of a tunnel.

@@ -221,6 +221,51 @@ static void make_unknown(FakeHost *host) {
         fake_host_add_mount(host, "0:29", "/var", "bcachefs", "/dev/nvme0n1:/dev/nvme1n1");
 }
 
+/* Each swap is asked for by itself. */
+static void make_unknown_swap(FakeHost *host) {
+        fake_host_add_disk(host, SATA, "8:0");
+        fake_host_add_disk(host, SSD1, "259:0");
+        fake_host_add_mount(host, "8:0", "/", "ext4", "/dev/sda");
+        fake_host_add_mount(host, "0:29", "/srv", "bcachefs", "/dev/nvme0n1:/dev/nvme1n1");
+        fake_host_add_swap(host, "/srv/swapfile");
+        fake_host_add_swap(host, "/swapfile");
+}
+
+static void make_loop(FakeHost *host, const char *file) {
+        fake_host_add_disk(host, SATA, "8:0");
+        fake_host_add_disk(host, SSD1, "259:0");
+        fake_host_add_disk(host, "virtual/block/loop0", "7:0");
+        fake_host_write(host, "sys/devices/virtual/block/loop0/loop/backing_file", file);
+        fake_host_add_mount(host, "8:0", "/home", "ext4", "/dev/sda");
+        fake_host_add_swap(host, "/dev/loop0");
+}
+
+static void make_swap_on_a_lost_loop(FakeHost *host) {
+        make_loop(host, "/gone/swapfile\n");
+}
+
+static void make_swap_on_a_long_loop(FakeHost *host) {
+        char file[300] = "/home/";
+
+        for (size_t i = strlen(file); i < sizeof(file) - 1; i++)
+                file[i] = 'x';
+        make_loop(host, file);
+}
+
+static void make_zvols(FakeHost *host) {
+        fake_host_add_disk(host, SATA, "8:0");
+        fake_host_add_disk(host, "virtual/block/zd0", "230:0");
+        fake_host_add_disk(host, "virtual/block/zd0/zd0p1", "230:1");
+        fake_host_add_mount(host, "230:1", "/", "ext4", "/dev/zd0p1");
+}
+
+static void make_swap_on_a_zvol(FakeHost *host) {
+        fake_host_add_disk(host, SATA, "8:0");
+        fake_host_add_disk(host, "virtual/block/zd16", "230:16");
+        fake_host_add_mount(host, "230:16", "/srv", "ext4", "/dev/zd16");
+        fake_host_add_swap(host, "/dev/zd16");
+}
+
 /* Their disks are somebody else's, or none. */
 static void make_diskless(FakeHost *host) {
         fake_host_add_disk(host, SATA, "8:0");
@@ -374,6 +419,19 @@ static const Row rows[] = {
         { "a file system that is not known", make_unknown,
           "essential: sda, which holds /," AT_SATA
           "essential: nvme0n1, which may hold /var (bcachefs, whose disks are not known)," AT_SSD1 },
+        { "a swap file of a file system that is not known", make_unknown_swap,
+          "essential: sda, which holds /," AT_SATA
+          "essential: nvme0n1, which may hold swap (/srv/swapfile, whose disks are not known)," AT_SSD1 },
+        { "swap on a loop device whose file is not found", make_swap_on_a_lost_loop,
+          "essential: nvme0n1, which may hold swap (/dev/loop0, whose disks are not known)," AT_SSD1
+          "essential: sda, which may hold swap (/dev/loop0, whose disks are not known)," AT_SATA },
+        { "swap on a loop device whose file has a long name", make_swap_on_a_long_loop,
+          "essential: nvme0n1, which may hold swap (/dev/loop0, whose disks are not known)," AT_SSD1
+          "essential: sda, which may hold swap (/dev/loop0, whose disks are not known)," AT_SATA },
+        { "a system on a volume of ZFS", make_zvols,
+          "essential: sda, which may hold / (ext4, whose disks are not known)," AT_SATA },
+        { "swap on a volume of ZFS", make_swap_on_a_zvol,
+          "essential: sda, which may hold swap (/dev/zd16, whose disks are not known)," AT_SATA },
         { "a system on the network", make_diskless, "" },
         { "file systems without a disk of their own", make_disks_that_are_none, "" },
         { "mapped devices in a circle", make_circle,

@@ -416,6 +416,7 @@ static RefusalKind run(Switch *s) {
                 if (s->now.mode[0] == '\0')
                         return REFUSAL_NONE;
         }
+        list_instances(s);
         kind = situation_load_config(&s->now, &s->refusal);
         if (kind == REFUSAL_NONE)
                 kind = refuse_unknown_stopping(s);
@@ -425,7 +426,6 @@ static RefusalKind run(Switch *s) {
                 kind = situation_plan(&s->now, &s->plan, &s->refusal);
         if (kind != REFUSAL_NONE)
                 return kind;
-        list_instances(s);
         takes = takes_from_vfio(s);
         s->now.ends_guests = takes && guests_may_be_ended(&s->now, s->request->source);
         if (takes && (s->now.ends_guests || !stopping_may_end_guests(s)))

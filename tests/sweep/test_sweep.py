@@ -283,3 +283,16 @@ def test_killed_and_then_refused(sweep: Sweep, request: pytest.FixtureRequest) -
         run = machine.systemctl("start", mode_unit(mode))
         draw.note(mode, point, "kill", judge(sweep, machine, mode, run))
     draw.conclude("kill-and-fail")
+
+
+def test_refused_with_no_mode_active(sweep: Sweep) -> None:
+    """A switch that was killed may have stopped the old mode's unit: what is refused next, and for whatever
+    reason, has it started again.
+    """
+    for id_there in ("nonsense", "10de:9999"):
+        machine = sweep.fresh("passthrough")
+        (machine.root / ".systemd" / mode_unit("host")).write_text("inactive\n", encoding="utf-8")
+        config = machine.root / "etc/vfio-mode.ini"
+        config.write_text(config.read_text(encoding="utf-8").replace("10de:2484", id_there), encoding="utf-8")
+        run = machine.systemctl("start", mode_unit("passthrough"))
+        assert run.status != 0 and f"{mode_unit('host')} active" in machine.look().units, run.text

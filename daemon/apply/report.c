@@ -3,6 +3,7 @@
  * The result file, the service manager, the journal. None of them can make a run fail. In that
  * order: journald may be stuck with the device (kernel 6.1).
  */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -17,12 +18,17 @@
 
 /* `systemctl status` is for everybody, the journal is not. */
 static void say(const RunResult *result) {
-        notify_status(result->text);
+        bool has_names = result->full_text[0] != '\0';
+        char status[REFUSAL_TEXT_SIZE + 64];
+
+        (void)snprintf(status, sizeof(status), "%s%s", result->text,
+                       has_names ? " Root is told by: vfio-modectl status." : "");
+        notify_status(status);
         if (result->kind == REFUSAL_NONE)
                 log_info("%s", result->text);
         else
                 log_error("%s: %s", refusal_name(result->kind),
-                          result->full_text[0] != '\0' ? result->full_text : result->text);
+                          has_names ? result->full_text : result->text);
 }
 
 static void keep(const Root *root, const char *path, const RunResult *result) {

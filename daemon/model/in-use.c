@@ -249,7 +249,7 @@ static RefusalKind refuse(const Blocked *blocked, size_t n_more, ConfigHolders h
         else
                 (void)snprintf(then, sizeof(then), "%s", advise(blocked, how, still));
         (void)refusal_set(refusal, REFUSAL_BUSY, "%s%s. %s", text.text, more, then);
-        refusal_set_public(refusal, "%s%s %sin use by %zu process%s, named to root only. %s",
+        refusal_set_public(refusal, "%s%s %sin use by %zu process%s, not named to everybody. %s",
                            pci_address_format(blocked->list[0]->address, address),
                            is_of_one_function(blocked) ? " is" : " and others are",
                            still ? "still " : "", n_processes, n_processes == 1 ? "" : "es", then);

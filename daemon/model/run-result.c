@@ -11,11 +11,8 @@
 #include "run-result.h"
 
 void run_result_set_refusal(RunResult *result, const Refusal *refusal) {
-        bool has_names = strcmp(refusal_public(refusal), refusal->text) != 0;
-
-        (void)snprintf(result->text, sizeof(result->text), "%s%s", refusal_public(refusal),
-                       has_names ? " Root is told by: vfio-modectl status" : "");
-        if (has_names)
+        (void)snprintf(result->text, sizeof(result->text), "%s", refusal_public(refusal));
+        if (strcmp(result->text, refusal->text) != 0)
                 (void)snprintf(result->full_text, sizeof(result->full_text), "%s", refusal->text);
 }
 

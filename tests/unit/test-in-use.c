@@ -287,7 +287,7 @@ static void test_plan(void **state) {
         /* Whoever may not know names is told of none. */
         if (strstr(refusal.text, "process "))
                 assert_says(refusal_public(&refusal),
-                            "0000:01:00.| in use by |, named to root only. ");
+                            "0000:01:00.| in use by |, not named to everybody. ");
         assert_null(strstr(refusal_public(&refusal), " of user anna"));
         assert_null(strstr(refusal_public(&refusal), "(Xorg)"));
         free(in_use);
@@ -313,7 +313,7 @@ static void test_many(_unused_ void **state) {
         assert_int_equal(in_use_plan(in_use, &mode, REFUSE, false, plan, &refusal), REFUSAL_BUSY);
         assert_says(refusal.text, "process 4000000 (xxxxxxxxxxxxxxxx) of |, and 72 more. |kill.");
         assert_says(refusal_public(&refusal),
-                    "is in use by 73 processes, named to root only. |kill.");
+                    "is in use by 73 processes, not named to everybody. |kill.");
         assert_int_equal(in_use_refuse_rest(in_use, STOP, &refusal), REFUSAL_BUSY);
         assert_says(refusal.text, "is still in use by|and 72 more. |outlived the stop");
         in_use->holders.n = 0;

@@ -9,26 +9,6 @@
 #include "sysfs.h"
 #include "unbind.h"
 
-static int refuse(PciAddress function, const Holder *holder, Refusal *ret) {
-        char address[PCI_ADDRESS_SIZE];
-
-        (void)pci_address_format(function, address);
-        if (holder->pid == HOLDER_UNSEEN) {
-                (void)refusal_set(ret, REFUSAL_BUSY,
-                                  "%s has come into use meanwhile, by a process that cannot be "
-                                  "seen from here; shut that guest down first.",
-                                  address);
-                return -EUSERS;
-        }
-        (void)refusal_set(ret, REFUSAL_BUSY,
-                          "%s has come into use meanwhile, by process %d (%s); shut that guest "
-                          "down first.",
-                          address, holder->pid, holder->command);
-        refusal_set_public(ret, "%s has come into use meanwhile; shut that guest down first.",
-                           address);
-        return -EUSERS;
-}
-
 int unbind_unless_held(Writer *writer, const Host *host, PciAddress address, const char *driver,
                        Refusal *ret) {
         const Function *function = host_find(host, address);
@@ -39,8 +19,11 @@ int unbind_unless_held(Writer *writer, const Host *host, PciAddress address, con
                 r = holders_find_vfio_of(writer->root, function, &holder);
                 if (r < 0)
                         return r;
-                if (holder.pid != 0)
-                        return refuse(address, &holder, ret);
+                if (holder.pid != 0) {
+                        (void)refusal_set_holder(ret, address, &holder,
+                                                 "has come into use meanwhile,");
+                        return -EUSERS;
+                }
         }
         return sysfs_unbind(writer, address, driver);
 }

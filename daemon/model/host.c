@@ -13,6 +13,26 @@ const Function *host_find(const Host *host, PciAddress address) {
         return NULL;
 }
 
+RefusalKind refusal_set_holder(Refusal *refusal, PciAddress function, const Holder *holder,
+                               const char *verb) {
+        char address[PCI_ADDRESS_SIZE];
+
+        (void)pci_address_format(function, address);
+        if (holder->pid == HOLDER_UNSEEN)
+                return refusal_set(refusal, REFUSAL_BUSY,
+                                   "%s %s by a process that cannot be seen from here; shut that "
+                                   "guest down first.",
+                                   address, verb);
+        (void)refusal_set(refusal, REFUSAL_BUSY,
+                          "%s %s by process %d (%s); shut that guest down first.", address, verb,
+                          holder->pid, holder->command);
+        refusal_set_public(refusal,
+                           "%s %s by a process, not named to everybody; shut that guest down "
+                           "first.",
+                           address, verb);
+        return REFUSAL_BUSY;
+}
+
 const char *function_vfio_driver(const Function *function) {
         if (function->on_vfio)
                 return function->driver;

@@ -13,6 +13,7 @@
 #include "hugepages.h"
 #include "module-stack.h"
 #include "pci-address.h"
+#include "refusal.h"
 
 #define HOST_FUNCTIONS_MAX \
         256 /* those looked at: configured slots and the members of their groups */
@@ -66,6 +67,15 @@ typedef struct Host {
 
 /** Finds a function by its address; NULL where the kernel has none, or it was not looked at. */
 const Function *host_find(const Host *host, PciAddress address);
+
+/**
+ * Refuses because of a process that has a function's VFIO node open (busy); its name is not for
+ * everybody.
+ *
+ * @verb: "is in use", say, before "by ..."
+ */
+RefusalKind refusal_set_holder(Refusal *refusal, PciAddress function, const Holder *holder,
+                               const char *verb);
 
 /** The VFIO driver that it is on, or is to have: the variant for it, else vfio-pci. */
 const char *function_vfio_driver(const Function *function);

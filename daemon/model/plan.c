@@ -270,25 +270,6 @@ static const Holder *find_holder(const Planner *planner, const Function *functio
         return NULL;
 }
 
-static RefusalKind refuse_holder(Refusal *refusal, PciAddress function, const Holder *holder) {
-        char address[PCI_ADDRESS_SIZE];
-
-        (void)pci_address_format(function, address);
-        if (holder->pid == HOLDER_UNSEEN)
-                return refusal_set(refusal, REFUSAL_BUSY,
-                                   "%s is in use by a process that cannot be seen from here; "
-                                   "shut that guest down first.",
-                                   address);
-        (void)refusal_set(refusal, REFUSAL_BUSY,
-                          "%s is in use by process %d (%s); shut that guest down first.", address,
-                          holder->pid, holder->command);
-        refusal_set_public(refusal,
-                           "%s is in use by a process, named to root only; shut that guest down "
-                           "first.",
-                           address);
-        return REFUSAL_BUSY;
-}
-
 /*
  * Unbinding vfio-pci under a guest never returns and hangs journald with it (6.1; facts T21). On
  * the way back what a guest has stays, and everything else returns; but in the fallback mode itself
@@ -306,7 +287,8 @@ static RefusalKind check_holders(Planner *planner) {
                         holder = find_holder(planner, want->function);
                 if (!holder)
                         continue;
-                (void)refuse_holder(planner->refusal, want->function->address, holder);
+                (void)refusal_set_holder(planner->refusal, want->function->address, holder,
+                                         "is in use");
                 if (!returns)
                         return planner->refusal->kind;
                 /* Notes are for everybody. */

@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
+#include "model/host.h"
 #include "model/refusal.h"
+#include "model/run-result.h"
 
 typedef struct Row {
         RefusalKind kind;
@@ -89,6 +91,28 @@ static void test_set(void **state) {
         assert_string_equal(refusal_public(&refusal), "Something else.");
 }
 
+/* A process is named to root, and only that there is one to everybody. */
+static void test_set_holder(void **state) {
+        static const PciAddress gpu = { 0, 1, 0, 0 };
+        const Holder qemu = { .pid = 42, .command = "qemu" }, unseen = { .pid = HOLDER_UNSEEN };
+        RunResult result = { 0 };
+        Refusal refusal;
+
+        assert_int_equal(refusal_set_holder(&refusal, gpu, &qemu, "is in use"), REFUSAL_BUSY);
+        run_result_set_refusal(&result, &refusal);
+        assert_string_equal(result.full_text, "0000:01:00.0 is in use by process 42 (qemu); shut "
+                                              "that guest down first.");
+        assert_string_equal(result.text, "0000:01:00.0 is in use by a process, not named to "
+                                         "everybody; shut that guest down first.");
+        result = (RunResult){ 0 };
+        (void)refusal_set_holder(&refusal, gpu, &unseen, "has come into use meanwhile,");
+        run_result_set_refusal(&result, &refusal);
+        assert_string_equal(result.full_text, "");
+        assert_string_equal(result.text,
+                            "0000:01:00.0 has come into use meanwhile, by a process that cannot be "
+                            "seen from here; shut that guest down first.");
+}
+
 static void test_set_cuts(void **state) {
         Refusal refusal = { 0 };
         char text[2 * REFUSAL_TEXT_SIZE];
@@ -100,15 +124,16 @@ static void test_set_cuts(void **state) {
 }
 
 int main(void) {
-        struct CMUnitTest tests[ARRAY_SIZE(rows) + 4] = {
+        struct CMUnitTest tests[ARRAY_SIZE(rows) + 5] = {
                 { "every refusal is in this list", test_all_are_here, NULL, NULL, NULL },
                 { "an unknown name is no refusal", test_unknown_name, NULL, NULL, NULL },
                 { "a refusal is said of this machine", test_set, NULL, NULL, NULL },
+                { "who has it is not named to everybody", test_set_holder, NULL, NULL, NULL },
                 { "a text that is too long is cut", test_set_cuts, NULL, NULL, NULL },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-                tests[4 + i] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL,
+                tests[5 + i] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL,
                                                     (void *)(uintptr_t)&rows[i] };
         return cmocka_run_group_tests_name("refusal", tests, NULL, NULL);
 }

@@ -34,6 +34,9 @@ int load_driver(Writer *writer, PciAddress address, const char *driver) {
                 r = load_for(writer, address, MODULE_ALLOWED);
                 if (!writer->is_stuck && !sysfs_has_driver(writer->root, driver))
                         r = load_for(writer, address, MODULE_ANY);
+                /* The error may be that of another module for the device. */
+                if (!writer->is_stuck && sysfs_has_driver(writer->root, driver))
+                        return 0;
         }
         return r < 0 ? r : 0;
 }

@@ -135,19 +135,22 @@ static int probe_for_host(const Run *run, const Step *step) {
 /* A function for which the system has no driver at all was at home without one. */
 static int probe(Run *run, const Step *step) {
         char text[PCI_ADDRESS_SIZE];
-        int r, n_modules;
+        int r, n_allowed, n_any = 0;
 
-        n_modules = load_for(run->writer, step->address, MODULE_ALLOWED);
+        n_allowed = load_for(run->writer, step->address, MODULE_ALLOWED);
         r = probe_for_host(run, step);
         /* A blacklisted driver is better than none, and would take the card from a better one. */
         if (r == 0) {
-                n_modules = load_for(run->writer, step->address, MODULE_ANY);
-                r = probe_for_host(run, step);
+                n_any = load_for(run->writer, step->address, MODULE_ANY);
+                /* An error may be that of one module, and hide that there were more. */
+                if (n_any < 0 || n_any != n_allowed)
+                        r = probe_for_host(run, step);
         }
         if (r < 0)
                 return fail_step(run, step, r);
-        if (r == 0 && n_modules > 0)
-                return fail_bind(run, step, "its host driver", 0);
+        /* Without libkmod nobody knows whether there is one. */
+        if (r == 0 && n_any != 0 && n_any != -EOPNOTSUPP)
+                return fail_bind(run, step, "its host driver", n_any < 0 ? n_any : 0);
         if (r == 0)
                 log_notice("%s has no driver on this host.",
                            pci_address_format(step->address, text));

@@ -39,6 +39,7 @@
 typedef struct Native {
         const char *name;
         bool is_blacklisted, is_broken;
+        bool is_idle; /* it is loaded, and takes no card */
 } Native;
 
 static FakeHost *machine; /* for the modules, which are asked for by name alone */
@@ -50,7 +51,7 @@ static const char *variant; /* the module that module_find_variants() finds; "":
 static void load_native(const Native *native) {
         char *driver;
 
-        if (native->is_broken)
+        if (native->is_broken || native->is_idle)
                 return;
         fake_host_add_driver(machine, native->name, ID);
         driver = fake_host_driver(machine, GPU);
@@ -76,15 +77,17 @@ int module_load(const Root *root, const char *name) {
 }
 
 int module_load_for(const Root *root, const char *modalias, ModuleChoice choice) {
-        int n = 0;
+        int n = 0, r = 0;
 
         fake_host_reopen(machine);
         for (const Native *native = natives; native->name; native++)
                 if (choice == MODULE_ANY || !native->is_blacklisted) {
                         load_native(native);
+                        if (native->is_broken)
+                                r = -ENODEV;
                         n++;
                 }
-        return n;
+        return r < 0 ? r : n;
 }
 
 int module_find_variants(const Root *root, ModuleVariant *variants, size_t n) {
@@ -220,6 +223,58 @@ static void test_blacklist_and_host_driver(void **state) {
         switch_free(s);
 }
 
+/* --- without a driver in the end --- */
+
+static Switch *switch_home(const Native *modules) {
+        Switch *s = switch_new("vfio-pci");
+
+        natives = modules;
+        variant = "";
+        fake_host_set_override(s->fake, GPU, "vfio-pci");
+        fake_host_set_faults(s->fake, NULL);
+        return s;
+}
+
+static size_t count_probes(const Switch *s) {
+        char *log = fake_host_read(s->fake, ".fake-log");
+        size_t n = 0;
+
+        for (const char *probe = log; (probe = strstr(probe, "probe " GPU)); probe++)
+                n++;
+        free(log);
+        return n;
+}
+
+/* There was no more to load, and the kernel has given its answer. */
+static void test_driver_refuses(void **state) {
+        static const Native idle[] = { { .name = "idle", .is_idle = true }, { 0 } };
+        Switch *s = switch_home(idle);
+
+        assert_int_equal(switch_to(s, "host"), REFUSAL_HALF_WAY);
+        assert_driver(s, "");
+        assert_int_equal(count_probes(s), 1);
+        switch_free(s);
+}
+
+static void test_module_fails(void **state) {
+        static const Native broken[] = { { .name = "nvidia", .is_broken = true }, { 0 } };
+        Switch *s = switch_home(broken);
+
+        assert_int_equal(switch_to(s, "host"), REFUSAL_HALF_WAY);
+        assert_non_null(strstr(s->refusal.text, GPU));
+        assert_driver(s, "");
+        switch_free(s);
+}
+
+static void test_no_module(void **state) {
+        static const Native none[] = { { 0 } };
+        Switch *s = switch_home(none);
+
+        assert_int_equal(switch_to(s, "host"), REFUSAL_NONE);
+        assert_driver(s, "");
+        switch_free(s);
+}
+
 /* --- variants --- */
 
 static void assert_mark(Switch *s, const char *expected) {
@@ -297,13 +352,13 @@ static void test_variant_refuses(void **state) {
 }
 
 int main(void) {
-        struct CMUnitTest tests[4 + 2 * ARRAY_SIZE(rows)] = {
-                cmocka_unit_test(test_variant),
-                cmocka_unit_test(test_variant_is_loaded),
-                cmocka_unit_test(test_no_variant),
-                cmocka_unit_test(test_variant_refuses),
+        struct CMUnitTest tests[7 + 2 * ARRAY_SIZE(rows)] = {
+                cmocka_unit_test(test_variant),        cmocka_unit_test(test_variant_is_loaded),
+                cmocka_unit_test(test_no_variant),     cmocka_unit_test(test_variant_refuses),
+                cmocka_unit_test(test_driver_refuses), cmocka_unit_test(test_module_fails),
+                cmocka_unit_test(test_no_module),
         };
-        size_t n = 4;
+        size_t n = 7;
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 tests[n++] = (struct CMUnitTest){ rows[i].title, test_blacklist, NULL, NULL,

@@ -30,6 +30,11 @@ typedef struct Search {
         Conflicts *ret;
         HookPath waiting[DIRS_MAX];
         size_t n_waiting, n_files;
+        struct {
+                dev_t device;
+                ino_t number;
+        } seen[DIRS_SEEN_MAX];
+        size_t n_seen;
 } Search;
 
 /* As the kernel writes an address, and as libvirt names its node device. */
@@ -131,23 +136,41 @@ static void look_at_file(const Search *search, const char *path) {
         }
 }
 
+/* A link may lead to where we have been. */
+static bool is_new(Search *search, int fd) {
+        struct stat found;
+
+        if (fstat(fd, &found) < 0)
+                return false;
+        for (size_t i = 0; i < search->n_seen; i++)
+                if (search->seen[i].device == found.st_dev &&
+                    search->seen[i].number == found.st_ino)
+                        return false;
+        search->seen[search->n_seen].device = found.st_dev;
+        search->seen[search->n_seen++].number = found.st_ino;
+        return true;
+}
+
+/* Guests that are alike have their hooks by links. */
 static void look_into(Search *search, const char *directory) {
         _cleanup_closedir_ DIR *dir = file_open_dir_at(search->root->fd, directory);
         const struct dirent *entry;
         struct stat found;
 
-        while (dir && search->n_files < FILES_MAX && (entry = readdir(dir))) {
+        if (!dir || !is_new(search, dirfd(dir)))
+                return;
+        while (search->n_files < FILES_MAX && (entry = readdir(dir))) {
                 HookPath path;
                 int n;
 
                 n = snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
                 if (entry->d_name[0] == '.' || n < 0 || (size_t)n >= sizeof(path) ||
-                    fstatat(search->root->fd, path, &found, AT_SYMLINK_NOFOLLOW) < 0)
+                    fstatat(search->root->fd, path, &found, 0) < 0)
                         continue;
-                if (!S_ISDIR(found.st_mode)) {
+                if (S_ISREG(found.st_mode)) {
                         search->n_files++;
                         look_at_file(search, path);
-                } else if (search->n_waiting < DIRS_MAX) {
+                } else if (S_ISDIR(found.st_mode) && search->n_waiting < DIRS_MAX) {
                         (void)memcpy(search->waiting[search->n_waiting++], path, sizeof(path));
                 }
         }

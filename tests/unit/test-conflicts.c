@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Other owners of a device: what is one, what is none, and which of them is a refusal. */
 #undef NDEBUG
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../fake/fake-host.h"
@@ -191,6 +193,33 @@ static void test_many_hooks(void **state) {
         free(conflicts);
 }
 
+/* Nobody writes to the FIFO; guests that are alike share hooks; a link may lead back. */
+static void test_linked_hooks(void **state) {
+        FakeHost *fake = fake_host_new();
+        Conflicts *conflicts = calloc(1, sizeof(*conflicts));
+        Host *host = calloc(1, sizeof(*host));
+        PciAddress taken = { 0, 5, 0, 0 };
+        Root root;
+
+        fake_host_add_nic(fake, NIC, 5);
+        fake_host_write(fake, "etc/shared-hooks/start", NIC "\n");
+        fake_host_write(fake, "etc/libvirt/hooks/daemon", "");
+        assert_int_equal(root_open(fake_host_path(fake), &root), 0);
+        assert_int_equal(symlinkat("../../shared-hooks", root.fd, "etc/libvirt/hooks/shared"), 0);
+        assert_int_equal(symlinkat(".", root.fd, "etc/libvirt/hooks/again"), 0);
+        assert_int_equal(mkfifoat(root.fd, "etc/libvirt/hooks/fifo", 0600), 0);
+        assert_int_equal(host_scan_all(&root, host), 0);
+        (void)alarm(20); /* where it is opened all the same */
+        conflicts_find(&root, host, &taken, 1, conflicts);
+        (void)alarm(0);
+        assert_int_equal(conflicts->n_conflicts, 1);
+        assert_non_null(strstr(conflicts->conflicts[0].text, "/shared/start names " NIC));
+        root_close(&root);
+        fake_host_freep(&fake);
+        free(host);
+        free(conflicts);
+}
+
 /* What does not break a switch is said by its plan. */
 static void test_plan_note(void **state) {
         FakeHost *fake = fake_host_new();
@@ -234,6 +263,7 @@ int main(void) {
         TABLE_ROWS(&table, test_owner, rows);
         table_add(&table, "supergfxd is masked", test_masked, NULL);
         table_add(&table, "hooks below hooks", test_many_hooks, NULL);
+        table_add(&table, "linked hooks and what is no hook", test_linked_hooks, NULL);
         table_add(&table, "a warning is a note of the plan", test_plan_note, NULL);
         table_add(&table, "no more than fit are kept", test_more_than_fit, NULL);
         return table_run("conflicts", &table);

@@ -167,13 +167,15 @@ static int read_nvidia_minor(const Root *root, PciAddress address, unsigned *ret
         return 0;
 }
 
-static bool is_only_nvidia_card(const Root *root) {
-        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, "proc/driver/nvidia/gpus");
+/* @directory: of a driver, with an entry for each of its cards */
+static bool is_only_card(const Root *root, const char *directory) {
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, directory);
         const struct dirent *entry;
+        PciAddress address;
         unsigned n = 0;
 
         while (dir && (entry = readdir(dir)))
-                n += entry->d_name[0] != '.';
+                n += pci_address_parse(entry->d_name, &address) >= 0;
         return n <= 1;
 }
 
@@ -215,27 +217,19 @@ static int add_nvidia_majors(const Root *root, PciAddress address, DeviceNodes *
 static int add_nvidia(const Root *root, PciAddress address, DeviceNodes *nodes) {
         unsigned minor;
 
-        if (read_nvidia_minor(root, address, &minor) < 0 || is_only_nvidia_card(root))
+        if (read_nvidia_minor(root, address, &minor) < 0 ||
+            is_only_card(root, "proc/driver/nvidia/gpus"))
                 return add_nvidia_majors(root, address, nodes);
         return add(nodes,
                    (DeviceNode){ .number = makedev(NVIDIA_MAJOR, minor), .address = address });
 }
 
-static bool is_only_amdgpu_card(const Root *root) {
-        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, "sys/bus/pci/drivers/amdgpu");
-        const struct dirent *entry;
-        PciAddress address;
-        unsigned n = 0;
-
-        while (dir && (entry = readdir(dir)))
-                n += pci_address_parse(entry->d_name, &address) >= 0;
-        return n <= 1;
-}
-
 /* All cards compute through one node. Who computes on this one among several has its render node
  * open, too. */
 static int add_kfd(const Root *root, PciAddress address, DeviceNodes *nodes) {
-        return is_only_amdgpu_card(root) ? add_from(root, "sys/class/kfd/kfd", address, nodes) : 0;
+        if (!is_only_card(root, "sys/bus/pci/drivers/amdgpu"))
+                return 0;
+        return add_from(root, "sys/class/kfd/kfd", address, nodes);
 }
 
 int device_nodes_add(const Root *root, const Function *function, DeviceNodes *nodes) {

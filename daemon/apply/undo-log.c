@@ -65,7 +65,7 @@ int undo_log_add_unit(UndoLog *log, const StoppedUnit *unit) {
 }
 
 int undo_log_add(UndoLog *log, const HomeFunction *home) {
-        char line[384];
+        char line[RUN_STATE_HOME_SIZE];
         int r;
 
         if (run_state_find_home(&log->state, home->address))

@@ -21,7 +21,6 @@
 #define PORT "port="   /* ADDRESS/CONTROL/D3COLD */
 #define FRAMEBUFFER "framebuffer="
 #define EXTRA_SIZE 96
-#define LINE_SIZE 384 /* the longest, of a function */
 
 const HomeFunction *run_state_find_home(const RunState *state, PciAddress address) {
         for (size_t i = 0; i < state->n_homes; i++)
@@ -157,7 +156,7 @@ int run_state_format(const RunState *state, char **ret) {
         record_print(file, "reason", state->reason);
         (void)fprintf(file, "since=%llu\n", (unsigned long long)state->since);
         for (size_t i = 0; i < state->n_homes; i++) {
-                char line[LINE_SIZE];
+                char line[RUN_STATE_HOME_SIZE];
 
                 if (run_state_format_home(&state->homes[i], line, sizeof(line)) > 0)
                         (void)fputs(line, file);

@@ -83,6 +83,8 @@ _must_check_ int run_state_parse(const char *text, RunState *ret);
  */
 _must_check_ int run_state_format(const RunState *state, char **ret);
 
+#define RUN_STATE_HOME_SIZE 384 /* the longest `function=` line */
+
 /** One `function=` line with its newline, for appending to the undo log. Returns its length, or
  * -ENAMETOOLONG. */
 _must_check_ int run_state_format_home(const HomeFunction *home, char *buffer, size_t size);

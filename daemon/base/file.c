@@ -109,15 +109,20 @@ static int write_new(int dir_fd, const char *path, mode_t mode, const char *text
         return fd < 0 ? -errno : write_all(fd, text, length);
 }
 
+/* By process: of two writers neither may rename what the other is still writing. */
+int file_temporary_name(const char *path, char *buffer, size_t size) {
+        int n = snprintf(buffer, size, "%s.%ld" TEMPORARY_END, path, (long)getpid());
+
+        return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
 static int replace(int dir_fd, const char *path, mode_t mode, const char *text, size_t length) {
         char temporary[PATH_MAX];
         int r;
 
-        /* By process: of two writers neither may rename what the other is still writing. */
-        r = snprintf(temporary, sizeof(temporary), "%s.%ld" TEMPORARY_END, path, (long)getpid());
-        if (r < 0 || (size_t)r >= sizeof(temporary))
-                return -ENAMETOOLONG;
-
+        r = file_temporary_name(path, temporary, sizeof(temporary));
+        if (r < 0)
+                return r;
         r = write_new(dir_fd, temporary, mode, text, length);
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, path) < 0)
                 r = -errno;

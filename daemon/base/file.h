@@ -55,6 +55,10 @@ _must_check_ int file_replace_at(int dir_fd, const char *path, const char *text,
 _must_check_ int file_replace_private_at(int dir_fd, const char *path, const char *text,
                                          size_t length);
 
+/** The name of the temporary file of this process beside @path: PATH.PID.tmp. Returns 0, or
+ * -ENAMETOOLONG. */
+_must_check_ int file_temporary_name(const char *path, char *buffer, size_t size);
+
 /**
  * Takes away what killed processes have left in a directory: NAME.PID.tmp where no such process is
  * there any more. Where another one has that PID by now, or it cannot be removed, it stays for the

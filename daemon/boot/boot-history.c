@@ -63,7 +63,9 @@ static int replace(int dir_fd, const char *name, const BootRecord *record) {
         n = boot_record_format(record, text, sizeof(text));
         if (n < 0)
                 return n;
-        (void)snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", name, (long)getpid());
+        r = file_temporary_name(name, temporary, sizeof(temporary));
+        if (r < 0)
+                return r;
         r = write_synced(dir_fd, temporary, text, (size_t)n);
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
                 r = -errno;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Runs a program of the system. There is no shell in between.
+ * Runs a program of the system. There is no shell in between. Unlike with files (base/file.c) an
+ * interrupted call is repeated: the other program takes its time, and to give up before its end
+ * would leave it behind.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -115,8 +115,7 @@ static int insert_all(const Kmod *kmod, struct kmod_list *list) {
         return r < 0 ? r : n;
 }
 
-/* By an alias, a device's or a module's name. */
-static int load(const Root *root, const char *alias, ModuleChoice choice) {
+int module_load_for(const Root *root, const char *alias, ModuleChoice choice) {
         _cleanup_(kmod_close) Kmod kmod = { 0 };
         struct kmod_list *list = NULL, *allowed = NULL;
         int r;
@@ -132,10 +131,6 @@ static int load(const Root *root, const char *alias, ModuleChoice choice) {
         (void)kmod.list_unref(allowed);
         (void)kmod.list_unref(list);
         return r;
-}
-
-int module_load_for(const Root *root, const char *modalias, ModuleChoice choice) {
-        return load(root, modalias, choice);
 }
 
 /* Modules for a device: all there are, and those that udev would load. */
@@ -226,7 +221,7 @@ int module_config_visit(const Root *root, ModuleConfigVisit visit, void *userdat
 }
 
 int module_load(const Root *root, const char *name) {
-        int r = load(root, name, MODULE_ANY);
+        int r = module_load_for(root, name, MODULE_ANY);
 
         if (r == 0)
                 return -ENOENT;

@@ -50,11 +50,11 @@ _must_check_ int module_load(const Root *root, const char *name);
 _must_check_ int module_unload(const Root *root, const char *name);
 
 /**
- * Loads what modules.alias has for a device's modalias.
+ * Loads what modules.alias has for an alias: a device's modalias, or a module's name.
  *
  * Returns the number of modules found, 0 for none; else as module_load().
  */
-_must_check_ int module_load_for(const Root *root, const char *modalias, ModuleChoice choice);
+_must_check_ int module_load_for(const Root *root, const char *alias, ModuleChoice choice);
 
 /**
  * Whether udev would find a module for a device's modalias: one that modules.alias has and no

@@ -226,9 +226,9 @@ static Step with_driver(const Run *run, const Step *step) {
         if ((step->kind == STEP_SET_OVERRIDE || step->kind == STEP_BIND) &&
             driver_name_is_vfio(step->driver) && strcmp(step->driver, VFIO_DRIVER) != 0 &&
             !sysfs_has_driver(run->root, step->driver) &&
-            sysfs_read_driver_of(run->root, step->driver, named.driver) < 0)
-                (void)memcpy(named.driver, step->driver, sizeof(named.driver));
-        return named;
+            sysfs_read_driver_of(run->root, step->driver, named.driver) >= 0)
+                return named;
+        return *step;
 }
 
 static int take_step(Run *run, const Step *step) {

@@ -235,7 +235,7 @@ static void foresee_returns(Situation *now) {
 static bool is_taken(const Situation *now, const ConfigMode *mode, const Function *function) {
         const ConfigDevice *device = config_device_of(&now->config, &now->host, function->address);
 
-        return device && mode->vfio_devices & UINT32_C(1) << (device - now->config.devices) &&
+        return device && device_is_wanted_on_vfio(&now->config, mode, device) &&
                !function->on_vfio && !function_is_bridge(function);
 }
 

@@ -17,6 +17,11 @@
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
 
+bool device_is_wanted_on_vfio(const Config *config, const ConfigMode *mode,
+                              const ConfigDevice *device) {
+        return mode->vfio_devices & (UINT32_C(1) << (device - config->devices));
+}
+
 const ConfigMode *config_find_mode(const Config *config, const char *name) {
         for (size_t i = 0; i < config->n_modes; i++)
                 if (strcmp(config->modes[i].name, name) == 0)

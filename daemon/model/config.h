@@ -154,6 +154,10 @@ const char *config_consent_name(unsigned index);
 /** Finds a mode by name; NULL where there is none. */
 const ConfigMode *config_find_mode(const Config *config, const char *name);
 
+/** Whether @mode has the device, which is one of @config, on vfio-pci. */
+bool device_is_wanted_on_vfio(const Config *config, const ConfigMode *mode,
+                              const ConfigDevice *device);
+
 /** Whether @name may name a mode or device: its alphabet, its length, and not a reserved word
  * (`none`, `fallback`). */
 bool config_name_is_valid(const char *name);

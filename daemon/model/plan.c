@@ -142,7 +142,7 @@ static RefusalKind check_fallback(Planner *planner) {
                 char address[PCI_ADDRESS_SIZE];
 
                 if (!want->device || !want->function->boot_vga ||
-                    !(fallback->vfio_devices & (UINT32_C(1) << (want->device - config->devices))))
+                    !device_is_wanted_on_vfio(config, fallback, want->device))
                         continue;
                 (void)refusal_set(
                         planner->refusal, REFUSAL_FALLBACK_TAKES_DISPLAY,

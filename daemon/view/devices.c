@@ -56,11 +56,6 @@ DeviceEntry *devices_list_all(const Config *config, const Host *host, size_t *re
         return entries;
 }
 
-bool device_is_wanted_on_vfio(const Config *config, const ConfigMode *mode,
-                              const ConfigDevice *device) {
-        return mode->vfio_devices & (UINT32_C(1) << (device - config->devices));
-}
-
 const char *device_host_driver(const ConfigDevice *device, const Function *function,
                                const RunState *moved) {
         const HomeFunction *home = run_state_find_home(moved, function->address);

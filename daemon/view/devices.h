@@ -31,10 +31,6 @@ DeviceEntry *devices_list(const Config *config, const Host *host, size_t *ret_n)
  * frees it. */
 DeviceEntry *devices_list_all(const Config *config, const Host *host, size_t *ret_n);
 
-/** Whether @mode has the device on vfio-pci. */
-bool device_is_wanted_on_vfio(const Config *config, const ConfigMode *mode,
-                              const ConfigDevice *device);
-
 /** The driver that a function has on the host: configured, or before we took it; "": what the
  * kernel picks. */
 const char *device_host_driver(const ConfigDevice *device, const Function *function,

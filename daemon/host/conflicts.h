@@ -42,8 +42,8 @@ void conflicts_add(Conflicts *conflicts, bool breaks, const char *advice, const 
 
 /**
  * Refuses a plan that takes a device which another program would move by itself; what is only a
- * nuisance becomes a note of the plan. The way to the
- * fallback mode is never refused, nor is a plan without steps.
+ * nuisance becomes a note of the plan. The way to the fallback mode is never refused, nor is a plan
+ * without steps.
  *
  * Returns REFUSAL_NONE, or conflicting-owner with @refusal filled.
  */

@@ -109,7 +109,7 @@ static void read_seat(const Login *login, const char *id, char *ret, size_t size
         _cleanup_free_ char *seat = NULL;
         int r = login->session_get_seat(id, &seat);
 
-        (void)snprintf(ret, size, "%s", r >= 0 ? seat : "no seat");
+        (void)snprintf(ret, size, "%s", r >= 0 ? seat : "");
 }
 
 /* Returns a negative errno where it has ended meanwhile. */
@@ -131,7 +131,7 @@ static int read_session(const Login *login, const Root *root, const char *id, co
         ret->uid = uid;
         ret->is_graphical = has_graphical_type(login, id);
         ret->is_greeter = has_greeter_class(login, id);
-        ret->is_managers = is_of_manager(login, id, manager);
+        ret->is_of_manager = is_of_manager(login, id, manager);
         return 0;
 }
 
@@ -158,7 +158,7 @@ int login_list_sessions(const Root *root, const char *seat, Sessions *ret) {
         return 0;
 }
 
-int login_list_managers(const Root *root, Sessions *ret) {
+int login_list_sessions_of_manager(const Root *root, Sessions *ret) {
         _cleanup_(login_close) Login login = { 0 };
         _cleanup_(strings_free) char **ids = NULL;
         int r;
@@ -173,7 +173,7 @@ int login_list_managers(const Root *root, Sessions *ret) {
 
                 if (!is_listed(ret, *id) &&
                     read_session(&login, root, *id, ret->manager, session) >= 0 &&
-                    session->is_managers)
+                    session->is_of_manager)
                         ret->n++;
         }
         return 0;

@@ -25,7 +25,7 @@ _must_check_ int login_list_sessions(const Root *root, const char *seat, Session
  *
  * Returns 0 or the error of reading them.
  */
-_must_check_ int login_list_managers(const Root *root, Sessions *ret);
+_must_check_ int login_list_sessions_of_manager(const Root *root, Sessions *ret);
 
 /** Finds the first lock that counts: inhibitors_parse(). Returns as that, or -EIO. */
 _must_check_ int login_find_inhibitor(Inhibitor *ret);

@@ -141,7 +141,7 @@ int sessions_look(const Root *root, const Host *host, const Plan *plan, const Co
         for (size_t i = 0; r >= 0 && i < seats.n; i++)
                 r = login_list_sessions(root, seats.list[i], ret);
         if (r >= 0 && ret->manager[0] != '\0')
-                r = login_list_managers(root, ret);
+                r = login_list_sessions_of_manager(root, ret);
         if (r >= 0 && mode->end_sessions && ret->n > 0)
                 r = login_find_inhibitor(&ret->inhibitor);
         if (r < 0)

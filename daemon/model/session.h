@@ -19,11 +19,11 @@ typedef struct Session {
         char id[SESSION_ID_SIZE];
         char user[32 + 1]; /**< its name; its number where it has none */
         unsigned uid;
-        char seat[32];
-        bool is_graphical; /**< by its type; a compositor started from a text login is told by what
-                              it has open */
-        bool is_greeter;   /**< the display manager's own: nobody is logged in */
-        bool is_managers;  /**< the display manager has opened it, and it ends with that */
+        char seat[32];      /**< "": on none */
+        bool is_graphical;  /**< by its type; a compositor started from a text login is told by what
+                               it has open */
+        bool is_greeter;    /**< the display manager's own: nobody is logged in */
+        bool is_of_manager; /**< the display manager has opened it, and it ends with that */
 } Session;
 
 /** A lock that says that the machine may not go down or to sleep now (systemd-inhibit(1)). */

@@ -14,7 +14,7 @@
 const char *session_format(const Session *session, char buffer[static SESSION_TEXT_SIZE]) {
         (void)snprintf(buffer, SESSION_TEXT_SIZE, "%ssession %s of %s on %s",
                        session->is_greeter ? "the greeter's " : "", session->id, session->user,
-                       session->seat);
+                       session->seat[0] != '\0' ? session->seat : "no seat");
         return buffer;
 }
 
@@ -53,7 +53,7 @@ const Session *sessions_of_user(const InUse *in_use, const NodeHolder *holder) {
 }
 
 static bool counts(const InUse *in_use, const Session *session) {
-        if (session->is_graphical || session->is_managers)
+        if (session->is_graphical || session->is_of_manager)
                 return true;
         for (size_t i = 0; i < in_use->holders.n; i++)
                 if (in_use->holders.list[i].draws &&

@@ -385,11 +385,23 @@ static void test_locks(void **state) {
         assert_int_equal(found.pid, row->pid);
 }
 
+static void test_format(void **state) {
+        const Session desktop = { .id = "3", .user = "anna", .seat = "seat0" };
+        const Session remote = { .id = "c1", .user = "gdm", .is_greeter = true };
+        char text[SESSION_TEXT_SIZE];
+
+        (void)state;
+        assert_string_equal(session_format(&desktop, text), "session 3 of anna on seat0");
+        assert_string_equal(session_format(&remote, text),
+                            "the greeter's session c1 of gdm on no seat");
+}
+
 int main(void) {
         Table table = { 0 };
 
         TABLE_ROWS(&table, test_plan, rows);
         table_add(&table, "whose session it is", test_managers, NULL);
+        table_add(&table, "a session in words", test_format, NULL);
         table_add(&table, "another screen stays", test_other_screen, NULL);
         table_add(&table, "what a session leaves behind", test_left_behind, NULL);
         TABLE_ROWS(&table, test_locks, locks);

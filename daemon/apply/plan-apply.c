@@ -148,10 +148,14 @@ static int probe(Run *run, const Step *step) {
         }
         if (r < 0)
                 return fail_step(run, step, r);
-        /* Without libkmod nobody knows whether there is one. */
-        if (r == 0 && n_any != 0 && n_any != -EOPNOTSUPP)
-                return fail_bind(run, step, "its host driver", n_any < 0 ? n_any : 0);
-        if (r == 0)
+        if (r == 0 && n_any > 0)
+                return fail_bind(run, step, "its host driver", 0);
+        /* "install nouveau /bin/false" in modprobe.d fails as a broken module does, and is how
+         * people say that there shall be no driver. Without libkmod nobody knows. */
+        if (r == 0 && n_any < 0 && n_any != -EOPNOTSUPP)
+                log_warning_errno(n_any, "%s is without a driver, since none could be loaded: %m",
+                                  pci_address_format(step->address, text));
+        else if (r == 0)
                 log_notice("%s has no driver on this host.",
                            pci_address_format(step->address, text));
         return 0;

@@ -56,6 +56,7 @@ def test_replug(pc: PC) -> None:
     check_replug_in_passthrough(pc, 3)
 
 
+@pytest.mark.long
 @pytest.mark.cold("gpu-bookworm", extra="vfio_mode=passthrough")
 def test_passthrough_twice(pc: PC) -> None:
     """A cold boot into passthrough and a reboot out of it into it."""

@@ -183,6 +183,7 @@ def test_wrong_configuration_then_none(pc: PC) -> None:
 # ---- The unit as it is shipped ----
 
 
+@pytest.mark.long
 @pytest.mark.machine("gpu")
 def test_a_boot_is_never_held_up_for_long(pc: PC) -> None:
     """Five seconds in all, by the unit that is installed. Only the emulated PC's own drop-in gives more."""

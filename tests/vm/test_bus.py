@@ -270,6 +270,7 @@ def test_confirm_within_and_isolate(pc: PC) -> None:
     wait_for_return(pc)
 
 
+@pytest.mark.long
 def test_confirm_within_twice(pc: PC) -> None:
     """Out of a mode that was not confirmed: back to where its own way led, when the second time is over."""
     pc.write(INI, config() + "\n[mode second]\nvfio-devices = gpu\n")
@@ -277,6 +278,7 @@ def test_confirm_within_twice(pc: PC) -> None:
     wait_for_return(pc)
 
 
+@pytest.mark.long
 def test_confirm_within_less_than_the_switch_takes(pc: PC) -> None:
     """The clock that runs out on the way does not leave the machine where it should not stay."""
     pc.ok("""

@@ -90,6 +90,7 @@ def test_pci_stub(pc: PC) -> None:
     assert overrides(pc) == {}
 
 
+@pytest.mark.long
 @pytest.mark.machine("gpu")
 def test_ids_at_boot(pc: PC) -> None:
     """A host that loads vfio-pci early and gives it every such card, as guides have people do, still has

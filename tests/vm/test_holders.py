@@ -163,7 +163,7 @@ def test_stop_units(pc: PC) -> None:
     check_started(pc, "player", "screen")
 
 
-@pytest.mark.parametrize("there", ["host", "passthrough"])
+@pytest.mark.parametrize("there", [pytest.param("host", marks=pytest.mark.long), "passthrough"])
 def test_stop_units_and_killed(pc: PC, there: str) -> None:
     """apply is killed while it stops a unit: the next way back starts that again."""
     pc.write(INI, UNITS)

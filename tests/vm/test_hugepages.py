@@ -103,6 +103,7 @@ def test_more_than_there_is(pc: PC) -> None:
     assert (look(pc).gpu, pool(pc)) == (HOST.gpu, 0)
 
 
+@pytest.mark.long
 def test_memory_in_pieces(pc: PC) -> None:
     """What can be spared is not always what can be had: what was got is given back, or is enough."""
     holder = hold(pc, PIECES)

@@ -22,7 +22,7 @@ from pc import PC
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 BEHAVIOURS = Path(__file__).resolve().parent.parent / "sweep/bin/systemctl-behaviours"
 STOPPED = "test-stopped.service"  # in the mode passthrough
-SAMPLE = 2  # points of each way; --long: every one
+SAMPLE = 1  # point of each way; --long: every one
 Recorder = Callable[[str, object], None]
 AT_ONCE = 10  # pairs that the guest is sent, to the end of which it has to get in time
 
@@ -189,6 +189,7 @@ def test_any_call_fails(pc: PC, rng: random.Random, tmp_path: Path, request: pyt
     assert look(pc) == HOST
 
 
+@pytest.mark.long
 @pytest.mark.machine("gpu")
 def test_another_driver_is_faster(pc: PC, tmp_path: Path) -> None:
     """The kernel refuses the last bind: the audio function, which had gone, and the screen come back."""

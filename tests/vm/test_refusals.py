@@ -85,12 +85,14 @@ def test_not_found(pc: PC) -> None:
     check_refused(pc, "passthrough", "not-found", 5, "'gpu'", "nothing at 0000:09:00.0")
 
 
+@pytest.mark.long
 @pytest.mark.machine("gpu")
 def test_not_found_by_id(pc: PC) -> None:
     pc.write(INI, ini("id = 10de:2484"))
     check_refused(pc, "passthrough", "not-found", 5, "'gpu'", "10de:2484")
 
 
+@pytest.mark.long
 @pytest.mark.machine("gpu")
 def test_not_found_function(pc: PC) -> None:
     """A function that the configuration names and the card does not have."""

@@ -163,6 +163,7 @@ def verdict(pc: PC) -> str:
     return pc.ok("vfio-modectl status | grep 'display manager' || :")
 
 
+@pytest.mark.long
 @pytest.mark.machine("gpu")
 def test_the_display_manager_stays(pc: PC) -> None:
     """Ten seconds after the return, for which no switch waits, one that does not run any more is reported."""

@@ -67,7 +67,7 @@ def test_dry_run(pc: PC) -> None:
     assert look(pc) == HOST
 
 
-@pytest.mark.parametrize("mode", ["host", "passthrough"])
+@pytest.mark.parametrize("mode", [pytest.param("host", marks=pytest.mark.long), "passthrough"])
 def test_what_is_shown_is_what_is(pc: PC, mode: str) -> None:
     """status, list-devices and list-modes agree with sysfs, and any user may ask."""
     pc.ok(f"systemctl start vfio-mode@{mode}")

@@ -90,6 +90,7 @@ def test_an_id_alone_finds_the_card(pc: PC) -> None:
     check_round_trip(pc, FIRST)
 
 
+@pytest.mark.long
 @pytest.mark.cold("moved")
 def test_an_id_alone_follows_the_card(pc: PC) -> None:
     """In another slot as well; with its old address it is refused."""

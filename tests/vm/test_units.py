@@ -9,6 +9,9 @@ from pc import PC
 
 pytestmark = pytest.mark.machine("gpu")
 
+# What holds in one mode hardly fails in the other, and a scenario costs half a minute.
+MODES = [pytest.param("host", HOST, marks=pytest.mark.long), ("passthrough", PASSTHROUGH)]
+
 
 def go(pc: PC, mode: str) -> None:
     pc.ok(f"systemctl start vfio-mode@{mode}")
@@ -52,7 +55,7 @@ def test_stop_of_the_fallback_mode_changes_nothing(pc: PC) -> None:
     assert look(pc) == PASSTHROUGH
 
 
-@pytest.mark.parametrize("mode, there", [("host", HOST), ("passthrough", PASSTHROUGH)])
+@pytest.mark.parametrize("mode, there", MODES)
 def test_reload_mends_drift(pc: PC, mode: str, there: Look) -> None:
     """`reload` brings back what somebody took from the mode, and so does vfio-modectl switch."""
     go(pc, mode)
@@ -95,7 +98,7 @@ def test_restart_stays_in_the_mode(pc: PC) -> None:
     assert look(pc) == PASSTHROUGH
 
 
-@pytest.mark.parametrize("mode, there", [("host", HOST), ("passthrough", PASSTHROUGH)])
+@pytest.mark.parametrize("mode, there", MODES)
 def test_the_manager_may_be_reloaded(pc: PC, mode: str, there: Look) -> None:
     """daemon-reload, daemon-reexec and an upgrade of the unit files move nothing."""
     go(pc, mode)
@@ -178,7 +181,7 @@ def test_refused_missing_consent(pc: PC) -> None:
     assert healthy(pc)
 
 
-@pytest.mark.parametrize("mode, there", [("host", HOST), ("passthrough", PASSTHROUGH)])
+@pytest.mark.parametrize("mode, there", MODES)
 def test_refused_unknown_mode(pc: PC, mode: str, there: Look) -> None:
     """A mode that nobody configured: exit status 23, the machine's own mode stays on."""
     go(pc, mode)
@@ -248,9 +251,10 @@ def test_a_bound_guest_survives_a_refused_switch(pc: PC) -> None:
 # ---- A configuration that was broken while the GPU was away ----
 
 
-@pytest.mark.parametrize("leave", ["vfio-modectl switch host", "systemctl start vfio-mode@host",
-                                   "systemctl stop vfio-mode@passthrough",
-                                   "systemctl start vfio-mode-fallback.service"])
+@pytest.mark.parametrize("leave", [
+    pytest.param("vfio-modectl switch host", marks=pytest.mark.long), "systemctl start vfio-mode@host",
+    pytest.param("systemctl stop vfio-mode@passthrough", marks=pytest.mark.long),
+    "systemctl start vfio-mode-fallback.service"])
 def test_a_typo_does_not_lock_the_gpu_out(pc: PC, leave: str) -> None:
     """Every way back works; the next way in is refused with file and line: 3, and 23 of the unit."""
     go(pc, "passthrough")

@@ -145,79 +145,80 @@ static void test_owner(void **state) {
         free(conflicts);
 }
 
+/* A machine, and what is found for one function of it. */
+typedef struct Machine {
+        FakeHost *fake;
+        Root root;
+        Host host;
+        Conflicts found;
+} Machine;
+
+static Machine *machine_new(void) {
+        Machine *m = calloc(1, sizeof(*m));
+
+        m->fake = fake_host_new();
+        assert_int_equal(root_open(fake_host_path(m->fake), &m->root), 0);
+        return m;
+}
+
+static void machine_find(Machine *m, PciAddress taken) {
+        assert_int_equal(host_scan_all(&m->root, &m->host), 0);
+        conflicts_find(&m->root, &m->host, &taken, 1, &m->found);
+}
+
+static void machine_free(Machine *m) {
+        root_close(&m->root);
+        fake_host_freep(&m->fake);
+        free(m);
+}
+
 /* Wanted by its package, and masked by the administrator. */
 static void test_masked(void **state) {
-        FakeHost *fake = fake_host_new();
-        Conflicts *conflicts = calloc(1, sizeof(*conflicts));
-        Host *host = calloc(1, sizeof(*host));
-        PciAddress taken = { 0, 1, 0, 0 };
-        Root root;
+        Machine *m = machine_new();
 
-        fake_host_add_gpu(fake, NVIDIA, .driver = "nvidia", .group = 1);
-        fake_host_write(fake, "usr/lib/systemd/system/a.target.wants/supergfxd.service", "");
-        fake_host_write(fake, WANTS "x", "");
-        assert_int_equal(root_open(fake_host_path(fake), &root), 0);
-        assert_int_equal(symlinkat("/dev/null", root.fd, WANTS "supergfxd.service"), 0);
-        assert_int_equal(host_scan_all(&root, host), 0);
-        conflicts_find(&root, host, &taken, 1, conflicts);
-        assert_int_equal(conflicts->n_conflicts, 0);
-        root_close(&root);
-        fake_host_freep(&fake);
-        free(host);
-        free(conflicts);
+        fake_host_add_gpu(m->fake, NVIDIA, .driver = "nvidia", .group = 1);
+        fake_host_write(m->fake, "usr/lib/systemd/system/a.target.wants/supergfxd.service", "");
+        fake_host_write(m->fake, WANTS "x", "");
+        assert_int_equal(symlinkat("/dev/null", m->root.fd, WANTS "supergfxd.service"), 0);
+        machine_find(m, (PciAddress){ 0, 1, 0, 0 });
+        assert_int_equal(m->found.n_conflicts, 0);
+        machine_free(m);
 }
 
 /* However deep and many they are, the search ends. */
 static void test_many_hooks(void **state) {
-        FakeHost *fake = fake_host_new();
-        Conflicts *conflicts = calloc(1, sizeof(*conflicts));
-        Host *host = calloc(1, sizeof(*host));
-        PciAddress taken = { 0, 5, 0, 0 };
+        Machine *m = machine_new();
         char path[800] = "etc/libvirt/hooks";
-        Root root;
 
-        fake_host_add_nic(fake, NIC, 5);
+        fake_host_add_nic(m->fake, NIC, 5);
         for (unsigned i = 0; i < 90; i++) {
                 (void)strcat(path, "/deeper");
                 (void)snprintf(path + strlen(path), 32, "/hook");
-                fake_host_write(fake, path, NIC "\n");
+                fake_host_write(m->fake, path, NIC "\n");
                 path[strlen(path) - strlen("/hook")] = '\0';
         }
-        assert_int_equal(root_open(fake_host_path(fake), &root), 0);
-        assert_int_equal(host_scan_all(&root, host), 0);
-        conflicts_find(&root, host, &taken, 1, conflicts);
-        assert_int_equal(conflicts->n_conflicts, CONFLICTS_MAX);
-        root_close(&root);
-        fake_host_freep(&fake);
-        free(host);
-        free(conflicts);
+        machine_find(m, (PciAddress){ 0, 5, 0, 0 });
+        assert_int_equal(m->found.n_conflicts, CONFLICTS_MAX);
+        machine_free(m);
 }
 
 /* Nobody writes to the FIFO; guests that are alike share hooks; a link may lead back. */
 static void test_linked_hooks(void **state) {
-        FakeHost *fake = fake_host_new();
-        Conflicts *conflicts = calloc(1, sizeof(*conflicts));
-        Host *host = calloc(1, sizeof(*host));
-        PciAddress taken = { 0, 5, 0, 0 };
-        Root root;
+        Machine *m = machine_new();
 
-        fake_host_add_nic(fake, NIC, 5);
-        fake_host_write(fake, "etc/shared-hooks/start", NIC "\n");
-        fake_host_write(fake, "etc/libvirt/hooks/daemon", "");
-        assert_int_equal(root_open(fake_host_path(fake), &root), 0);
-        assert_int_equal(symlinkat("../../shared-hooks", root.fd, "etc/libvirt/hooks/shared"), 0);
-        assert_int_equal(symlinkat(".", root.fd, "etc/libvirt/hooks/again"), 0);
-        assert_int_equal(mkfifoat(root.fd, "etc/libvirt/hooks/fifo", 0600), 0);
-        assert_int_equal(host_scan_all(&root, host), 0);
+        fake_host_add_nic(m->fake, NIC, 5);
+        fake_host_write(m->fake, "etc/shared-hooks/start", NIC "\n");
+        fake_host_write(m->fake, "etc/libvirt/hooks/daemon", "");
+        assert_int_equal(symlinkat("../../shared-hooks", m->root.fd, "etc/libvirt/hooks/shared"),
+                         0);
+        assert_int_equal(symlinkat(".", m->root.fd, "etc/libvirt/hooks/again"), 0);
+        assert_int_equal(mkfifoat(m->root.fd, "etc/libvirt/hooks/fifo", 0600), 0);
         (void)alarm(20); /* where it is opened all the same */
-        conflicts_find(&root, host, &taken, 1, conflicts);
+        machine_find(m, (PciAddress){ 0, 5, 0, 0 });
         (void)alarm(0);
-        assert_int_equal(conflicts->n_conflicts, 1);
-        assert_non_null(strstr(conflicts->conflicts[0].text, "/shared/start names " NIC));
-        root_close(&root);
-        fake_host_freep(&fake);
-        free(host);
-        free(conflicts);
+        assert_int_equal(m->found.n_conflicts, 1);
+        assert_non_null(strstr(m->found.conflicts[0].text, "/shared/start names " NIC));
+        machine_free(m);
 }
 
 /* What does not break a switch is said by its plan. */

@@ -131,7 +131,6 @@ def test_stack_is_unloaded_and_loaded(pc: PC) -> None:
     assert (overrides(pc), active(pc)) == ({}, ["host"])
 
 
-@pytest.mark.long
 @pytest.mark.machine("gpu")
 def test_second_card_of_the_driver(pc: PC) -> None:
     """Refused, since the driver cannot be unloaded; unbound where the device consents to that, and still

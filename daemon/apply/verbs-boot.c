@@ -174,6 +174,10 @@ static void choose(Boot *boot) {
         write_record(boot);
 }
 
+static bool leaves_it_broken(RefusalKind kind) {
+        return kind == REFUSAL_HALF_WAY || kind == REFUSAL_WEDGED;
+}
+
 static void record_outcome(Boot *boot) {
         const RunResult *result = &boot->result;
         BootRecord *record = &boot->record;
@@ -186,8 +190,7 @@ static void record_outcome(Boot *boot) {
          * run that says nothing, since the first one may have gone there. */
         if (!is_second_run(boot) && relies_on_the_count(boot) &&
             strcmp(result->mode, boot->choice.mode) != 0 && result->kind != REFUSAL_FAILED &&
-            result->kind != REFUSAL_HALF_WAY && result->kind != REFUSAL_WEDGED &&
-            record->unconfirmed > 0)
+            !leaves_it_broken(result->kind) && record->unconfirmed > 0)
                 record->unconfirmed--;
         write_record(boot);
 }
@@ -249,8 +252,11 @@ static void go_to_mode(Boot *boot) {
                   refusal_name(result->kind), result->text, fallback_mode);
         (void)switch_at_boot(boot, fallback_mode, result->text, &fallback);
         (void)snprintf(result->mode, sizeof(result->mode), "%s", fallback_mode);
-        if (fallback.kind == REFUSAL_HALF_WAY || fallback.kind == REFUSAL_WEDGED)
+        if (leaves_it_broken(fallback.kind))
                 result->kind = fallback.kind;
+        else if (fallback.kind == REFUSAL_NONE && leaves_it_broken(result->kind))
+                /* A write that was late has come back meanwhile: the machine is whole. */
+                result->kind = REFUSAL_FAILED;
 }
 
 /* Every device stays with its host driver, and no mode's unit is active. */

@@ -35,7 +35,8 @@
 
 #define DISPLAY "0000:01:00.0"
 #define AUDIO "0000:01:00.1"
-#define PIDS 20000 /* that others may use before ours is made */
+#define PIDS 20000        /* that others may use before ours is made */
+#define RESERVED_PIDS 300 /* after pid_max the kernel goes on here: RESERVED_PIDS, kernel/pid.c */
 #define OVERRIDE "sys/bus/pci/devices/" DISPLAY "/driver_override"
 #define UNBIND "sys/bus/pci/drivers/nvidia/unbind"
 #define VFIO_UNBIND "sys/bus/pci/drivers/vfio-pci/unbind"
@@ -500,15 +501,32 @@ static void test_inspect(void **state) {
 
 /* --- at boot --- */
 
-/* A command line of the test's own, and the processes that are about to be. */
-static void make_proc(Machine *m) {
-        char name[64], target[64];
+static int read_pid_max(void) {
+        FILE *file = fopen("/proc/sys/kernel/pid_max", "re");
+        int pid_max;
 
+        assert_non_null(file);
+        assert_int_equal(fscanf(file, "%d", &pid_max), 1);
+        assert_int_equal(fclose(file), 0);
+        return pid_max;
+}
+
+/* A command line of the test's own. */
+static void make_proc(Machine *m) {
         assert_int_equal(unlinkat(m->root.fd, "proc", 0), 0);
         fake_host_write(m->fake, "proc/cmdline", "quiet\n");
         fake_host_write(m->fake, "proc/sys/kernel/random/boot_id",
                         "0b1c0b1c-0b1c-0b1c-0b1c-0b1c0b1c0b1c\n");
-        for (int pid = getpid() + 1; pid < getpid() + PIDS; pid++) {
+}
+
+/* The processes that are about to be. */
+static void add_next_processes(Machine *m) {
+        const int pid_max = read_pid_max();
+        char name[64], target[64];
+
+        for (int i = 1, pid = getpid() + 1; i < PIDS; i++, pid++) {
+                if (pid >= pid_max)
+                        pid = RESERVED_PIDS;
                 (void)snprintf(name, sizeof(name), "proc/%d", pid);
                 (void)snprintf(target, sizeof(target), "/proc/%d", pid);
                 assert_int_equal(symlinkat(target, m->root.fd, name), 0);
@@ -526,6 +544,7 @@ static void test_boot(void **state) {
         uint64_t start;
 
         make_proc(m);
+        add_next_processes(m);
         fake_host_write(m->fake, "var/lib/vfio-mode/.keep", "");
         make_fifo(m, UNBIND);
         start = now_ms();
@@ -541,6 +560,34 @@ static void test_boot(void **state) {
         writer = read_writer(m);
         release_fifo(m, UNBIND);
         wait_for_writer(&writer);
+        fake_host_remove(m->fake, "proc");
+        fake_host_write(m->fake, "proc/cmdline", "");
+        machine_free(m);
+}
+
+/* A write that came back meanwhile: the second try ends whole, and so that is no wedged boot. */
+static void test_boot_that_is_whole_again(void **state) {
+        Machine *m = machine_new("[general]\ndefault-mode = passthrough\nfallback-mode = host\n"
+                                 "[device gpu]\naddress = 0000:01:00.0\nconsent = boot-vga\n"
+                                 "[mode passthrough]\nvfio-devices = gpu\n");
+        BootRecord record;
+        RunResult result;
+
+        /* Where nobody finds the writer's process it counts as gone. */
+        make_proc(m);
+        fake_host_write(m->fake, "var/lib/vfio-mode/.keep", "");
+        make_fifo(m, UNBIND);
+        assert_int_equal(apply_boot(&m->root), REFUSAL_FAILED);
+        assert_int_equal(boot_result_read(&m->root, &result), 0);
+        assert_int_equal(result.kind, REFUSAL_FAILED);
+        assert_string_equal(result.mode, "host");
+        assert_non_null(strstr(result.text, "unbinding " DISPLAY));
+        assert_int_equal(boot_record_read(&m->root, BOOT_RECORD_PATH, &record), 0);
+        assert_string_equal(record.mode, "host");
+        assert_int_equal(record.unconfirmed, 1);
+        assert_false(fake_host_exists(m->fake, UNDO_PATH));
+        release_fifo(m, UNBIND);
+        assert_true(waitpid(-1, NULL, 0) > 0);
         fake_host_remove(m->fake, "proc");
         fake_host_write(m->fake, "proc/cmdline", "");
         machine_free(m);
@@ -637,6 +684,7 @@ int main(void) {
                 cmocka_unit_test(test_late_return_after_a_switch),
                 cmocka_unit_test(test_inspect),
                 cmocka_unit_test(test_boot),
+                cmocka_unit_test(test_boot_that_is_whole_again),
                 cmocka_unit_test(test_boot_has_an_end),
                 cmocka_unit_test(test_on_wedged),
         };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Verbs for what carries a mode to the next boot: the one-shot EFI variable, and what GRUB's
- * scripts ask when they write grub.cfg. The latter print for the scripts on stdout and for people
- * on stderr.
+ * scripts ask when they write grub.cfg. The latter print for the scripts on stdout, also a refusal
+ * that belongs into grub.cfg; and for people on stderr.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -120,17 +120,18 @@ RefusalKind apply_grub_environment(const Root *root) {
 
         r = boot_place_find_for_grub(root, &place);
         if (r < 0) {
-                (void)log_error_errno(r, "How this machine boots cannot be found out: %m");
+                (void)printf("How this machine boots cannot be found out: %s.\n", strerror(-r));
                 return REFUSAL_FAILED;
         }
         path = place.path[0] == '\0' ? NULL : path_for_grub(&place);
         if (!path) {
-                log_warning("%s", place.why_not.text);
+                (void)printf("%s\n", place.why_not.text);
                 return REFUSAL_NOT_SUPPORTED;
         }
         r = env_file_create(root, place.path);
         if (r < 0) {
-                (void)log_error_errno(r, "The boot environment /%s cannot be made: %m", place.path);
+                (void)printf("The boot environment /%s cannot be made: %s.\n", place.path,
+                             strerror(-r));
                 return REFUSAL_FAILED;
         }
         if (r > 0)
@@ -146,8 +147,13 @@ RefusalKind apply_grub_environment(const Root *root) {
 
 RefusalKind apply_grub_modes(const Root *root) {
         _cleanup_free_ Config *config = calloc(1, sizeof(*config));
+        const char *why_not = grub_why_no_entries();
         RefusalKind kind;
 
+        if (why_not) {
+                (void)printf("%s\n", why_not);
+                return REFUSAL_NOT_SUPPORTED;
+        }
         kind = config ? load_config(root, config) : REFUSAL_FAILED;
         if (kind != REFUSAL_NONE)
                 return kind;

@@ -81,9 +81,9 @@ RefusalKind apply_one_shot(const Root *root, const char *mode);
 RefusalKind apply_revert(const Root *root);
 
 /** `grub-environment`: makes the boot environment where there is none and prints for GRUB's scripts
- * where it is. */
+ * where it is, or why there is none. */
 RefusalKind apply_grub_environment(const Root *root);
 
 /** `grub-modes`: prints for GRUB's scripts the modes that menu entries are for, with their kernel
- * arguments. */
+ * arguments; with REFUSAL_NOT_SUPPORTED why there can be none. */
 RefusalKind apply_grub_modes(const Root *root);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The one table of boot loaders, and how each is recognised.
+ * The one table of boot loaders, how each is recognised, and what else differs between
+ * distributions.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -93,8 +95,8 @@ static int read_grub_config(const Root *root, const char *directory, GrubConfig 
         if (ret->has_scripts)
                 return 1;
         read_refusal(text, ret);
-        /* Of a grub.cfg without our script. Where that was run it has judged by GRUB_ENABLE_BLSCFG,
-         * before there was a grub.cfg (conf/grub/grub-distribution.sh), and its word counts. */
+        /* Of a grub.cfg without our script. Where that was run grub_why_no_entries() has judged,
+         * before there was a grub.cfg, and its word counts. */
         ret->is_bls = strstr(text, "blscfg") && exists(root, "boot/loader/entries");
         return 1;
 }
@@ -114,6 +116,35 @@ const char *grub_config_command(const Root *root, const GrubConfig *grub) {
                 return "update-grub";
         return strcmp(grub->directory, "boot/grub2") == 0 ? "grub2-mkconfig -o /boot/grub2/grub.cfg"
                                                           : "grub-mkconfig -o /boot/grub/grub.cfg";
+}
+
+/* --- while grub.cfg is written --- */
+
+static bool has_our_variable(const char *name) {
+        const char *value = getenv(name);
+
+        return value && (strstr(value, "$vfio_args") || strstr(value, "${vfio_args}"));
+}
+
+/* With GRUB_ENABLE_BLSCFG 10_linux makes no entries, and what is in a variable would not be split
+ * into words but parsed as a script. */
+const char *grub_why_no_entries(void) {
+        const char *value = getenv("GRUB_ENABLE_BLSCFG");
+
+        return value && strcmp(value, "true") == 0 ? "the boot menu's entries are files (Boot "
+                                                     "Loader Specification) and carry no mode"
+                                                   : NULL;
+}
+
+/* Debian and its kin source /etc/default/grub.d; elsewhere a line in /etc/default/grub has to. */
+const char *grub_why_not_carried(void) {
+        const char *reason = grub_why_no_entries();
+
+        if (!reason && !has_our_variable("GRUB_CMDLINE_LINUX") &&
+            !has_our_variable("GRUB_CMDLINE_LINUX_DEFAULT"))
+                reason = "$vfio_args is not on the kernel's command line: put the line "
+                         "'. /etc/default/grub.d/vfio-mode.cfg' at the end of /etc/default/grub";
+        return reason;
 }
 
 /* --- which one --- */

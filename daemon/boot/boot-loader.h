@@ -1,17 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which boot loader this machine has: GRUB's configuration, and the EFI variables that systemd-boot
- * and systemd-stub leave at each boot (systemd: docs/BOOT_LOADER_INTERFACE.md).
+ * and systemd-stub leave at each boot (systemd: docs/BOOT_LOADER_INTERFACE.md). All that differs
+ * between distributions is judged here, also for GRUB's scripts (conf/grub), which ask
+ * vfio-mode-apply.
  */
 #pragma once
 
-#include "boot-place.h"
+#include <stdbool.h>
 
+#include "host/root.h"
+
+#define BOOT_PATH_SIZE 256
+#define GRUB_REASON_SIZE 192
 #define GRUB_CFG_MAX (4 * 1024 * 1024)
 /** What our script begins its part of grub.cfg with. */
 #define GRUB_SCRIPT_MARK "### vfio-mode environment ###"
 /** What it leaves there instead where no mode can be chosen; the reason follows. */
 #define GRUB_SCRIPT_REFUSAL "# vfio-mode: no mode can be chosen for the next boot: "
+
+/** What loads the kernel. */
+typedef enum BootLoader {
+        BOOT_LOADER_UNKNOWN,
+        BOOT_LOADER_GRUB,
+        BOOT_LOADER_GRUB_BLS,     /**< Fedora: entries are files, grub.cfg is static */
+        BOOT_LOADER_PROXMOX_TOOL, /**< proxmox-boot-tool: several ESPs, none mounted */
+        BOOT_LOADER_SYSTEMD_BOOT,
+        BOOT_LOADER_UKI, /**< a unified kernel image without a boot loader */
+        _BOOT_LOADER_MAX,
+} BootLoader;
+
+/** A loader's name for people: "GRUB", "systemd-boot", ... */
+const char *boot_loader_name(BootLoader loader);
+
+/** How to boot into a mode with kernel arguments by hand, in one sentence. */
+const char *boot_loader_manual_route(BootLoader loader);
 
 typedef struct GrubConfig {
         char directory[BOOT_PATH_SIZE]; /**< that has a grub.cfg; "": none */
@@ -26,6 +49,16 @@ _must_check_ int grub_config_find(const Root *root, GrubConfig *ret);
 
 /** The command that makes grub.cfg anew on this machine. */
 const char *grub_config_command(const Root *root, const GrubConfig *grub);
+
+/**
+ * Why the grub.cfg that is being written has no menu entries that could be repeated for a mode:
+ * part of a sentence, without a full stop; NULL where it has. By what grub-mkconfig exports to the
+ * scripts that it runs.
+ */
+const char *grub_why_no_entries(void);
+
+/** Why no variable of GRUB's would come to the kernel with that grub.cfg; else as before. */
+const char *grub_why_not_carried(void);
 
 /** Finds the boot loader. */
 BootLoader boot_loader_find(const Root *root, const GrubConfig *grub);

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "block-device.h"
-#include "boot-loader.h"
+#include "boot-place.h"
 #include "host/mount-info.h"
 #include "model/env-block.h"
 
@@ -226,7 +226,8 @@ static void find_for_grub(const Root *root, const char *table, BootPlace *ret) {
                                   esp_reason, boot_loader_manual_route(ret->loader));
 }
 
-static int find_place(const Root *root, bool is_written_anew, BootPlace *ret) {
+/* @why_not: what else speaks against the grub.cfg that is being written; NULL: nothing */
+static int find_place(const Root *root, bool is_written_anew, const char *why_not, BootPlace *ret) {
         _cleanup_free_ char *table = NULL;
         GrubConfig grub;
         int r;
@@ -251,7 +252,9 @@ static int find_place(const Root *root, bool is_written_anew, BootPlace *ret) {
                                   strerror(-r));
                 return r;
         }
-        if (ret->loader == BOOT_LOADER_GRUB)
+        if (why_not)
+                (void)refusal_set(&ret->why_not, REFUSAL_NOT_SUPPORTED, "%s", why_not);
+        else if (ret->loader == BOOT_LOADER_GRUB)
                 find_for_grub(root, table, ret);
         else
                 (void)refusal_set(&ret->why_not, REFUSAL_NOT_SUPPORTED,
@@ -263,9 +266,9 @@ static int find_place(const Root *root, bool is_written_anew, BootPlace *ret) {
 }
 
 int boot_place_find(const Root *root, BootPlace *ret) {
-        return find_place(root, false, ret);
+        return find_place(root, false, NULL, ret);
 }
 
 int boot_place_find_for_grub(const Root *root, BootPlace *ret) {
-        return find_place(root, true, ret);
+        return find_place(root, true, grub_why_not_carried(), ret);
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How this machine boots, and where a boot environment can live that both GRUB and Linux can write:
- * beside GRUB's configuration, else on the ESP, else nowhere. What differs between distributions is
- * judged here, and, while a grub.cfg is written, in conf/grub/grub-distribution.sh: what that says
- * stands in the grub.cfg and is taken over. Reads only.
+ * beside GRUB's configuration, else on the ESP, else nowhere. Reads only.
  *
  * GRUB's drivers for ext4 and XFS do not replay the journal, and it writes by sector numbers that
  * it found by reading: so the file may not be copied on write, compressed, shared, inline or
@@ -12,24 +10,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
-#include "host/root.h"
+#include "boot-loader.h"
 #include "model/refusal.h"
-
-#define BOOT_PATH_SIZE 256
-#define GRUB_REASON_SIZE 192
-
-/** What loads the kernel. */
-typedef enum BootLoader {
-        BOOT_LOADER_UNKNOWN,
-        BOOT_LOADER_GRUB,
-        BOOT_LOADER_GRUB_BLS,     /**< Fedora: entries are files, grub.cfg is static */
-        BOOT_LOADER_PROXMOX_TOOL, /**< proxmox-boot-tool: several ESPs, none mounted */
-        BOOT_LOADER_SYSTEMD_BOOT,
-        BOOT_LOADER_UKI, /**< a unified kernel image without a boot loader */
-        _BOOT_LOADER_MAX,
-} BootLoader;
 
 typedef struct BootPlace {
         BootLoader loader;
@@ -47,12 +29,6 @@ typedef struct BootPlace {
                             with the reason and the manual route */
 } BootPlace;
 
-/** A loader's name for people: "GRUB", "systemd-boot", ... */
-const char *boot_loader_name(BootLoader loader);
-
-/** How to boot into a mode with kernel arguments by hand, in one sentence. */
-const char *boot_loader_manual_route(BootLoader loader);
-
 /**
  * Finds out how the machine boots and where the block is, or would be. An existing block that lies
  * where GRUB could not write it is refused like a place.
@@ -62,8 +38,9 @@ const char *boot_loader_manual_route(BootLoader loader);
 _must_check_ int boot_place_find(const Root *root, BootPlace *ret);
 
 /**
- * The same for whoever writes the next grub.cfg: that the entries of the present one are files does
- * not count, since grub-distribution.sh has judged those of the next.
+ * The same for whoever writes the next grub.cfg, inside grub-mkconfig: not the entries of the
+ * present one count, but what grub_why_not_carried() says of the next. The reason is that text
+ * then.
  */
 _must_check_ int boot_place_find_for_grub(const Root *root, BootPlace *ret);
 

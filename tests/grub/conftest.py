@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """GRUB's side, held against real GRUB code. Needs neither root nor network:
 
-    VFIO_MODE_BOOT_MODEL=build/tests/grub/boot-model python3 -m pytest tests/grub
+    VFIO_MODED=build/daemon/vfio-moded VFIO_MODE_BOOT_MODEL=build/tests/grub/boot-model \\
+        python3 -m pytest tests/grub
 """
 
 import os

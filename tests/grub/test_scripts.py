@@ -16,6 +16,15 @@ GRUB_DISTRIBUTOR=Debian
 GRUB_CMDLINE_LINUX_DEFAULT=quiet
 GRUB_CMDLINE_LINUX=console=tty0
 """
+INI = """
+[device gpu]
+address = 0000:01:00.0
+[mode passthrough]
+vfio-devices = gpu
+cmdline = nosmt=force
+[mode router]
+vfio-devices = gpu
+"""
 OLD, NEW = "6.1.0-1-amd64", "6.12.0-2-amd64"
 NAMES = ("host", "passthrough", "router")
 MENU = "vfio_mode.boot=menu.0.0"
@@ -126,15 +135,17 @@ def test_each_load_names_what_it_loads(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("program, reason", [
-    ("echo 'The disk is a RAID.' >&2; exit 25", "The disk is a RAID."),
-    ("exit 25", "failed without a word"),
-    ("kill -9 $$", "Killed"),
+    ("echo 'The disk is a RAID.'; exit 25", "The disk is a RAID."),
+    ("exit 25", "grub-environment failed"),
+    ("kill -9 $$", "grub-environment failed"),
+    ("echo 'No memory.' >&2; exit 21", "grub-environment failed"),
     ("true", "said nothing that GRUB can be told"),
     ("echo prefix", "said nothing that GRUB can be told"),
     ("echo 'prefix a$(reboot)'", "said nothing that GRUB can be told"),
     ("echo 'esp 1;2 EFI/x'", "said nothing that GRUB can be told"),
     ("echo 'esp 1 EFI/\"'", "said nothing that GRUB can be told"),
-    ("printf 'two\\nlines }\\n' >&2; exit 25", "two\n# vfio-mode: lines }"),
+    ("printf 'two\\nlines }\\n'; exit 25", "two\n# vfio-mode: lines }"),
+    ("printf 'prefix a\\nprefix b\\n'", "said nothing that GRUB can be told"),
 ])
 def test_a_refusal_is_a_comment_and_a_message(machine: Machine, program: str, reason: str) -> None:
     result = machine.says(program).run("09_vfio-mode")
@@ -144,20 +155,25 @@ def test_a_refusal_is_a_comment_and_a_message(machine: Machine, program: str, re
     assert COMMENT not in result.stdout
 
 
-def test_messages_of_a_program_that_succeeds_stay_outside(machine: Machine) -> None:
-    result = machine.says("echo A file was made. >&2; echo prefix a/b.env").run("09_vfio-mode")
+@pytest.mark.parametrize("end", ["echo prefix a/b.env", "exit 21"])
+def test_messages_of_the_program_stay_outside(machine: Machine, end: str) -> None:
+    result = machine.says(f"echo A file was made. >&2; {end}").run("09_vfio-mode")
     assert "A file was made." in result.stderr and "A file was made." not in result.stdout
-    assert COMMENT in result.stdout
+    assert (COMMENT in result.stdout) == end.startswith("echo")
 
 
 def test_without_the_variable_on_the_command_line(machine: Machine) -> None:
+    machine.asks()
     result = machine.run("09_vfio-mode", GRUB_CMDLINE_LINUX_DEFAULT="quiet")
     assert result.returncode == 0 and COMMENT not in result.stdout
-    assert f". {machine.path('etc')}/default/grub.d/vfio-mode.cfg" in result.stderr
+    assert ". /etc/default/grub.d/vfio-mode.cfg" in result.stderr
+    result = machine.run("09_vfio-mode")
+    assert result.returncode == 0 and COMMENT in result.stdout
 
 
 def test_entries_in_files_do_not_carry_a_mode(machine: Machine) -> None:
-    machine.program("etc/grub.d/10_linux", "echo blscfg\n")
+    ran = machine.path("ran")
+    machine.asks().program("etc/grub.d/10_linux", f"touch {ran}; echo blscfg\n")
     for script in SCRIPTS:
         result = machine.run(script, GRUB_ENABLE_BLSCFG="true")
         assert result.returncode == 0 and COMMENT not in result.stdout
@@ -166,11 +182,12 @@ def test_entries_in_files_do_not_carry_a_mode(machine: Machine) -> None:
         if script == "09_vfio-mode":  # which the programs go by; see tests/bus/test_boot_loaders.py
             assert "chosen for the next boot: the boot menu's entries are files (Boot Loader Specification) " \
                 "and carry no mode\n" in result.stdout
+    assert not ran.exists(), "10_linux may write the entries' files"
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_left_behind_by_a_removed_package(machine: Machine, script: str) -> None:
-    for name in ("grub-distribution.sh", "vfio-mode-apply"):
+    for name in ("grub-functions.sh", "vfio-mode-apply"):
         machine.path(f"usr/libexec/vfio-mode/{name}").unlink()
         result = machine.run(script)
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -261,6 +278,21 @@ def test_a_password_is_asked_for_as_10_linux_says(quick: Machine, recorded: str)
     assert result.stdout.count(", router mode' --unrestricted") == 3
 
 
+def test_tools_of_another_name(quick: Machine) -> None:
+    library = quick.path("usr/share/grub/grub-mkconfig_lib")
+    library.write_text("grub_mkrelpath=" + str(quick.path("usr/bin/grub2-mkrelpath")))
+    quick.program("usr/bin/grub2-script-check", f"cat > {quick.path('checked')}; exit 1\n")
+    result = quick.run("11_vfio-mode")
+    assert result.returncode == 0 and "none that GRUB understands" in result.stderr
+    assert len(ours(quick.path("checked").read_text())) == 9
+
+
+def test_a_library_that_is_missing_is_no_failure(quick: Machine) -> None:
+    quick.path("usr/share/grub/grub-mkconfig_lib").unlink()
+    result = quick.run("11_vfio-mode")
+    assert (result.returncode, result.stderr) == (0, "") and len(ours(result.stdout)) == 9
+
+
 @pytest.mark.parametrize("script, reason", [
     (None, "is not there or switched off"),
     ("#!/bin/sh\nexit 1\n", "failed"),
@@ -342,8 +374,9 @@ def test_where_default_grub_d_is_not_read(quick: Machine, tmp_path: Path) -> Non
     (tmp_path / "usr/sbin/grub-mkconfig").write_text(upstream)
     default = quick.path("etc/default/grub")
     default.write_text(DEFAULT)
-    config = mkconfig(quick.says(), tmp_path)
-    line = f". {quick.path('etc')}/default/grub.d/vfio-mode.cfg"
+    quick.asks().path("etc/vfio-mode.ini").write_text(INI)
+    config = mkconfig(quick, tmp_path)
+    line = ". /etc/default/grub.d/vfio-mode.cfg"
     assert COMMENT not in config and "$vfio_args\n" not in config
     header = (CONF.parents[1] / "daemon/boot/boot-loader.h").read_text()
     for name in ("GRUB_SCRIPT_REFUSAL", "GRUB_SCRIPT_MARK"):
@@ -352,7 +385,7 @@ def test_where_default_grub_d_is_not_read(quick: Machine, tmp_path: Path) -> Non
     assert f"$vfio_args is not on the kernel's command line: put the line '{line}' at the end of" in config
     assert len(menu(config)) == 12, "the menu's entries need no variable"
 
-    default.write_text(f"{DEFAULT}{line}\n")
+    default.write_text(DEFAULT + line.replace("/etc", str(quick.path("etc"))) + "\n")
     config = mkconfig(quick, tmp_path)
     assert COMMENT in config and len(menu(config)) == 12
     assert all(entry.endswith(" $vfio_args") for name, (_, entry) in menu(config).items()
@@ -361,7 +394,7 @@ def test_where_default_grub_d_is_not_read(quick: Machine, tmp_path: Path) -> Non
 
 def test_a_machine_that_refuses_everything_has_its_menu(quick: Machine) -> None:
     (quick.path("etc/default") / "grub").write_text(DEFAULT)
-    quick.says("echo No place. >&2; exit 25", "exit 23")
+    quick.says("echo No place.; exit 25", "exit 23")
     config = mkconfig(quick)
     assert COMMENT not in config and len(ours(config)) == 3 and len(menu(config)) == 6
     quick.path("usr/libexec/vfio-mode/vfio-mode-apply").unlink()

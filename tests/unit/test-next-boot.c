@@ -428,6 +428,7 @@ static void test_restored_block(void **state) {
 static RefusalKind drop_stale(BootMachine *m, bool *ret_dropped) {
         BootPlace place;
 
+        assert_int_equal(setenv("GRUB_CMDLINE_LINUX", "$vfio_args", true), 0);
         assert_int_equal(boot_place_find_for_grub(&m->root, &place), 0);
         return next_boot_drop_stale(&m->root, &place, ret_dropped, &m->refusal);
 }

@@ -3,6 +3,7 @@
 #undef NDEBUG
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -31,6 +32,7 @@ static int set_up(void **state) {
         fake_host_add_gpu(machine->fake, GPU, .group = 1, .driver = "nvidia", .boot_vga = true);
         boot_machine_config(machine, CONFIG);
         fake_host_write(machine->fake, "etc/vfio-mode.ini", CONFIG);
+        assert_int_equal(setenv("GRUB_CMDLINE_LINUX_DEFAULT", "quiet $vfio_args", true), 0);
         return 0;
 }
 
@@ -102,7 +104,7 @@ static void test_grub_environment_on_the_esp(void **state) {
         assert_int_equal(env_file_read(&machine->root, ESP_BLOCK, &after), 0);
 }
 
-/* The next grub.cfg has entries of its own: that was judged before this is asked. */
+/* Entry files are switched off in the next grub.cfg. */
 static void test_grub_environment_after_entry_files(void **state) {
         const NextBootOptions options = { 0 };
         BootMachine *machine = *state;
@@ -128,8 +130,57 @@ static void test_grub_environment_nowhere(void **state) {
         boot_machine_mounts(machine, "21 1 0:31 / / rw - btrfs /dev/sda2 rw\n");
         assert_int_equal(run(apply_grub_environment, machine, output, sizeof(output)),
                          REFUSAL_NOT_SUPPORTED);
-        assert_string_equal(output, "");
+        assert_non_null(strstr(output, "/boot/grub is on btrfs"));
         assert_int_equal(refusal_exit_code(REFUSAL_NOT_SUPPORTED), EXIT_CODE_NOT_VIABLE);
+}
+
+static void test_grub_environment_fails(void **state) {
+        BootMachine *machine = *state;
+        char output[256];
+
+        fake_host_write(machine->fake, "boot/grub/vfio-mode", "");
+        assert_int_equal(run(apply_grub_environment, machine, output, sizeof(output)),
+                         REFUSAL_FAILED);
+        assert_string_equal(output,
+                            "The boot environment /" BLOCK " cannot be made: Not a directory.\n");
+}
+
+/* What grub-mkconfig exports, and what is missing in it; NULL: nothing. */
+static const struct {
+        const char *enable_blscfg, *cmdline, *cmdline_default, *missing;
+} settings[] = {
+        { NULL, NULL, NULL, "put the line '. /etc/default/grub.d/vfio-mode.cfg'" },
+        { "false", "", "quiet", "put the line '. /etc/default/grub.d/vfio-mode.cfg'" },
+        { NULL, NULL, "${vfio_args}", NULL },
+        { "false", "$vfio_args quiet", NULL, NULL },
+        { "true", NULL, "$vfio_args", "Boot Loader Specification" },
+};
+
+static void set_or_unset(const char *name, const char *value) {
+        assert_int_equal(value ? setenv(name, value, true) : unsetenv(name), 0);
+}
+
+static void test_grub_settings(void **state) {
+        BootMachine *machine = *state;
+        char output[256];
+
+        for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+                const char *missing = settings[i].missing;
+
+                set_or_unset("GRUB_ENABLE_BLSCFG", settings[i].enable_blscfg);
+                set_or_unset("GRUB_CMDLINE_LINUX", settings[i].cmdline);
+                set_or_unset("GRUB_CMDLINE_LINUX_DEFAULT", settings[i].cmdline_default);
+                if (fake_host_exists(machine->fake, BLOCK))
+                        fake_host_remove(machine->fake, BLOCK);
+                assert_int_equal(run(apply_grub_environment, machine, output, sizeof(output)),
+                                 missing ? REFUSAL_NOT_SUPPORTED : REFUSAL_NONE);
+                assert_non_null(strstr(output, missing ? missing : "prefix "));
+                assert_int_equal(fake_host_exists(machine->fake, BLOCK), !missing);
+        }
+        assert_int_equal(run(apply_grub_modes, machine, output, sizeof(output)),
+                         REFUSAL_NOT_SUPPORTED);
+        assert_non_null(strstr(output, "Boot Loader Specification"));
+        set_or_unset("GRUB_ENABLE_BLSCFG", NULL);
 }
 
 static void test_grub_modes(void **state) {
@@ -341,6 +392,8 @@ int main(void) {
                 ON_MACHINE("grub-environment for a grub.cfg after entry files",
                            test_grub_environment_after_entry_files),
                 ON_MACHINE("grub-environment without a place", test_grub_environment_nowhere),
+                ON_MACHINE("grub-environment that fails", test_grub_environment_fails),
+                ON_MACHINE("what the next grub.cfg cannot carry", test_grub_settings),
                 ON_MACHINE("grub-modes", test_grub_modes),
                 ON_MACHINE("one-shot", test_one_shot),
                 ON_MACHINE("inspect", test_inspect),

@@ -29,7 +29,8 @@ PUT_IT = f"dd if=/run/block of={PLACE} conv=notrunc,fsync status=none"
 REBOOT = "systemctl stop vfio-moded.service 2>&1; umount /boot && mount /dev/vdb /boot"
 
 STEPS = [  # a script, and what the next boot may be from its first write to its last
-    ("/usr/libexec/vfio-mode/vfio-mode-apply grub-environment", "missing:", "idle:", "damaged:fallback"),
+    ("GRUB_CMDLINE_LINUX='$vfio_args' /usr/libexec/vfio-mode/vfio-mode-apply grub-environment",
+     "missing:", "idle:", "damaged:fallback"),
     (REBOOT, "missing:", "idle:"),
     ("vfio-modectl set-default passthrough", "idle:", "trial:passthrough", "damaged:fallback"),
     (PUT_IT, "trial:passthrough", "expired:fallback", "damaged:fallback"),

@@ -78,7 +78,7 @@ static bool value_of(Text argument, const char *name, Text *ret) {
         return true;
 }
 
-/* `recovery` is Ubuntu's (friendly-recovery), and all that an entry of GRUB 2.06 says there. */
+/* `recovery` is friendly-recovery's, and all that an entry of GRUB 2.06 says there. */
 static bool asks_for_rescue(Text argument) {
         static const char *const words[] = { "single",    "s",        "S",  "1",        "rescue",
                                              "emergency", "recovery", "-b", "rd.break", NULL };

@@ -13,12 +13,16 @@ import sys
 
 LICENCE = "SPDX-License-Identifier: GPL-2.0-or-later"
 SOURCE = {".c", ".h", ".py", ".sh", ".ini", ".in", ".rules", ".service", ".1", ".5", ".8", ".build",
-          ".preset", ".conf"}
+          ".preset", ".conf", ".cfg"}
 NAMED = {"meson_options.txt", ".clang-format", ".clang-tidy", ".editorconfig"}
 SCRIPT_DIRS = {"tests", ".ci"}  # where files without a suffix are scripts
 NO_LICENCE = {"corpus", "fixtures", "guest"}  # data in somebody else's format
 C_LINES = {"daemon": 500, "tests": 800}  # tables of examples may be longer
 FUNCTION_LINES = 60
+# What tells one distribution's way to boot from another's is judged in one place.
+ONE_PLACE = {pathlib.Path("daemon/boot/boot-loader.c"), pathlib.Path("daemon/boot/boot-loader.h")}
+DISTRIBUTION = re.compile(
+    r"blscfg|grubby|grub2|proxmox-boot|\b(fedora|ubuntu|(open)?suse|arch linux|rhel)\b", re.I)
 LEFT_TO_DO = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
 
 
@@ -32,6 +36,12 @@ def sources(root):
             top = path.relative_to(root).parts[0]
             if path.suffix in SOURCE or name in NAMED or (not path.suffix and top in SCRIPT_DIRS):
                 yield path
+
+
+def judges_boot(name):
+    """Programs and GRUB's scripts; man pages may say what each distribution does."""
+    return name not in ONE_PLACE and (name.parts[0] == "daemon" or name.parts[:2] == ("conf", "grub")) \
+        and name.suffix not in (".1", ".5", ".7", ".8")
 
 
 def functions(lines):
@@ -56,6 +66,8 @@ def check(path, name):
             yield f"{name}:{number}: something left to do"
         if line != line.rstrip():
             yield f"{name}:{number}: blanks at the end of the line"
+        if judges_boot(name) and DISTRIBUTION.search(line):
+            yield f"{name}:{number}: a distribution's way to boot, outside daemon/boot/boot-loader.c"
     if path.suffix not in (".c", ".h"):
         return
     limit = C_LINES[name.parts[0]]

@@ -12,6 +12,8 @@
     @pytest.mark.nextboot("grub")               as machine(), for chains of reboots: tests of one file may
     def test_chain(pc):                         run on several workers, a minute each is no time to wait
 
+    @pytest.mark.drawn("chains")                one of several that would all take minutes: see FEW
+
 cold() also takes grub={variable: value} for GRUB's environment, and wait="up" (the default), "agent"
 (the first moment) or "nothing". Machines are in machines.py. Run with
 
@@ -36,6 +38,9 @@ from qemu import PCError  # noqa: E402
 
 _MARKERS = ("machine", "nextboot", "cold")
 
+# How many of a group's tests a run draws; which, goes by --seed. With --long all of them.
+FEW = {"chains": 3, "writes": 1, "boots": 2}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("emulated PC")
@@ -50,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "cold(name, extra='', files={}, grub={}, wait='up'): boot this machine first")
     config.addinivalue_line("markers", "long: only with --long")
+    config.addinivalue_line("markers", "drawn(group): one of a group of which some are drawn, all with --long")
     if config.option.seed is None:
         config.option.seed = int(os.environ.get("VFIO_MODE_SEED") or time.time_ns() % 1_000_000)
     if not hasattr(config, "workerinput"):
@@ -69,8 +75,8 @@ def _wanted(item: pytest.Item) -> pytest.Mark | None:
     return next((mark for name in _MARKERS if (mark := item.get_closest_marker(name))), None)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]):
     for item in items:
         mark = _wanted(item)
         if mark and mark.name == "machine":
@@ -82,6 +88,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="only with --long"))
     # Stable: machines in a row, so that each is started once; boots after them.
     items.sort(key=_order)
+    yield  # xdist reads the groups; -k takes tests out
+    if not config.option.long:
+        _draw(config.option.seed, items)
+
+
+def _draw(seed: int, items: list[pytest.Item]) -> None:
+    for group, few in FEW.items():
+        members = sorted((item for item in items if (mark := item.get_closest_marker("drawn"))
+                          and mark.args == (group,)), key=lambda item: item.nodeid)
+        drawn = random.Random(f"{seed}:{group}").sample(members, min(few, len(members)))
+        for item in members:
+            if item not in drawn:
+                item.add_marker(pytest.mark.skip(
+                    reason=f"{len(drawn)} of {len(members)} {group} drawn; all with --long"))
 
 
 def _order(item: pytest.Item) -> tuple[bool, str]:

@@ -70,6 +70,7 @@ def check_host_instead(pc: PC, name: str, *words: str) -> None:
 # ---- To passthrough ----
 
 
+@pytest.mark.drawn("boots")
 @pytest.mark.cold("nic", extra="vfio_mode=host vfio_mode=passthrough")
 def test_passthrough(pc: PC) -> None:
     """The host's GPU driver never binds, and nothing is degraded. The last vfio_mode= counts.
@@ -100,6 +101,7 @@ def test_passthrough(pc: PC) -> None:
     check_host(pc)
 
 
+@pytest.mark.drawn("boots")
 @pytest.mark.cold("gpu-initramfs", files={INI: f"{TO_PASSTHROUGH}hugepages-2M = 128\n"})
 def test_moved_off_the_driver_of_the_initramfs(pc: PC) -> None:
     """What the initramfs bound is moved off, and the journal says so. By default-mode alone.
@@ -125,6 +127,7 @@ def test_moved_off_the_driver_of_the_initramfs(pc: PC) -> None:
 # ---- To the fallback mode ----
 
 
+@pytest.mark.drawn("boots")
 @pytest.mark.cold("gpu", extra="single", grub={"timeout": "30"}, wait="nothing",
                   files={INI: TO_PASSTHROUGH, "/etc/new/dir/file": "injected\n"})
 def test_single_is_host_mode(pc: PC) -> None:
@@ -145,6 +148,7 @@ def test_single_is_host_mode(pc: PC) -> None:
     assert pc.ok("stat -c '%U %a' /etc/new/dir /etc/new/dir/file") == "root 755\nroot 644"
 
 
+@pytest.mark.drawn("boots")
 @pytest.mark.cold("gpu", extra="vfio_mode=passthrough", files={INI: ini(consent="")})
 def test_refused_mode(pc: PC) -> None:
     """A mode that is refused at boot is no reason not to have a screen."""
@@ -155,6 +159,7 @@ def test_refused_mode(pc: PC) -> None:
     assert drivers(pc, GPU, AUDIO) == ["vfio-pci", "vfio-pci"]
 
 
+@pytest.mark.drawn("boots")
 @pytest.mark.cold("gpu", extra="vfio_mode=passthrough", files={INI: ini() + "vfio-devcies = gpu\n"})
 def test_wrong_configuration_then_none(pc: PC) -> None:
     """A configuration with an error: every device on its host driver, the boot succeeds, no mode is

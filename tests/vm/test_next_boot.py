@@ -20,6 +20,7 @@ from pc import PC
 from qemu import PCError
 
 
+@pytest.mark.drawn("chains")
 @pytest.mark.nextboot("grub")
 def test_one_boot_by_the_bus_and_by_the_menu(pc: PC, rng: random.Random) -> None:
     """SetNextBoot, reboot: the mode with its arguments from the start. Reboot again: the host.
@@ -104,6 +105,7 @@ def pick(pc: PC, title: str) -> Boot:
     return there
 
 
+@pytest.mark.drawn("chains")
 @pytest.mark.nextboot("grub")
 def test_default_by_trial(pc: PC, rng: random.Random) -> None:
     """With default-mode = passthrough; test_next_boot_layouts.py does the same with host."""
@@ -163,6 +165,7 @@ sync
 """
 
 
+@pytest.mark.drawn("chains")
 @pytest.mark.nextboot("grub")
 def test_hibernated(pc: PC) -> None:
     """GRUB takes the trial for a kernel that goes on with the one before, which proves nothing about it."""
@@ -196,6 +199,7 @@ def panic(pc: PC) -> Boot:
         return boot(pc)
 
 
+@pytest.mark.drawn("chains")
 @pytest.mark.nextboot("grub")
 def test_passthrough_by_the_configuration(pc: PC) -> None:
     """SetNextBoot, reboot: that mode, this one with its arguments. Reboot again: passthrough, by default-mode

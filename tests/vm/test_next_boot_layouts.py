@@ -10,6 +10,7 @@ from nextboot import (INI, ON_ESP, boot, check_confirmed, check_trial, check_unc
 from machines import ini
 from pc import PC
 
+@pytest.mark.drawn("chains")
 @pytest.mark.nextboot("lvm")
 def test_logical_volume_and_esp(pc: PC, rng: random.Random) -> None:
     """Proxmox VE's layout: trial, confirm and next host work from the block on the ESP.
@@ -53,6 +54,7 @@ sync
 """
 
 
+@pytest.mark.drawn("chains")
 @pytest.mark.nextboot("grub")
 def test_systemd_boot(pc: PC) -> None:
     """A mode without kernel arguments goes by the EFI variable, for one boot; one with is refused.

@@ -123,6 +123,7 @@ def reset_into_panics(pc: PC, number: int) -> None:
     pc.wait_agent()
 
 
+@pytest.mark.drawn("chains")
 @pytest.mark.nextboot("grub")
 def test_panic(pc: PC) -> None:
     """A kernel that panics in the mode comes back to the host mode by itself: after one boot of a trial,

@@ -68,6 +68,7 @@ def record(pc: PC, recording: Recording) -> Iterator[int]:
         yield recording.position()
 
 
+@pytest.mark.drawn("writes")
 @pytest.mark.nextboot("grub")
 def test_cut_after_each_write(pc: PC, tmp_path: Path) -> None:
     """Creation, arming, confirming, skipping, cancelling: before or after, and never a third thing."""
@@ -126,6 +127,7 @@ def check_grubs_writes(pc: PC, kind: str, directory: Path, prefix: str, disk: Pa
     assert found[0][1] == found[1][2], f"not first the one, then the other: {said}"
 
 
+@pytest.mark.drawn("writes")
 @pytest.mark.parametrize("prefix", [
     pytest.param("(hd1,gpt2)/boot/grub", marks=pytest.mark.nextboot("grub"), id="ext4"),
     # Where the block is the script knows by itself.

@@ -286,7 +286,7 @@ def expected_by(call: ast.Call) -> set[str]:
 
 
 def expected_refusals() -> set[str]:
-    """Those that a test expects which every run collects."""
+    """Those that a test expects which every run has, or may draw."""
     return {
         name
         for file in HERE.glob("test_*.py")

@@ -9,17 +9,19 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "hugepages.h"
 #include "run-writer.h"
 
 #define NOTHING "-"
 
 static const char *const names[_RUN_WRITE_MAX] = {
-        [RUN_WRITE_NONE] = "none",       [RUN_WRITE_OVERRIDE] = "override",
-        [RUN_WRITE_UNBIND] = "unbind",   [RUN_WRITE_BIND] = "bind",
-        [RUN_WRITE_PROBE] = "probe",     [RUN_WRITE_LOAD] = "load",
-        [RUN_WRITE_POWER] = "power",     [RUN_WRITE_D3COLD] = "d3cold",
-        [RUN_WRITE_UNLOAD] = "unload",   [RUN_WRITE_REMOVE_ID] = "remove-id",
-        [RUN_WRITE_RELEASE] = "release", [RUN_WRITE_RETURN] = "return",
+        [RUN_WRITE_NONE] = "none",           [RUN_WRITE_OVERRIDE] = "override",
+        [RUN_WRITE_UNBIND] = "unbind",       [RUN_WRITE_BIND] = "bind",
+        [RUN_WRITE_PROBE] = "probe",         [RUN_WRITE_LOAD] = "load",
+        [RUN_WRITE_POWER] = "power",         [RUN_WRITE_D3COLD] = "d3cold",
+        [RUN_WRITE_UNLOAD] = "unload",       [RUN_WRITE_REMOVE_ID] = "remove-id",
+        [RUN_WRITE_RELEASE] = "release",     [RUN_WRITE_RETURN] = "return",
+        [RUN_WRITE_HUGEPAGES] = "hugepages",
 };
 
 RunWrite run_write(RunWriteKind kind, PciAddress address, const char *driver) {
@@ -36,6 +38,11 @@ const char *run_write_name(RunWriteKind kind) {
 bool run_write_has_address(const RunWrite *write) {
         return write->kind != RUN_WRITE_NONE &&
                pci_address_compare(write->address, (PciAddress){ 0 }) != 0;
+}
+
+bool run_write_equal(const RunWrite *a, const RunWrite *b) {
+        return a->kind == b->kind && pci_address_compare(a->address, b->address) == 0 &&
+               strcmp(a->driver, b->driver) == 0;
 }
 
 /* --- reading --- */
@@ -57,8 +64,8 @@ static int parse_writer(const char *value, RunWriter *writer) {
             parse_decimal(pid_text, INT_MAX, &pid) < 0 || pid == 0 ||
             parse_decimal(start_text, UINT64_MAX, &start) < 0)
                 return -EBADMSG;
-        writer->pid = (int)pid;
-        writer->start = start;
+        /* One that was left to itself is followed by another, which is not stuck. */
+        *writer = (RunWriter){ .pid = (int)pid, .start = start };
         return 1;
 }
 
@@ -72,6 +79,7 @@ static RunWriteKind kind_by_name(const char *name) {
 static int parse_write(const char *value, RunWriter *writer) {
         char kind[16], address[PCI_ADDRESS_SIZE];
         RunWrite write = { 0 };
+        HugepageSize pool;
         size_t length;
 
         if (next_word(&value, kind, sizeof(kind)) < 0 ||
@@ -84,7 +92,8 @@ static int parse_write(const char *value, RunWriter *writer) {
                 write.driver[0] = '\0';
         else if (!config_driver_is_valid(write.driver))
                 return -EBADMSG;
-        if (write.kind == RUN_WRITE_NONE)
+        if (write.kind == RUN_WRITE_NONE ||
+            (write.kind == RUN_WRITE_HUGEPAGES && !hugepage_by_name(write.driver, &pool)))
                 return -EBADMSG;
         writer->write = write;
         return 1;
@@ -156,11 +165,9 @@ const char *run_write_say(const RunWrite *write, char buffer[static RUN_WRITE_TE
                                run_write_has_address(write) ? address : "");
                 break;
         case RUN_WRITE_POWER:
-                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "setting power/control of %s to '%s'",
-                               address, driver);
-                break;
         case RUN_WRITE_D3COLD:
-                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "setting d3cold_allowed of %s to '%s'",
+                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "setting %s of %s to '%s'",
+                               write->kind == RUN_WRITE_POWER ? "power/control" : "d3cold_allowed",
                                address, driver);
                 break;
         case RUN_WRITE_UNLOAD:
@@ -178,6 +185,10 @@ const char *run_write_say(const RunWrite *write, char buffer[static RUN_WRITE_TE
         case RUN_WRITE_RETURN:
                 (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "giving %s back to the firmware's %s",
                                address, driver);
+                break;
+        case RUN_WRITE_HUGEPAGES:
+                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE,
+                               "changing how many hugepages of %s there are", driver);
                 break;
         case RUN_WRITE_NONE:
         case _RUN_WRITE_MAX:

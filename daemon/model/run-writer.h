@@ -29,12 +29,13 @@ typedef enum RunWriteKind {
         RUN_WRITE_REMOVE_ID, /**< `driver` forgets the function's id */
         RUN_WRITE_RELEASE,   /**< the firmware's framebuffer, the platform device `driver` */
         RUN_WRITE_RETURN,    /**< the same, given back */
+        RUN_WRITE_HUGEPAGES, /**< the pool of the size `driver`: 1G, 2M; no device waits for it */
         _RUN_WRITE_MAX,
 } RunWriteKind;
 
 typedef struct RunWrite {
         RunWriteKind kind;
-        PciAddress address;              /**< 0000:00:00.0: of none, a module's */
+        PciAddress address;              /**< 0000:00:00.0: of none, a module's or a pool's */
         char driver[CONFIG_DRIVER_SIZE]; /**< "": none */
 } RunWrite;
 
@@ -65,11 +66,14 @@ _must_check_ int run_writer_format_write(const RunWrite *write, char *buffer, si
 _must_check_ int run_writer_format_wedged(const RunWriter *writer, char *buffer, size_t size);
 
 /** A write's name in JSON and in the log: override, unbind, bind, probe, load, unload, power,
- * d3cold, remove-id, release, return; "none". */
+ * d3cold, remove-id, release, return, hugepages; "none". */
 const char *run_write_name(RunWriteKind kind);
 
-/** Whether the write is to one function, and not a module's that may serve many. */
+/** Whether the write is to one function, and not a module's that may serve many, or a pool's. */
 bool run_write_has_address(const RunWrite *write);
+
+/** Whether both are described by the same line. */
+bool run_write_equal(const RunWrite *a, const RunWrite *b);
 
 /** Says in words what is being done, such as "unbinding 0000:01:00.0 from nvidia". Returns
  * @buffer. */

@@ -35,6 +35,7 @@ static void add_mode(const Machine *machine, json_object *answer) {
 /* The write that is stuck in the kernel; null where none is. */
 static json_object *wedged_to_json(const Machine *machine) {
         const RunWriter *writer = &machine->undo.writer;
+        const bool is_in_a_pool = writer->write.kind == RUN_WRITE_HUGEPAGES;
         char address[PCI_ADDRESS_SIZE];
         json_object *object;
 
@@ -46,7 +47,8 @@ static json_object *wedged_to_json(const Machine *machine) {
                         run_write_has_address(&writer->write)
                                 ? pci_address_format(writer->write.address, address)
                                 : NULL);
-        json_add_word(object, "driver", writer->write.driver);
+        json_add_word(object, "driver", is_in_a_pool ? "" : writer->write.driver);
+        json_add_word(object, "hugepages", is_in_a_pool ? writer->write.driver : "");
         json_add_integer(object, "process", writer->pid);
         time_add(object, "since", writer->wedged);
         return object;

@@ -157,9 +157,11 @@ static char *why_wedged(const Machine *machine) {
         const RunWriter *writer = &machine->undo.writer;
         char text[RUN_WRITE_TEXT_SIZE];
 
-        return text_format("stuck in the kernel: %s (process %d); nothing is switched until that "
+        return text_format("stuck in the kernel: %s (process %d); nothing is switched%s until that "
                            "comes back",
-                           run_write_say(&writer->write, text), writer->pid);
+                           run_write_say(&writer->write, text), writer->pid,
+                           writer->write.kind == RUN_WRITE_HUGEPAGES ? " but to the fallback mode"
+                                                                     : "");
 }
 
 char *machine_why_no_mode(const Machine *machine) {

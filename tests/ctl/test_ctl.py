@@ -294,11 +294,33 @@ def test_status_wedged(machine):
     with (machine.root / "run/vfio-mode/undo").open("a") as undo:
         undo.write("wedged=1767225600\n")
     assert machine.json("status")["wedged"] == {
-        "write": "unbind", "address": GPU, "driver": "nvidia", "process": 4711,
+        "write": "unbind", "address": GPU, "driver": "nvidia", "hugepages": None, "process": 4711,
         "since": "2026-01-01T00:00:00Z"}
     assert fields(machine.text("status"))["Mode"] == [
         f"none: stuck in the kernel: unbinding {GPU} from nvidia (process 4711); nothing is switched "
         "until that comes back"]
+
+
+def test_status_wedged_in_a_pool(machine):
+    """No device, and the way back stays open. What the pool has is read: that waits for nobody."""
+    stuck(machine)
+    with (machine.root / "run/vfio-mode/undo").open("a") as undo:
+        undo.write("write=hugepages 0000:00:00.0 2M\nwedged=1767225600\n")
+    assert machine.json("status")["wedged"] == {
+        "write": "hugepages", "address": None, "driver": None, "hugepages": "2M", "process": 4711,
+        "since": "2026-01-01T00:00:00Z"}
+    assert fields(machine.text("status"))["Mode"] == [
+        "none: stuck in the kernel: changing how many hugepages of 2M there are (process 4711); nothing "
+        "is switched but to the fallback mode until that comes back"]
+
+
+def test_status_after_a_writer_that_was_left(machine):
+    """The next one has begun: what it is at is not what the other one is stuck in."""
+    stuck(machine)
+    log = machine.root / "run/vfio-mode/undo"
+    left = log.read_text().replace("writer=4711", "writer=4710") + "write=hugepages 0000:00:00.0 2M\nwedged=1\n"
+    log.write_text(left + f"writer=4711 99\nwrite=power {GPU} auto\n")
+    assert machine.json("status")["wedged"] is None
 
 
 @pytest.mark.parametrize("stat", [None, STAT.format("Z"), STAT.format("D").replace(" 99 ", " 98 ")])

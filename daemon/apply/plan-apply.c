@@ -167,7 +167,7 @@ static int raise_pool(Run *run, const Step *step) {
         uint64_t got;
         int r;
 
-        r = hugepages_raise(run->root, step->size, step->pages, run->pages_deadline, &got);
+        r = hugepages_raise(run->writer, step->size, step->pages, run->pages_deadline, &got);
         if (r < 0)
                 return fail_step(run, step, r);
         if (got >= step->pages)
@@ -188,10 +188,10 @@ static int raise_pool(Run *run, const Step *step) {
 }
 
 /* Memory that stays away is no reason to keep a screen away. */
-static void give_pages_back(const Root *root, HugepageSize size, uint64_t pages) {
+static void give_pages_back(Writer *writer, HugepageSize size, uint64_t pages) {
         int r;
 
-        r = hugepages_lower(root, size, pages);
+        r = hugepages_lower(writer, size, pages);
         if (r < 0)
                 log_warning_errno(r, "The hugepages of %s cannot be given back: %m",
                                   hugepage_name(size));
@@ -202,8 +202,8 @@ static void put_pool_back(const Run *run, HugepageSize size, uint64_t pages) {
         uint64_t got = 0;
         int r;
 
-        give_pages_back(run->root, size, pages);
-        r = hugepages_raise(run->root, size, pages, run->pages_deadline, &got);
+        give_pages_back(run->writer, size, pages);
+        r = hugepages_raise(run->writer, size, pages, run->pages_deadline, &got);
         if (r < 0 || got < pages)
                 log_warning("There are %" PRIu64 " hugepages of %s; there were %" PRIu64 ".", got,
                             hugepage_name(size), pages);
@@ -212,7 +212,7 @@ static void put_pool_back(const Run *run, HugepageSize size, uint64_t pages) {
 static int set_pool(Run *run, const Step *step) {
         if (step->pages > step->pages_before)
                 return raise_pool(run, step);
-        give_pages_back(run->root, step->size, step->pages);
+        give_pages_back(run->writer, step->size, step->pages);
         return 0;
 }
 
@@ -372,6 +372,8 @@ static RefusalKind rollback(Run *run) {
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 if (undo->home_pools[size].is_known)
                         put_pool_back(run, size, undo->home_pools[size].pages);
+        if (run->writer->is_stuck)
+                return wedged_refuse(run->writer, run->refusal);
         if (error < 0)
                 run->refusal->kind = REFUSAL_HALF_WAY;
         if (undo->n_homes > 0)

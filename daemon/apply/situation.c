@@ -101,8 +101,23 @@ int situation_read_state(Situation *now) {
         return 0;
 }
 
+static bool is_way_back(const Situation *now) {
+        char fallback_mode[CONFIG_NAME_SIZE];
+
+        situation_fallback_mode(now->root, fallback_mode);
+        return strcmp(now->mode, fallback_mode) == 0;
+}
+
+/* No device waits for a pool of hugepages, and so it does not keep the screen away. */
 RefusalKind situation_check_writer(Situation *now, bool wait, Refusal *refusal) {
-        return wedged_check(now->root, &now->writer, wait, refusal);
+        RefusalKind kind = wedged_check(now->root, &now->writer, wait, refusal);
+
+        if (kind == REFUSAL_NONE || now->writer.write.kind != RUN_WRITE_HUGEPAGES ||
+            !is_way_back(now))
+                return kind;
+        log_warning("%s", refusal->text);
+        *refusal = (Refusal){ .kind = REFUSAL_NONE };
+        return REFUSAL_NONE;
 }
 
 static RefusalKind refuse_config(const ConfigErrors *errors, Refusal *refusal) {

@@ -37,7 +37,8 @@ _must_check_ int situation_read_state(Situation *now);
 
 /**
  * Whether a write of an earlier switch is stuck; needs the state, and comes before everything that
- * looks at a device. As wedged_check().
+ * looks at a device. As wedged_check(), but one to a pool of hugepages is none to the fallback
+ * mode.
  */
 RefusalKind situation_check_writer(Situation *now, bool wait, Refusal *refusal);
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "host/host-scan.h"
 #include "host/memory-scan.h"
+#include "host/process.h"
 #include "host/state-files.h"
 #include "let-go.h"
 #include "screen-away.h"
@@ -28,6 +29,14 @@ static bool is_away(const SwitchRecord *s, PciAddress address, RefusalKind outco
                driver_is_no_home(function.driver) || driver_is_no_home(function.driver_override);
 }
 
+/* Who was left there by a switch before may still add to it. */
+static bool is_in_a_pool(const SwitchRecord *s) {
+        const RunWriter *writer = &s->now->writer;
+
+        return writer->write.kind == RUN_WRITE_HUGEPAGES &&
+               process_is_there(s->now->root, writer->pid, writer->start);
+}
+
 /*
  * What is to be given back when this mode is left; and what could not be given back by now. Nothing
  * is where the mode keeps its pages: they are the machine's from then on.
@@ -43,6 +52,8 @@ static void keep_pools(const SwitchRecord *s, const RunState *undo, RefusalKind 
                 return;
         run_state_add_pools(next, &s->now->state);
         run_state_add_pools(next, undo);
+        if (outcome == REFUSAL_WEDGED || is_in_a_pool(s))
+                return;
         memory_scan(s->now->root, &memory);
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 if (wanted->pages[size] == 0 &&

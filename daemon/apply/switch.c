@@ -51,6 +51,7 @@ typedef struct Switch {
         bool was_put_back;   /* what a switch before had left half-way */
         bool left_old;       /* active, since it could not be asked to stop */
         bool got_stuck;      /* now, and not in an earlier switch */
+        bool is_in_a_pool;   /* what got stuck is a pool of hugepages, and not a device */
         bool guest_has_rest; /* nothing failed, but a guest is in the way */
 } Switch;
 
@@ -228,14 +229,16 @@ static RefusalKind look_again(Switch *s) {
         return kind == REFUSAL_NONE ? plan_to_let_go(s) : kind;
 }
 
-/* Whether the mode on the way in, or the one on the way back from, has it so. At boot the count of
- * unconfirmed boots is the remedy: a reset that early might be one after the other. */
+/* Whether the mode on the way in, or the one on the way back from, has it so. Not for a pool of
+ * hugepages: nothing is lost that a reset would bring back. At boot the count of unconfirmed boots
+ * is the remedy: a reset that early might be one after the other. */
 static bool is_to_be_reset(const Switch *s) {
         const ConfigMode *to = config_find_mode(&s->now.config, s->now.mode);
         const ConfigMode *from = config_find_mode(&s->now.config, s->now.state.mode);
 
-        return !s->request->early && ((to && to->on_wedged == CONFIG_ON_WEDGED_REBOOT) ||
-                                      (from && from->on_wedged == CONFIG_ON_WEDGED_REBOOT));
+        return !s->request->early && !s->is_in_a_pool &&
+               ((to && to->on_wedged == CONFIG_ON_WEDGED_REBOOT) ||
+                (from && from->on_wedged == CONFIG_ON_WEDGED_REBOOT));
 }
 
 static RefusalKind let_them_go(void *userdata, UndoLog *undo, Refusal *refusal) {
@@ -314,6 +317,7 @@ static RefusalKind take_steps(Switch *s) {
         if (kind == REFUSAL_WEDGED) {
                 /* The log stays: it says whose end to wait for. */
                 s->got_stuck = true;
+                s->is_in_a_pool = writer.record.write.kind == RUN_WRITE_HUGEPAGES;
                 return kind;
         }
         if (r < 0 && kind == REFUSAL_NONE && !s->now.is_fallback)

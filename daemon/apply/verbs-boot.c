@@ -255,7 +255,8 @@ static void go_to_mode(Boot *boot) {
         if (leaves_it_broken(fallback.kind))
                 result->kind = fallback.kind;
         else if (fallback.kind == REFUSAL_NONE && leaves_it_broken(result->kind))
-                /* A write that was late has come back meanwhile: the machine is whole. */
+                /* A write that was late has come back meanwhile, or no device waits for it: the
+                 * machine is whole. */
                 result->kind = REFUSAL_FAILED;
 }
 

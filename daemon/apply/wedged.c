@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,11 @@
 #define HELP                                                                                 \
         "If it never does, only a forced reset helps, since a reboot waits for it as well: " \
         "echo b > /proc/sysrq-trigger"
+#define HELP_POOL "nothing is switched but to the fallback mode. If it never does, a reboot helps."
+
+static bool is_in_a_pool(const RunWriter *record) {
+        return record->write.kind == RUN_WRITE_HUGEPAGES;
+}
 
 RefusalKind wedged_refuse(const Writer *writer, Refusal *ret) {
         const RunWriter *record = &writer->record;
@@ -35,9 +41,12 @@ RefusalKind wedged_refuse(const Writer *writer, Refusal *ret) {
 
         return refusal_set(ret, REFUSAL_WEDGED,
                            "Stuck in the kernel: %s (process %d) did not come back within %llu s. "
-                           "Nothing more is touched until it does. " HELP,
+                           "%s",
                            run_write_say(&record->write, text), record->pid,
-                           (unsigned long long)((writer->waited_usec + 999999) / 1000000));
+                           (unsigned long long)((writer->waited_usec + 999999) / 1000000),
+                           is_in_a_pool(record)
+                                   ? "No device waits for it, and until it does " HELP_POOL
+                                   : "Nothing more is touched until it does. " HELP);
 }
 
 /* --- an earlier one --- */
@@ -54,6 +63,15 @@ static bool has_ended(const Root *root, const RunWriter *record, int ms) {
         if (fd >= 0)
                 (void)poll(&wanted, 1, ms);
         return !process_is_there(root, record->pid, record->start);
+}
+
+/* A pool's writer, which a signal ends unless it is stuck. Who it was is looked at again, since its
+ * number may be another's by now. */
+static void end_write(const Root *root, const RunWriter *record) {
+        _cleanup_close_ int fd = pidfd_of(record->pid);
+
+        if (fd >= 0 && process_is_there(root, record->pid, record->start))
+                (void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
 }
 
 /* For those who look at the log only. */
@@ -76,15 +94,18 @@ RefusalKind wedged_check(const Root *root, RunWriter *record, bool wait, Refusal
                 return REFUSAL_NONE;
         if (record->wedged == 0 && wait) {
                 log_notice("Waiting for the last write of the switch that was cut short.");
+                if (is_in_a_pool(record))
+                        end_write(root, record);
                 if (has_ended(root, record,
                               (int)(writer_deadline(&writer, record->write.kind) / 1000)))
                         return REFUSAL_NONE;
                 note_wedged(root, record);
         }
-        return refusal_set(ret, REFUSAL_WEDGED,
-                           "Still stuck in the kernel: %s (process %d). Nothing is switched until "
-                           "that comes back. " HELP,
-                           run_write_say(&record->write, text), record->pid);
+        return refusal_set(ret, REFUSAL_WEDGED, "Still stuck in the kernel: %s (process %d). %s",
+                           run_write_say(&record->write, text), record->pid,
+                           is_in_a_pool(record)
+                                   ? "Until that comes back " HELP_POOL
+                                   : "Nothing is switched until that comes back. " HELP);
 }
 
 /* --- the late return --- */

@@ -22,7 +22,8 @@ RefusalKind wedged_refuse(const Writer *writer, Refusal *ret);
  *
  * @record: of its writer
  * @wait: one that was not given up yet (its switch was killed) is waited for as long as its switch
- * would have, and given up then; else it is taken for stuck at once
+ * would have, and given up then; one to a pool of hugepages is ended, if that is possible; else it
+ * is taken for stuck at once
  *
  * Returns REFUSAL_NONE where there is none, or REFUSAL_WEDGED with @ret filled.
  */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #define FIRST_FD 3
 #define DEADLINE_MAX 3600
 #define LEAST_USEC 50000 /* what takes no longer is not worth being called stuck */
+#define END_USEC 250000  /* for a signal to be seen, also where a boot has no time left */
 
 typedef enum Task {
         TASK_WRITE,
@@ -221,9 +223,21 @@ static int give_up(Writer *writer) {
         return -ETIMEDOUT;
 }
 
-static int ask(Writer *writer, const RunWrite *what, const Request *request) {
-        uint64_t left = time_left(writer);
-        int r, answer;
+/* Only a fatal signal ends the kernel's search for a page of 1 GiB as well (mm/page_alloc.c, 6.1,
+ * 6.12). Returns as await(): whether it is out of the kernel. */
+static bool end_write(Writer *writer) {
+        const uint64_t left = time_left(writer);
+        uint64_t usec = writer_deadline(writer, RUN_WRITE_HUGEPAGES);
+
+        if (left < usec)
+                usec = left > END_USEC ? left : END_USEC;
+        writer->waited_usec += usec;
+        return kill(writer->record.pid, SIGKILL) >= 0 && await(writer->fd, usec);
+}
+
+static int ask(Writer *writer, const RunWrite *what, const Request *request, uint64_t usec) {
+        const uint64_t left = time_left(writer);
+        int r, answer, end = -EIO;
 
         if (writer->is_stuck)
                 return -ETIMEDOUT;
@@ -235,49 +249,67 @@ static int ask(Writer *writer, const RunWrite *what, const Request *request) {
                         return r;
                 note_child(writer);
         }
-        writer->waited_usec = writer_deadline(writer, what->kind);
-        if (left < writer->waited_usec)
-                writer->waited_usec = left;
-        writer->record.write = *what;
-        note_write(writer);
+        writer->waited_usec = left < usec ? left : usec;
+        /* A pool is filled by thousands of writes, which would make the log too long to be read. */
+        if (!run_write_equal(&writer->record.write, what)) {
+                writer->record.write = *what;
+                note_write(writer);
+        }
         if (send(writer->fd, request, sizeof(*request), MSG_NOSIGNAL) ==
             (ssize_t)sizeof(*request)) {
-                if (!await(writer->fd, writer->waited_usec))
-                        return give_up(writer);
-                if (recv(writer->fd, &answer, sizeof(answer), 0) == (ssize_t)sizeof(answer))
+                if (!await(writer->fd, writer->waited_usec)) {
+                        if (what->kind != RUN_WRITE_HUGEPAGES || !end_write(writer))
+                                return give_up(writer);
+                        end = -ECANCELED;
+                } else if (recv(writer->fd, &answer, sizeof(answer), 0) == (ssize_t)sizeof(answer))
                         return answer;
         }
         /* Somebody killed it. The next write has another one. */
         reap(writer);
-        return -EIO;
+        return end;
 }
 
 static int ask_with(Writer *writer, const RunWrite *what, Task task, const char *path,
-                    const char *text) {
+                    const char *text, uint64_t usec) {
         Request request = { .task = task };
 
         if (snprintf(request.path, sizeof(request.path), "%s", path) >= (int)sizeof(request.path) ||
             snprintf(request.text, sizeof(request.text), "%s", text) >= (int)sizeof(request.text))
                 return -ENAMETOOLONG;
-        return ask(writer, what, &request);
+        return ask(writer, what, &request, usec);
 }
 
 int writer_write(Writer *writer, const RunWrite *what, const char *path, const char *text) {
-        return ask_with(writer, what, TASK_WRITE, path, text);
+        return ask_with(writer, what, TASK_WRITE, path, text, writer_deadline(writer, what->kind));
+}
+
+int writer_write_pool(Writer *writer, const RunWrite *what, const char *path, const char *text,
+                      uint64_t usec) {
+        if (writer->deadline_usec > 0 && writer->deadline_usec < usec)
+                usec = writer->deadline_usec;
+        return ask_with(writer, what, TASK_WRITE, path, text, usec);
 }
 
 int writer_load(Writer *writer, const RunWrite *what) {
-        return ask_with(writer, what, TASK_LOAD, "", what->driver);
+        return ask_with(writer, what, TASK_LOAD, "", what->driver,
+                        writer_deadline(writer, what->kind));
 }
 
 int writer_unload(Writer *writer, const RunWrite *what) {
-        return ask_with(writer, what, TASK_UNLOAD, "", what->driver);
+        return ask_with(writer, what, TASK_UNLOAD, "", what->driver,
+                        writer_deadline(writer, what->kind));
 }
 
 int writer_load_for(Writer *writer, const RunWrite *what, const char *modalias,
                     ModuleChoice choice) {
         return ask_with(writer, what, choice == MODULE_ANY ? TASK_LOAD_ANY_FOR : TASK_LOAD_FOR, "",
-                        modalias);
+                        modalias, writer_deadline(writer, what->kind));
+}
+
+void writer_leave(Writer *writer) {
+        closep(&writer->fd);
+        writer->fd = -1;
+        writer->is_stuck = false;
 }
 
 void writer_close(Writer *writer) {

@@ -63,6 +63,22 @@ Writer writer_new(const Root *root, uint64_t early_since);
 _must_check_ int writer_write(Writer *writer, const RunWrite *what, const char *path,
                               const char *text);
 
+/**
+ * Writes to a pool of hugepages. The kernel may look for pages for minutes, and stops at a signal
+ * (6.1, 6.12): what takes longer than @usec, or than VFIO_MODE_WRITE_DEADLINE, is ended by one. It
+ * is stuck where that does not end it either, as while somebody else changes the same pool.
+ *
+ * Returns as writer_write(); -ECANCELED where it was ended: the pool has what was found by then.
+ */
+_must_check_ int writer_write_pool(Writer *writer, const RunWrite *what, const char *path,
+                                   const char *text, uint64_t usec);
+
+/**
+ * Leaves a child that is stuck to itself, so that the next write has another one: for a write that
+ * is wanted whenever it is done, and that no device waits for.
+ */
+void writer_leave(Writer *writer);
+
 /** Loads the module @what.driver; returns as module_load() and writer_write(). */
 _must_check_ int writer_load(Writer *writer, const RunWrite *what);
 
@@ -77,7 +93,7 @@ _must_check_ int writer_load_for(Writer *writer, const RunWrite *what, const cha
  */
 void writer_begin_return(Writer *writer);
 
-/** How long a write of this kind is waited for. */
+/** How long a write of this kind is waited for; one to a pool, when it was told to end. */
 uint64_t writer_deadline(const Writer *writer, RunWriteKind kind);
 
 /** Lets the child go, and waits for its end unless it is stuck. For `_cleanup_(writer_close)`. */

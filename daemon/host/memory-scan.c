@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * /proc/meminfo knows the pool of the default size only; sysfs knows all of them. nr_hugepages
- * counts surplus pages too, which go as soon as nobody uses them.
+ * counts surplus pages too, which go as soon as nobody uses them. Who reads either does not wait
+ * for a write that changes the pool (mm/hugetlb.c, 6.1, 6.12).
  */
 #include <errno.h>
 #include <inttypes.h>

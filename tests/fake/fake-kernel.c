@@ -251,12 +251,11 @@ static bool runs_the_same(pid_t pid) {
         return n > 0 && n == m && memcmp(own, other, (size_t)n) == 0;
 }
 
-/* What makes a switch's writes to devices is a child of the program's; its pools it fills itself.
- */
-static void kill_program(const FakeWrite *write) {
+/* What makes a switch's writes is a child of the program's. */
+static void kill_program(void) {
         pid_t parent = getppid();
 
-        if (write->verb != FAKE_HUGEPAGES && runs_the_same(parent))
+        if (runs_the_same(parent))
                 (void)kill(parent, SIGKILL);
         (void)kill(getpid(), SIGKILL);
 }
@@ -269,7 +268,7 @@ static int write_with_faults(int root_fd, const FakeWrite *write) {
                 fake_memory_restore(root_fd, write->driver);
         find_fault(root_fd, write, action);
         if (strcmp(action, "kill") == 0)
-                kill_program(write);
+                kill_program();
         if (strcmp(action, "stall") == 0) {
                 log_write(root_fd, write, -EINPROGRESS);
                 for (;;)
@@ -285,7 +284,7 @@ static int write_with_faults(int root_fd, const FakeWrite *write) {
                 r = -errno_by_name(action + 6);
         log_write(root_fd, write, r);
         if (strcmp(action, "kill-after") == 0)
-                kill_program(write);
+                kill_program();
         return r;
 }
 

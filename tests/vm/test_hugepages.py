@@ -143,7 +143,7 @@ def test_killed(pc: PC, tmp_path: Path, then: str, there: object, pages: int) ->
     configure(pc, "hugepages-2M = 200")
     prepare(pc, tmp_path)
     pc.run("""kill-sweep disturb /nr_hugepages '
-        kill -KILL $(systemctl show --value -p MainPID vfio-mode@passthrough)'""")
+        kill -KILL $(systemctl show --value -p MainPID vfio-mode@passthrough) $(pgrep -x vfio-mode-write)'""")
     assert pool(pc) == 192
     pc.ok("rm -r /run/systemd/system/vfio-mode@.service.d; systemctl daemon-reload")
     pc.ok(f"systemctl start vfio-mode@{then}")

@@ -7,18 +7,12 @@
 #include <signal.h>
 #include <string.h>
 
-#include "ctl/bus.h"
 #include "ctl/local.h"
-#include "ctl/polkit-agent.h"
 #include "ctl/proposal.h"
 #include "ctl/refused.h"
+#include "ctl/switching.h"
 #include "ctl/text.h"
 #include "view/describe.h"
-
-#define SECOND UINT64_C(1000000)
-#define SWITCH_TIMEOUT (1800 * SECOND) /* as the fallback unit: guests have their time to end */
-#define LOOK_INTERVAL (2 * SECOND)     /* after the service went away, if it tells nothing */
-#define LOOKS_IN_VAIN 6                /* at a machine that does not answer, or does nothing */
 
 static json_object *new_answer(const char *mode, bool dry_run, bool changed) {
         json_object *answer = json_answer();
@@ -99,127 +93,53 @@ static int dry_run(const Arguments *arguments) {
         return dry_run_here(arguments);
 }
 
-/* --- how it went --- */
+/* --- the switch --- */
 
-/* Of a description: when the last switch ended. */
-static int64_t ended_at(const json_object *status) {
-        return json_get_integer(json_get(status, "last_switch"), "time_usec");
-}
-
-static bool is_changed(const json_object *before, const json_object *after) {
-        const json_object *last = json_get(after, "last_switch");
-
-        if (strcmp(json_get_text(before, "mode"), json_get_text(after, "mode")) != 0)
-                return true;
-        return ended_at(before) != ended_at(after) && json_get_integer(last, "steps_taken") > 0;
-}
-
-/* Whoever may know which processes are in the way is told so by a description only: the signal is
- * for everybody. */
-static void take_names(BusJob *job, const json_object *before, const json_object *after) {
-        const json_object *last = json_get(after, "last_switch");
-
-        if (job->kind == REFUSAL_NONE || ended_at(before) == ended_at(after) ||
-            refusal_by_name(json_get_text(last, "result")) != job->kind)
-                return;
-        (void)snprintf(job->text, sizeof(job->text), "%s", json_get_text(last, "text"));
-}
-
-static void print_done(const Arguments *arguments, const BusJob *job, bool changed,
-                       const json_object *after) {
+static void print_done(const Arguments *arguments, const Switching *s) {
         const char *mode = arguments->operands[0];
-        const json_object *trial = json_get(after, "timed_switch");
+        const json_object *trial = json_get(s->after, "timed_switch");
 
         if (arguments->quiet)
                 return;
-        if (!changed)
+        if (!switching_has_changed(s))
                 text_line(stdout, "Already in mode %s; nothing had to be done.", mode);
-        else if (job->text[0] != '\0')
-                text_line(stdout, "%s", job->text);
+        else if (s->end.text[0] != '\0')
+                text_line(stdout, "%s", s->end.text);
         else
                 text_line(stdout, "Mode %s is on.", mode);
         if (trial)
                 text_line(stdout,
                           "The machine goes back to mode %s unless you say: vfio-modectl confirm",
                           json_get_word(trial, "back") ? json_get_text(trial, "back")
-                                                       : json_get_text(after, "fallback_mode"));
+                                                       : json_get_text(s->after, "fallback_mode"));
 }
 
-static int print_result(const Arguments *arguments, const BusJob *job, const json_object *before,
-                        const json_object *after) {
-        bool done = job->kind == REFUSAL_NONE, changed = done && is_changed(before, after);
+static int print_end(const Arguments *arguments, const Switching *s) {
+        bool done = s->end.kind == REFUSAL_NONE;
         _cleanup_json_ json_object *answer = NULL;
 
         if (arguments->json != JSON_OFF) {
-                const json_object *last = json_get(after, "last_switch");
-
-                answer = new_answer(arguments->operands[0], false, changed);
-                json_add_integer(answer, "steps_taken",
-                                 ended_at(before) != ended_at(after)
-                                         ? json_get_integer(last, "steps_taken")
-                                         : 0);
-                json_add_word(answer, "text", job->text);
-                json_add(answer, "timed_switch", json_object_get(json_get(after, "timed_switch")));
-                refused_add_to_json(answer, job->kind, job->text);
+                answer =
+                        new_answer(arguments->operands[0], false, done && switching_has_changed(s));
+                json_add_integer(answer, "steps_taken", switching_steps(s));
+                json_add_word(answer, "text", s->end.text);
+                json_add(answer, "timed_switch",
+                         json_object_get(json_get(s->after, "timed_switch")));
+                refused_add_to_json(answer, s->end.kind, s->end.text);
                 json_print(answer, arguments->json);
         } else if (done) {
-                print_done(arguments, job, changed, after);
+                print_done(arguments, s);
         }
-        return done ? EXIT_CODE_DONE : refused_complain(job->kind, job->text);
+        return done ? EXIT_CODE_DONE : refused_complain(s->end.kind, s->end.text);
 }
 
 /* A refusal before there was a job. */
-static int print_refusal(const Arguments *arguments, const BusError *error) {
-        BusJob job = { .kind = error->kind };
-
-        if (error->kind == REFUSAL_NONE)
-                return refused_complain_of_call(error, arguments->host);
-        (void)snprintf(job.text, sizeof(job.text), "%s", error->text);
-        return print_result(arguments, &job, NULL, NULL);
-}
-
-/* --- the switch --- */
-
-/* Asks anew, for the service that went away or its successor. NULL: it does not answer (yet). */
-static json_object *look(const Arguments *arguments) {
-        _cleanup_(bus_closep) Bus *bus = NULL;
-        json_object *status = NULL;
-        BusError error;
-
-        if (bus_open(arguments->host, &bus, &error) < 0)
-                return NULL;
-        return bus_describe(bus, &status, &error) < 0 ? NULL : status;
-}
-
-/*
- * The service went away; the next one knows the job, and tells its end. Where none comes, or it has
- * told before we listened, what the unit leaves behind tells how it went.
- *
- * Returns 1; -EINTR; or -ETIMEDOUT.
- */
-static int wait_for_successor(const Arguments *arguments, Bus *bus, const json_object *before,
-                              BusJob *ret) {
-        int in_vain = 0;
-
-        for (uint64_t waited = 0; waited < SWITCH_TIMEOUT && in_vain < LOOKS_IN_VAIN;
-             waited += LOOK_INTERVAL) {
-                _cleanup_json_ json_object *after = look(arguments);
-                const json_object *last = json_get(after, "last_switch");
-                int r;
-
-                if (after && !json_get_bool(after, "half_way") &&
-                    ended_at(after) != ended_at(before)) {
-                        *ret = (BusJob){ .kind = refusal_by_name(json_get_text(last, "result")) };
-                        (void)snprintf(ret->text, sizeof(ret->text), "%s",
-                                       json_get_text(last, "text"));
-                        return 1;
-                }
-                in_vain += !json_get_bool(after, "half_way");
-                r = bus_wait(bus, LOOK_INTERVAL, ret);
-                if (r > 0 || r == -EINTR)
-                        return r;
-        }
-        return -ETIMEDOUT;
+static int print_refusal(const Arguments *arguments, Switching *s) {
+        if (s->error.kind == REFUSAL_NONE)
+                return refused_complain_of_call(&s->error, arguments->host);
+        s->end = (BusJob){ .kind = s->error.kind };
+        (void)snprintf(s->end.text, sizeof(s->end.text), "%s", s->error.text);
+        return print_end(arguments, s);
 }
 
 static int leave_it_going(void) {
@@ -232,33 +152,22 @@ static int leave_it_going(void) {
         return EXIT_CODE_FAILED; /* not reached: the signal was waiting */
 }
 
-/* @is_told: the service has taken the switch on, and tells its end */
-static int wait_and_print(const Arguments *arguments, Bus *bus, json_object *before, bool is_told) {
-        _cleanup_json_ json_object *after = NULL;
-        BusJob job = { 0 };
-        BusError error;
-        int r = 0;
-
-        if (is_told)
-                r = bus_wait(bus, SWITCH_TIMEOUT, &job);
-        if (r == -ETIMEDOUT)
+/* @r: what switching_do() returned */
+static int print_result(const Arguments *arguments, Switching *s, int r) {
+        switch (r) {
+        case 1:
+                return print_end(arguments, s);
+        case 0:
+                return print_refusal(arguments, s);
+        case -EINTR:
+                return leave_it_going();
+        case -ETIMEDOUT:
                 return refused_complain(REFUSAL_TIMED_OUT,
                                         "The switch has not ended yet; see: vfio-modectl status");
-        if (r <= 0 && r != -EINTR) {
-                warn("The service of vfio-mode went away; waiting for the result.");
-                r = wait_for_successor(arguments, bus, before, &job);
-        }
-        if (r == -EINTR)
-                return leave_it_going();
-        if (r < 0) {
+        default:
                 complain("It cannot be told how the switch ended; see: vfio-modectl status");
                 return EXIT_CODE_FAILED;
         }
-        /* Where this fails only details are missing of what it did. */
-        if (bus_describe(bus, &after, &error) < 0)
-                after = json_object_get(before);
-        take_names(&job, before, after);
-        return print_result(arguments, &job, before, after);
 }
 
 static void show_plan(const Arguments *arguments, Bus *bus) {
@@ -276,30 +185,27 @@ static void show_plan(const Arguments *arguments, Bus *bus) {
         (void)fflush(stdout);
 }
 
+static int complain_of_service(const Arguments *arguments, const BusError *error) {
+        int r = refused_complain_of_call(error, arguments->host);
+
+        if (error->is_unreachable && error->kind == REFUSAL_NONE && !arguments->host &&
+            config_name_is_valid(arguments->operands[0]))
+                complain("`systemctl start vfio-mode@%s` does it without the bus.",
+                         arguments->operands[0]);
+        return r;
+}
+
 static int switch_now(const Arguments *arguments) {
         const BusOptions options = { .confirm_within = arguments->confirm_within,
                                      .holders = arguments->holders };
-        _cleanup_(polkit_agent_closep) pid_t agent = 0;
-        _cleanup_json_ json_object *before = NULL;
-        _cleanup_(bus_closep) Bus *bus = NULL;
-        BusError error;
+        _cleanup_(switching_done) Switching s = { 0 };
         int r;
 
-        if (bus_open(arguments->host, &bus, &error) < 0 || bus_describe(bus, &before, &error) < 0) {
-                r = refused_complain_of_call(&error, arguments->host);
-                if (error.is_unreachable && error.kind == REFUSAL_NONE && !arguments->host &&
-                    config_name_is_valid(arguments->operands[0]))
-                        complain("`systemctl start vfio-mode@%s` does it without the bus.",
-                                 arguments->operands[0]);
-                return r;
-        }
-        show_plan(arguments, bus);
-        polkit_agent_open(arguments, &agent);
-        bus_allow_questions(bus);
-        r = bus_switch(bus, arguments->operands[0], &options, &error);
-        if (r < 0 && !error.is_unreachable)
-                return print_refusal(arguments, &error);
-        return wait_and_print(arguments, bus, before, r >= 0);
+        if (switching_open(arguments, &s) < 0)
+                return complain_of_service(arguments, &s.error);
+        show_plan(arguments, s.bus);
+        r = switching_do(&s, arguments->operands[0], &options);
+        return print_result(arguments, &s, r);
 }
 
 static int run(const Arguments *arguments) {

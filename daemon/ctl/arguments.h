@@ -55,6 +55,8 @@ struct Verb {
         unsigned options; /**< VERB_OPTION_*, those that go with it */
         bool pages;       /**< long answers go through the pager */
         bool is_remote;   /**< it can be asked of another machine (-H) */
+        bool is_wrapper;  /**< from the second operand on all words are a command's */
+        int failure;      /**< what it exits with for whatever reason; 0: by the reason */
 
         /** Does it. Returns the program's exit code. */
         int (*run)(const Arguments *arguments);
@@ -66,6 +68,7 @@ extern const Verb verb_help;
 extern const Verb verb_list_devices;
 extern const Verb verb_list_modes;
 extern const Verb verb_next;
+extern const Verb verb_run;
 extern const Verb verb_set_default;
 extern const Verb verb_status;
 extern const Verb verb_switch;

@@ -32,6 +32,7 @@ struct Bus {
         bool is_finished;
         bool is_another; /* service, or none */
         bool is_gone;    /* the bus itself, which was said once */
+        bool holds_signals;
 };
 
 #define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
@@ -380,6 +381,10 @@ static int process(Bus *bus, int signal_fd, uint64_t until) {
         return 1;
 }
 
+void bus_hold_signals(Bus *bus) {
+        bus->holds_signals = true;
+}
+
 int bus_wait(Bus *bus, uint64_t usec, BusJob *ret) {
         const uint64_t until = now() + usec;
         _cleanup_close_ int signal_fd = -1;
@@ -387,9 +392,11 @@ int bus_wait(Bus *bus, uint64_t usec, BusJob *ret) {
         int r;
 
         (void)sigemptyset(&signals);
-        (void)sigaddset(&signals, SIGINT);
-        (void)sigaddset(&signals, SIGTERM);
-        (void)sigaddset(&signals, SIGHUP);
+        if (!bus->holds_signals) {
+                (void)sigaddset(&signals, SIGINT);
+                (void)sigaddset(&signals, SIGTERM);
+                (void)sigaddset(&signals, SIGHUP);
+        }
         (void)sigprocmask(SIG_BLOCK, &signals, &before);
         signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
         if (signal_fd < 0)

@@ -61,6 +61,9 @@ _must_check_ int bus_change(Bus *bus, const char *method, const char *mode,
 /** Starts a switch and notes its job. Returns as bus_open(). */
 _must_check_ int bus_switch(Bus *bus, const char *mode, const BusOptions *options, BusError *error);
 
+/** From now on bus_wait() is not ended by signals, which the caller has blocked. */
+void bus_hold_signals(Bus *bus);
+
 /**
  * Waits until the job of bus_switch() has finished.
  *

@@ -30,7 +30,7 @@ enum {
         OPTION_OF_VERB = 0x200, /* and the bit of a VerbOption */
 };
 
-static const char *const later_verbs[] = { "release", "init", "watch", "report", "rom", "run" };
+static const char *const later_verbs[] = { "release", "init", "watch", "report", "rom" };
 
 static const struct option long_options[] = {
         { "cancel", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_CANCEL },
@@ -254,6 +254,11 @@ static int check(const CommandLine *line) {
         return check_host(arguments, verb);
 }
 
+/* Its options are its own, with or without "--" before it. */
+static bool is_in_command(const CommandLine *line) {
+        return line->verb && line->verb->is_wrapper && line->arguments.n_operands > 1;
+}
+
 int command_line_parse(const Verb *const *verbs, int argc, char **argv, CommandLine *ret) {
         int option, at = 1, r = EXIT_CODE_DONE;
 
@@ -265,14 +270,16 @@ int command_line_parse(const Verb *const *verbs, int argc, char **argv, CommandL
                                       .terminal = isatty(STDOUT_FILENO),
                               } };
         opterr = 0;
-        while (r == EXIT_CODE_DONE &&
+        while (r == EXIT_CODE_DONE && !is_in_command(ret) &&
                (option = getopt_long(argc, argv, SHORT_OPTIONS, long_options, NULL)) >= 0) {
                 r = parse_option(ret, option, argv[at]);
                 at = optind;
         }
         for (; r == EXIT_CODE_DONE && optind < argc; optind++)
                 r = parse_operand(ret, argv[optind]);
-        return r == EXIT_CODE_DONE ? check(ret) : r;
+        if (r == EXIT_CODE_DONE)
+                r = check(ret);
+        return r != EXIT_CODE_DONE && ret->verb && ret->verb->failure != 0 ? ret->verb->failure : r;
 }
 
 void command_line_done(CommandLine *line) {

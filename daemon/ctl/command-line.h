@@ -20,7 +20,7 @@ typedef struct CommandLine {
  *
  * @ret: ended by command_line_done(), on failure too
  *
- * Returns EXIT_CODE_DONE or EXIT_CODE_USAGE.
+ * Returns EXIT_CODE_DONE; or what the program exits with: EXIT_CODE_USAGE, or the verb's `failure`.
  */
 int command_line_parse(const Verb *const *verbs, int argc, char **argv, CommandLine *ret);
 

@@ -24,8 +24,12 @@ static void wait_until_ready(int fd) {
 
 _Noreturn static void run_agent(int ready_fd, pid_t parent) {
         char number[16];
+        sigset_t none;
         int fd;
 
+        /* Who holds signals back still ends it by one. */
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
         /* The agent must not outlive who asked, whatever ends that. */
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
                 _exit(EXIT_FAILURE);

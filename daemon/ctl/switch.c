@@ -133,15 +133,6 @@ static int print_end(const Arguments *arguments, const Switching *s) {
         return done ? EXIT_CODE_DONE : refused_complain(s->end.kind, s->end.text);
 }
 
-/* A refusal before there was a job. */
-static int print_refusal(const Arguments *arguments, Switching *s) {
-        if (s->error.kind == REFUSAL_NONE)
-                return refused_complain_of_call(&s->error, arguments->host);
-        s->end = (BusJob){ .kind = s->error.kind };
-        (void)snprintf(s->end.text, sizeof(s->end.text), "%s", s->error.text);
-        return print_end(arguments, s);
-}
-
 static int leave_it_going(void) {
         sigset_t all;
 
@@ -153,12 +144,12 @@ static int leave_it_going(void) {
 }
 
 /* @r: what switching_do() returned */
-static int print_result(const Arguments *arguments, Switching *s, int r) {
+static int print_result(const Arguments *arguments, const Switching *s, int r) {
         switch (r) {
         case 1:
                 return print_end(arguments, s);
         case 0:
-                return print_refusal(arguments, s);
+                return refused_complain_of_call(&s->error, arguments->host);
         case -EINTR:
                 return leave_it_going();
         case -ETIMEDOUT:

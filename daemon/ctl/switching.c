@@ -112,6 +112,15 @@ static int wait_for_end(Switching *s, bool is_told) {
         return wait_for_successor(s);
 }
 
+/* Returns as switching_do(). */
+static int did_not_begin(Switching *s) {
+        if (s->error.kind == REFUSAL_NONE)
+                return 0;
+        s->end = (BusJob){ .kind = s->error.kind };
+        (void)snprintf(s->end.text, sizeof(s->end.text), "%s", s->error.text);
+        return 1;
+}
+
 int switching_do(Switching *s, const char *mode, const BusOptions *options) {
         _cleanup_(polkit_agent_closep) pid_t agent = 0;
         BusError error;
@@ -121,7 +130,7 @@ int switching_do(Switching *s, const char *mode, const BusOptions *options) {
         bus_allow_questions(s->bus);
         r = bus_switch(s->bus, mode, options, &s->error);
         if (r < 0 && !s->error.is_unreachable)
-                return 0;
+                return did_not_begin(s);
         r = wait_for_end(s, r >= 0);
         if (r < 0)
                 return r;

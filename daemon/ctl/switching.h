@@ -12,7 +12,8 @@ typedef struct Switching {
         const Arguments *arguments; /**< borrowed */
         Bus *bus;
         json_object *before; /**< the machine as the service describes it */
-        json_object *after;  /**< the same at the end; as before where that cannot be told */
+        json_object *after;  /**< the same at the end; as before where that cannot be told; NULL
+                                where it did not begin */
         BusJob end;
         BusError error;
 } Switching;
@@ -29,9 +30,9 @@ _must_check_ int switching_open(const Arguments *arguments, Switching *ret);
 /**
  * Asks for the switch, with a password where a person is there to give one, and waits for its end.
  *
- * Returns 1 where it has ended, as `end` says; 0 where the service did not begin it, as `error`
- * says; -EINTR as bus_wait(); -ETIMEDOUT where it goes on after half an hour; -ENODATA where it
- * cannot be told how it ended.
+ * Returns 1 where it has ended, or was refused before it began, as `end` says; 0 where the call
+ * failed otherwise, as `error` says; -EINTR as bus_wait(); -ETIMEDOUT where it goes on after half
+ * an hour; -ENODATA where it cannot be told how it ended.
  */
 _must_check_ int switching_do(Switching *s, const char *mode, const BusOptions *options);
 

@@ -61,6 +61,16 @@ void text_line(FILE *file, const char *format, ...) {
         (void)fprintf(file, "%s\n", clean);
 }
 
+void tell(const char *format, ...) {
+        _cleanup_free_ char *clean = NULL;
+        va_list arguments;
+
+        va_start(arguments, format);
+        clean = clean_list(format, arguments);
+        va_end(arguments);
+        log_info("%s", clean);
+}
+
 void complain(const char *format, ...) {
         _cleanup_free_ char *clean = NULL;
         va_list arguments;

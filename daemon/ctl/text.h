@@ -36,6 +36,9 @@ size_t text_width(const char *text);
 /** Prints one line, cleaned. */
 void text_line(FILE *file, const char *format, ...) _printf_(2, 3);
 
+/** Logs what went well, cleaned, as one line: where stdout is not this program's. */
+void tell(const char *format, ...) _printf_(1, 2);
+
 /** Logs an error, cleaned, as one line. */
 void complain(const char *format, ...) _printf_(1, 2);
 

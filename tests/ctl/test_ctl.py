@@ -23,8 +23,8 @@ from captured import (AUDIO, BRIDGE, CONFIG, EVIL, GPU, NIC, PROGRAM, Machine, f
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 MAN_PAGE = SOURCE / "daemon/vfio-modectl.1"
 COMPLETION = SOURCE / "conf/completion/vfio-modectl"
-VERBS = ["status", "list-devices", "list-modes", "switch", "next", "set-default", "confirm", "check",
-         "help"]
+VERBS = ["status", "list-devices", "list-modes", "switch", "run", "next", "set-default", "confirm",
+         "check", "help"]
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_usage_error(arguments):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["release"], ["init"], ["watch"], ["report"], ["rom"], ["run", "passthrough", "--", "ls", "-l"],
+    ["release"], ["init"], ["watch"], ["report"], ["rom"],
 ])
 def test_of_a_later_version(arguments):
     answer = run(*arguments)
@@ -83,6 +83,21 @@ def test_check_here_is_not_check_there():
         answer = run(*arguments)
         assert (answer.returncode, answer.stdout) == (2, "")
         assert "does not go with" in answer.stderr
+
+
+@pytest.mark.parametrize("arguments, why", [
+    ([], "'run' needs more"), (["plain"], "'run' needs more"), (["plain", "--"], "'run' needs more"),
+    (["plain", "--dry-run", "--", "true"], "--dry-run does not go with 'run'"),
+    (["plain", "--bogus", "--", "true"], "no option --bogus"),
+    (["plain", "--holders=some", "--", "true"], "--holders takes"),
+    (["-H", "pc", "plain", "--", "true"], "the command would run here, and the switch be made there"),
+    (["--root=/", "plain", "--", "true"], "--root"), (["-j", "plain", "--", "true"], "--json"),
+])
+def test_run_has_a_status_of_its_own_for_usage_errors(arguments, why):
+    answer = run("run", *arguments)
+    assert (answer.returncode, answer.stdout) == (125, "")
+    assert answer.stderr.startswith("vfio-modectl: ") and answer.stderr.count("\n") == 1
+    assert why in answer.stderr
 
 
 def test_version():
@@ -172,6 +187,13 @@ def test_completion(machine, tmp_path):
     assert complete("status", "--mo") == ["--mode"]
     assert complete("--json", "=", "s") == ["short"]
     assert complete("switch", "p", path=tools) == ["passthrough"]
+    assert complete("run", "p", path=tools) == ["passthrough"]
+    (tools / "a-guest").write_text("#!/bin/sh\n")
+    (tools / "a-guest").chmod(0o755)
+    assert complete("run", "passthrough", "--", "a-gue", path=tools) == ["a-guest"]
+    assert complete("run", "passthrough", "a-gue", path=tools) == ["a-guest"]
+    assert complete("run", "passthrough", "--", "a-guest", f"{tools}/vf") == [f"{tools}/vfio-modectl"]
+    assert complete("run", "passthrough", "--", "a-guest", "switch", "--dr") == []
 
 
 # --- status ---

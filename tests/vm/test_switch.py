@@ -44,6 +44,16 @@ def test_modectl_switch(pc: PC) -> None:
     assert look(pc) == PASSTHROUGH
 
 
+def test_modectl_run(pc: PC) -> None:
+    """`run` has the card on vfio-pci for as long as its command runs, and ends with that one's status."""
+    driver = f"readlink /sys/bus/pci/devices/{GPU}/driver"
+    there = pc.run(f"vfio-modectl run passthrough -- sh -c '{driver}; exit 7'")
+    assert there.rc == 7, there
+    assert there.stdout.endswith("/vfio-pci\n") and there.stdout.count("\n") == 1
+    assert "Mode passthrough is on." in there.stderr and "Mode host is on." in there.stderr
+    assert look(pc) == HOST
+
+
 def steps_in_journal(pc: PC, mode: str) -> list[str]:
     """The steps that the last run of a mode's unit logged, each as `ADDRESS: what`."""
     log = pc.ok(f"journalctl -o cat --no-pager _SYSTEMD_INVOCATION_ID="

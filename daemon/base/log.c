@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "log.h"
 
@@ -17,9 +19,27 @@ static const char *log_program = "vfio-mode";
 static bool log_to_journal;
 static int log_max_level = LOG_INFO;
 
+/* $JOURNAL_STREAM is inherited also by who has stderr elsewhere: a hook of a service, whose output
+ * is shown to a person (systemd.exec(5)). */
+static bool is_journal(int fd) {
+        const char *stream = getenv("JOURNAL_STREAM");
+        struct stat status;
+        char text[64];
+
+        if (!stream || fstat(fd, &status) < 0)
+                return false;
+        (void)snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)status.st_dev,
+                       (uintmax_t)status.st_ino);
+        return strcmp(text, stream) == 0;
+}
+
 void log_open(const char *program) {
         log_program = program;
-        log_to_journal = getenv("JOURNAL_STREAM") != NULL;
+        log_to_journal = is_journal(STDERR_FILENO);
+}
+
+bool log_is_to_journal(void) {
+        return log_to_journal;
 }
 
 void log_set_max_level(int level) {

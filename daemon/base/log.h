@@ -9,19 +9,22 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <syslog.h>
 
 #include "cleanup.h"
 
 /**
- * Names the program for its messages. Under systemd (`$JOURNAL_STREAM` set) lines carry the
- * kernel's
- * "<N>" priority prefix, which journald turns into PRIORITY=; else they are led by the program's
- * name.
+ * Names the program for its messages. Where stderr is the journal's (`$JOURNAL_STREAM` names it)
+ * lines carry the kernel's "<N>" priority prefix, which journald turns into PRIORITY=; else they
+ * are led by the program's name.
  *
  * @program: borrowed for the life of the process
  */
 void log_open(const char *program);
+
+/** Whether stderr was the journal's at log_open(). */
+bool log_is_to_journal(void);
 
 /** Highest priority number that is printed; LOG_INFO at the start. */
 void log_set_max_level(int level);

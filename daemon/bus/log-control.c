@@ -2,7 +2,6 @@
 /*
  * Everybody may read; that only root may write is sd-bus' rule for what is not marked otherwise.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -41,7 +40,7 @@ static int set_level(_unused_ sd_bus *bus, _unused_ const char *path,
 
 /* It says what it says to stderr, wherever systemd has that lead. */
 static const char *target(void) {
-        return getenv("JOURNAL_STREAM") ? "journal" : "console";
+        return log_is_to_journal() ? "journal" : "console";
 }
 
 static int get_target(_unused_ sd_bus *bus, _unused_ const char *path,

@@ -3,8 +3,12 @@
 #undef NDEBUG
 
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "table.h"
@@ -44,6 +48,17 @@ static const char *captured(char *buffer, size_t size) {
                 assert_string_equal(captured(text_, sizeof(text_)), (expected)); \
         } while (0)
 
+/* As systemd names to a service the socket that its stderr is. */
+static void name_stderr(void) {
+        struct stat status;
+        char text[64];
+
+        assert_int_equal(fstat(STDERR_FILENO, &status), 0);
+        (void)snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)status.st_dev,
+                       (uintmax_t)status.st_ino);
+        setenv("JOURNAL_STREAM", text, 1);
+}
+
 static void test_terminal(void **state) {
         (void)state;
         unsetenv("JOURNAL_STREAM");
@@ -52,11 +67,22 @@ static void test_terminal(void **state) {
         assert_logged(log_info("%d", 1), "vfio-modectl: 1\n");
 }
 
-static void test_journal(void **state) {
+/* A service's child whose stderr somebody else reads. */
+static void test_elsewhere(void **state) {
         (void)state;
         setenv("JOURNAL_STREAM", "8:1234", 1);
+        log_open("vfio-modectl");
+        unsetenv("JOURNAL_STREAM");
+        assert_false(log_is_to_journal());
+        assert_logged(log_error("no"), "vfio-modectl: no\n");
+}
+
+static void test_journal(void **state) {
+        (void)state;
+        name_stderr();
         log_open("vfio-mode-apply");
         unsetenv("JOURNAL_STREAM");
+        assert_true(log_is_to_journal());
         assert_logged(log_error("no"), "<3>no\n");
         assert_logged(log_warning("hm"), "<4>hm\n");
         assert_logged(log_notice("oh"), "<5>oh\n");
@@ -150,7 +176,7 @@ static void test_stuck_journal(void **state) {
         saved = dup(STDERR_FILENO);
         assert_true(saved >= 0);
         assert_int_equal(dup2(pair[1], STDERR_FILENO), STDERR_FILENO);
-        setenv("JOURNAL_STREAM", "8:1234", 1);
+        name_stderr();
         log_open("test");
         for (unsigned i = 0; i < 100000; i++)
                 log_error("a line");
@@ -170,6 +196,7 @@ int main(void) {
         Table table = { 0 };
 
         table_add(&table, "a terminal sees the program's name", test_terminal, NULL);
+        table_add(&table, "who is read by somebody else does as well", test_elsewhere, NULL);
         table_add(&table, "the journal gets a priority", test_journal, NULL);
         table_add(&table, "what is above the level is not printed", test_level, NULL);
         table_add(&table, "%m is the error that was given", test_errno, NULL);

@@ -50,7 +50,7 @@ def test_modectl_run(pc: PC) -> None:
     there = pc.run(f"vfio-modectl run passthrough -- sh -c '{driver}; exit 7'")
     assert there.rc == 7, there
     assert there.stdout.endswith("/vfio-pci\n") and there.stdout.count("\n") == 1
-    assert "Mode passthrough is on." in there.stderr and "Mode host is on." in there.stderr
+    assert "Mode 'passthrough': 2 functions" in there.stderr and "Mode 'host': 0 functions" in there.stderr
     assert look(pc) == HOST
 
 

@@ -26,13 +26,28 @@ typedef struct Walk {
         size_t n;
 } Walk;
 
+/* What is not there, or goes while it is looked at, has no nodes. What cannot be looked at may have
+ * some: whose, would be a guess. */
+static int unless_gone(int r) {
+        return r == -ENOENT || r == -ENOTDIR || r == -ENODEV ? 0 : r;
+}
+
+/* @ret: stays as it is where the name is longer, and so none that is looked for */
+static int read_link_name(const Root *root, const char *path, char *ret, size_t size) {
+        int r = (int)file_read_link_name_at(root->fd, path, ret, size);
+
+        return r == -ENAMETOOLONG ? 0 : unless_gone(r);
+}
+
 /* Parses "244:0", as the `dev` attribute of a class device has it. */
 static int read_number(const Root *root, const char *path, dev_t *ret) {
         uint64_t major, minor;
         char text[32], *colon;
+        ssize_t n;
 
-        if (file_read_line_at(root->fd, path, text, sizeof(text)) < 0)
-                return -ENOENT;
+        n = file_read_line_at(root->fd, path, text, sizeof(text));
+        if (n < 0)
+                return (int)n;
         colon = strchr(text, ':');
         if (!colon)
                 return -EBADMSG;
@@ -54,14 +69,18 @@ static int add(DeviceNodes *nodes, DeviceNode node) {
 /* @dir: of the class device */
 static int add_from(const Root *root, const char *dir, PciAddress address, DeviceNodes *nodes) {
         DeviceNode node = { .address = address };
-        char path[sizeof(NodePath) + sizeof("/subsystem")], subsystem[32];
+        char path[sizeof(NodePath) + sizeof("/subsystem")], subsystem[32] = "";
+        int r;
 
         (void)snprintf(path, sizeof(path), "%s/dev", dir);
-        if (read_number(root, path, &node.number) < 0)
-                return 0;
+        r = read_number(root, path, &node.number);
+        if (r < 0)
+                return r == -EBADMSG ? 0 : unless_gone(r);
         (void)snprintf(path, sizeof(path), "%s/subsystem", dir);
-        node.is_block = file_read_link_name_at(root->fd, path, subsystem, sizeof(subsystem)) > 0 &&
-                        strcmp(subsystem, "block") == 0;
+        r = read_link_name(root, path, subsystem, sizeof(subsystem));
+        if (r < 0)
+                return r;
+        node.is_block = strcmp(subsystem, "block") == 0;
         return add(nodes, node);
 }
 
@@ -78,12 +97,13 @@ static int look_into(const Root *root, const char *path, PciAddress address, Wal
         _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, path);
         const struct dirent *entry;
 
-        while (dir && (entry = readdir(dir))) {
-                int n;
+        while (dir && (errno = 0, entry = readdir(dir))) {
+                int n, r = 0;
 
-                if (strcmp(entry->d_name, "dev") == 0 && entry->d_type == DT_REG &&
-                    add_from(root, path, address, nodes) < 0)
-                        return -E2BIG;
+                if (strcmp(entry->d_name, "dev") == 0 && entry->d_type == DT_REG)
+                        r = add_from(root, path, address, nodes);
+                if (r < 0)
+                        return r;
                 if (entry->d_type != DT_DIR || is_passed_over(entry->d_name))
                         continue;
                 if (walk->n == DIRS_MAX)
@@ -94,7 +114,7 @@ static int look_into(const Root *root, const char *path, PciAddress address, Wal
                         return -E2BIG;
                 walk->n++;
         }
-        return 0;
+        return unless_gone(-errno);
 }
 
 static int add_below(const Root *root, PciAddress address, DeviceNodes *nodes) {
@@ -130,21 +150,22 @@ static int add_vfio_group(const Root *root, const Function *function, DeviceNode
 static int add_firmware_framebuffer(const Root *root, PciAddress address, DeviceNodes *nodes) {
         _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, "sys/class/graphics");
         const struct dirent *entry;
-        int r = 0;
 
-        while (r >= 0 && dir && (entry = readdir(dir))) {
-                char path[320], device[64];
+        while (dir && (errno = 0, entry = readdir(dir))) {
+                char path[320], device[64] = "";
+                int r;
 
                 if (strncmp(entry->d_name, "fb", 2) != 0)
                         continue;
                 (void)snprintf(path, sizeof(path), "sys/class/graphics/%s/device", entry->d_name);
-                if (file_read_link_name_at(root->fd, path, device, sizeof(device)) < 0 ||
-                    !strstr(device, "-framebuffer."))
-                        continue;
+                r = read_link_name(root, path, device, sizeof(device));
                 path[strlen(path) - strlen("/device")] = '\0';
-                r = add_from(root, path, address, nodes);
+                if (r >= 0 && strstr(device, "-framebuffer."))
+                        r = add_from(root, path, address, nodes);
+                if (r < 0)
+                        return r;
         }
-        return r;
+        return unless_gone(-errno);
 }
 
 /* The number of the card among nvidia's; a negative errno where it is not told. */
@@ -200,10 +221,11 @@ static int add_nvidia_majors(const Root *root, PciAddress address, DeviceNodes *
         _cleanup_free_ char *text = NULL;
         char *cursor, *line;
         unsigned major;
-        int r = 0;
+        int r;
 
-        if (file_read_alloc_at(root->fd, "proc/devices", 64 * 1024, &text) < 0)
-                return 0;
+        r = (int)file_read_alloc_at(root->fd, "proc/devices", 64 * 1024, &text);
+        if (r < 0)
+                return unless_gone(r);
         cursor = text;
         while (r >= 0 && (line = strsep(&cursor, "\n")) && strcmp(line, "Block devices:") != 0)
                 if (parse_nvidia_major(line, &major))

@@ -27,7 +27,8 @@ typedef struct DeviceNodes {
 /**
  * Adds the nodes of a function; what belongs to no driver has none.
  *
- * Returns 0; -E2BIG where they are more than there is room for, or lie too deep.
+ * Returns 0; -E2BIG where they are more than there is room for, or lie too deep; else the error of
+ * looking, which is none where something is not there.
  */
 _must_check_ int device_nodes_add(const Root *root, const Function *function, DeviceNodes *nodes);
 

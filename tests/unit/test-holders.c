@@ -26,6 +26,16 @@
 #define AUDIO "0000:01:00.1"
 #define SYS "sys/bus/pci/devices/"
 
+static const char *failing_path; /* NULL: none */
+static int failing_errno;
+
+int openat(int dir_fd, const char *path, int flags, ...) {
+        if (!failing_path || strcmp(path, failing_path) != 0)
+                return (int)syscall(SYS_openat, dir_fd, path, flags, 0644);
+        errno = failing_errno;
+        return -1;
+}
+
 typedef struct Machine {
         FakeHost *fake;
         Root root;
@@ -117,6 +127,26 @@ static void test_below(void **state) {
         assert_true(find_node(nodes, 259, 0)->is_block);
         free(nodes);
         nodes = nodes_of(machine, AUDIO);
+        assert_int_equal(nodes->n, 0);
+        free(nodes);
+}
+
+/* What goes meanwhile has no nodes; what cannot be looked at is not said to have none. */
+static void test_unreadable(void **state) {
+        static const char *const paths[] = { SYS GPU "/drm", SYS GPU "/drm/card0/dev" };
+        Machine *machine = *state;
+        DeviceNodes *nodes = calloc(1, sizeof(*nodes));
+
+        fake_host_write(machine->fake, SYS GPU "/drm/card0/dev", "226:0\n");
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+                failing_path = paths[i];
+                failing_errno = ENOENT;
+                assert_int_equal(device_nodes_add(&machine->root, find(machine, GPU), nodes), 0);
+                failing_errno = EMFILE;
+                assert_int_equal(device_nodes_add(&machine->root, find(machine, GPU), nodes),
+                                 -EMFILE);
+        }
+        failing_path = NULL;
         assert_int_equal(nodes->n, 0);
         free(nodes);
 }
@@ -397,6 +427,7 @@ static void test_other_root(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 ON_MACHINE("nodes below a function", test_below),
+                ON_MACHINE("nodes that cannot be looked for", test_unreadable),
                 ON_MACHINE("nodes elsewhere", test_elsewhere),
                 ON_MACHINE("nodes of nvidia", test_nvidia),
                 ON_MACHINE("processes by device number", test_processes),

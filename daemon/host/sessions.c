@@ -30,15 +30,21 @@ typedef struct Seats {
 
 /* --- seats --- */
 
-static void read_seat(const Root *root, dev_t number, Seat ret) {
+/* Where it cannot be read, seat0 would be a guess, at whose sessions are to end. */
+static int read_seat(const Root *root, dev_t number, Seat ret) {
         char path[64], text[DATABASE_MAX], *found;
+        ssize_t n;
 
         (void)snprintf(path, sizeof(path), "run/udev/data/c%u:%u", major(number), minor(number));
-        found = file_read_at(root->fd, path, text, sizeof(text)) < 0 ? NULL : strstr(text, ID_SEAT);
+        n = file_read_at(root->fd, path, text, sizeof(text));
+        if (n < 0 && n != -ENOENT)
+                return (int)n;
+        found = n < 0 ? NULL : strstr(text, ID_SEAT);
         if (found)
                 found += strlen(ID_SEAT);
         if (!found || parse_copy(ret, sizeof(Seat), found, strcspn(found, "\n")) < 0)
                 (void)snprintf(ret, sizeof(Seat), DEFAULT_SEAT);
+        return 0;
 }
 
 static void add_seat(Seats *seats, const char *seat) {
@@ -60,8 +66,9 @@ static int add_seats_of(const Root *root, const Function *function, Seats *ret) 
                 if (device_node_is_card(nodes->list[i].number)) {
                         Seat seat;
 
-                        read_seat(root, nodes->list[i].number, seat);
-                        add_seat(ret, seat);
+                        r = read_seat(root, nodes->list[i].number, seat);
+                        if (r >= 0)
+                                add_seat(ret, seat);
                 }
         return r;
 }

@@ -23,6 +23,9 @@ static void tell_logind(const char *verb, const char *option, const PlanStop *st
         int r;
 
         r = command_run(arguments, NULL, 0);
+        /* Killed is only who was asked to end: not given up at the first error. */
+        if (r < 0)
+                r = command_run(arguments, NULL, 0);
         if (r < 0)
                 log_warning_errno(r, "loginctl cannot be run: %m");
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../fake/fake-host.h"
+#include "apply/end-sessions.h"
 #include "base/log.h"
 #include "host/sessions.h"
 #include "table.h"
@@ -17,14 +18,43 @@
 #define DATABASE "run/udev/data/c226:0"
 
 static unsigned n_to_fail; /* attempts to run a program, from now on */
+static unsigned n_ran;
 
-int posix_spawnp(_unused_ pid_t *pid, _unused_ const char *file,
-                 _unused_ const posix_spawn_file_actions_t *actions,
-                 _unused_ const posix_spawnattr_t *attributes, _unused_ char *const arguments[],
-                 _unused_ char *const environment[]) {
-        assert_int_not_equal(n_to_fail, 0);
-        n_to_fail--;
-        return EAGAIN;
+int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const arguments[],
+                 char *const environment[]) {
+        static char program[] = "true";
+        char *replaced[] = { program, NULL };
+
+        if (n_to_fail > 0) {
+                n_to_fail--;
+                return EAGAIN;
+        }
+        n_ran += strcmp(file, "loginctl") == 0 && strcmp(arguments[1], "terminate-session") == 0 &&
+                 strcmp(arguments[3], "3") == 0;
+        return posix_spawn(pid, "/bin/true", actions, attributes, replaced, environment);
+}
+
+typedef struct Ask {
+        const char *title;
+        unsigned n_to_fail, n_ran;
+} Ask;
+
+static const Ask asks[] = {
+        { "it is asked to end", 0, 1 },
+        { "loginctl cannot be run at once", 1, 1 },
+        { "loginctl cannot be run at all", 2, 0 },
+};
+
+static void test_ask(void **state) {
+        const Ask *row = *state;
+        const PlanStop stop = { .kind = PLAN_END_SESSION, .session = { .id = "3" } };
+
+        n_to_fail = row->n_to_fail;
+        n_ran = 0;
+        end_sessions_ask(&stop);
+        assert_int_equal(n_ran, row->n_ran);
+        assert_int_equal(n_to_fail, 0);
 }
 
 /* The first program that is run would be systemctl, and is not. */
@@ -71,6 +101,7 @@ int main(void) {
         Table table = { 0 };
 
         log_set_max_level(LOG_EMERG);
+        TABLE_ROWS(&table, test_ask, asks);
         TABLE_ROWS(&table, test_seat, seats);
         return table_run("end-sessions", &table);
 }

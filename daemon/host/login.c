@@ -85,53 +85,48 @@ static bool is_graphical(const char *type) {
         return false;
 }
 
-static bool has_graphical_type(const Login *login, const char *id) {
-        _cleanup_free_ char *type = NULL;
+/* A remote one has no seat, for example: "". */
+static int read_property(int (*get)(const char *, char **), const char *id, char *ret,
+                         size_t size) {
+        _cleanup_free_ char *value = NULL;
+        int r = get(id, &value);
 
-        return login->session_get_type(id, &type) >= 0 && is_graphical(type);
+        (void)snprintf(ret, size, "%s", r >= 0 ? value : "");
+        return r == -ENODATA ? 0 : r;
 }
 
-static bool has_greeter_class(const Login *login, const char *id) {
-        _cleanup_free_ char *class = NULL;
-
-        return login->session_get_class(id, &class) >= 0 && strcmp(class, "greeter") == 0;
+/* What sd-login says of a session that is not there. */
+static bool has_ended(int r) {
+        return r == -ENXIO;
 }
 
-static bool is_of_manager(const Login *login, const char *id, const char *manager) {
-        _cleanup_free_ char *service = NULL;
-
-        return login->session_get_service(id, &service) >= 0 &&
-               session_service_is_of(service, manager);
-}
-
-/* A remote one has none. */
-static void read_seat(const Login *login, const char *id, char *ret, size_t size) {
-        _cleanup_free_ char *seat = NULL;
-        int r = login->session_get_seat(id, &seat);
-
-        (void)snprintf(ret, size, "%s", r >= 0 ? seat : "");
-}
-
-/* Returns a negative errno where it has ended meanwhile. */
 static int read_session(const Login *login, const Root *root, const char *id, const char *manager,
                         Session *ret) {
+        char type[32], class[32], service[CONFIG_UNIT_SIZE];
         uid_t uid;
         int r;
 
         if (strlen(id) >= sizeof(ret->id))
                 return -ENAMETOOLONG;
+        (void)memset(ret, 0, sizeof(*ret));
         r = login->session_get_uid(id, &uid);
+        if (r >= 0)
+                r = read_property(login->session_get_seat, id, ret->seat, sizeof(ret->seat));
+        if (r >= 0)
+                r = read_property(login->session_get_type, id, type, sizeof(type));
+        if (r >= 0)
+                r = read_property(login->session_get_class, id, class, sizeof(class));
+        if (r >= 0)
+                r = read_property(login->session_get_service, id, service, sizeof(service));
         if (r < 0)
                 return r;
-        (void)memset(ret, 0, sizeof(*ret));
         (void)snprintf(ret->id, sizeof(ret->id), "%s", id);
-        read_seat(login, id, ret->seat, sizeof(ret->seat));
         (void)snprintf(ret->user, sizeof(ret->user), "%u", uid);
         user_name(root, ret->user, sizeof(ret->user));
         ret->uid = uid;
-        ret->is_graphical = has_graphical_type(login, id);
-        ret->is_greeter = has_greeter_class(login, id);
-        ret->is_of_manager = is_of_manager(login, id, manager);
+        ret->is_graphical = is_graphical(type);
+        ret->is_greeter = strcmp(class, "greeter") == 0;
+        ret->is_of_manager = session_service_is_of(service, manager);
         return 0;
 }
 
@@ -152,9 +147,12 @@ int login_list_sessions(const Root *root, const char *seat, Sessions *ret) {
                 r = login.seat_get_sessions(seat, &ids, NULL, NULL);
         if (r < 0)
                 return r == -ENOENT || r == -ENXIO ? 0 : r; /* no such seat, no logind */
-        for (char **id = ids; id && *id && ret->n < SESSIONS_MAX; id++)
-                if (read_session(&login, root, *id, ret->manager, &ret->list[ret->n]) >= 0)
-                        ret->n++;
+        for (char **id = ids; id && *id && ret->n < SESSIONS_MAX; id++) {
+                r = read_session(&login, root, *id, ret->manager, &ret->list[ret->n]);
+                if (r < 0 && !has_ended(r))
+                        return r;
+                ret->n += r >= 0;
+        }
         return 0;
 }
 
@@ -171,10 +169,12 @@ int login_list_sessions_of_manager(const Root *root, Sessions *ret) {
         for (char **id = ids; id && *id && ret->n < SESSIONS_MAX; id++) {
                 Session *session = &ret->list[ret->n];
 
-                if (!is_listed(ret, *id) &&
-                    read_session(&login, root, *id, ret->manager, session) >= 0 &&
-                    session->is_of_manager)
-                        ret->n++;
+                if (is_listed(ret, *id))
+                        continue;
+                r = read_session(&login, root, *id, ret->manager, session);
+                if (r < 0 && !has_ended(r))
+                        return r;
+                ret->n += r >= 0 && session->is_of_manager;
         }
         return 0;
 }
@@ -203,7 +203,7 @@ static bool is_any_there(const Login *login, const char *const *ids, size_t n) {
         uid_t uid;
 
         for (size_t i = 0; i < n; i++)
-                if (login->session_get_uid(ids[i], &uid) >= 0)
+                if (!has_ended(login->session_get_uid(ids[i], &uid)))
                         return true;
         return false;
 }

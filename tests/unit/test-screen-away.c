@@ -2,11 +2,16 @@
 /* When the display manager is kept from starting, on machines made of words. What systemd makes of
  * the mark takes a service manager: tests/vm/test_sessions.py. */
 #undef NDEBUG
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "../fake/fake-host.h"
 #include "apply/screen-away.h"
+#include "base/log.h"
 #include "table.h"
 
 #define MARK "run/vfio-mode/screen-away"
@@ -15,10 +20,29 @@
         "[mode passthrough]\nvfio-devices = gpu\nend-sessions = yes\n"            \
         "[mode polite]\nvfio-devices = gpu\n[mode nothing]\nend-sessions = yes\n"
 
+static unsigned n_to_fail; /* calls that set or remove the mark, from now on */
+
+static bool fails(const char *path) {
+        if (n_to_fail == 0 || strcmp(path, MARK) != 0)
+                return false;
+        n_to_fail--;
+        errno = EIO;
+        return true;
+}
+
+int openat(int dir_fd, const char *path, int flags, ...) {
+        return fails(path) ? -1 : (int)syscall(SYS_openat, dir_fd, path, flags, 0644);
+}
+
+int unlinkat(int dir_fd, const char *path, int flags) {
+        return fails(path) ? -1 : (int)syscall(SYS_unlinkat, dir_fd, path, flags);
+}
+
 typedef struct Row {
         const char *title, *mode;
         const char *other_class, *other_driver; /* of a second card; NULL: there is none */
         bool half_way, was_there;
+        unsigned n_to_fail;
         bool is_there;
 } Row;
 
@@ -34,6 +58,10 @@ static const Row rows[] = {
         { "another card is somebody's guest's", "passthrough", "0x030000", "vfio-pci",
           .is_there = true },
         { "another card has no outputs", "passthrough", "0x030200", "nvidia", .is_there = true },
+        { "it is set at the second attempt", "passthrough", .n_to_fail = 1, .is_there = true },
+        { "it goes at the second attempt", "host", .was_there = true, .n_to_fail = 1 },
+        { "it cannot be set", "passthrough", .n_to_fail = 2 },
+        { "it cannot go", "host", .was_there = true, .n_to_fail = 2, .is_there = true },
 };
 
 static void test_mark(void **state) {
@@ -63,7 +91,9 @@ static void test_mark(void **state) {
                 (Function){ .address = { 0, 1, 0, 0 }, .class_code = 0x030000 };
         if (config_find_mode(&now->config, row->mode)->vfio_devices != 0)
                 plan->vfio[plan->n_vfio++] = now->host.functions[0].address;
+        n_to_fail = row->n_to_fail;
         screen_away_record(now, plan, !row->half_way);
+        assert_int_equal(n_to_fail, 0);
         assert_int_equal(fake_host_exists(fake, MARK), row->is_there);
         root_close(&root);
         fake_host_freep(&fake);
@@ -74,6 +104,7 @@ static void test_mark(void **state) {
 int main(void) {
         Table table = { 0 };
 
+        log_set_max_level(LOG_EMERG);
         TABLE_ROWS(&table, test_mark, rows);
         return table_run("screen-away", &table);
 }

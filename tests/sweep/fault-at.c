@@ -91,7 +91,10 @@ static const struct Call {
         { SYS_sendmsg, "sendmsg", ABOUT_FD },
         { SYS_sendto, "sendto", ABOUT_FD },
         { SYS_recvfrom, "recvfrom", ABOUT_FD },
+        { SYS_poll, "poll", ABOUT_POLL },
         { SYS_ppoll, "ppoll", ABOUT_POLL },
+        { SYS_inotify_add_watch, "inotify_add_watch", ABOUT_PATH },
+        { SYS_inotify_init1, "inotify_init1", ABOUT_CHILDREN },
         { SYS_pipe2, "pipe2", ABOUT_CHILDREN },
         { SYS_socket, "socket", ABOUT_CHILDREN },
         { SYS_socketpair, "socketpair", ABOUT_CHILDREN },
@@ -165,6 +168,8 @@ static void path_of_fd(const Trace *trace, pid_t pid, int fd, char ret[PATH_MAX]
                 (void)strcpy(ret, "socket");
         else if (strncmp(path, "pipe:", strlen("pipe:")) == 0 && fd > STDERR_FILENO)
                 (void)strcpy(ret, "pipe");
+        else if (strcmp(path, "anon_inode:inotify") == 0)
+                (void)strcpy(ret, "inotify");
         else if (strncmp(path, trace->root, length) == 0 && path[length] == '/')
                 (void)snprintf(ret, PATH_MAX, "%s", path + length + 1);
         else if (strcmp(path, trace->root) == 0)

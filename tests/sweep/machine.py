@@ -27,6 +27,8 @@ FUNCTIONS = 4  # the graphics card with its audio function, a bridge, and a NIC
 DRIVER = "nouveau"
 PAGES = 8
 STOPPED = "ollama.service"  # in the mode passthrough
+MANAGER = "display-manager.service"  # which bin/systemctl knows to log alice in on the card's seat
+BOB = 'UID=1001\nUSER=bob\nTYPE=x11\nCLASS=user\nSEAT=seat0\nSERVICE=login\nSTATE=active\nREMOTE=0\n'
 PAGES_FILE = "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 TIMEOUT = 60
 
@@ -62,6 +64,8 @@ class Look:
 
     functions: tuple[str, ...]  # address, driver and override of each
     pages: str
+    sessions: tuple[str, ...]  # user and seat of each
+    keeps_manager_back: bool
     mode: str  # as /run/vfio-mode/status has it
     marks: tuple[str, ...]
     left_over: tuple[str, ...]  # undo log, temporary files
@@ -97,17 +101,28 @@ class Machine:
         """In host mode, as it is after a switch to passthrough and back."""
         subprocess.run([FAKE_MACHINE, self.root, str(FUNCTIONS), DRIVER], check=True)
         with open(self.root / "etc/vfio-mode.ini", "a", encoding="utf-8") as config:
-            config.write(f"hugepages-2M = {PAGES}\nstop-units = {STOPPED}\n")
+            config.write(f"hugepages-2M = {PAGES}\nstop-units = {STOPPED}\nend-sessions = yes\n")
         for directory in ("usr", "dev", ".build", ".bin", ".proc", ".systemd"):
             (self.root / directory).mkdir(exist_ok=True)
         for link in ("bin", "lib", "lib64"):
             (self.root / link).symlink_to(f"usr/{link}")
         (self.root / "dev/null").touch()
-        (self.root / ".systemd" / STOPPED).write_text("active\n", encoding="utf-8")
-        for mode in ("host", "passthrough", "host"):
-            run = self.systemctl("start", mode_unit(mode))
+        self._write(f".systemd/{STOPPED}", "active\n")
+        self._make_seats()
+        for unit in (MANAGER, mode_unit("host"), mode_unit("passthrough"), mode_unit("host")):
+            run = self.systemctl("start", unit)
             if run.status != 0:
                 raise RuntimeError(run.text)
+
+    def _make_seats(self) -> None:
+        """The card has one of its own. On the other one is somebody who has nothing to do with it."""
+        self._write("etc/passwd", "alice:x:1000:1000::/:/bin/sh\nbob:x:1001:1001::/:/bin/sh\n")
+        self._write("sys/bus/pci/devices/0000:01:00.0/drm/card0/dev", "226:0\n")
+        self._write("run/udev/data/c226:0", "I:1\nE:ID_SEAT=seat-gpu\n")
+        self._write("run/systemd/sessions/1", BOB)
+        self._write("run/systemd/seats/seat0", "SESSIONS=1\nUIDS=1001\n")
+        self._write(".systemd/.sessions", "1\n")
+        self._write(".systemd/user@1001.service", "active\n")
 
     def copy(self, root: Path) -> "Machine":
         shutil.rmtree(root, ignore_errors=True)
@@ -162,12 +177,31 @@ class Machine:
                 f"{self._read(device.relative_to(self.root) / 'driver_override').strip()}"
                 for device in sorted(devices.iterdir())),
             pages=self._read(PAGES_FILE).strip(),
+            sessions=tuple(sorted(self.sessions().values())),
+            keeps_manager_back=(run / "screen-away").exists(),
             mode=mode[1] if mode else "",
             marks=tuple(sorted(mark.name for mark in marks.iterdir())) if marks.is_dir() else (),
             left_over=tuple(sorted(file.name for file in run.glob("*")
                                    if file.name == "undo" or file.name.endswith(".tmp"))),
             units=tuple(sorted(f"{unit.name} {state}" for unit in systemd.glob("*.service")
                                if (state := self._read(unit).strip()) not in ("failed", "inactive"))))
+
+    def sessions(self) -> dict[str, str]:
+        """User and seat of each, as logind has them."""
+        found = {}
+        for file in (self.root / "run/systemd/sessions").glob("[!.]*"):
+            of = dict(line.split("=", 1) for line in file.read_text(encoding="utf-8").splitlines())
+            found[file.name] = f"{of['USER']} {of['SEAT']}"
+        return found
+
+    def wronged_sessions(self) -> dict[str, str]:
+        """Those that did not end of themselves before anything was taken."""
+        wrongs = {what: self._read(f".systemd/.{what}").split() for what in ("killed", "robbed")}
+        return {what: " ".join(ids) for what, ids in wrongs.items() if ids}
+
+    def _write(self, path: str, text: str) -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text, encoding="utf-8")
 
     def _read(self, path: str | Path) -> str:
         try:

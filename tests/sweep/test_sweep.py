@@ -43,13 +43,13 @@ SAMPLE = 30  # points of each sweep and way; --long: every one
 
 # What a call of strace's is about: a descriptor, a path from one or from the root, or a process.
 _OTHERS = r"\.|usr/|lib/|lib64/|bin/|etc/ld\.so\."  # the system's, and the tests'
-_PROCESS = r"(ppoll|pipe2|socket|socketpair|clone3?|v?fork|wait4|execve)\("
+_PROCESS = r"(p?poll|inotify_init1|pipe2|socket|socketpair|clone3?|v?fork|wait4|execve)\("
 
 
 def _is_point(call: str, root: str) -> bool:
     below = rf"{re.escape(root)}(/(?!{_OTHERS})[^>]*|>, \"(?!/|{_OTHERS}).*)"
     return bool(re.match(rf"\w+\(\d+<(?:socket:\[\d+\]|{below})", call)
-                or re.match(r"\w+\((?!0<|1<|2<)\d+<pipe:", call)
+                or re.match(r"\w+\((?!0<|1<|2<)\d+<(?:pipe:|anon_inode:\[?inotify)", call)
                 or re.match(rf"\w+\((AT_FDCWD(<[^>]*>)?, )?\"/(?!\"|{_OTHERS})", call)
                 or re.match(_PROCESS, call))
 
@@ -98,7 +98,9 @@ class Sweep:
         self.at: dict[str, Machine] = {"host": Machine(directory / "host")}
         self.at["host"].make()
         self.at["passthrough"] = self.at["host"].copy(directory / "passthrough")
-        assert self.at["passthrough"].systemctl("start", mode_unit("passthrough")).status == 0
+        # Whoever wants the display manager there does not get it, and does when its screen is back.
+        for unit in mode_unit("passthrough"), machines.MANAGER:
+            assert self.at["passthrough"].systemctl("start", unit).status == 0
         self.whole: dict[str, Look] = {mode: machine.look() for mode, machine in self.at.items()}
         self.points: dict[str, list[Point]] = {}
         for mode in self.whole:
@@ -175,6 +177,14 @@ def untold(mode: str, here: str, run: Run, last: dict[str, Any], is_deaf: bool) 
     return ", ".join(f"{wrong}, but it said: {said[0]}" for wrong, is_so in wrongs.items() if is_so)
 
 
+def ended(machine: Machine, before: Machine, run: Run) -> str:
+    """What is wrong with the end of sessions: each is told in the journal, and asked for."""
+    untold = [f"the end of session {session} of {whose}" for session, whose in before.sessions().items()
+              if session not in machine.sessions() and f": end session {session} of " not in run.text]
+    return ", ".join([f"{what} is not told" for what in untold]
+                     + [f"session {ids} was {what}" for what, ids in machine.wronged_sessions().items()])
+
+
 def judge(sweep: Sweep, machine: Machine, mode: str, run: Run, is_deaf: bool = False) -> str:
     """What is wrong after a call has failed: "" where the machine is in a mode, and all say so. A systemd
     that is deaf cannot be told.
@@ -191,7 +201,8 @@ def judge(sweep: Sweep, machine: Machine, mode: str, run: Run, is_deaf: bool = F
         return differences(machine, whole, run)
     if (told.get("mode"), drift, told.get("half_way")) != (here, [], False):
         return f"status {run.status}, but it is told: {told}"
-    wrong = untold(mode, here, run, told["last_switch"], is_deaf)
+    wrong = (untold(mode, here, run, told["last_switch"], is_deaf)
+             or ended(machine, sweep.at[OTHER[mode]], run))
     return f"status {run.status}: {wrong}" if wrong else ""
 
 
@@ -234,10 +245,12 @@ class Draw:
         assert not self._failures
 
 
-def test_the_fake_systemctl(sweep: Sweep) -> None:
-    """It does what the real one does, which tests/vm/test_kill.py asks the same."""
+@pytest.mark.parametrize("asked", [("systemctl-behaviours", machines.STOPPED),
+                                   ("session-behaviours", "alice", "seat-gpu")])
+def test_the_fakes(sweep: Sweep, asked: tuple[str, ...]) -> None:
+    """They do what the real ones do, which tests/vm (test_kill.py, test_sessions.py) asks the same."""
     machine = sweep.fresh("passthrough")
-    result = machine.enter("/.bin/systemctl-behaviours", machines.STOPPED)
+    result = machine.enter(f"/.bin/{asked[0]}", *asked[1:])
     assert (result.returncode, "not ok" in result.stdout) == (0, False), result.stdout + result.stderr
 
 
@@ -280,9 +293,11 @@ def test_killed_and_then_refused(sweep: Sweep, request: pytest.FixtureRequest) -
     """What undoes the second switch undoes what was left of the first: the old mode is whole again."""
     draw = Draw(sweep, request)
     for mode, point in draw.points(["passthrough"]):
-        machine, _ = sweep.harm(mode, point, "kill")
+        machine, killed = sweep.harm(mode, point, "kill")
         (machine.root / ".fake-faults").write_text("bind 0000:01:00.0 vfio-pci * EBUSY\n", encoding="utf-8")
         run = machine.systemctl("start", mode_unit(mode))
+        # Whose session ends was said by either.
+        run = replace(run, text=killed.text + run.text)
         draw.note(mode, point, "kill", judge(sweep, machine, mode, run))
     draw.conclude("kill-and-fail")
 

@@ -20,7 +20,7 @@ from modes import AUDIO, GPU, HOST, INI, PASSTHROUGH, bindings, look, refused
 from pc import PC
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
-BEHAVIOURS = Path(__file__).resolve().parent.parent / "sweep/bin/systemctl-behaviours"
+FAKES = Path(__file__).resolve().parent.parent / "sweep/bin"
 STOPPED = "test-stopped.service"  # in the mode passthrough
 SAMPLE = 1  # point of each way; --long: every one
 Recorder = Callable[[str, object], None]
@@ -216,6 +216,7 @@ def test_another_driver_is_faster(pc: PC, tmp_path: Path) -> None:
 def test_the_fake_systemctl_is_true(pc: PC) -> None:
     """The real one does what the one of tests/sweep does."""
     add_unit(pc)
-    pc.push(BEHAVIOURS, "/root/behaviours")
-    result = pc.run(f"/root/behaviours {STOPPED}", timeout=300)
+    for name in "expect.sh", "systemctl-behaviours":
+        pc.push(FAKES / name, f"/root/{name}")
+    result = pc.run(f"/root/systemctl-behaviours {STOPPED}", timeout=300)
     assert (result.rc, "not ok" in result.stdout) == (0, False), result.out

@@ -2,6 +2,8 @@
 """A desktop on the card that is to leave: a display manager, a session, and a compositor that is a unit of the
 user's manager. Nobody's session ends without leave, and with leave all of it goes in order and comes back."""
 
+from pathlib import Path
+
 import pytest
 
 import desktop
@@ -15,6 +17,7 @@ from test_holders import plan, states
 SESSIONS = ini(nic="0000:02:00.0") + "end-sessions = yes\n"
 MANAGER = desktop.DISPLAY_MANAGER
 AWAY = "/run/vfio-mode/screen-away"
+FAKES = Path(__file__).resolve().parent.parent / "sweep/bin"
 _SNAPSHOT = "desktop"
 
 
@@ -83,7 +86,8 @@ def test_inhibited(pc: PC) -> None:
 
 @pytest.mark.machine("gpu")
 def test_round_trips(pc: PC, request: pytest.FixtureRequest) -> None:
-    """Desktop, guest on the card, desktop: again and again, and nobody else's session is touched."""
+    """Desktop, guest on the card, desktop: again and again, and nobody else's session is touched. What
+    tests/sweep has for logind and a display manager does what these do."""
     in_desktop(pc)
     pc.write(INI, SESSIONS)
     before = places(pc)
@@ -107,6 +111,10 @@ def test_round_trips(pc: PC, request: pytest.FixtureRequest) -> None:
         assert (states(pc, MANAGER), sessions(pc)) == (["active"], ["alice"])
         assert (places(pc), pc.run(f"test -e {AWAY}").rc) == (before, 1)
     assert pc.ok(f"systemctl show --value -p NRestarts {MANAGER}") == "0"
+    for name in "expect.sh", "session-behaviours":
+        pc.push(FAKES / name, f"/root/{name}")
+    result = pc.run("/root/session-behaviours alice seat0", timeout=300)
+    assert (result.rc, "not ok" in result.stdout) == (0, False), result.out
 
 
 @pytest.mark.machine("gpu")

@@ -18,6 +18,7 @@
 #define LIBRARY "libsystemd.so.0"
 #define OUTPUT_SIZE (16 * 1024)
 #define USEC_PER_SEC UINT64_C(1000000)
+#define LOOK_AGAIN (USEC_PER_SEC / 5)
 
 typedef struct Login {
         void *library;
@@ -199,29 +200,36 @@ static uint64_t now_usec(void) {
         return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
 }
 
-static bool is_any_there(const Login *login, const char *const *ids, size_t n) {
+/* @timeout: in µs; shortened where one could not be read, whose end may have been told already */
+static bool is_any_there(const Login *login, const char *const *ids, size_t n, uint64_t *timeout) {
+        bool is_there = false;
         uid_t uid;
 
-        for (size_t i = 0; i < n; i++)
-                if (!has_ended(login->session_get_uid(ids[i], &uid)))
-                        return true;
-        return false;
+        for (size_t i = 0; i < n; i++) {
+                int r = login->session_get_uid(ids[i], &uid);
+
+                is_there |= !has_ended(r);
+                if (r < 0 && !has_ended(r) && *timeout > LOOK_AGAIN)
+                        *timeout = LOOK_AGAIN;
+        }
+        return is_there;
 }
 
 /* Watched before it is looked, so that no end is missed. */
 static int wait_with(const Login *login, sd_login_monitor *monitor, const char *const *ids,
                      size_t n, uint64_t timeout_usec) {
-        uint64_t deadline = now_usec() + timeout_usec;
+        uint64_t now = now_usec(), deadline = now + timeout_usec, left = timeout_usec;
 
-        while (is_any_there(login, ids, n)) {
+        while (is_any_there(login, ids, n, &left)) {
                 struct pollfd fd = { .fd = login->monitor_get_fd(monitor), .events = POLLIN };
-                uint64_t now = now_usec();
 
                 if (now >= deadline)
                         return -ETIMEDOUT;
-                if (poll(&fd, 1, (int)((deadline - now) / 1000 + 1)) < 0)
+                if (poll(&fd, 1, (int)(left / 1000 + 1)) < 0)
                         return -errno;
                 (void)login->monitor_flush(monitor);
+                now = now_usec();
+                left = now < deadline ? deadline - now : 0;
         }
         return 0;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <systemd/sd-login.h>
+#include <unistd.h>
 
 #include "../fake/fake-host.h"
 #include "host/login.h"
@@ -54,11 +55,11 @@ static int seat_get_sessions(_unused_ const char *seat, char ***ret, _unused_ ui
 }
 
 static int session_get_uid(_unused_ const char *id, uid_t *ret) {
-        int r = is_there ? fails("uid") : -ENXIO;
+        int r = fails(is_there ? "uid" : "uid at its end");
 
         n_uids++;
         *ret = 1000;
-        return r;
+        return r < 0 || is_there ? r : -ENXIO;
 }
 
 static int session_get_seat(_unused_ const char *id, char **ret) {
@@ -88,7 +89,10 @@ static int monitor_get_fd(_unused_ sd_login_monitor *monitor) {
 
 /* What has been heard of is the end. */
 static int monitor_flush(_unused_ sd_login_monitor *monitor) {
-        is_there = false;
+        uint64_t n;
+
+        if (read(event_fd, &n, sizeof(n)) == sizeof(n))
+                is_there = false;
         return 0;
 }
 
@@ -194,7 +198,7 @@ static void test_list(void **state) {
 typedef struct Wait {
         const char *title;
         bool is_there;
-        int error; /* of the first look; 0: none */
+        const char *failing;
         bool is_heard;
         uint64_t timeout_usec;
         int result;
@@ -202,10 +206,11 @@ typedef struct Wait {
 } Wait;
 
 static const Wait waits[] = {
-        { "it has ended before", .n_looks = 1 },
-        { "it ends", true, 0, true, 60000000, 0, 2 },
-        { "it cannot be read, and ends then", true, EMFILE, true, 60000000, 0, 2 },
-        { "it does not end", true, 0, false, 0, -ETIMEDOUT, 1 },
+        { "it has ended before", .failing = "", .n_looks = 1 },
+        { "it ends", true, "", true, 60000000, 0, 2 },
+        { "it cannot be read, and ends then", true, "uid", true, 60000000, 0, 2 },
+        { "it cannot be read when it has ended", true, "uid at its end", true, 60000000, 0, 3 },
+        { "it does not end", true, "", false, 0, -ETIMEDOUT, 1 },
 };
 
 static void test_wait(void **state) {
@@ -213,12 +218,14 @@ static void test_wait(void **state) {
         const Wait *row = *state;
 
         is_there = row->is_there;
-        failing = row->error != 0 ? "uid" : "";
-        failing_errno = row->error;
+        failing = row->failing;
+        failing_errno = EMFILE;
         n_uids = 0;
-        event_fd = eventfd(row->is_heard, EFD_CLOEXEC);
+        (void)alarm(30); /* no event tells of the end a second time */
+        event_fd = eventfd(row->is_heard, EFD_CLOEXEC | EFD_NONBLOCK);
         assert_true(event_fd >= 0);
         assert_int_equal(login_wait(ids, 1, row->timeout_usec), row->result);
+        (void)alarm(0);
         assert_int_equal(n_uids, row->n_looks);
         closep(&event_fd);
 }

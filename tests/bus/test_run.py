@@ -418,7 +418,7 @@ TRAP = 'trap "echo got it; exit 5" INT; echo ready; while :; do read -r word; do
 def shell(go):
     """With job control."""
     bash = pexpect.spawn("bash", ["--norc", "--noprofile", "-i"], encoding="utf-8", timeout=30,
-                         env={**go.environment, "PS1": "> ", "COMMAND": TRAP})
+                         env={**go.environment, "PS1": "> ", "COMMAND": TRAP}, preexec_fn=usual_signals)
     bash.expect_exact("> ")
     yield bash
     bash.close(force=True)

@@ -100,9 +100,13 @@ static sd_login_monitor *monitor_unref(_unused_ sd_login_monitor *monitor) {
         return NULL;
 }
 
-/* The linker has the program's calls end here. */
+/* The linker has the program's calls end here; and those of clang's sanitizers, which it links into
+ * the program and which look for what is theirs before they can be used. */
+#define NOT_SANITIZED __attribute__((no_sanitize("address"), no_sanitize("undefined")))
+
 void *__wrap_dlopen(const char *name, int flags);
 void *__wrap_dlsym(void *library, const char *name);
+void *__real_dlsym(void *library, const char *name);
 int __wrap_dlclose(void *library);
 
 void *__wrap_dlopen(_unused_ const char *name, _unused_ int flags) {
@@ -113,7 +117,7 @@ int __wrap_dlclose(_unused_ void *library) {
         return 0;
 }
 
-void *__wrap_dlsym(_unused_ void *library, const char *name) {
+static void *find(const char *name) {
         static const struct {
                 const char *name;
                 void (*function)(void);
@@ -136,6 +140,10 @@ void *__wrap_dlsym(_unused_ void *library, const char *name) {
                 if (strcmp(symbols[i].name, name) == 0)
                         (void)memcpy(&found, &symbols[i].function, sizeof(found));
         return found;
+}
+
+NOT_SANITIZED void *__wrap_dlsym(void *library, const char *name) {
+        return library == &is_there ? find(name) : __real_dlsym(library, name);
 }
 
 /* --- what is made of it --- */

@@ -411,7 +411,7 @@ def test_the_command_is_run_as_if_alone(rig, go, command, mode):
 
 # --- on a terminal ---
 
-TRAP = 'trap "echo got it; exit 5" INT; echo ready; while :; do read -r word; done'
+TRAP = 'trap "echo got it; exit 5" INT; echo ready; while read -r word; do :; done'
 
 
 @pytest.fixture

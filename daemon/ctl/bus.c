@@ -8,35 +8,15 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-bus.h>
 #include <time.h>
 
-#include "ctl/bus.h"
+#include "ctl/bus-internal.h"
 #include "host/units.h"
 #include "view/words.h"
 
-#define SERVICE "org.vfiomode1"
-#define OBJECT "/org/vfiomode1"
-#define INTERFACE "org.vfiomode1.Manager"
 #define ERROR_PREFIX "org.vfiomode1.Error."
 
-#define SECOND UINT64_C(1000000)
-#define READ_TIMEOUT (60 * SECOND)    /* an inspection is a unit that is started */
 #define CHANGE_TIMEOUT (300 * SECOND) /* somebody may have to find a password */
-
-struct Bus {
-        sd_bus *bus;
-        bool is_remote;
-        char job[128]; /**< its object's path */
-        BusJob answer;
-        bool is_finished;
-        bool is_another; /* service, or none */
-        bool is_gone;    /* the bus itself, which was said once */
-        bool holds_signals;
-};
-
-#define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
-#define _cleanup_error_ _cleanup_(sd_bus_error_free)
 
 /* --- errors --- */
 
@@ -98,8 +78,7 @@ static bool means_not_authorised(const char *name) {
         return is_one_of(name, prefixes);
 }
 
-/* Returns @r. */
-static int explain(int r, const sd_bus_error *from, bool is_remote, BusError *ret) {
+int bus_explain(int r, const sd_bus_error *from, bool is_remote, BusError *ret) {
         const char *name = from->name ? from->name : "System.Error.", *text = from->message;
 
         *ret = (BusError){ .exit_code = EXIT_CODE_FAILED };
@@ -134,7 +113,7 @@ int bus_open(const char *host, Bus **ret, BusError *error) {
         bus->is_remote = host;
         r = host ? sd_bus_open_system_remote(&bus->bus, host) : sd_bus_open_system(&bus->bus);
         if (r < 0)
-                return explain(r, &SD_BUS_ERROR_NULL, bus->is_remote, error);
+                return bus_explain(r, &SD_BUS_ERROR_NULL, bus->is_remote, error);
         *ret = TAKE_PTR(bus);
         return 0;
 }
@@ -167,7 +146,7 @@ static int call(Bus *bus, int r, sd_bus_message *message, uint64_t timeout, sd_b
 
         if (r >= 0)
                 r = sd_bus_call(bus->bus, message, timeout, &failure, ret);
-        return r < 0 ? explain(r, &failure, bus->is_remote, error) : 0;
+        return r < 0 ? bus_explain(r, &failure, bus->is_remote, error) : 0;
 }
 
 /* An answer that is not what the interface says. */
@@ -327,7 +306,7 @@ int bus_switch(Bus *bus, const char *mode, const BusOptions *options, BusError *
 
         r = subscribe(bus);
         if (r < 0)
-                return explain(r, &SD_BUS_ERROR_NULL, bus->is_remote, error);
+                return bus_explain(r, &SD_BUS_ERROR_NULL, bus->is_remote, error);
         r = call_with_options(bus, "SwitchMode", mode, options, &reply, error);
         if (r < 0)
                 return r;

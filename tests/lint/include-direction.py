@@ -27,7 +27,8 @@ MAY_INCLUDE = {
 ONLY_IN = {
     "pci/": {"host/pci-names.c"},
     "libkmod.h": {"apply/module.c"},
-    "systemd/": {"apply/notify.c", "bus/", "ctl/bus.c", "host/login.c"},
+    "systemd/": {"apply/notify.c", "bus/", "ctl/bus.c", "ctl/bus-internal.h",
+                 "host/login.c"},
     "ini.h": {"model/config-parse.c"},
 }
 

@@ -72,6 +72,7 @@ extern const Verb verb_run;
 extern const Verb verb_set_default;
 extern const Verb verb_status;
 extern const Verb verb_switch;
+extern const Verb verb_watch;
 
 /** Finds a verb by its name or alias; NULL where there is none. */
 const Verb *verb_find(const Verb *const *verbs, const char *name);

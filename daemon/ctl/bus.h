@@ -74,3 +74,16 @@ void bus_hold_signals(Bus *bus);
  * the error of a bus that went away: from then on nothing is heard but signals.
  */
 _must_check_ int bus_wait(Bus *bus, uint64_t usec, BusJob *ret);
+
+/** Is given what was told: an object with `event`, its name, and what vfio-modectl(1) lists for
+ * that. It is cleaned, and lives as long as the call. Returns false where no more is wanted. */
+typedef bool BusListener(void *userdata, const json_object *event);
+
+/**
+ * Follows what the service tells, whichever instance of it does. Asks it once, for what is so at
+ * the beginning, which is the first event; all that comes later is told.
+ *
+ * Returns 0 where it was ended: by SIGINT or SIGTERM, by the reader of stdout, who has closed it,
+ * or by @listener. Else as bus_open(). Those two and SIGPIPE stay blocked.
+ */
+_must_check_ int bus_watch(Bus *bus, BusListener *listener, void *userdata, BusError *error);

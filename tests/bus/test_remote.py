@@ -22,7 +22,7 @@ exec "$@" -p "$BUS"
 DENIED = "#!/bin/sh\necho 'ssh: connect to host pc port 22: Connection refused' >&2\nexit 255\n"
 VERBS = [["status"], ["status", "-j"], ["list-modes"], ["next", "passthrough"], ["next", "--cancel"], ["confirm"],
          ["set-default", "plain"], ["switch", "plain"], ["switch", "plain", "--dry-run"],
-         ["check", "plain"]]
+         ["check", "plain"], ["watch"]]
 
 
 @pytest.fixture

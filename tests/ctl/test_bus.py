@@ -239,7 +239,7 @@ def test_invalid_arguments_are_a_usage_error(service, ask):
 
 
 @pytest.mark.parametrize("arguments", [["next", "host"], ["confirm"], ["set-default", "host"],
-                                       ["check", "host"], ["switch", "host"]])
+                                       ["check", "host"], ["switch", "host"], ["watch"]])
 def test_without_a_bus(arguments):
     answer = run(*arguments, **NO_BUS)
     assert (answer.returncode, answer.stdout) == (1, "")

@@ -24,7 +24,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 MAN_PAGE = SOURCE / "daemon/vfio-modectl.1"
 COMPLETION = SOURCE / "conf/completion/vfio-modectl"
 VERBS = ["status", "list-devices", "list-modes", "switch", "run", "next", "set-default", "confirm",
-         "check", "help"]
+         "check", "watch", "help"]
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def machine(tmp_path):
     ["switch", "host", "--holders=stop", "--dry-run"],
     ["-H", "", "status"], ["-H", "-oProxyCommand=true", "status"],
     ["-H", "pc", "--root=/", "status"], ["-H", "pc", "list-devices"], ["-Hpc", "list", "--tree"],
+    ["watch", "host"],
 ])
 def test_usage_error(arguments):
     answer = run(*arguments)
@@ -60,7 +61,7 @@ def test_usage_error(arguments):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["release"], ["init"], ["watch"], ["report"], ["rom"],
+    ["release"], ["init"], ["report"], ["rom"],
 ])
 def test_of_a_later_version(arguments):
     answer = run(*arguments)
@@ -70,7 +71,7 @@ def test_of_a_later_version(arguments):
 
 @pytest.mark.parametrize("arguments", [
     ["switch", "host"], ["next", "host"], ["next", "--cancel"], ["set-default", "host"], ["confirm"],
-    ["check", "host"],
+    ["check", "host"], ["watch"],
 ])
 def test_a_captured_machine_is_not_changed(machine, arguments):
     answer = machine.in_host_mode().run(*arguments)

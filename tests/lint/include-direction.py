@@ -27,7 +27,7 @@ MAY_INCLUDE = {
 ONLY_IN = {
     "pci/": {"host/pci-names.c"},
     "libkmod.h": {"apply/module.c"},
-    "systemd/": {"apply/notify.c", "bus/", "ctl/bus.c", "ctl/bus-internal.h",
+    "systemd/": {"apply/notify.c", "bus/", "ctl/bus.c", "ctl/bus-internal.h", "ctl/bus-watch.c",
                  "host/login.c"},
     "ini.h": {"model/config-parse.c"},
 }

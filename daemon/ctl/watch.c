@@ -165,7 +165,9 @@ static void print_json(const Arguments *arguments, const json_object *event) {
         _cleanup_json_ json_object *answer = json_answer();
 
         time_add(answer, "time", (uint64_t)time(NULL));
-        json_object_object_foreach(event, key, value) json_add(answer, key, json_object_get(value));
+        json_object_object_foreach(event, key, value) {
+                json_add(answer, key, json_object_get(value));
+        }
         json_print(answer, arguments->json);
 }
 

@@ -19,6 +19,9 @@
 #include "fake-memory.h"
 #include "fake-pci.h"
 
+#define NEXT_PIDS 20000   /* that others may use before ours is made */
+#define RESERVED_PIDS 300 /* after pid_max the kernel goes on here: RESERVED_PIDS, kernel/pid.c */
+
 #define DEVICES "sys/bus/pci/devices"
 #define DRIVERS "sys/bus/pci/drivers"
 
@@ -331,6 +334,28 @@ void fake_host_add_bridge(FakeHost *host, const char *address, int group) {
 void fake_host_add_nic(FakeHost *host, const char *address, int group) {
         fake_host_add_function(host, address, .id = "8086:10d3", .class_code = 0x020000,
                                .driver = "e1000e", .group = group);
+}
+
+static int read_pid_max(void) {
+        FILE *file = fopen("/proc/sys/kernel/pid_max", "re");
+        int pid_max;
+
+        CHECK(file && fscanf(file, "%d", &pid_max) == 1);
+        (void)fclose(file);
+        return pid_max;
+}
+
+void fake_host_add_next_processes(FakeHost *host) {
+        const int pid_max = read_pid_max();
+        char name[64], target[64];
+
+        for (int i = 1, pid = getpid() + 1; i < NEXT_PIDS; i++, pid++) {
+                if (pid >= pid_max)
+                        pid = RESERVED_PIDS;
+                (void)snprintf(name, sizeof(name), "proc/%d", pid);
+                (void)snprintf(target, sizeof(target), "/proc/%d", pid);
+                CHECK(symlinkat(target, host->fd, name) == 0 || errno == EEXIST);
+        }
 }
 
 void fake_host_add_memory(FakeHost *host, unsigned mib) {

@@ -65,6 +65,10 @@ void fake_host_add_bridge(FakeHost *host, const char *address, int group);
 /** A network card 8086:10d3 on e1000e. */
 void fake_host_add_nic(FakeHost *host, const char *address, int group);
 
+/** The live machine's processes that are about to be, so that a child of the test's is among them.
+ * There is a directory proc. */
+void fake_host_add_next_processes(FakeHost *host);
+
 /** Memory of which all is available, and empty pools of hugepages of 2 MiB and of 1 GiB. */
 void fake_host_add_memory(FakeHost *host, unsigned mib);
 

@@ -32,9 +32,7 @@
 #define DISPLAY "0000:01:00.0"
 #define SMALL "hugepages-2048kB"
 #define PAGES 200
-#define PIECE 64          /* pages, of one write */
-#define PIDS 5000         /* that others may use before ours is made */
-#define RESERVED_PIDS 300 /* after pid_max the kernel goes on here: RESERVED_PIDS, kernel/pid.c */
+#define PIECE 64 /* pages, of one write */
 #define STUCK "changing how many hugepages of 2M there are"
 
 #define CONFIG                                                       \
@@ -56,31 +54,6 @@ typedef struct Machine {
         char *before; /* what the functions were on */
 } Machine;
 
-static int read_pid_max(void) {
-        FILE *file = fopen("/proc/sys/kernel/pid_max", "re");
-        int pid_max;
-
-        assert_non_null(file);
-        assert_int_equal(fscanf(file, "%d", &pid_max), 1);
-        assert_int_equal(fclose(file), 0);
-        return pid_max;
-}
-
-/* The processes that are about to be are the real ones, so that the writer is among them; memory is
- * not. */
-static void add_next_processes(Machine *m) {
-        const int pid_max = read_pid_max();
-        char name[64], target[64];
-
-        for (int i = 1, pid = getpid() + 1; i < PIDS; i++, pid++) {
-                if (pid >= pid_max)
-                        pid = RESERVED_PIDS;
-                (void)snprintf(name, sizeof(name), "proc/%d", pid);
-                (void)snprintf(target, sizeof(target), "/proc/%d", pid);
-                (void)symlinkat(target, m->root.fd, name);
-        }
-}
-
 static Machine *machine_new(const char *config) {
         Machine *m = calloc(1, sizeof(*m));
 
@@ -90,7 +63,8 @@ static Machine *machine_new(const char *config) {
         fake_host_add_memory(m->fake, 1024);
         fake_host_write(m->fake, "etc/vfio-mode.ini", config);
         assert_int_equal(root_open(fake_host_path(m->fake), &m->root), 0);
-        add_next_processes(m);
+        /* The processes are real, so that the writer is among them; memory is not. */
+        fake_host_add_next_processes(m->fake);
         assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1s", 1), 0);
         log_set_max_level(LOG_EMERG - 1);
         m->before = fake_host_snapshot(m->fake);

@@ -35,8 +35,6 @@
 
 #define DISPLAY "0000:01:00.0"
 #define AUDIO "0000:01:00.1"
-#define PIDS 20000        /* that others may use before ours is made */
-#define RESERVED_PIDS 300 /* after pid_max the kernel goes on here: RESERVED_PIDS, kernel/pid.c */
 #define OVERRIDE "sys/bus/pci/devices/" DISPLAY "/driver_override"
 #define UNBIND "sys/bus/pci/drivers/nvidia/unbind"
 #define VFIO_UNBIND "sys/bus/pci/drivers/vfio-pci/unbind"
@@ -501,36 +499,12 @@ static void test_inspect(void **state) {
 
 /* --- at boot --- */
 
-static int read_pid_max(void) {
-        FILE *file = fopen("/proc/sys/kernel/pid_max", "re");
-        int pid_max;
-
-        assert_non_null(file);
-        assert_int_equal(fscanf(file, "%d", &pid_max), 1);
-        assert_int_equal(fclose(file), 0);
-        return pid_max;
-}
-
 /* A command line of the test's own. */
 static void make_proc(Machine *m) {
         assert_int_equal(unlinkat(m->root.fd, "proc", 0), 0);
         fake_host_write(m->fake, "proc/cmdline", "quiet\n");
         fake_host_write(m->fake, "proc/sys/kernel/random/boot_id",
                         "0b1c0b1c-0b1c-0b1c-0b1c-0b1c0b1c0b1c\n");
-}
-
-/* The processes that are about to be. */
-static void add_next_processes(Machine *m) {
-        const int pid_max = read_pid_max();
-        char name[64], target[64];
-
-        for (int i = 1, pid = getpid() + 1; i < PIDS; i++, pid++) {
-                if (pid >= pid_max)
-                        pid = RESERVED_PIDS;
-                (void)snprintf(name, sizeof(name), "proc/%d", pid);
-                (void)snprintf(target, sizeof(target), "/proc/%d", pid);
-                assert_int_equal(symlinkat(target, m->root.fd, name), 0);
-        }
 }
 
 /* Within the time that the boot unit has, and with the mode that it would go to instead. */
@@ -544,7 +518,7 @@ static void test_boot(void **state) {
         uint64_t start;
 
         make_proc(m);
-        add_next_processes(m);
+        fake_host_add_next_processes(m->fake);
         fake_host_write(m->fake, "var/lib/vfio-mode/.keep", "");
         make_fifo(m, UNBIND);
         start = now_ms();

@@ -338,7 +338,7 @@ void fake_host_add_nic(FakeHost *host, const char *address, int group) {
 
 static int read_pid_max(void) {
         FILE *file = fopen("/proc/sys/kernel/pid_max", "re");
-        int pid_max;
+        int pid_max = 0;
 
         CHECK(file && fscanf(file, "%d", &pid_max) == 1);
         (void)fclose(file);

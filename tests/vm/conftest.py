@@ -39,7 +39,7 @@ from qemu import PCError  # noqa: E402
 _MARKERS = ("machine", "nextboot", "cold")
 
 # How many of a group's tests a run draws; which, goes by --seed. With --long all of them.
-FEW = {"chains": 3, "writes": 1, "boots": 2}
+FEW = {"chains": 1, "writes": 1, "boots": 1}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -94,6 +94,9 @@ ROWS: dict[str, tuple[bytes | None, list[list[str]]]] = {
        for i, value in enumerate(["3", "", "00"])},
     **{f"skip-{i}": (block(state("pt", 1, 0, value)), DAMAGED)
        for i, value in enumerate(["2", "", "yes"])},
+    # The kernel would take the first word for the mode.
+    **{f"mode-{i}": (block(state(value, 1)), DAMAGED)
+       for i, value in enumerate(["pt x", "pt ", " pt", " "])},
     # What is behind the filling GRUB cannot write again; the OS makes it anew.
     "no-filling": (block(state("pt"))[:-1] + b"x", [gone("unwritable", 1)] * 3),
     "idle": (block(state()), [[f"{IDLE}.{SEQ}.0"]] * 3),

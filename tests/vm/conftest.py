@@ -38,8 +38,9 @@ from qemu import PCError  # noqa: E402
 
 _MARKERS = ("machine", "nextboot", "cold")
 
-# How many of a group's tests a run draws; which, goes by --seed. With --long all of them.
-FEW = {"chains": 1, "writes": 1, "boots": 1}
+# How many of a group's tests a run draws; which, goes by --seed. With --long or -k all of
+# them. "switches" are those that take most of a minute and more on a machine that is booted already.
+FEW = {"chains": 1, "writes": 1, "boots": 1, "switches": 7}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,7 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # Stable: machines in a row, so that each is started once; boots after them.
     items.sort(key=_order)
     yield  # xdist reads the groups; -k takes tests out
-    if not config.option.long:
+    if not config.option.long and not config.option.keyword:  # who names some wants these
         _draw(config.option.seed, items)
 
 
@@ -101,7 +102,7 @@ def _draw(seed: int, items: list[pytest.Item]) -> None:
         for item in members:
             if item not in drawn:
                 item.add_marker(pytest.mark.skip(
-                    reason=f"{len(drawn)} of {len(members)} {group} drawn; all with --long"))
+                    reason=f"{len(drawn)} of {len(members)} {group} drawn; all with --long or -k"))
 
 
 def _order(item: pytest.Item) -> tuple[bool, str]:

@@ -204,6 +204,7 @@ def check_remove_stalls(pc: PC, seconds: int, journal_hangs: bool) -> None:
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_remove_stalls_and_returns(pc: PC) -> None:
     """Given up at the deadline, refused at once from then on; half a minute later it returns, the machine
     is in host mode by itself, and the next switch works; so does switching off."""
@@ -217,6 +218,7 @@ def test_remove_stalls_and_returns_on_6_1(pc: PC) -> None:
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_remove_stalls_for_ever(pc: PC) -> None:
     """With on-wedged = reboot the machine comes back in host mode by itself; what was written is there."""
     plug_in(pc, CONFIG.replace("vfio-devices = faulty", "vfio-devices = faulty\non-wedged = reboot"))
@@ -248,6 +250,7 @@ def test_probe_stalls(pc: PC) -> None:
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_probe_fails(pc: PC) -> None:
     """The second of three functions cannot go home: all are as before. On the way to the fallback mode
     the other two are at home."""

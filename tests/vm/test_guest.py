@@ -55,6 +55,7 @@ ExecStart={GPU_GUEST}
     assert "Relaying device request" not in pc.ok("dmesg")
 
 
+@pytest.mark.drawn("switches")
 def test_a_guest_beside_the_gpu_is_not_disturbed(pc: PC) -> None:
     """A NIC that both modes have on vfio-pci, with a guest on it, through ten switches."""
     pc.write("/etc/vfio-mode.ini", ini(nic=NIC).replace(
@@ -90,6 +91,7 @@ done
 """
 
 
+@pytest.mark.drawn("switches")
 def test_reboot_leaves_the_card_with_the_guest(pc: PC) -> None:
     """With a guest running, `systemctl reboot` moves nothing: no unit runs, both stay on vfio-pci."""
     pc.ok("mkdir -p /usr/lib/systemd/system-shutdown")

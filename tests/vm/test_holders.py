@@ -138,6 +138,7 @@ def check_started(pc: PC, first: str, second: str) -> None:
     assert began[0] < began[1], began
 
 
+@pytest.mark.drawn("switches")
 def test_stop_units(pc: PC) -> None:
     """What ran is stopped first and started last, and in the opposite order; what did not run stays as it
     was. So also where the switch fails and is undone."""

@@ -95,6 +95,7 @@ def running(pc: PC) -> list[str]:
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_stack_is_unloaded_and_loaded(pc: PC) -> None:
     """In the order of its dependencies, with the units that use it; all is back after the return, and after
     a switch that was undone because one module was held."""
@@ -132,6 +133,7 @@ def test_stack_is_unloaded_and_loaded(pc: PC) -> None:
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_second_card_of_the_driver(pc: PC) -> None:
     """Refused, since the driver cannot be unloaded; unbound where the device consents to that, and still
     not under a process that is seen. The second card is a network card by its other name."""
@@ -157,6 +159,7 @@ def test_second_card_of_the_driver(pc: PC) -> None:
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_unload_stalls(pc: PC) -> None:
     """In remove(), which the kernel calls once the module is on its way out: wedged, by its name, while
     status answers; when that comes back all is loaded again by itself, and the next switch works."""

@@ -133,6 +133,7 @@ def test_root_disk_at_boot(pc: PC) -> None:
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_mounted_disk(pc: PC) -> None:
     """A disk that is only mounted goes with consent, or when it is not in use any more."""
     disk = pc.directory / "data.raw"
@@ -176,6 +177,7 @@ for port in /sys/bus/serio/devices/serio*; do echo -n none > $port/drvctl; done
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_last_keyboard(pc: PC) -> None:
     """The only keyboard is at a USB controller; one at the PS/2 port is another, until it is gone. Who has
     the keyboard's hidraw open is a holder."""

@@ -62,6 +62,7 @@ def check_replug_in_passthrough(pc: PC, rounds: int) -> None:
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_passthrough_many_times(pc: PC, request: pytest.FixtureRequest) -> None:
     """Every function is on vfio-pci again, every time, with its host driver loaded; then it goes home.
 

@@ -38,6 +38,7 @@ def sessions(pc: PC) -> list[str]:
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_a_session_does_not_end_without_leave(pc: PC) -> None:
     """The compositor is named and whose session it would be the end of; whatever else is configured."""
     session = in_desktop(pc)
@@ -137,6 +138,7 @@ def test_undone(pc: PC) -> None:
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_boot_into_passthrough(pc: PC) -> None:
     """An enabled display manager is kept back at a boot into the mode, also by isolate, until the return."""
     in_desktop(pc)

@@ -155,6 +155,7 @@ def test_a_wrong_turn(pc: PC) -> None:
     check_returned(pc, pid)
 
 
+@pytest.mark.drawn("switches")
 def test_what_a_guest_keeps_stays(pc: PC) -> None:
     """One of two devices is held by a process that is never ended (of PID 1's own unit): on the way back that one
     stays on vfio-pci, with its whole group, and the other returns. That is no success, and mended when it has gone."""

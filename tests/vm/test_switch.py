@@ -17,6 +17,7 @@ def ask(pc: PC, command: str, *, user: str = "") -> dict:
     return json.loads(pc.ok(f"{prefix}vfio-modectl --json=short {command}"))
 
 
+@pytest.mark.drawn("switches")
 def test_round_trips(pc: PC) -> None:
     """The GPU goes and comes back, with its framebuffer, as often as one likes."""
     assert look(pc) == HOST

@@ -99,6 +99,7 @@ def test_restart_stays_in_the_mode(pc: PC) -> None:
 
 
 @pytest.mark.parametrize("mode, there", MODES)
+@pytest.mark.drawn("switches")
 def test_the_manager_may_be_reloaded(pc: PC, mode: str, there: Look) -> None:
     """daemon-reload, daemon-reexec and an upgrade of the unit files move nothing."""
     go(pc, mode)
@@ -135,6 +136,7 @@ def test_fallback_unit(pc: PC) -> None:
     assert healthy(pc)
 
 
+@pytest.mark.drawn("switches")
 def test_isolate(pc: PC) -> None:
     """A target decides about services; only one that wants the fallback unit moves the GPU."""
     for mode, there in (("host", HOST), ("passthrough", PASSTHROUGH)):

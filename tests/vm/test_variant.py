@@ -19,6 +19,7 @@ install {MODULE} modprobe vfio-pci-core && insmod {FILE}
 
 
 @pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
 def test_variant(pc: PC) -> None:
     """It is loaded and bound, also when a function comes back; its refusal is not got around by vfio-pci; and a
     blacklist is how to do without it."""

@@ -19,6 +19,7 @@ def notes(pc: PC) -> list[str]:
     return json.loads(pc.ok("vfio-modectl switch passthrough --dry-run --json=short"))["notes"]
 
 
+@pytest.mark.drawn("switches")
 def test_returns_by_reboot_only(pc: PC) -> None:
     """Said in the plan and by the switch before anything is taken: a host-driver that is not there, and a
     display that never had a driver, only what the firmware left on it."""

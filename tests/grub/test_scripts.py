@@ -121,10 +121,11 @@ def test_the_environment_is_read(machine: Machine, place: str) -> None:
     assert lines.count(COMMENT) == 1 and lines[-1] == "export vfio_args"
     assert syntax_errors(result.stdout) == ""
     assert not re.search(r"\broot=", result.stdout), "GRUB's root is not ours to set"
-    # The language's own, and those that Debian's signed image has; what else there is may be a module on the disk.
+    # The language's own, and those that Debian's signed image has; what else there is may be a module on
+    # the disk.
     words = set(re.findall(r"(?:^|; |then |if )\s*([a-z_\[]+)(?=[ ;\n])", result.stdout, re.M))
-    assert words <= {"set", "if", "then", "elif", "else", "fi", "for", "do", "done", "[", "load_env", "save_env",
-                     "export", "search", "insmod"}
+    assert words <= {"set", "if", "then", "elif", "else", "fi", "for", "do", "done", "[", "load_env",
+                     "save_env", "export", "search", "insmod"}
 
 
 def test_each_load_names_what_it_loads(machine: Machine) -> None:

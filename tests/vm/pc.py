@@ -207,7 +207,7 @@ class PC:
 
     def hibernate(self) -> None:
         """Write memory to the swap that the guest has, and switch off."""
-        self.run("echo shutdown > /sys/power/disk; echo disk > /sys/power/state &")
+        self.tell("echo shutdown > /sys/power/disk; echo disk > /sys/power/state")
         self.wait_poweroff()
 
     def resume(self) -> None:
@@ -265,6 +265,11 @@ class PC:
             self.qemu.agent.send({"id": request, "run": script})
         answer = self._receive(lambda m: m.get("id") == request, timeout, script)
         return Result(answer["rc"], answer["out"], answer["stdout"], answer["stderr"])
+
+    def tell(self, script: str) -> None:
+        """Start a script in which the machine goes away: the answer may come, or not, or much later."""
+        with self.qemu.explained(script):
+            self.qemu.agent.send({"id": "no answer", "run": script})
 
     def ok(self, script: str, timeout: float = TIMEOUT) -> str:
         """Run a script that has to succeed; returns its output without the last newline."""

@@ -192,7 +192,7 @@ def test_hibernated(pc: PC) -> None:
 def panic(pc: PC) -> Boot:
     """The kernel panics, and comes back by itself."""
     pc.hold_resets()
-    pc.qemu.agent.send({"id": "no answer", "run": "sync; echo c > /proc/sysrq-trigger"})
+    pc.tell("sync; echo c > /proc/sysrq-trigger")
     with cache.timed("boot after a panic"):
         pc.after_reset()
         pc.wait_agent()

@@ -196,7 +196,7 @@ def test_the_next_boot_and_the_drift(rig, watching, watcher):
     assert next_boot == {"event": "next-boot-changed"}
     assert words.words() == ("Next boot (once): passthrough (counted by GRUB; 2 boots left); "
                              f"kernel arguments: {rig.get('NextBootCommandLine')}")
-    rig.machine.write("boot/grub/vfio-mode/vfio-mode.env", rig.block(7, "passthrough", arguments="quiet"))
+    rig.overwrite_block(7, "passthrough", arguments="quiet")
     assert watcher.event(())["event"] == "next-boot-changed"
     event = watcher.event(())
     assert event == {"event": "drift-changed", "drift": rig.get("Drift")} and len(event["drift"]) == 1

@@ -375,4 +375,9 @@ def test_drawn_arguments(pc: PC, rng: random.Random) -> None:
         pc.ok("vfio-modectl next passthrough && sync")
         pc.reset()
         said = pc.serial.expect(r"Kernel command line: ([^\r\n]*)[\r\n]")[1]
-        assert f" vfio_mode=passthrough {drawn} panic=10 vfio_mode.boot=once." in said, drawn
+        expected = f" vfio_mode=passthrough {drawn} panic=10 vfio_mode.boot=once."
+        if expected not in said:
+            # A busy machine's serial line doubles and drops characters, once in some dozens of boots.
+            pc.wait_agent()
+            said = pc.read("/proc/cmdline")
+        assert expected in said, drawn

@@ -13,12 +13,14 @@
 #include "host/units.h"
 #include "let-go.h"
 #include "model/sessions.h"
+#include "notify.h"
 #include "processes.h"
 #include "verdict.h"
 
 #define PATIENCE (3 * SEC)      /* for who lets go by itself */
 #define KILL_PATIENCE (8 * SEC) /* in all, for who is asked to end */
-#define INTERVAL (200 * MSEC)   /* between looks: nothing tells that a node was closed */
+#define BOUND_PATIENCE (1200 * SEC)
+#define INTERVAL (200 * MSEC) /* between looks: nothing tells that a node was closed */
 
 /* --- processes --- */
 
@@ -45,6 +47,22 @@ bool let_go_is_to_be_stopped(const Situation *now, const UnitInstance *instance)
                strcmp(instance->active_state, "active") == 0;
 }
 
+void let_go_wait_longer(const char *mode) {
+        char units[512], text[640];
+        int length;
+
+        length = units_dependents(mode, units, sizeof(units));
+        if (length == 0)
+                return;
+        notify_extend_timeout(BOUND_PATIENCE);
+        if (length < 0)
+                return;
+        (void)snprintf(text, sizeof(text),
+                       "Waiting for the units that are bound to mode '%s' to stop: %s", mode,
+                       units);
+        notify_status(text);
+}
+
 /* Asked only where somebody is there who may end with it. Who is not known to would be in the way,
  * and be killed where that was asked for. */
 static int list_ending(LetGo *who, const UnitInstance *instances, int n) {
@@ -59,6 +77,10 @@ static int list_ending(LetGo *who, const UnitInstance *instances, int n) {
 
                 if (!let_go_is_to_be_stopped(who->now, &instances[i]))
                         continue;
+                if (to > who->in_use.ending && left > 1) {
+                        *to++ = ' ';
+                        left--;
+                }
                 length = units_dependents(instances[i].mode, to, left);
                 if (length < 0) {
                         r = length;

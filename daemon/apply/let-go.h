@@ -34,6 +34,11 @@ RefusalKind let_go_plan(LetGo *who, const UnitInstance *instances, int n_instanc
 /** Whether the switch stops this instance: not one that is deactivating, whose ExecStop waits. */
 bool let_go_is_to_be_stopped(const Situation *now, const UnitInstance *instance);
 
+/** Gives the units that are bound to a mode's unit the time to stop with it that their own units
+ * give them, which our start job knows nothing of, and says in the status who is waited for; also
+ * where it cannot be asked who they are. */
+void let_go_wait_longer(const char *mode);
+
 /**
  * Stops and ends what the plan names, and waits until nobody is left, whoever came since: 3 s, or 8
  * s with CONFIG_HOLDERS_KILL, where SIGKILL follows SIGTERM after 5 s. Units are in the undo log

@@ -59,6 +59,14 @@ static void queue_start(const Root *root, const SwitchResult *result) {
                 log_error("The unit of mode '%s' could not be queued.", result->start);
 }
 
+/* It waits for the mode's own unit, whose start job we are. */
+static void queue_guard(const char *mode) {
+        if (units_queue_guard(mode) < 0)
+                log_error("The guard of mode '%s' cannot be started; nobody will see whether a VM "
+                          "comes.",
+                          mode);
+}
+
 /* Never into a boot that might go the same way again. To everybody, by way of journald. */
 static void reset(const Root *root) {
         log_line(LOG_EMERG, "The machine is reset now: a device is stuck in the kernel, and its "
@@ -76,4 +84,6 @@ void report_switch(const Root *root, const SwitchResult *result) {
                 reset(root);
         if (result->start[0] != '\0')
                 queue_start(root, result);
+        if (result->has_guard)
+                queue_guard(result->run.mode);
 }

@@ -18,6 +18,7 @@
 #include "host/units.h"
 #include "let-go.h"
 #include "lock.h"
+#include "model/vm-watch.h"
 #include "notify.h"
 #include "picture.h"
 #include "plan-apply.h"
@@ -32,7 +33,6 @@
 #define STAYING                                                                               \
         "All is on the host again but for %zu function%s, which stay%s on vfio-pci: %s Then " \
         "switch again."
-#define BOUND_UNITS_TIME (UINT64_C(1200) * 1000 * 1000) /* for what is bound to the old mode */
 
 typedef struct Switch {
         const SwitchRequest *request;
@@ -120,24 +120,6 @@ static bool stopping_may_end_guests(const Switch *s) {
         return false;
 }
 
-/* They have the time to stop that their own units give them, which our start job knows nothing of;
- * also where it cannot be asked who they are. */
-static void wait_longer_for_bound(const char *mode) {
-        char units[512], text[640];
-        int length;
-
-        length = units_dependents(mode, units, sizeof(units));
-        if (length >= 0 && units[strspn(units, " ")] == '\0')
-                return;
-        notify_extend_timeout(BOUND_UNITS_TIME);
-        if (length < 0)
-                return;
-        (void)snprintf(text, sizeof(text),
-                       "Waiting for the units that are bound to mode '%s' to stop: %s", mode,
-                       units + strspn(units, " "));
-        notify_status(text);
-}
-
 /*
  * Guests bound to the old mode's unit end with it, before anything is taken from them. One that
  * nobody could ask to stop would stay active beside the new one; the way back is gone all the same,
@@ -151,7 +133,7 @@ static RefusalKind stop_old(Switch *s) {
 
                 if (!let_go_is_to_be_stopped(&s->now, &s->instances[i]))
                         continue;
-                wait_longer_for_bound(mode);
+                let_go_wait_longer(mode);
                 r = units_stop(mode);
                 if (r >= 0 || !units_mode_may_run(mode)) {
                         if (r < 0)
@@ -483,6 +465,8 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
         (void)snprintf(result->mode, sizeof(result->mode), "%s", s->now.mode);
         ret->changed = result->n_steps > 0 || strcmp(s->now.state.mode, s->now.mode) != 0;
         if (result->kind == REFUSAL_NONE) {
+                ret->has_guard = !request->early && !request->without_units &&
+                                 vm_watch_is_needed(config_find_mode(&s->now.config, s->now.mode));
                 describe_success(s, result);
                 if (!request->early && result->n_steps > 0)
                         picture_describe(root, &s->now.state, &s->plan, result);

@@ -29,8 +29,10 @@ typedef struct SwitchRequest {
 typedef struct SwitchResult {
         RunResult run; /**< how it ended, with text for the user */
         bool changed; /**< something was done, be it only that the mode in force has another name */
-        bool is_stranded;             /**< the card cannot be had back, but for the next boot */
-        bool is_to_be_reset;          /**< by force: the mode has on-wedged = reboot */
+        bool is_stranded;    /**< the card cannot be had back, but for the next boot */
+        bool has_guard;      /**< the mode is on and has something to watch for, whose unit is to be
+                                started */
+        bool is_to_be_reset; /**< by force: the mode has on-wedged = reboot */
         char start[CONFIG_NAME_SIZE]; /**< the mode whose unit is to be started after a failure; "":
                                          none */
 } SwitchResult;

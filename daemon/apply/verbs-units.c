@@ -144,7 +144,11 @@ static RefusalKind fall_back(const Root *root, const char *reason) {
 }
 
 RefusalKind apply_fallback(const Root *root) {
-        return fall_back(root, ASKED);
+        char mode[CONFIG_NAME_SIZE];
+        SwitchOrigin origin;
+
+        situation_fallback_mode(root, mode);
+        return fall_back(root, origin_take_of_guard(root, mode, &origin) ? origin.reason : ASKED);
 }
 
 /* What gets stuck on the way there has come back from one write more, each time. */

@@ -73,3 +73,7 @@ bool origin_take(const Root *root, const char *mode, SwitchOrigin *ret) {
                 *ret = from_service;
         return true;
 }
+
+bool origin_take_of_guard(const Root *root, const char *mode, SwitchOrigin *ret) {
+        return take_one(root, GUARD_ORIGIN_PATH, mode, ret);
+}

@@ -12,11 +12,12 @@
 
 #define APPLY_ORIGIN_PATH "run/vfio-mode/request"
 #define SERVICE_ORIGIN_PATH "run/vfio-moded/request"
+#define GUARD_ORIGIN_PATH "run/vfio-mode-guard/request" /* to the unit of the fallback */
 
 /**
  * Leaves word for the switch to @mode that is about to be asked for.
  *
- * @path: APPLY_ORIGIN_PATH or SERVICE_ORIGIN_PATH
+ * @path: APPLY_ORIGIN_PATH, SERVICE_ORIGIN_PATH or GUARD_ORIGIN_PATH
  * @holders: in place of the mode's own key; "": as in the mode
  *
  * Returns 0 or a negative errno; on failure nothing is left there.
@@ -34,3 +35,6 @@ void origin_drop(const Root *root, const char *path);
  * Returns whether there was any; @ret is untouched where not.
  */
 bool origin_take(const Root *root, const char *mode, SwitchOrigin *ret);
+
+/** The same for the one that the guard leaves. */
+bool origin_take_of_guard(const Root *root, const char *mode, SwitchOrigin *ret);

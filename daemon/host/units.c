@@ -14,6 +14,7 @@
 #define SYSTEMCTL "systemctl"
 #define PREFIX "vfio-mode@"
 #define SUFFIX ".service"
+#define GUARD_PREFIX "vfio-mode-guard@"
 #define ALL_INSTANCES "vfio-mode@*.service"
 #define OUTPUT_SIZE (16 * 1024)
 #define UNITS_MAX 64
@@ -63,6 +64,13 @@ int units_queue_stop(const char *unit) {
 
 int units_queue_service(const char *unit) {
         return run_for("start", "--no-block", unit);
+}
+
+int units_queue_guard(const char *mode) {
+        char unit[sizeof(GUARD_PREFIX SUFFIX) + CONFIG_NAME_SIZE];
+
+        (void)snprintf(unit, sizeof(unit), GUARD_PREFIX "%s" SUFFIX, mode);
+        return units_queue_service(unit);
 }
 
 int units_queue_restart(const char *unit) {
@@ -239,6 +247,24 @@ int units_job(const char *mode, char ret[static 16]) {
         return word && parse_copy(ret, 16, word, length) >= 0;
 }
 
+/* A mode's guard ends with it as well, but nobody has to wait for that. */
+static size_t leave_guards_out(char *units) {
+        const char *cursor = units, *word;
+        char *end = units;
+        size_t length;
+
+        while ((word = parse_word(&cursor, &length))) {
+                if (strncmp(word, GUARD_PREFIX, strlen(GUARD_PREFIX)) == 0)
+                        continue;
+                if (end > units)
+                        *end++ = ' ';
+                (void)memmove(end, word, length);
+                end += length;
+        }
+        *end = '\0';
+        return (size_t)(end - units);
+}
+
 int units_dependents(const char *mode, char *buffer, size_t size) {
         char unit[UNIT_NAME_SIZE];
         const char *const arguments[] = { SYSTEMCTL,
@@ -255,14 +281,13 @@ int units_dependents(const char *mode, char *buffer, size_t size) {
         for (char *c = buffer; *c; c++)
                 if (*c == '\n')
                         *c = ' ';
-        return (int)strlen(buffer);
+        return (int)leave_guards_out(buffer);
 }
 
 bool units_has_dependents(const char *mode) {
         char output[512];
 
-        return units_dependents(mode, output, sizeof(output)) > 0 &&
-               output[strspn(output, " ")] != '\0';
+        return units_dependents(mode, output, sizeof(output)) > 0;
 }
 
 bool units_is_main_process(const char *unit, int pid) {

@@ -98,6 +98,9 @@ _must_check_ int units_queue_stop(const char *unit);
 /** Queues its start. Returns as units_start(). */
 _must_check_ int units_queue_service(const char *unit);
 
+/** Queues the start of a mode's guard. Returns as units_start(). */
+_must_check_ int units_queue_guard(const char *mode);
+
 /** Queues its start; where it is active, its end first. Returns as units_start(). */
 _must_check_ int units_queue_restart(const char *unit);
 
@@ -109,13 +112,14 @@ unsigned units_restarts(const char *unit);
 bool units_was_kept_back(const char *unit);
 
 /**
- * The names of the units that are bound to a mode's unit (BindsTo=, Requires=, PartOf=), with
- * blanks between, as far as they fit. Returns their length; else as units_list_instances().
+ * The names of the units that are bound to a mode's unit (BindsTo=, Requires=, PartOf=), but for
+ * its guard, with blanks between, as far as they fit. Returns their length; else as
+ * units_list_instances().
  */
 _must_check_ int units_dependents(const char *mode, char *buffer, size_t size);
 
 /** Whether any unit is bound to a mode's unit (BindsTo=, Requires=, PartOf=) and is stopped with
- * it. */
+ * it; its guard is none. */
 bool units_has_dependents(const char *mode);
 
 /**

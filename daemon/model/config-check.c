@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config-parser.h"
+#include "vm-watch.h"
 
 static const Section *device_section(Parser *p, const ConfigDevice *device) {
         return config_section_find(p, CONFIG_DEVICE, device->name);
@@ -135,6 +136,30 @@ static void check_hugepages(Parser *p) {
         }
 }
 
+/* A key that could never do anything was meant otherwise. */
+static void check_vm_keys(Parser *p, const ConfigMode *mode, const Section *section) {
+        static const ConfigKeyId keys[] = { CONFIG_KEY_EXPECT_VM, CONFIG_KEY_ON_VM_EXIT };
+
+        if (mode->vm_exit_grace > 0 && mode->on_vm_exit != CONFIG_ON_VM_EXIT_FALLBACK)
+                config_refuse_at(p, section->keys[CONFIG_KEY_VM_EXIT_GRACE],
+                                 "vm-exit-grace of mode '%s' needs on-vm-exit = fallback",
+                                 mode->name);
+        if (!vm_watch_is_needed(mode) || vm_watch_devices(&p->config, mode) != 0)
+                return;
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+                if (i == 0 ? mode->expect_vm > 0 : mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK)
+                        config_refuse_at(p, section->keys[keys[i]],
+                                         "%s of mode '%s' waits for a VM on a device that the "
+                                         "fallback mode does not have, and it has none",
+                                         config_key(keys[i])->name, mode->name);
+}
+
+static void check_vms(Parser *p) {
+        for (size_t i = 0; i < p->config.n_modes; i++)
+                check_vm_keys(p, &p->config.modes[i],
+                              config_section_find(p, CONFIG_MODE, p->config.modes[i].name));
+}
+
 static void check_modes(Parser *p) {
         static const Origin whole = { .source = 1 };
         const Section *general = config_section_find(p, CONFIG_GENERAL, "");
@@ -148,6 +173,7 @@ static void check_modes(Parser *p) {
                                  config->fallback_mode, CONFIG_MODES_MAX);
         check_fallback_cmdline(p);
         check_hugepages(p);
+        check_vms(p);
 
         if (!config->default_mode[0])
                 (void)memcpy(config->default_mode, config->fallback_mode, CONFIG_NAME_SIZE);

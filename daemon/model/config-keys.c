@@ -65,12 +65,13 @@ static const ConfigKey keys[] = {
         [CONFIG_KEY_HOLDERS] = KEY(MODE, "holders", WORD, "refuse", "refuse stop kill", true,
                                    "what happens to processes that have the device open"),
         [CONFIG_KEY_EXPECT_VM] =
-                KEY(MODE, "expect-vm", TIME, "0", "a time, 0 for off", false,
+                KEY(MODE, "expect-vm", TIME, "0", "a time up to 1d, 0 for off", true,
                     "a virtual machine must open a device within this time, else fallback"),
-        [CONFIG_KEY_ON_VM_EXIT] = KEY(MODE, "on-vm-exit", WORD, "stay", "stay fallback", false,
+        [CONFIG_KEY_ON_VM_EXIT] = KEY(MODE, "on-vm-exit", WORD, "stay", "stay fallback", true,
                                       "what follows when the last virtual machine has gone"),
-        [CONFIG_KEY_VM_EXIT_GRACE] = KEY(MODE, "vm-exit-grace", TIME, "15s", "a time", false,
-                                         "how long after the last virtual machine has gone"),
+        [CONFIG_KEY_VM_EXIT_GRACE] =
+                KEY(MODE, "vm-exit-grace", TIME, "15s", "a time from 1s to 10min", true,
+                    "how long after the last virtual machine has gone"),
         [CONFIG_KEY_STOP_VM] = KEY(MODE, "stop-vm", TIME, "60s", "a time from 1s to 10min", true,
                                    "how long a guest has for an orderly shutdown when leaving"),
         [CONFIG_KEY_SWITCH_FOR_VM] =

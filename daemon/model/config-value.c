@@ -410,6 +410,34 @@ static void set_stop_vm(Parser *p, const char *value) {
                 config_refuse(p, "stop-vm '%.64s' is not a time from 1s to 10min", value);
 }
 
+static void set_expect_vm(Parser *p, const char *value) {
+        uint64_t seconds;
+
+        if (time_span_parse(value, CONFIG_EXPECT_VM_MAX, &seconds) >= 0)
+                mode_of(p)->expect_vm = (uint32_t)seconds;
+        else
+                config_refuse(p, "expect-vm '%.64s' is not a time up to 1d", value);
+}
+
+static void set_on_vm_exit(Parser *p, const char *value) {
+        if (strcmp(value, "stay") == 0)
+                mode_of(p)->on_vm_exit = CONFIG_ON_VM_EXIT_STAY;
+        else if (strcmp(value, "fallback") == 0)
+                mode_of(p)->on_vm_exit = CONFIG_ON_VM_EXIT_FALLBACK;
+        else
+                config_refuse(p, "on-vm-exit '%.64s' is unknown: there are stay and fallback",
+                              value);
+}
+
+static void set_vm_exit_grace(Parser *p, const char *value) {
+        uint64_t seconds;
+
+        if (time_span_parse(value, CONFIG_VM_EXIT_GRACE_MAX, &seconds) >= 0 && seconds > 0)
+                mode_of(p)->vm_exit_grace = (uint32_t)seconds;
+        else
+                config_refuse(p, "vm-exit-grace '%.64s' is not a time from 1s to 10min", value);
+}
+
 void config_value_set(Parser *p, const char *value) {
         static const Setter setters[CONFIG_KEY_COUNT] = {
                 [CONFIG_KEY_DEFAULT_MODE] = set_default_mode,
@@ -432,6 +460,9 @@ void config_value_set(Parser *p, const char *value) {
                 [CONFIG_KEY_HOLDERS] = set_holders,
                 [CONFIG_KEY_END_SESSIONS] = set_end_sessions,
                 [CONFIG_KEY_STOP_VM] = set_stop_vm,
+                [CONFIG_KEY_EXPECT_VM] = set_expect_vm,
+                [CONFIG_KEY_ON_VM_EXIT] = set_on_vm_exit,
+                [CONFIG_KEY_VM_EXIT_GRACE] = set_vm_exit_grace,
         };
 
         setters[p->key](p, value);

@@ -77,6 +77,10 @@ uint32_t config_stop_vm(const ConfigMode *mode) {
         return mode && mode->stop_vm > 0 ? mode->stop_vm : CONFIG_STOP_VM_DEFAULT;
 }
 
+uint32_t config_vm_exit_grace(const ConfigMode *mode) {
+        return mode->vm_exit_grace > 0 ? mode->vm_exit_grace : CONFIG_VM_EXIT_GRACE_DEFAULT;
+}
+
 const char *config_holders_name(ConfigHolders holders) {
         return holders_names[holders];
 }
@@ -193,6 +197,12 @@ static void append_mode(Output *output, const Config *config, const ConfigMode *
                 append(output, "end-sessions = yes\n");
         if (mode->stop_vm > 0)
                 append(output, "stop-vm = %us\n", mode->stop_vm);
+        if (mode->expect_vm > 0)
+                append(output, "expect-vm = %us\n", mode->expect_vm);
+        if (mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK)
+                append(output, "on-vm-exit = fallback\n");
+        if (mode->vm_exit_grace > 0)
+                append(output, "vm-exit-grace = %us\n", mode->vm_exit_grace);
         if (mode->confirm == CONFIG_CONFIRM_BOOT)
                 append(output, "confirm = boot\n");
         if (mode->on_wedged == CONFIG_ON_WEDGED_REBOOT)

@@ -29,6 +29,9 @@
 #define CONFIG_FUNCTIONS_ALL 0xffu
 #define CONFIG_STOP_VM_DEFAULT 60 /* seconds */
 #define CONFIG_STOP_VM_MAX 600    /* the units and vfio-modectl wait somewhat longer */
+#define CONFIG_EXPECT_VM_MAX (24 * 60 * 60)
+#define CONFIG_VM_EXIT_GRACE_DEFAULT 15
+#define CONFIG_VM_EXIT_GRACE_MAX 600
 
 /** Dangers that a device's `consent` accepts by name; bits of ConfigDevice.consent. */
 typedef enum Consent {
@@ -66,6 +69,12 @@ typedef enum ConfigOnWedged {
         CONFIG_ON_WEDGED_REBOOT,
 } ConfigOnWedged;
 
+/** What follows when the last virtual machine has gone. */
+typedef enum ConfigOnVmExit {
+        CONFIG_ON_VM_EXIT_STAY, /**< what is not set means this, too */
+        CONFIG_ON_VM_EXIT_FALLBACK,
+} ConfigOnVmExit;
+
 /** What becomes of processes that have a node of a leaving device open; each does more. */
 typedef enum ConfigHolders {
         CONFIG_HOLDERS_REFUSE, /**< they are named; what is not set means this, too */
@@ -84,8 +93,11 @@ typedef struct ConfigMode {
         char stop_units[CONFIG_STOP_UNITS_MAX][CONFIG_UNIT_SIZE]; /**< stopped on the way in */
         size_t n_stop_units;
         ConfigHolders holders;
-        bool end_sessions; /**< those on the seat of a display that leaves */
-        uint32_t stop_vm;  /**< seconds that a guest has for an orderly shutdown; 0: not set */
+        bool end_sessions;  /**< those on the seat of a display that leaves */
+        uint32_t stop_vm;   /**< seconds that a guest has for an orderly shutdown; 0: not set */
+        uint32_t expect_vm; /**< seconds within which a guest must have come; 0: it need not */
+        ConfigOnVmExit on_vm_exit;
+        uint32_t vm_exit_grace; /**< seconds that another guest may take to come; 0: not set */
 } ConfigMode;
 
 typedef struct Config {
@@ -175,6 +187,9 @@ const char *config_holders_name(ConfigHolders holders);
 
 /** The seconds that a guest has when this mode is left; of no mode (NULL) the default. */
 uint32_t config_stop_vm(const ConfigMode *mode);
+
+/** The seconds that may pass after the last guest of a mode until the next one has come. */
+uint32_t config_vm_exit_grace(const ConfigMode *mode);
 
 /** Finds it by its word. Returns 0, or -EINVAL with @ret untouched. */
 _must_check_ int config_holders_parse(const char *word, ConfigHolders *ret);

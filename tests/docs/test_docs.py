@@ -390,6 +390,11 @@ VALUES = {
     "on-wedged": "reboot",
     "hugepages-1G": "20", "hugepages-2M": "512", "hugepages-min": "50%",
     "stop-units": "gdm.service", "holders": "stop", "stop-vm": "90s",
+    "expect-vm": "5min", "on-vm-exit": "fallback", "vm-exit-grace": "30s",
+}
+NEEDS = {  # what a key has no meaning without
+    "expect-vm": ["vfio-devices = d"], "on-vm-exit": ["vfio-devices = d"],
+    "vm-exit-grace": ["vfio-devices = d", "on-vm-exit = fallback"],
 }
 
 
@@ -398,6 +403,7 @@ def test_what_is_documented_is_accepted_and_the_rest_refused(key: Key, tmp_path:
     lines = {"general": [], "device": [], "mode": []}
     if key.name != "id":
         lines["device"].append("id = 10de:2484")
+    lines[key.section] += NEEDS.get(key.name, [])
     lines[key.section].append(f"{key.name} = {VALUES.get(key.name, 'yes')}")
     text = "\n".join(["[general]", *lines["general"], "[device d]", *lines["device"],
                       "[mode m]", *lines["mode"]])

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Sources include only what is below them: base <- model <- host <- boot <- { apply, view },
-view <- { bus, ctl }.
+host <- guard, view <- { bus, ctl }.
 The programs' main files use what they like of ours.
 
 usage: include-direction.py SOURCE-ROOT
@@ -17,6 +17,7 @@ MAY_INCLUDE = {
     "host": {"base", "model", "host"},
     "boot": {"base", "model", "host", "boot"},
     "apply": {"base", "model", "host", "boot", "apply"},
+    "guard": {"base", "model", "host", "guard"},
     "view": {"base", "model", "host", "boot", "view"},
     "bus": {"base", "model", "host", "boot", "view", "bus"},
     "ctl": {"base", "model", "host", "boot", "view", "ctl"},
@@ -28,7 +29,7 @@ ONLY_IN = {
     "pci/": {"host/pci-names.c"},
     "libkmod.h": {"apply/module.c"},
     "systemd/": {"apply/notify.c", "bus/", "ctl/bus.c", "ctl/bus-internal.h", "ctl/bus-watch.c",
-                 "host/login.c"},
+                 "guard/guard.c", "host/login.c"},
     "ini.h": {"model/config-parse.c"},
 }
 

@@ -44,16 +44,17 @@ static void fail_read(unsigned nth, int error) {
 }
 
 /* Lists two instances, the second a moment later, so that they are two reads. */
-static const char systemctl[] = "#!/bin/sh\n"
-                                "case $1 in\n"
-                                "list-units)\n"
-                                "    echo vfio-mode@host.service loaded active exited A\n"
-                                "    sleep 0.1\n"
-                                "    echo vfio-mode@b.service loaded failed failed B\n"
-                                "    ;;\n"
-                                "show) echo guest.service ;;\n"
-                                "is-system-running) printf %s \"$ANSWER\"; exit 1 ;;\n"
-                                "esac\n";
+static const char systemctl[] =
+        "#!/bin/sh\n"
+        "case $1 in\n"
+        "list-units)\n"
+        "    echo vfio-mode@host.service loaded active exited A\n"
+        "    sleep 0.1\n"
+        "    echo vfio-mode@b.service loaded failed failed B\n"
+        "    ;;\n"
+        "show) printf '%s\\n' \"$BOUND\" '' vfio-mode-guard@host.service ;;\n"
+        "is-system-running) printf %s \"$ANSWER\"; exit 1 ;;\n"
+        "esac\n";
 
 static int set_up(void **state) {
         char *directory = strdup("/tmp/vfio-mode-command-XXXXXX"), program[64], *path = NULL;
@@ -131,14 +132,21 @@ static void test_a_read_fails(void **state) {
 
 static void test_units(void **state) {
         UnitInstance instances[4];
-        char names[64];
+        char names[128];
 
         (void)state;
         assert_int_equal(units_list_instances(instances, 4), 2);
         assert_string_equal(instances[0].mode, "host");
         assert_string_equal(instances[1].active_state, "failed");
-        assert_int_equal(units_dependents("host", names, sizeof(names)), 14);
+        assert_int_equal(setenv("BOUND", "guest.service vfio-mode-guard@host.service b.mount", 1),
+                         0);
+        assert_int_equal(units_dependents("host", names, sizeof(names)), 21);
+        assert_string_equal(names, "guest.service b.mount");
         assert_true(units_has_dependents("host"));
+        assert_int_equal(setenv("BOUND", "", 1), 0);
+        assert_int_equal(units_dependents("host", names, sizeof(names)), 0);
+        assert_string_equal(names, "");
+        assert_false(units_has_dependents("host"));
 }
 
 /* Whoever is not answered is told nothing, or "unknown"; a chroot's is "offline". */

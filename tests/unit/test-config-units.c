@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The keys of a mode that are about what uses devices: stop-units, holders and stop-vm; and the
- * largest configuration that there can be.
+ * The keys of a mode that are about what uses devices: stop-units, holders and those of VMs; and
+ * the largest configuration that there can be.
  */
 #undef NDEBUG
 #include <errno.h>
@@ -100,6 +100,46 @@ static void test_time(void **state) {
         free(round_trip(&config));
 }
 
+#define GPU "[device gpu]\nid = 10de:2484\n[device nic]\nid = 8086:10d3\n"
+#define HOST "[mode host]\nvfio-devices = nic\n"
+#define X GPU MODE "vfio-devices = gpu\n"
+
+static const struct Vm {
+        const char *title, *text, *drop_in;
+        uint32_t expect, grace;
+        ConfigOnVmExit on_exit;
+} vms[] = {
+        { "nothing set for VMs", X, NULL, 0, 15, CONFIG_ON_VM_EXIT_STAY },
+        { "a VM is expected", X "expect-vm = 2min\n", NULL, 120, 15, CONFIG_ON_VM_EXIT_STAY },
+        { "the longest a VM may take", X "expect-vm = 1d\n", NULL, 86400, 15,
+          CONFIG_ON_VM_EXIT_STAY },
+        { "expecting is switched off by a drop-in", X "expect-vm = 5\n", MODE "expect-vm = 0\n", 0,
+          15, CONFIG_ON_VM_EXIT_STAY },
+        { "the last VM takes the mode along", X "on-vm-exit = fallback\n", NULL, 0, 15,
+          CONFIG_ON_VM_EXIT_FALLBACK },
+        { "with a time of its own", X "on-vm-exit = fallback\nvm-exit-grace = 10min\n", NULL, 0,
+          600, CONFIG_ON_VM_EXIT_FALLBACK },
+        { "staying, said", X "on-vm-exit = stay\nexpect-vm = 1\n", NULL, 1, 15,
+          CONFIG_ON_VM_EXIT_STAY },
+        { "a device that the fallback mode has not, beside one that it has",
+          GPU HOST MODE "vfio-devices = nic gpu\nexpect-vm = 1\n", NULL, 1, 15,
+          CONFIG_ON_VM_EXIT_STAY },
+};
+
+static void test_vm(void **state) {
+        const struct Vm *row = *state;
+        const ConfigMode *mode;
+        ConfigErrors errors;
+        Config config;
+
+        assert_int_equal(parse(row->text, row->drop_in, &config, &errors), 0);
+        mode = config_find_mode(&config, "x");
+        assert_int_equal(mode->expect_vm, row->expect);
+        assert_int_equal(mode->on_vm_exit, row->on_exit);
+        assert_int_equal(config_vm_exit_grace(mode), row->grace);
+        free(round_trip(&config));
+}
+
 #define NO_UNIT "' is not a unit's name such as foo.service"
 
 static const struct Refused {
@@ -133,6 +173,25 @@ static const struct Refused {
           "a.ini:2: stop-vm '601s' is not a time from 1s to 10min" },
         { "no time", MODE "stop-vm = never\n",
           "a.ini:2: stop-vm 'never' is not a time from 1s to 10min" },
+        { "a VM is expected too late", X "expect-vm = 86401\n",
+          "a.ini:7: expect-vm '86401' is not a time up to 1d" },
+        { "a VM is expected at no time", X "expect-vm = soon\n",
+          "a.ini:7: expect-vm 'soon' is not a time up to 1d" },
+        { "another word for what follows a VM", X "on-vm-exit = leave\n",
+          "a.ini:7: on-vm-exit 'leave' is unknown: there are stay and fallback" },
+        { "no time for the next VM", X "on-vm-exit = fallback\nvm-exit-grace = 0\n",
+          "a.ini:8: vm-exit-grace '0' is not a time from 1s to 10min" },
+        { "too long for the next VM", X "on-vm-exit = fallback\nvm-exit-grace = 601\n",
+          "a.ini:8: vm-exit-grace '601' is not a time from 1s to 10min" },
+        { "a time for the next VM that nothing waits for", X "vm-exit-grace = 5\n",
+          "a.ini:7: vm-exit-grace of mode 'x' needs on-vm-exit = fallback" },
+        { "a VM is expected on no device", MODE "expect-vm = 5\n",
+          "a.ini:2: expect-vm of mode 'x' waits for a VM on a device that the fallback mode does "
+          "not have, and it has none" },
+        { "the last VM on a device that the fallback mode has, too",
+          GPU HOST MODE "vfio-devices = nic\non-vm-exit = fallback\n",
+          "a.ini:9: on-vm-exit of mode 'x' waits for a VM on a device that the fallback mode does "
+          "not have, and it has none" },
         { "no word for holders", MODE "holders =\n", "a.ini:2: key 'holders' has no value" },
 };
 
@@ -189,12 +248,16 @@ static void test_largest(void **state) {
                 config.modes[i].confirm = CONFIG_CONFIRM_BOOT;
                 config.modes[i].holders = CONFIG_HOLDERS_REFUSE + 1;
                 config.modes[i].stop_vm = CONFIG_STOP_VM_MAX;
+                config.modes[i].expect_vm = i < 31 ? CONFIG_EXPECT_VM_MAX : 0;
+                config.modes[i].on_vm_exit = i < 31 ? CONFIG_ON_VM_EXIT_FALLBACK : 0;
+                config.modes[i].vm_exit_grace = i < 31 ? CONFIG_VM_EXIT_GRACE_MAX : 0;
                 for (size_t j = 0; j < CONFIG_STOP_UNITS_MAX; j++)
                         sprintf(config.modes[i].stop_units[j], "%0119zu.service", j);
                 config.modes[i].n_stop_units = CONFIG_STOP_UNITS_MAX;
                 sprintf(config.modes[i].cmdline, "%0190d %0190d %0190d %067d", 1, 2, 3, 4);
         }
         config.modes[31].cmdline[0] = '\0'; /* of the fallback mode */
+        config.modes[31].vfio_devices = 1;  /* it has none of the others' VMs */
         strcpy(config.default_mode, config.modes[0].name);
         strcpy(config.fallback_mode, config.modes[31].name);
         text = round_trip(&config);
@@ -209,6 +272,7 @@ int main(void) {
         table_add(&table, "a name of 127 bytes, and not one more", test_long_name, NULL);
         for (size_t i = 0; i < ARRAY_SIZE(times); i++)
                 table_add(&table, times[i].title, test_time, &times[i]);
+        TABLE_ROWS(&table, test_vm, vms);
         table_add(&table, "the largest configuration is read back", test_largest, NULL);
         return table_run("config-units", &table);
 }

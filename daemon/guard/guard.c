@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The decisions are model/vm-watch's. Here are its clock, its looks, and the end of who has a
+ * device: a pidfd, so that nothing wakes up while a VM runs.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "guard.h"
+#include "host/origin-file.h"
+#include "host/units.h"
+#include "model/vm-watch.h"
+#include "watched.h"
+
+#define SEC UINT64_C(1000000)
+#define FALLBACK_UNIT "vfio-mode-fallback.service"
+#define BOOTED_TARGET "multi-user.target"
+#define BOOT_USEC (300 * SEC)     /* a boot that does not get there counts from then on, too */
+#define ASK_AGAIN_USEC (60 * SEC) /* whether the fallback mode is on its way */
+#define TRY_AGAIN_USEC SEC        /* what has failed */
+#define ACCURACY_USEC (20 * 1000)
+
+typedef struct Guard {
+        const Root *root;
+        Watched *watched;
+        VmWatch watch;
+        NodeHolder holder; /* who is waited for; pid 0: nobody */
+        sd_event *event;
+        sd_event_source *timer, *end; /* the next look; the end of who has a device */
+        uint64_t started;
+        bool has_said; /* what it waits for */
+} Guard;
+
+static uint64_t now_usec(void) {
+        struct timespec now = { 0 };
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* --- what it knows --- */
+
+static void begin(Guard *guard) {
+        char text[VM_WATCH_SIZE_MAX];
+        VmWatch before;
+
+        (void)memcpy(guard->watch.mode, guard->watched->mode->name, sizeof(guard->watch.mode));
+        guard->watch.mode_since = guard->watched->state.since;
+        if (file_read_at(guard->root->fd, GUARD_WATCH_PATH, text, sizeof(text)) >= 0 &&
+            vm_watch_parse(text, &before) >= 0 && strcmp(before.mode, guard->watch.mode) == 0 &&
+            before.mode_since == guard->watch.mode_since)
+                guard->watch = before;
+}
+
+static void keep(const Guard *guard) {
+        char text[VM_WATCH_SIZE_MAX];
+        int r;
+
+        r = vm_watch_format(&guard->watch, text, sizeof(text));
+        if (r >= 0)
+                r = file_replace_at(guard->root->fd, GUARD_WATCH_PATH, text, (size_t)r);
+        if (r < 0)
+                log_warning_errno(r, "/" GUARD_WATCH_PATH " cannot be written: %m");
+}
+
+static void say(Guard *guard) {
+        char text[VM_WATCH_REASON_SIZE];
+
+        (void)vm_watch_describe(&guard->watch, guard->watched->mode, guard->watched->names, text);
+        log_info("%s", text);
+        (void)sd_notifyf(0, "STATUS=%s", text);
+        guard->has_said = true;
+}
+
+/* --- the fallback --- */
+
+/* The mode's unit stops on the way there, and we with it. Where that does not come about, it is
+ * asked for again. */
+static uint64_t fall_back(const Guard *guard, const char *reason) {
+        const char *mode = guard->watched->config.fallback_mode;
+        int r;
+
+        log_notice("Going to the fallback mode: %s.", reason);
+        r = origin_leave(guard->root, GUARD_ORIGIN_PATH, mode, "fallback", reason, "");
+        if (r < 0)
+                log_warning_errno(r, "/" GUARD_ORIGIN_PATH " cannot be written: %m");
+        r = units_queue_service(FALLBACK_UNIT);
+        if (r < 0)
+                log_error_errno(r, FALLBACK_UNIT " cannot be started; trying again: %m");
+        return r < 0 ? TRY_AGAIN_USEC : ASK_AGAIN_USEC;
+}
+
+/* --- looking --- */
+
+static int look(Guard *guard);
+
+static int on_time(_unused_ sd_event_source *source, _unused_ uint64_t now, void *userdata) {
+        return look(userdata);
+}
+
+static int on_end(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t events,
+                  void *userdata) {
+        Guard *guard = userdata;
+
+        guard->end = sd_event_source_disable_unref(guard->end);
+        return look(guard);
+}
+
+static int look_at(Guard *guard, uint64_t when) {
+        int r;
+
+        r = sd_event_source_set_time(guard->timer, when);
+        return r < 0 ? r : sd_event_source_set_enabled(guard->timer, SD_EVENT_ONESHOT);
+}
+
+/* Returns 1; 0 where it has ended already. */
+static int await_end(Guard *guard) {
+        int fd, r;
+
+        if (guard->end)
+                return 1;
+        fd = pidfd_open(guard->holder.pid, 0);
+        if (fd < 0)
+                return errno == ESRCH ? 0 : -errno;
+        r = sd_event_add_io(guard->event, &guard->end, fd, EPOLLIN, on_end, guard);
+        if (r >= 0)
+                r = sd_event_source_set_io_fd_own(guard->end, true);
+        if (r < 0) {
+                guard->end = sd_event_source_disable_unref(guard->end);
+                closep(&fd);
+        }
+        return r < 0 ? r : 1;
+}
+
+static void start_clock(Guard *guard, uint64_t now) {
+        if (guard->watch.since == 0 &&
+            (now - guard->started >= BOOT_USEC || units_may_run(BOOTED_TARGET)))
+                vm_watch_start_clock(&guard->watch, now);
+}
+
+static VmVerdict judge(Guard *guard, uint64_t now, char reason[static VM_WATCH_REASON_SIZE]) {
+        const VmWatch before = guard->watch;
+        VmVerdict verdict;
+
+        start_clock(guard, now);
+        verdict = vm_watch_look(&guard->watch, guard->watched->mode, now, guard->holder.pid > 0,
+                                guard->watched->names, reason);
+        if (before.phase != guard->watch.phase || before.since != guard->watch.since)
+                keep(guard);
+        else if (guard->has_said)
+                return verdict;
+        say(guard);
+        return verdict;
+}
+
+static int look(Guard *guard) {
+        char reason[VM_WATCH_REASON_SIZE];
+        uint64_t now = now_usec(), next;
+        int r;
+
+        r = watched_look(guard->watched, &guard->holder);
+        if (r < 0) {
+                /* Who may be there is not taken for gone. */
+                log_warning_errno(r, "Processes using VFIO cannot be looked for: %m");
+                return look_at(guard, now + TRY_AGAIN_USEC);
+        }
+        switch (judge(guard, now, reason)) {
+        case VM_DONE:
+                return sd_event_exit(guard->event, 0);
+        case VM_FALL_BACK:
+                return look_at(guard, now + fall_back(guard, reason));
+        case VM_WAIT:
+                break;
+        }
+        next = vm_watch_next_look(&guard->watch, guard->watched->mode, now);
+        if (next != VM_WATCH_NEVER)
+                return look_at(guard, next);
+        r = await_end(guard);
+        if (r == 0)
+                return look_at(guard, now);
+        if (r < 0)
+                log_warning_errno(r, "The end of process %d cannot be waited for: %m",
+                                  guard->holder.pid);
+        return r < 0 ? look_at(guard, now + TRY_AGAIN_USEC)
+                     : sd_event_source_set_enabled(guard->timer, SD_EVENT_OFF);
+}
+
+/* --- */
+
+static void guard_done(Guard *guard) {
+        (void)sd_event_source_disable_unref(guard->timer);
+        (void)sd_event_source_disable_unref(guard->end);
+        (void)sd_event_unref(guard->event);
+        free(guard->watched);
+}
+
+static int run(Guard *guard) {
+        int r;
+
+        begin(guard);
+        guard->started = now_usec();
+        r = sd_event_new(&guard->event);
+        if (r >= 0)
+                r = sd_event_add_time(guard->event, &guard->timer, CLOCK_MONOTONIC, 0,
+                                      ACCURACY_USEC, on_time, guard);
+        if (r >= 0)
+                r = look(guard);
+        if (r < 0)
+                return r;
+        return sd_event_loop(guard->event);
+}
+
+int guard_run(const Root *root, const char *mode) {
+        _cleanup_(guard_done) Guard guard = { .root = root };
+        int r;
+
+        r = watched_load(root, mode, &guard.watched);
+        if (r == -ESTALE) {
+                log_info("The machine is not in mode '%s'; there is nothing to watch.", mode);
+                return 0;
+        }
+        if (r < 0)
+                return log_error_errno(r, "What was accepted with mode '%s' cannot be read: %m",
+                                       mode);
+        if (!vm_watch_is_needed(guard.watched->mode)) {
+                log_info("Mode '%s' has nothing to watch for.", mode);
+                return 0;
+        }
+        r = run(&guard);
+        return r < 0 ? log_error_errno(r, "The guard of mode '%s' cannot go on: %m", mode) : 0;
+}

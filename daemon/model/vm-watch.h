@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whether a virtual machine has come, stayed and gone while a mode is on, and what follows from it:
+ * what the guard of the mode decides by. Pure: the guard says what time it is, and whether a
+ * process has one of the mode's devices open.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "config.h"
+
+#define VM_WATCH_SIZE_MAX 256
+#define VM_WATCH_REASON_SIZE 256
+#define VM_WATCH_SETTLE_USEC (10 * UINT64_C(1000000)) /* who ends sooner has failed to start */
+#define VM_WATCH_NEVER UINT64_MAX
+
+typedef enum VmPhase {
+        VM_EXPECTED, /**< none has come yet */
+        VM_THERE,    /**< a process has a device open */
+        VM_GONE,     /**< the last one has let go; another one may come while the grace lasts */
+        VM_FAILED,   /**< the first one let go before VM_WATCH_SETTLE_USEC had passed */
+        VM_OVER,     /**< nothing is awaited any more */
+        _VM_PHASE_MAX,
+} VmPhase;
+
+/** What there is to know; all of it outlives a guard that is killed. */
+typedef struct VmWatch {
+        char mode[CONFIG_NAME_SIZE];
+        uint64_t mode_since; /**< of the mode, as its status has it: another switch is another watch
+                              */
+        VmPhase phase;
+        uint64_t since; /**< of the phase, CLOCK_MONOTONIC in µs; 0: its time does not count yet */
+        bool has_settled; /**< one has had a device for VM_WATCH_SETTLE_USEC */
+} VmWatch;
+
+typedef enum VmVerdict {
+        VM_WAIT,      /**< until vm_watch_next_look(), or until who has it ends */
+        VM_FALL_BACK, /**< for the reason given; the same again with the next look */
+        VM_DONE,      /**< there is nothing to watch any more */
+} VmVerdict;
+
+/** Whether a mode has anything to watch for: expect-vm, or on-vm-exit. */
+bool vm_watch_is_needed(const ConfigMode *mode);
+
+/** The devices that are watched, a bit for each: those that the fallback mode does not have. */
+uint32_t vm_watch_devices(const Config *config, const ConfigMode *mode);
+
+/**
+ * Takes note of what is seen, and decides.
+ *
+ * @now: CLOCK_MONOTONIC, µs
+ * @is_open: whether a process has a device open
+ * @what: names of the devices, for the reason
+ * @reason: filled with VM_FALL_BACK: a sentence without its full stop
+ */
+VmVerdict vm_watch_look(VmWatch *watch, const ConfigMode *mode, uint64_t now, bool is_open,
+                        const char *what, char reason[static VM_WATCH_REASON_SIZE]);
+
+/** From now on the time of the phase counts; where it does already, nothing happens. */
+void vm_watch_start_clock(VmWatch *watch, uint64_t now);
+
+/** When it is to be looked again (CLOCK_MONOTONIC, µs); VM_WATCH_NEVER: when who has a device ends,
+ * and not by time. */
+uint64_t vm_watch_next_look(const VmWatch *watch, const ConfigMode *mode, uint64_t now);
+
+/** Says in words what is awaited, for `systemctl status`. Returns @buffer. */
+const char *vm_watch_describe(const VmWatch *watch, const ConfigMode *mode, const char *what,
+                              char buffer[static VM_WATCH_REASON_SIZE]);
+
+/**
+ * Parses what vm_watch_format() wrote.
+ *
+ * Returns 0; -EBADMSG where it is damaged or says less, with @ret untouched.
+ */
+_must_check_ int vm_watch_parse(const char *text, VmWatch *ret);
+
+/** Writes it as lines into @buffer. Returns its length, or -ENOSPC. */
+_must_check_ int vm_watch_format(const VmWatch *watch, char *buffer, size_t size);

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guard of a mode: a VM that does not come, one that fails, one that ends. QEMU in the emulated PC is the
+VM, with the GPU's real VFIO node open."""
+
+import json
+
+import pytest
+
+from machines import ini
+from modes import GPU, HOST, INI, NIC, PASSTHROUGH, look, properties
+from pc import PC
+from test_guest import GPU_GUEST, NIC_GUEST, end_guest, start_guest
+
+SWITCH = "systemctl start vfio-mode@passthrough"
+UNIT = "vfio-mode-guard@passthrough.service"
+UNTIL_HOST = "until systemctl is-active --quiet vfio-mode@host; do :; done"
+KNOWS = "/run/vfio-mode-guard/watch"
+NOBODY = "no VM has opened gpu within {} s"
+FAILED = "the VM that had opened gpu has ended within 10 s"
+ENDED = "the last VM that had opened gpu has ended, and none has come for {} s"
+
+
+def knows(pc: PC) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in pc.read(KNOWS).splitlines())
+
+
+def until_phase(pc: PC, phase: str) -> None:
+    pc.ok(f"until grep -q '^phase={phase}$' {KNOWS}; do :; done")
+
+
+def until_settled(pc: PC) -> None:
+    """The time that a VM has to have stayed has passed."""
+    until_phase(pc, "there")
+    since = int(knows(pc)["since"]) / 1e6
+    pc.ok(f"python3 -c 'import time; time.sleep(max(0, {since} + 10.1 - time.monotonic()))'")
+
+
+def hold(pc: PC) -> str:
+    """What the guard takes for a VM, and what starts in no time: a process with the node open; its PID."""
+    return pc.ok(f"(exec 3<> /dev/vfio/{pc.group(GPU)}; exec sleep infinity) > /dev/null 2>&1 & echo $!")
+
+
+def watch(pc: PC) -> None:
+    """From now on what the service tells is written down."""
+    pc.ok("""
+        vfio-modectl watch -j > /run/told 2>&1 &
+        until [ -s /run/told ]; do :; done
+    """)
+
+
+def check_fell_back(pc: PC, reason: str) -> None:
+    """The card is back, everybody who is asked says why, and it was told once."""
+    pc.ok(UNTIL_HOST)
+    assert look(pc) == HOST
+    assert json.loads(pc.ok("vfio-modectl status --json=short"))["reason"] == reason
+    assert reason in pc.ok("vfio-modectl status")
+    told = [json.loads(line) for line in pc.ok(
+        """until grep -q '"fell-back"' /run/told; do :; done; cat /run/told""").splitlines()]
+    fell = [event for event in told if event["event"] == "fell-back"]
+    assert [(event["from"], event["to"], event["reason"]) for event in fell] == [
+        ("passthrough", "host", reason)], told
+    assert properties(pc, UNIT, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
+    assert pc.ok("systemctl is-system-running") == "running"
+
+
+@pytest.mark.machine("gpu")
+def test_no_vm_comes(pc: PC) -> None:
+    """A VM on a device that the fallback mode has, too, is none. Nor is the service, which looks."""
+    watch(pc)
+    text = ini(nic=NIC).replace("[mode host]", "[mode host]\nvfio-devices = nic")
+    pc.write(INI, text.replace("vfio-devices = gpu", "vfio-devices = gpu nic") + "expect-vm = 8s\n")
+    pc.ok(f"systemctl start vfio-mode@host && systemctl reload vfio-mode@host && {SWITCH}")
+    pid = start_guest(pc, NIC_GUEST, NIC)
+    pc.ok("vfio-modectl switch host --dry-run")
+    assert "Waiting 8 s for a VM to open gpu." in pc.ok(f"systemctl status {UNIT}")
+    check_fell_back(pc, NOBODY.format(8))
+    assert pc.driver(NIC) == "vfio-pci"
+    end_guest(pc, pid)
+
+
+@pytest.mark.machine("gpu")
+def test_a_vm_is_killed_at_once(pc: PC) -> None:
+    watch(pc)
+    pc.write(INI, ini() + "expect-vm = 5min\n")
+    pc.ok(SWITCH)
+    pid = start_guest(pc, GPU_GUEST, GPU)
+    until_phase(pc, "there")
+    pc.ok(f"kill -KILL {pid}")
+    check_fell_back(pc, FAILED)
+
+
+@pytest.mark.machine("gpu")
+def test_a_vm_ends_and_the_mode_stays(pc: PC) -> None:
+    """The guard has nothing more to do, and the next VM works."""
+    pc.write(INI, ini() + "expect-vm = 5min\n")
+    pc.ok(SWITCH)
+    pid = start_guest(pc, GPU_GUEST, GPU)
+    until_settled(pc)
+    end_guest(pc, pid)
+    pc.ok(f"while systemctl is-active --quiet {UNIT}; do :; done")
+    assert properties(pc, UNIT, "Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
+    assert knows(pc)["phase"] == "over"
+    assert look(pc) == PASSTHROUGH
+    pc.ok(f"kill {hold(pc)}")
+    # To mend the mode is not to begin anew.
+    pc.ok("systemctl reload vfio-mode@passthrough")
+    pc.ok(f"while systemctl list-jobs | grep -q {UNIT} || systemctl is-active --quiet {UNIT}; do :; done")
+    assert knows(pc)["phase"] == "over"
+    assert look(pc) == PASSTHROUGH
+
+
+@pytest.mark.machine("gpu")
+def test_the_last_vm_takes_the_mode_along(pc: PC) -> None:
+    """One that comes again within the grace does not."""
+    watch(pc)
+    pc.write(INI, ini() + "on-vm-exit = fallback\nvm-exit-grace = 10s\n")
+    pc.ok(SWITCH)
+    pid = start_guest(pc, GPU_GUEST, GPU)
+    until_phase(pc, "there")
+    end_guest(pc, pid)
+    until_phase(pc, "gone")
+    pid = hold(pc)
+    until_phase(pc, "there")
+    assert look(pc) == PASSTHROUGH
+    pc.ok(f"kill {pid}")
+    check_fell_back(pc, ENDED.format(10))
+
+
+@pytest.mark.machine("gpu")
+def test_the_guard_is_killed(pc: PC) -> None:
+    """The next one knows what it knew: while a VM is there, and while none is."""
+    watch(pc)
+    pc.write(INI, ini() + "expect-vm = 5min\non-vm-exit = fallback\nvm-exit-grace = 10s\n")
+    pc.ok(SWITCH)
+    pid = hold(pc)
+    until_settled(pc)
+    before = knows(pc)
+    again = f"""
+        old=$(systemctl show --value -p MainPID {UNIT})
+        kill -KILL "$old"
+        until pid=$(systemctl show --value -p MainPID {UNIT}); [ "$pid" != 0 ] && [ "$pid" != "$old" ]; do :; done
+    """
+    pc.ok(again)
+    assert knows(pc) == before
+    pc.ok(f"kill {pid}")
+    until_phase(pc, "gone")
+    before = knows(pc)
+    pc.ok(again)
+    assert knows(pc) == before
+    check_fell_back(pc, ENDED.format(10))
+
+
+@pytest.mark.machine("gpu")
+def test_nothing_wakes_it_while_a_vm_runs(pc: PC) -> None:
+    """Nor has a mode without its keys a guard."""
+    pc.ok(SWITCH)
+    assert properties(pc, UNIT, "ActiveState", "NRestarts")["ActiveState"] == "inactive"
+    pc.write(INI, ini() + "on-vm-exit = fallback\n")
+    pc.ok("systemctl start vfio-mode@host && " + SWITCH)
+    hold(pc)
+    until_phase(pc, "there")
+    guard = properties(pc, UNIT, "MainPID")["MainPID"]
+    switches = f"grep ctxt_switches /proc/{guard}/status"
+    before = pc.ok(switches)
+    pc.ok("sleep 3")
+    assert pc.ok(switches) == before
+
+
+@pytest.mark.drawn("boots")
+@pytest.mark.cold("gpu", extra="vfio_mode=passthrough", files={INI: ini() + "expect-vm = 5s\n"})
+def test_no_vm_comes_after_a_boot(pc: PC) -> None:
+    """The screen is back without another boot; its time counts from the end of this one."""
+    watch(pc)
+    check_fell_back(pc, NOBODY.format(5))
+    since = int(knows(pc)["since"])
+    reached = properties(pc, "multi-user.target", "ActiveEnterTimestampMonotonic")
+    assert since >= int(reached["ActiveEnterTimestampMonotonic"])

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -143,12 +144,27 @@ static RefusalKind fall_back(const Root *root, const char *reason) {
         return fall_back_without_units(root, mode, reason);
 }
 
-RefusalKind apply_fallback(const Root *root) {
+/* The guard has left word; and whom systemd starts for another unit's OnFailure= it tells which
+ * that was (systemd.exec(5), from 251 on). */
+static void find_reason(const Root *root, SwitchOrigin *ret) {
+        const char *unit = getenv("MONITOR_UNIT"), *result = getenv("MONITOR_SERVICE_RESULT");
         char mode[CONFIG_NAME_SIZE];
-        SwitchOrigin origin;
 
         situation_fallback_mode(root, mode);
-        return fall_back(root, origin_take_of_guard(root, mode, &origin) ? origin.reason : ASKED);
+        if (origin_take_of_guard(root, mode, ret))
+                return;
+        if (unit)
+                (void)snprintf(ret->reason, sizeof(ret->reason), "%s has failed (%s)", unit,
+                               result ? result : "unknown");
+        else
+                (void)snprintf(ret->reason, sizeof(ret->reason), ASKED);
+}
+
+RefusalKind apply_fallback(const Root *root) {
+        SwitchOrigin origin = { 0 };
+
+        find_reason(root, &origin);
+        return fall_back(root, origin.reason);
 }
 
 /* What gets stuck on the way there has come back from one write more, each time. */

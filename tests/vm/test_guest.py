@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest on the GPU, or beside it: a QEMU in the emulated PC that holds real VFIO nodes."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from machines import ini
-from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, bindings, look
+from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, bindings, look, properties
 from pc import PC
 
 pytestmark = pytest.mark.machine("gpu")
+
+SOURCE = Path(__file__).resolve().parents[2]
 
 # Returns when the guest has its devices: QEMU goes to the background only then.
 QEMU = ("qemu-system-x86_64 -accel tcg -nodefaults -display none -m 16 -S -daemonize "
@@ -52,6 +57,29 @@ ExecStart={GPU_GUEST}
     pc.ok("vfio-modectl switch host")
     assert look(pc) == HOST
     assert pc.run(f"test -e /proc/{pid}").rc == 1
+    assert "Relaying device request" not in pc.ok("dmesg")
+
+
+def test_the_documented_unit(pc: PC) -> None:
+    """As it stands in the man page: its start switches, the mode's stop stops it first, and when it fails the
+    screen comes back, for that reason."""
+    page = (SOURCE / "units/vfio-mode@.service.8").read_text(encoding="utf-8")
+    unit = page.split(".Sh EXAMPLES\n")[1].split(".Bd -literal -offset indent\n")[1].split(".Ed\n")[0]
+    command = GPU_GUEST.replace(" -daemonize", "")
+    pc.write("/usr/local/bin/start-my-guest", f"#!/bin/sh\nexec {command}\n", 0o755)
+    pc.write("/etc/systemd/system/guest.service", unit)
+    until_it_has = "until readlink /proc/$(cat /run/guest.pid)/fd/* | grep -q /dev/vfio/.; do :; done 2> /dev/null"
+    pc.ok(f"systemctl daemon-reload; systemctl start guest.service; {until_it_has}")
+    assert look(pc) == PASSTHROUGH
+    pc.ok("systemctl stop vfio-mode@passthrough")
+    assert look(pc) == HOST
+    assert properties(pc, "guest.service", "ActiveState", "Result") == {
+        "ActiveState": "inactive", "Result": "success"}
+    pc.ok(f"rm /run/guest.pid; systemctl start guest.service; {until_it_has}; kill -KILL $(cat /run/guest.pid)")
+    pc.ok("until systemctl is-active --quiet vfio-mode@host; do :; done")
+    assert look(pc) == HOST
+    reason = json.loads(pc.ok("vfio-modectl status --json=short"))["reason"]
+    assert reason == "guest.service has failed (signal)"
     assert "Relaying device request" not in pc.ok("dmesg")
 
 

@@ -31,6 +31,7 @@ typedef struct Confirm {
         ConfigErrors errors;
         NextBoot now;
         char mode_now[CONFIG_NAME_SIZE]; /* the mode in force; "": none */
+        uint64_t mode_since;
         char said[REFUSAL_TEXT_SIZE];
 } Confirm;
 
@@ -132,11 +133,25 @@ static bool is_to_be_confirmed(const Confirm *c) {
                strcmp(c->mode_now, c->config.fallback_mode) != 0;
 }
 
+/* The guard starts us again when a VM has settled. */
+static bool has_had_vm(const Confirm *c) {
+        VmWatch watch;
+
+        return vm_watch_read(c->root, &watch) >= 0 && watch.has_settled &&
+               strcmp(watch.mode, c->mode_now) == 0 && watch.mode_since == c->mode_since;
+}
+
+static bool waits_for_vm(const Confirm *c) {
+        const ConfigMode *mode = config_find_mode(&c->config, c->mode_now);
+
+        return mode && mode->confirm == CONFIG_CONFIRM_VM;
+}
+
 static bool confirms_itself(const Confirm *c) {
         const ConfigMode *mode = config_find_mode(&c->config, c->mode_now);
 
         return strcmp(c->mode_now, c->config.fallback_mode) == 0 ||
-               (mode && mode->confirm == CONFIG_CONFIRM_BOOT);
+               (mode && mode->confirm == CONFIG_CONFIRM_BOOT) || (waits_for_vm(c) && has_had_vm(c));
 }
 
 static RefusalKind confirm_boot(Confirm *c) {
@@ -146,9 +161,9 @@ static RefusalKind confirm_boot(Confirm *c) {
 
         if (!confirms_itself(c)) {
                 say(c, LOG_NOTICE,
-                    "This boot into '%s' is not confirmed yet: if all is well, say `vfio-modectl "
+                    "This boot into '%s' is not confirmed yet: if all is well, %ssay `vfio-modectl "
                     "confirm`.",
-                    c->mode_now);
+                    c->mode_now, waits_for_vm(c) ? "start a VM on its devices, or " : "");
                 return REFUSAL_NONE;
         }
         kind = next_boot_confirm(c->root, &c->config, c->mode_now, &answer, &refusal);
@@ -204,6 +219,7 @@ static void load(Confirm *c) {
 
         if (state && state_read(c->root, state) >= 0)
                 (void)snprintf(c->mode_now, sizeof(c->mode_now), "%s", state->mode);
+        c->mode_since = state ? state->since : 0;
         if (config_load(c->root, &files, &c->config, &c->errors) >= 0)
                 return;
         log_warning("%s; going by an empty configuration.",

@@ -299,6 +299,11 @@ static RefusalKind default_rule(const BootState *old, const void *input, BootSta
 }
 
 static void say_default(const Request *request, NextBootAnswer *ret) {
+        static const char *const how_confirmed[_CONFIG_CONFIRM_MAX] = {
+                [CONFIG_CONFIRM_MANUAL] = " (\"vfio-modectl confirm\")",
+                [CONFIG_CONFIRM_BOOT] = " (when the boot has completed)",
+                [CONFIG_CONFIRM_VM] = " (when a VM has run)",
+        };
         const char *name = request->mode->name;
         const char *protection = boot_marker_proves_grub(&request->now.marker)
                                          ? "protected by GRUB's boot environment"
@@ -312,10 +317,7 @@ static void say_default(const Request *request, NextBootAnswer *ret) {
                         ret->text, sizeof(ret->text),
                         "The next boot goes to '%s'%s, on trial, %s; once it is confirmed%s, "
                         "all later ones do, and else they go to '%s'.",
-                        name, already(ret), protection,
-                        request->mode->confirm == CONFIG_CONFIRM_BOOT
-                                ? " (when the boot has completed)"
-                                : " (\"vfio-modectl confirm\")",
+                        name, already(ret), protection, how_confirmed[request->mode->confirm],
                         request->config->fallback_mode);
 }
 

@@ -15,12 +15,14 @@
 #include "base/log.h"
 #include "guard.h"
 #include "host/origin-file.h"
+#include "host/state-files.h"
 #include "host/units.h"
 #include "model/vm-watch.h"
 #include "watched.h"
 
 #define SEC UINT64_C(1000000)
 #define FALLBACK_UNIT "vfio-mode-fallback.service"
+#define CONFIRM_UNIT "vfio-mode-confirm.service"
 #define BOOTED_TARGET "multi-user.target"
 #define BOOT_USEC (300 * SEC)     /* a boot that does not get there counts from then on, too */
 #define ASK_AGAIN_USEC (60 * SEC) /* whether the fallback mode is on its way */
@@ -48,13 +50,12 @@ static uint64_t now_usec(void) {
 /* --- what it knows --- */
 
 static void begin(Guard *guard) {
-        char text[VM_WATCH_SIZE_MAX];
         VmWatch before;
 
         (void)memcpy(guard->watch.mode, guard->watched->mode->name, sizeof(guard->watch.mode));
         guard->watch.mode_since = guard->watched->state.since;
-        if (file_read_at(guard->root->fd, GUARD_WATCH_PATH, text, sizeof(text)) >= 0 &&
-            vm_watch_parse(text, &before) >= 0 && strcmp(before.mode, guard->watch.mode) == 0 &&
+        if (vm_watch_read(guard->root, &before) >= 0 &&
+            strcmp(before.mode, guard->watch.mode) == 0 &&
             before.mode_since == guard->watch.mode_since)
                 guard->watch = before;
 }
@@ -65,9 +66,9 @@ static void keep(const Guard *guard) {
 
         r = vm_watch_format(&guard->watch, text, sizeof(text));
         if (r >= 0)
-                r = file_replace_at(guard->root->fd, GUARD_WATCH_PATH, text, (size_t)r);
+                r = file_replace_at(guard->root->fd, VM_WATCH_PATH, text, (size_t)r);
         if (r < 0)
-                log_warning_errno(r, "/" GUARD_WATCH_PATH " cannot be written: %m");
+                log_warning_errno(r, "/" VM_WATCH_PATH " cannot be written: %m");
 }
 
 static void say(Guard *guard) {
@@ -95,6 +96,18 @@ static uint64_t fall_back(const Guard *guard, const char *reason) {
         if (r < 0)
                 log_error_errno(r, FALLBACK_UNIT " cannot be started; trying again: %m");
         return r < 0 ? TRY_AGAIN_USEC : ASK_AGAIN_USEC;
+}
+
+/* --- the confirmation --- */
+
+/* What has to be confirmed, and whether, is for the unit to see. By its restart, since it has done
+ * what is due at the end of a boot already. */
+static void confirm(const Guard *guard) {
+        if (guard->watched->mode->confirm != CONFIG_CONFIRM_VM || !guard->watch.has_settled)
+                return;
+        if (units_queue_restart(CONFIRM_UNIT) < 0)
+                log_warning(CONFIRM_UNIT
+                            " cannot be started; confirm with `vfio-modectl confirm`.");
 }
 
 /* --- looking --- */
@@ -142,7 +155,7 @@ static int await_end(Guard *guard) {
 static void start_clock(Guard *guard, uint64_t now) {
         if (guard->watch.since == 0 &&
             (now - guard->started >= BOOT_USEC || units_may_run(BOOTED_TARGET)))
-                vm_watch_start_clock(&guard->watch, now);
+                vm_watch_start_clock(&guard->watch, now_usec());
 }
 
 static VmVerdict judge(Guard *guard, uint64_t now, char reason[static VM_WATCH_REASON_SIZE]) {
@@ -152,17 +165,33 @@ static VmVerdict judge(Guard *guard, uint64_t now, char reason[static VM_WATCH_R
         start_clock(guard, now);
         verdict = vm_watch_look(&guard->watch, guard->watched->mode, now, guard->holder.pid > 0,
                                 guard->watched->names, reason);
-        if (before.phase != guard->watch.phase || before.since != guard->watch.since)
+        if (before.phase != guard->watch.phase || before.since != guard->watch.since ||
+            before.has_settled != guard->watch.has_settled)
                 keep(guard);
         else if (guard->has_said)
                 return verdict;
+        if (before.has_settled != guard->watch.has_settled || !guard->has_said)
+                confirm(guard);
         say(guard);
         return verdict;
 }
 
+static int wait_on(Guard *guard, uint64_t now) {
+        uint64_t next = vm_watch_next_look(&guard->watch, guard->watched->mode, now);
+        int r = guard->watch.phase == VM_THERE ? await_end(guard) : 1;
+
+        if (r < 0)
+                log_warning_errno(r, "The end of process %d cannot be waited for: %m",
+                                  guard->holder.pid);
+        if (r <= 0)
+                next = r < 0 ? now + TRY_AGAIN_USEC : now;
+        return next == VM_WATCH_NEVER ? sd_event_source_set_enabled(guard->timer, SD_EVENT_OFF)
+                                      : look_at(guard, next);
+}
+
 static int look(Guard *guard) {
         char reason[VM_WATCH_REASON_SIZE];
-        uint64_t now = now_usec(), next;
+        uint64_t now = now_usec();
         int r;
 
         r = watched_look(guard->watched, &guard->holder);
@@ -179,17 +208,7 @@ static int look(Guard *guard) {
         case VM_WAIT:
                 break;
         }
-        next = vm_watch_next_look(&guard->watch, guard->watched->mode, now);
-        if (next != VM_WATCH_NEVER)
-                return look_at(guard, next);
-        r = await_end(guard);
-        if (r == 0)
-                return look_at(guard, now);
-        if (r < 0)
-                log_warning_errno(r, "The end of process %d cannot be waited for: %m",
-                                  guard->holder.pid);
-        return r < 0 ? look_at(guard, now + TRY_AGAIN_USEC)
-                     : sd_event_source_set_enabled(guard->timer, SD_EVENT_OFF);
+        return wait_on(guard, now);
 }
 
 /* --- */

@@ -7,8 +7,6 @@
 #include "base/cleanup.h"
 #include "host/root.h"
 
-#define GUARD_WATCH_PATH "run/vfio-mode-guard/watch" /* what it knows, for the next one */
-
 /**
  * Watches the mode until there is nothing to watch for any more, and has the machine go to the
  * fallback mode where its keys say so. Goes on where the guard before it was killed.

@@ -93,3 +93,11 @@ int trial_read(const Root *root, SwitchTrial *ret) {
 int trial_next_read(const Root *root, SwitchTrial *ret) {
         return read_trial(root, TRIAL_NEXT_PATH, ret);
 }
+
+int vm_watch_read(const Root *root, VmWatch *ret) {
+        char text[VM_WATCH_SIZE_MAX];
+        ssize_t n;
+
+        n = file_read_at(root->fd, VM_WATCH_PATH, text, sizeof(text));
+        return n < 0 ? (int)n : vm_watch_parse(text, ret);
+}

@@ -8,6 +8,7 @@
 #include "model/run-result.h"
 #include "model/run-state.h"
 #include "model/switch-trial.h"
+#include "model/vm-watch.h"
 #include "root.h"
 
 #define RUN_DIR "run/vfio-mode"
@@ -25,6 +26,7 @@
         RUN_DIR "/boot-record" /* of this boot, where /var/lib could not be written so early */
 #define TRIAL_PATH "run/vfio-moded/trial"
 #define TRIAL_NEXT_PATH TRIAL_PATH ".next" /* of a switch that is still to succeed */
+#define VM_WATCH_PATH "run/vfio-mode-guard/watch" /* what the guard of the mode knows */
 #define VFIO_MARKS_DIR RUN_DIR "/vfio"     /* a file for each address that is wanted on vfio-pci */
 
 /**
@@ -60,3 +62,6 @@ _must_check_ int trial_read(const Root *root, SwitchTrial *ret);
 
 /** Reads the same of a switch that is under way. Returns as trial_read(). */
 _must_check_ int trial_next_read(const Root *root, SwitchTrial *ret);
+
+/** Reads what the guard of a mode knows, be it an earlier one's. Returns as trial_read(). */
+_must_check_ int vm_watch_read(const Root *root, VmWatch *ret);

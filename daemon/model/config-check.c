@@ -136,18 +136,27 @@ static void check_hugepages(Parser *p) {
         }
 }
 
+static bool waits_for_vm(const ConfigMode *mode, ConfigKeyId key) {
+        if (key == CONFIG_KEY_EXPECT_VM)
+                return mode->expect_vm > 0;
+        if (key == CONFIG_KEY_ON_VM_EXIT)
+                return mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK;
+        return mode->confirm == CONFIG_CONFIRM_VM;
+}
+
 /* A key that could never do anything was meant otherwise. */
 static void check_vm_keys(Parser *p, const ConfigMode *mode, const Section *section) {
-        static const ConfigKeyId keys[] = { CONFIG_KEY_EXPECT_VM, CONFIG_KEY_ON_VM_EXIT };
+        static const ConfigKeyId keys[] = { CONFIG_KEY_EXPECT_VM, CONFIG_KEY_ON_VM_EXIT,
+                                            CONFIG_KEY_CONFIRM };
 
         if (mode->vm_exit_grace > 0 && mode->on_vm_exit != CONFIG_ON_VM_EXIT_FALLBACK)
                 config_refuse_at(p, section->keys[CONFIG_KEY_VM_EXIT_GRACE],
                                  "vm-exit-grace of mode '%s' needs on-vm-exit = fallback",
                                  mode->name);
-        if (!vm_watch_is_needed(mode) || vm_watch_devices(&p->config, mode) != 0)
+        if (vm_watch_devices(&p->config, mode) != 0)
                 return;
         for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-                if (i == 0 ? mode->expect_vm > 0 : mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK)
+                if (waits_for_vm(mode, keys[i]))
                         config_refuse_at(p, section->keys[keys[i]],
                                          "%s of mode '%s' waits for a VM on a device that the "
                                          "fallback mode does not have, and it has none",

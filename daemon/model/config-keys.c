@@ -77,7 +77,7 @@ static const ConfigKey keys[] = {
         [CONFIG_KEY_SWITCH_FOR_VM] =
                 KEY(MODE, "switch-for-vm", BOOLEAN, "no", "yes no", false,
                     "a hook may switch to this mode for a guest that names its devices"),
-        [CONFIG_KEY_CONFIRM] = KEY(MODE, "confirm", WORD, "manual", "boot manual", true,
+        [CONFIG_KEY_CONFIRM] = KEY(MODE, "confirm", WORD, "manual", "vm boot manual", true,
                                    "when a trial boot is good"),
         [CONFIG_KEY_RESCUE] = KEY(
                 MODE, "rescue", WORD,

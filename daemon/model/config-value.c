@@ -330,14 +330,12 @@ static void set_hugepages_keep(Parser *p, const char *value) {
 /* ---- */
 
 static void set_confirm(Parser *p, const char *value) {
-        if (strcmp(value, "boot") == 0)
-                mode_of(p)->confirm = CONFIG_CONFIRM_BOOT;
-        else if (strcmp(value, "manual") == 0)
-                mode_of(p)->confirm = CONFIG_CONFIRM_MANUAL;
-        else if (strcmp(value, "vm") == 0)
-                config_refuse(p, "confirm 'vm' is not supported by this version");
-        else
-                config_refuse(p, "confirm '%.64s' is unknown: there are boot and manual", value);
+        for (ConfigConfirm confirm = 0; confirm < _CONFIG_CONFIRM_MAX; confirm++)
+                if (strcmp(value, config_confirm_name(confirm)) == 0) {
+                        mode_of(p)->confirm = confirm;
+                        return;
+                }
+        config_refuse(p, "confirm '%.64s' is unknown: there are vm, boot and manual", value);
 }
 
 static void set_on_wedged(Parser *p, const char *value) {

@@ -73,6 +73,16 @@ static const char *const holders_names[_CONFIG_HOLDERS_MAX] = {
         [CONFIG_HOLDERS_KILL] = "kill",
 };
 
+static const char *const confirm_names[_CONFIG_CONFIRM_MAX] = {
+        [CONFIG_CONFIRM_MANUAL] = "manual",
+        [CONFIG_CONFIRM_BOOT] = "boot",
+        [CONFIG_CONFIRM_VM] = "vm",
+};
+
+const char *config_confirm_name(ConfigConfirm confirm) {
+        return confirm_names[confirm];
+}
+
 uint32_t config_stop_vm(const ConfigMode *mode) {
         return mode && mode->stop_vm > 0 ? mode->stop_vm : CONFIG_STOP_VM_DEFAULT;
 }
@@ -203,8 +213,8 @@ static void append_mode(Output *output, const Config *config, const ConfigMode *
                 append(output, "on-vm-exit = fallback\n");
         if (mode->vm_exit_grace > 0)
                 append(output, "vm-exit-grace = %us\n", mode->vm_exit_grace);
-        if (mode->confirm == CONFIG_CONFIRM_BOOT)
-                append(output, "confirm = boot\n");
+        if (mode->confirm != CONFIG_CONFIRM_MANUAL)
+                append(output, "confirm = %s\n", config_confirm_name(mode->confirm));
         if (mode->on_wedged == CONFIG_ON_WEDGED_REBOOT)
                 append(output, "on-wedged = reboot\n");
 }

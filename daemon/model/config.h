@@ -61,6 +61,8 @@ typedef struct ConfigDevice {
 typedef enum ConfigConfirm {
         CONFIG_CONFIRM_MANUAL, /**< when somebody says so; what is not set means this, too */
         CONFIG_CONFIRM_BOOT,   /**< when the boot has completed */
+        CONFIG_CONFIRM_VM,     /**< when a virtual machine has had one of its devices for a while */
+        _CONFIG_CONFIRM_MAX,
 } ConfigConfirm;
 
 /** What follows when a device cannot be had back at run time. */
@@ -181,6 +183,9 @@ bool config_driver_is_valid(const char *name);
 /** Whether @name may be the name of a unit that can be stopped, such as foo@bar.service, and fits.
  */
 bool config_unit_is_valid(const char *name);
+
+/** The word for it: manual, boot, vm. */
+const char *config_confirm_name(ConfigConfirm confirm);
 
 /** The word for it: refuse, stop, kill. */
 const char *config_holders_name(ConfigHolders holders);

@@ -24,7 +24,8 @@ static const char *const phase_names[_VM_PHASE_MAX] = {
 };
 
 bool vm_watch_is_needed(const ConfigMode *mode) {
-        return mode->expect_vm > 0 || mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK;
+        return mode->expect_vm > 0 || mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK ||
+               mode->confirm == CONFIG_CONFIRM_VM;
 }
 
 uint32_t vm_watch_devices(const Config *config, const ConfigMode *mode) {
@@ -58,16 +59,21 @@ static uint64_t limit(const VmWatch *watch, const ConfigMode *mode) {
 static VmPhase phase_after(const VmWatch *watch, const ConfigMode *mode) {
         if (!watch->has_settled && mode->expect_vm > 0)
                 return VM_FAILED;
-        return mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK ? VM_GONE : VM_OVER;
+        if (mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK)
+                return VM_GONE;
+        return watch->has_settled ? VM_OVER : VM_EXPECTED;
 }
 
 static void take_note(VmWatch *watch, const ConfigMode *mode, uint64_t now, bool is_open) {
         if (is_open && (watch->phase == VM_EXPECTED || watch->phase == VM_GONE))
                 enter(watch, VM_THERE, now);
-        if (is_open || watch->phase != VM_THERE)
+        if (watch->phase != VM_THERE)
                 return;
         watch->has_settled |= passed(watch, now) >= VM_WATCH_SETTLE_USEC;
-        enter(watch, phase_after(watch, mode), now);
+        if (!is_open)
+                enter(watch, phase_after(watch, mode), now);
+        else if (watch->has_settled && mode->on_vm_exit == CONFIG_ON_VM_EXIT_STAY)
+                enter(watch, VM_OVER, now);
 }
 
 VmVerdict vm_watch_look(VmWatch *watch, const ConfigMode *mode, uint64_t now, bool is_open,
@@ -100,8 +106,12 @@ void vm_watch_start_clock(VmWatch *watch, uint64_t now) {
 uint64_t vm_watch_next_look(const VmWatch *watch, const ConfigMode *mode, uint64_t now) {
         uint64_t next = now + SELDOM_USEC, end = limit(watch, mode);
 
-        if (watch->phase == VM_THERE || watch->phase == VM_OVER)
+        if (watch->phase == VM_OVER)
                 return VM_WATCH_NEVER;
+        if (watch->phase == VM_THERE)
+                return mode->confirm == CONFIG_CONFIRM_VM && !watch->has_settled
+                               ? watch->since + VM_WATCH_SETTLE_USEC
+                               : VM_WATCH_NEVER;
         if (watch->since > 0 && passed(watch, now) < OFTEN_FOR_USEC)
                 next = now + OFTEN_USEC;
         if (end != VM_WATCH_NEVER && watch->since + end < next)

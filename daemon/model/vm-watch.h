@@ -43,7 +43,7 @@ typedef enum VmVerdict {
         VM_DONE,      /**< there is nothing to watch any more */
 } VmVerdict;
 
-/** Whether a mode has anything to watch for: expect-vm, or on-vm-exit. */
+/** Whether a mode has anything to watch for: expect-vm, on-vm-exit or confirm says so. */
 bool vm_watch_is_needed(const ConfigMode *mode);
 
 /** The devices that are watched, a bit for each: those that the fallback mode does not have. */
@@ -63,8 +63,8 @@ VmVerdict vm_watch_look(VmWatch *watch, const ConfigMode *mode, uint64_t now, bo
 /** From now on the time of the phase counts; where it does already, nothing happens. */
 void vm_watch_start_clock(VmWatch *watch, uint64_t now);
 
-/** When it is to be looked again (CLOCK_MONOTONIC, µs); VM_WATCH_NEVER: when who has a device ends,
- * and not by time. */
+/** When it is to be looked again (CLOCK_MONOTONIC, µs); VM_WATCH_NEVER: not by time. Who has a
+ * device is waited for besides. */
 uint64_t vm_watch_next_look(const VmWatch *watch, const ConfigMode *mode, uint64_t now);
 
 /** Says in words what is awaited, for `systemctl status`. Returns @buffer. */

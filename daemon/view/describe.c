@@ -131,8 +131,7 @@ static json_object *mode_to_json(const Machine *machine, const Config *config,
                         json_append_string(devices, config->devices[i].name);
         json_add(object, "vfio_devices", devices);
         json_add_string(object, "cmdline", mode->cmdline);
-        json_add_string(object, "confirm",
-                        mode->confirm == CONFIG_CONFIRM_BOOT ? "boot" : "manual");
+        json_add_string(object, "confirm", config_confirm_name(mode->confirm));
         return object;
 }
 

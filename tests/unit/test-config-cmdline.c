@@ -187,13 +187,11 @@ static const struct Refused {
           "the boot loader's configuration" },
         { "stuck, and then something else", MODE "on-wedged = reset\n",
           "a.ini:2: on-wedged 'reset' is unknown: there are stay and reboot" },
-        { "confirmed by a virtual machine", MODE "confirm = vm\n",
-          "a.ini:2: confirm 'vm' is not supported by this version" },
         { "confirmed by something else", MODE "confirm = yes\n",
-          "a.ini:2: confirm 'yes' is unknown: there are boot and manual" },
+          "a.ini:2: confirm 'yes' is unknown: there are vm, boot and manual" },
         { "confirmed by nothing", MODE "confirm =\n", "a.ini:2: key 'confirm' has no value" },
         { "confirmed twice", MODE "confirm = boot manual\n",
-          "a.ini:2: confirm 'boot manual' is unknown: there are boot and manual" },
+          "a.ini:2: confirm 'boot manual' is unknown: there are vm, boot and manual" },
 };
 
 static void test_refused(void **state) {

@@ -188,6 +188,9 @@ static const struct Refused {
         { "a VM is expected on no device", MODE "expect-vm = 5\n",
           "a.ini:2: expect-vm of mode 'x' waits for a VM on a device that the fallback mode does "
           "not have, and it has none" },
+        { "a boot that no VM can confirm", MODE "confirm = vm\n",
+          "a.ini:2: confirm of mode 'x' waits for a VM on a device that the fallback mode does not "
+          "have, and it has none" },
         { "the last VM on a device that the fallback mode has, too",
           GPU HOST MODE "vfio-devices = nic\non-vm-exit = fallback\n",
           "a.ini:9: on-vm-exit of mode 'x' waits for a VM on a device that the fallback mode does "

@@ -352,6 +352,42 @@ static void test_confirm_leaves_a_manual_trial(void **state) {
         assert_false(record(pc)->confirmed);
 }
 
+/* The guard's word is of this very mode, and since it is on. */
+static void test_confirm_by_a_vm(void **state) {
+        static const struct {
+                const char *mode;
+                uint64_t later;
+                bool has_settled;
+        } words[] = {
+                { "passthrough", 0, false },
+                { "passthrough", 1, true },
+                { "other", 0, true },
+                { "passthrough", 0, true },
+        };
+        RunState *now = calloc(1, sizeof(*now));
+        PC *pc = *state;
+
+        configure(pc, "host", "vm");
+        boot_trial(pc);
+        assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+        assert_false(record(pc)->confirmed);
+        assert_int_equal(state_read(&pc->root, now), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+                VmWatch watch = { .mode_since = now->since + words[i].later,
+                                  .phase = VM_THERE,
+                                  .since = 1,
+                                  .has_settled = words[i].has_settled };
+                char text[VM_WATCH_SIZE_MAX];
+
+                (void)strcpy(watch.mode, words[i].mode);
+                assert_true(vm_watch_format(&watch, text, sizeof(text)) > 0);
+                fake_host_write(pc->fake, VM_WATCH_PATH, text);
+                assert_int_equal(apply_confirm(&pc->root), REFUSAL_NONE);
+                assert_int_equal(record(pc)->confirmed, i == ARRAY_SIZE(words) - 1);
+        }
+        free(now);
+}
+
 static void test_confirm_leaves_another_mode(void **state) {
         PC *pc = *state;
         BootState after;
@@ -554,6 +590,7 @@ int main(void) {
                 ON_PC("a kernel that panics reboots by itself", test_panic_reboots),
                 ON_PC("a trial is confirmed, once", test_confirm_a_trial),
                 ON_PC("a trial that somebody has to confirm", test_confirm_leaves_a_manual_trial),
+                ON_PC("a trial that a VM confirms", test_confirm_by_a_vm),
                 ON_PC("another mode by now is not confirmed", test_confirm_leaves_another_mode),
                 ON_PC("an expired trial stays", test_confirm_leaves_an_expired_trial),
                 ON_PC("the fallback mode as default is confirmed by itself",

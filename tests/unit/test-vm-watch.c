@@ -19,6 +19,11 @@ static const ConfigMode both = { .name = "x",
                                  .expect_vm = 30,
                                  .on_vm_exit = CONFIG_ON_VM_EXIT_FALLBACK };
 
+static const ConfigMode confirms = { .name = "x", .confirm = CONFIG_CONFIRM_VM };
+static const ConfigMode confirms_and_leaves = { .name = "x",
+                                                .confirm = CONFIG_CONFIRM_VM,
+                                                .on_vm_exit = CONFIG_ON_VM_EXIT_FALLBACK };
+
 #define NOBODY "no VM has opened gpu within 30 s"
 #define FAILED "the VM that had opened gpu has ended within 10 s"
 #define ENDED(grace) "the last VM that had opened gpu has ended, and none has come for " grace " s"
@@ -50,11 +55,11 @@ static const struct Course {
           2,
           VM_WAIT,
           "" },
-        { "a VM that is there is not looked at again",
+        { "a VM that has settled is all that was awaited",
           &expects,
           { { 1, true }, { 900, true } },
           2,
-          VM_WAIT,
+          VM_DONE,
           "" },
         { "a VM fails to start",
           &expects,
@@ -106,6 +111,31 @@ static const struct Course {
           3,
           VM_WAIT,
           "" },
+        { "a boot waits for a VM to confirm it",
+          &confirms,
+          { { 1, true }, { 10.9, true } },
+          2,
+          VM_WAIT,
+          "" },
+        { "and for another one, where one did not stay",
+          &confirms,
+          { { 1, true }, { 2, false }, { 90, false }, { 91, true } },
+          4,
+          VM_WAIT,
+          "" },
+        { "until one has stayed", &confirms, { { 1, true }, { 11, true } }, 2, VM_DONE, "" },
+        { "be it that it ends in the moment of the look",
+          &confirms,
+          { { 1, true }, { 11, false } },
+          2,
+          VM_DONE,
+          "" },
+        { "one that has confirmed the boot takes the mode along",
+          &confirms_and_leaves,
+          { { 1, true }, { 11, true }, { 20, false }, { 35, false } },
+          4,
+          VM_FALL_BACK,
+          ENDED("15") },
         { "both: no VM comes", &both, { { 30, false } }, 1, VM_FALL_BACK, NOBODY },
         { "both: a VM fails to start",
           &both,
@@ -174,6 +204,7 @@ static const struct Next {
         { "at once where it is over", &expects, VM_EXPECTED, 0, 31, 31 },
         { "every second where nobody has to come", &leaves, VM_EXPECTED, 0, 3600, 3601 },
         { "never while a VM is there", &both, VM_THERE, 0, 1, 0 },
+        { "when a VM has confirmed the boot", &confirms, VM_THERE, 0, 1, 10 },
         { "never when nothing is awaited", &both, VM_OVER, 0, 1, 0 },
         { "often after the last one", &leaves, VM_GONE, 0, 0, 0.25 },
         { "at the end of the grace, not later", &leaves, VM_GONE, 0, 4.9, 5 },
@@ -215,6 +246,7 @@ static void test_needed(_unused_ void **state) {
         assert_false(vm_watch_is_needed(&plain));
         assert_true(vm_watch_is_needed(&expects));
         assert_true(vm_watch_is_needed(&leaves));
+        assert_true(vm_watch_is_needed(&confirms));
 }
 
 static void test_devices(_unused_ void **state) {

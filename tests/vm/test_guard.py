@@ -8,6 +8,7 @@ import pytest
 
 from machines import ini
 from modes import GPU, HOST, INI, NIC, PASSTHROUGH, look, properties
+from nextboot import PLACE, block, check_is_default, config, cut
 from pc import PC
 from test_guest import GPU_GUEST, NIC_GUEST, end_guest, start_guest
 
@@ -175,3 +176,22 @@ def test_no_vm_comes_after_a_boot(pc: PC) -> None:
     since = int(knows(pc)["since"])
     reached = properties(pc, "multi-user.target", "ActiveEnterTimestampMonotonic")
     assert since >= int(reached["ActiveEnterTimestampMonotonic"])
+
+
+@pytest.mark.drawn("chains")
+@pytest.mark.nextboot("grub")
+def test_a_vm_confirms_a_boot(pc: PC) -> None:
+    """The end of the boot does not; a VM that has stayed does, and then nothing is watched any more."""
+    pc.write(INI, config(confirm="vm"))
+    pc.ok("vfio-modectl set-default passthrough && sync")
+    trial = cut(pc)
+    assert trial.went_to("passthrough", "trial"), trial
+    said = pc.ok("systemctl start vfio-mode-confirm.service; journalctl -b -o cat -u vfio-mode-confirm")
+    assert "start a VM on its devices" in said, said
+    assert block(pc)["vfio_left"] == "0"
+    hold(pc)
+    until_settled(pc)
+    pc.ok(f"until grub-editenv {PLACE} list | grep -q '^vfio_left=3$'; do :; done")
+    check_is_default(pc)
+    pc.ok(f"while systemctl is-active --quiet {UNIT}; do :; done")
+    assert knows(pc)["phase"] == "over"

@@ -39,8 +39,8 @@ from qemu import PCError  # noqa: E402
 _MARKERS = ("machine", "nextboot", "cold")
 
 # How many of a group's tests a run draws; which, goes by --seed. With --long or -k all of
-# them. "switches" are those that take most of a minute and more on a machine that is booted already.
-FEW = {"chains": 1, "writes": 1, "boots": 1, "switches": 4}
+# them. "switches" are those that take two thirds of a minute and more on a machine that is booted already.
+FEW = {"chains": 1, "writes": 1, "boots": 1, "switches": 3}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -97,7 +97,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _draw(seed: int, items: list[pytest.Item]) -> None:
     for group, few in FEW.items():
         members = sorted((item for item in items if (mark := item.get_closest_marker("drawn"))
-                          and mark.args == (group,)), key=lambda item: item.nodeid)
+                          and mark.args == (group,) and not item.get_closest_marker("long")),
+                         key=lambda item: item.nodeid)
         drawn = random.Random(f"{seed}:{group}").sample(members, min(few, len(members)))
         for item in members:
             if item not in drawn:

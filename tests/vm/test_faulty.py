@@ -234,6 +234,7 @@ def test_remove_stalls_for_ever(pc: PC) -> None:
     assert pc.ok("vfio-modectl status --mode") == "host"
 
 
+@pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_probe_stalls(pc: PC) -> None:
     """On the way back. Here the function that is stuck has its driver's link already."""

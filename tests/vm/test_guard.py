@@ -90,6 +90,7 @@ def test_a_vm_is_killed_at_once(pc: PC) -> None:
     check_fell_back(pc, FAILED)
 
 
+@pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_a_vm_ends_and_the_mode_stays(pc: PC) -> None:
     """The guard has nothing more to do, and the next VM works."""
@@ -110,6 +111,7 @@ def test_a_vm_ends_and_the_mode_stays(pc: PC) -> None:
     assert look(pc) == PASSTHROUGH
 
 
+@pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_the_last_vm_takes_the_mode_along(pc: PC) -> None:
     """One that comes again within the grace does not."""
@@ -127,6 +129,7 @@ def test_the_last_vm_takes_the_mode_along(pc: PC) -> None:
     check_fell_back(pc, ENDED.format(10))
 
 
+@pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_the_guard_is_killed(pc: PC) -> None:
     """The next one knows what it knew: while a VM is there, and while none is."""
@@ -151,6 +154,7 @@ def test_the_guard_is_killed(pc: PC) -> None:
     check_fell_back(pc, ENDED.format(10))
 
 
+@pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_nothing_wakes_it_while_a_vm_runs(pc: PC) -> None:
     """Nor has a mode without its keys a guard."""

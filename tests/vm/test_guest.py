@@ -60,6 +60,7 @@ ExecStart={GPU_GUEST}
     assert "Relaying device request" not in pc.ok("dmesg")
 
 
+@pytest.mark.drawn("switches")
 def test_the_documented_unit(pc: PC) -> None:
     """As it stands in the man page: its start switches, the mode's stop stops it first, and when it fails the
     screen comes back, for that reason."""

@@ -55,6 +55,7 @@ def test_refuse(pc: PC) -> None:
     assert states(pc, "screen", "player") == ["active", "active"]
 
 
+@pytest.mark.drawn("switches")
 def test_stop(pc: PC) -> None:
     """A player on the HDMI audio function is stopped with its unit, as the plan says, and comes back."""
     pc.write(INI, ini() + "holders = stop\n")

@@ -136,6 +136,7 @@ def test_pages_in_use(pc: PC) -> None:
     assert pool(pc) == 0
 
 
+@pytest.mark.drawn("switches")
 @pytest.mark.parametrize("then, there, pages", [
     ("host", HOST, 0), pytest.param("passthrough", PASSTHROUGH, 200, marks=pytest.mark.long)])
 def test_killed(pc: PC, tmp_path: Path, then: str, there: object, pages: int) -> None:

@@ -63,7 +63,7 @@ def test_cut_while_arming(pc: PC, rng: random.Random, request: pytest.FixtureReq
     pc.write(INI, config())
     longest = duration(pc, "vfio-modectl next passthrough")
     seen = []
-    for _ in range(sample(request, 2, 26)):
+    for _ in range(sample(request, 3, 26)):
         pc.restore()
         pc.write(INI, config())
         pc.ok("sync")
@@ -97,7 +97,7 @@ def test_cut_while_confirming(pc: PC, rng: random.Random, request: pytest.Fixtur
     in_trial(pc)
     longest = duration(pc, "vfio-modectl confirm")
     seen = []
-    for _ in range(sample(request, 2, 26)):
+    for _ in range(sample(request, 1, 26)):
         in_trial(pc)
         start(pc, "vfio-modectl confirm")
         time.sleep(moment := rng.uniform(0, longest))

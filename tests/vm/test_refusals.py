@@ -163,6 +163,7 @@ def test_drives_the_console_without_boot_vga(pc: PC) -> None:
     assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
 
 
+@pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_module_unavailable(pc: PC) -> None:
     """No vfio-pci for this kernel, or one that the administrator has forbidden."""

@@ -11,7 +11,7 @@ from pc import PC
 
 SCRIPT = Path(__file__).resolve().parent / "scripts" / "round-trips.sh"
 HALF = 25  # trips
-BY_UNIT = 5  # of those, where it is not long; a trip by the units takes three times as long
+BY_UNIT = 3  # of those, where it is not long; a trip by the units takes three times as long
 WARM_UP = 2  # what is made once and kept is there then
 
 # What may be more or less at any moment: clients of the bus, what malloc keeps, caches that are in use. What

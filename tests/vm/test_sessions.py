@@ -120,6 +120,7 @@ def test_round_trips(pc: PC, request: pytest.FixtureRequest) -> None:
     assert (result.rc, "not ok" in result.stdout) == (0, False), result.out
 
 
+@pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_undone(pc: PC) -> None:
     """A switch that fails after the sessions have ended starts the display manager again."""

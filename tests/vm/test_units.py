@@ -228,6 +228,7 @@ ExecStop=sh -c 'basename -a $$(readlink /sys/bus/pci/devices/*:01:00.?/driver) >
 """
 
 
+@pytest.mark.drawn("switches")
 def test_a_bound_guest_ends_before_its_gpu_goes(pc: PC) -> None:
     """By whatever way: its ExecStop still sees vfio-pci on both functions."""
     pc.write("/etc/systemd/system/guest.service", GUEST)

@@ -4,6 +4,7 @@
  * not never.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -100,14 +101,27 @@ static bool fell_back(const Snapshot *now) {
         return is_from(now, "fallback") || is_from(now, "revert");
 }
 
+/* A mode that was left half-way and is mended is on again for the reason that it was on before. */
+static void tell_fall(const Service *service, const char *old) {
+        const Snapshot *now = &service->snapshot;
+        char since[32], told[sizeof(since)];
+
+        (void)snprintf(since, sizeof(since), "%" PRIu64, now->mode_since);
+        if (file_read_line_at(service->root.fd, FALL_ANNOUNCED_PATH, told, sizeof(told)) > 0 &&
+            strcmp(told, since) == 0)
+                return;
+        (void)sd_bus_emit_signal(service->bus, BUS_PATH, BUS_MANAGER, "FellBack", "sss", old,
+                                 now->current_mode, now->mode_reason);
+        note(service, FALL_ANNOUNCED_PATH, since);
+}
+
 static void tell(const Service *service, const char *old) {
         const Snapshot *now = &service->snapshot;
 
         (void)sd_bus_emit_signal(service->bus, BUS_PATH, BUS_MANAGER, "ModeChanged", "sss", old,
                                  now->current_mode, now->mode_reason);
         if (fell_back(now))
-                (void)sd_bus_emit_signal(service->bus, BUS_PATH, BUS_MANAGER, "FellBack", "sss",
-                                         old, now->current_mode, now->mode_reason);
+                tell_fall(service, old);
 }
 
 void announce(Service *service) {

@@ -71,6 +71,7 @@ static void read_mode(const Machine *machine, Snapshot *ret) {
         if (machine->state_result < 0)
                 return;
         copy(ret->source, sizeof(ret->source), machine->state.source);
+        ret->mode_since = machine->state.since;
         copy(ret->old_mode, sizeof(ret->old_mode), machine->state.old_mode);
 }
 

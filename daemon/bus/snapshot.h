@@ -70,6 +70,7 @@ typedef struct Snapshot {
         size_t n_devices;
 
         char source[32];                 /**< of the mode in force; no property */
+        uint64_t mode_since;             /**< of its record; no property */
         char old_mode[CONFIG_NAME_SIZE]; /**< the mode before it; no property */
         SnapshotLines mode_drift;        /**< the part of drift that is of the mode; no property */
         int writer; /**< the process that makes a switch's writes; 0: none; no property */

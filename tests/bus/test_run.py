@@ -237,7 +237,7 @@ def test_another_mode_chosen_meanwhile(rig, go, mode):
 def test_the_mode_chosen_again_meanwhile(rig, go):
     """After another one: it is not the one that was switched to for the command."""
     status = rig.root / "run/vfio-mode/status"
-    answer = go("plain", "--", "sed", "-i", "s/^since=.*/since=1767225601/", str(status))
+    answer = go("plain", "--", "sed", "-i", "s/^since=.*/since=1767229999/", str(status))
     assert (answer.returncode, answer.stderr.splitlines()[1:]) == (
         0, ["vfio-modectl: Mode plain was chosen meanwhile, and stays."])
     assert moves(rig) == [THERE]

@@ -267,12 +267,28 @@ def test_the_same_told_twice_is_said_once(rig, watcher):
     until(lambda: announced.read_text() == "host\n")
     rig.kill()
     announced.write_text("passthrough\n")
+    announced.with_name("announced-fall").unlink()
     rig.start()
     assert listener.next_signal("FellBack"), "it was not told twice"
     rig.machine.state("passthrough", "host")
     assert watcher.event() == changed("host", "passthrough")
     rig.machine.state("host", "passthrough", "fallback", told[2])
     assert [watcher.event(), watcher.event()] == [changed(*told), fell(*told)]
+
+
+def test_a_fall_is_told_once(rig, watcher):
+    """Half-way there is no mode, and to be back in the one before is no other fall."""
+    told = ("passthrough", "host", "the fallback mode was asked for")
+    rig.machine.state("passthrough", "host")
+    assert watcher.event() == changed("host", "passthrough")
+    rig.machine.state("host", "passthrough", "fallback", told[2])
+    assert [watcher.event(), watcher.event()] == [changed(*told), fell(*told)]
+    rig.machine.state("passthrough", "host", name="undo")
+    assert watcher.event()["new_mode"] == "none"
+    (rig.root / "run/vfio-mode/undo").unlink()
+    assert watcher.event() == changed("none", "host", told[2])
+    rig.machine.state("passthrough", "host")
+    assert watcher.event() == changed("host", "passthrough")
 
 
 def test_a_switch_that_outlives_its_service(rig, watcher):

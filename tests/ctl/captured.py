@@ -49,7 +49,7 @@ def boot_record(**changes) -> str:
 
 class Machine:
     def __init__(self, root):
-        self.root = root
+        self.root, self.n_states = root, 0
         (root / "sys/bus/pci/devices").mkdir(parents=True)
         (root / "var/lib/vfio-mode").mkdir(parents=True)
 
@@ -101,7 +101,8 @@ class Machine:
     def state(self, mode, old_mode="", source="unit", reason="its unit was started", homes=(),
               name="status"):
         lines = ["vfio-mode-state=1", f"mode={mode}", f"old-mode={old_mode}", f"source={source}",
-                 f"reason={reason}", "since=1767225600"]
+                 f"reason={reason}", f"since={1767225600 + self.n_states}"]
+        self.n_states += 1
         lines += [f"function={home}" for home in homes]
         return self.write(f"run/vfio-mode/{name}", "\n".join(lines) + "\n")
 

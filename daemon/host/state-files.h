@@ -25,9 +25,9 @@
 #define BOOT_RECORD_RUN_PATH \
         RUN_DIR "/boot-record" /* of this boot, where /var/lib could not be written so early */
 #define TRIAL_PATH "run/vfio-moded/trial"
-#define TRIAL_NEXT_PATH TRIAL_PATH ".next" /* of a switch that is still to succeed */
+#define TRIAL_NEXT_PATH TRIAL_PATH ".next"        /* of a switch that is still to succeed */
 #define VM_WATCH_PATH "run/vfio-mode-guard/watch" /* what the guard of the mode knows */
-#define VFIO_MARKS_DIR RUN_DIR "/vfio"     /* a file for each address that is wanted on vfio-pci */
+#define VFIO_MARKS_DIR RUN_DIR "/vfio" /* a file for each address that is wanted on vfio-pci */
 
 /**
  * Whether another process has the lock of a switch, which a killed one does not; without taking it

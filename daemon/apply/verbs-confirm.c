@@ -141,17 +141,16 @@ static bool has_had_vm(const Confirm *c) {
                strcmp(watch.mode, c->mode_now) == 0 && watch.mode_since == c->mode_since;
 }
 
-static bool waits_for_vm(const Confirm *c) {
+static ConfigConfirm confirmed_by(const Confirm *c) {
         const ConfigMode *mode = config_find_mode(&c->config, c->mode_now);
 
-        return mode && mode->confirm == CONFIG_CONFIRM_VM;
+        return mode ? mode->confirm : CONFIG_CONFIRM_MANUAL;
 }
 
 static bool confirms_itself(const Confirm *c) {
-        const ConfigMode *mode = config_find_mode(&c->config, c->mode_now);
-
         return strcmp(c->mode_now, c->config.fallback_mode) == 0 ||
-               (mode && mode->confirm == CONFIG_CONFIRM_BOOT) || (waits_for_vm(c) && has_had_vm(c));
+               confirmed_by(c) == CONFIG_CONFIRM_BOOT ||
+               (confirmed_by(c) == CONFIG_CONFIRM_VM && has_had_vm(c));
 }
 
 static RefusalKind confirm_boot(Confirm *c) {
@@ -163,7 +162,8 @@ static RefusalKind confirm_boot(Confirm *c) {
                 say(c, LOG_NOTICE,
                     "This boot into '%s' is not confirmed yet: if all is well, %ssay `vfio-modectl "
                     "confirm`.",
-                    c->mode_now, waits_for_vm(c) ? "start a VM on its devices, or " : "");
+                    c->mode_now,
+                    confirmed_by(c) == CONFIG_CONFIRM_VM ? "start a VM on its devices, or " : "");
                 return REFUSAL_NONE;
         }
         kind = next_boot_confirm(c->root, &c->config, c->mode_now, &answer, &refusal);

@@ -49,6 +49,13 @@ def watch(pc: PC) -> None:
     """)
 
 
+def go(pc: PC, keys: str) -> None:
+    """To the mode, which has these keys; what is told from then on is written down."""
+    watch(pc)
+    pc.write(INI, ini() + keys)
+    pc.ok(SWITCH)
+
+
 def check_fell_back(pc: PC, reason: str) -> None:
     """The card is back, everybody who is asked says why, and it was told once."""
     pc.ok(UNTIL_HOST)
@@ -81,9 +88,7 @@ def test_no_vm_comes(pc: PC) -> None:
 
 @pytest.mark.machine("gpu")
 def test_a_vm_is_killed_at_once(pc: PC) -> None:
-    watch(pc)
-    pc.write(INI, ini() + "expect-vm = 5min\n")
-    pc.ok(SWITCH)
+    go(pc, "expect-vm = 5min\n")
     command = GPU_GUEST.replace(" -daemonize", "")
     pc.ok(f"{command} > /dev/null 2>&1 & until grep -q '^phase=there$' {KNOWS}; do :; done; kill -KILL $!")
     check_fell_back(pc, FAILED)
@@ -114,9 +119,7 @@ def test_a_vm_ends_and_the_mode_stays(pc: PC) -> None:
 @pytest.mark.machine("gpu")
 def test_the_last_vm_takes_the_mode_along(pc: PC) -> None:
     """One that comes again within the grace does not."""
-    watch(pc)
-    pc.write(INI, ini() + "on-vm-exit = fallback\nvm-exit-grace = 10s\n")
-    pc.ok(SWITCH)
+    go(pc, "on-vm-exit = fallback\nvm-exit-grace = 10s\n")
     pid = start_guest(pc, GPU_GUEST, GPU)
     until_phase(pc, "there")
     end_guest(pc, pid)
@@ -132,9 +135,7 @@ def test_the_last_vm_takes_the_mode_along(pc: PC) -> None:
 @pytest.mark.machine("gpu")
 def test_the_guard_is_killed(pc: PC) -> None:
     """The next one knows what it knew: while a VM is there, and while none is."""
-    watch(pc)
-    pc.write(INI, ini() + "expect-vm = 5min\non-vm-exit = fallback\nvm-exit-grace = 20s\n")
-    pc.ok(SWITCH)
+    go(pc, "expect-vm = 5min\non-vm-exit = fallback\nvm-exit-grace = 20s\n")
     pid = hold(pc)
     until_settled(pc)
     before = knows(pc)

@@ -17,6 +17,7 @@
 #include "host/in-use.h"
 #include "host/units.h"
 #include "model/guest.h"
+#include "model/switch-origin.h"
 #include "notify.h"
 #include "processes.h"
 
@@ -42,8 +43,8 @@ static void ending_free(Ending **ending) {
 }
 
 bool guests_may_be_ended(const Situation *now, const char *source) {
-        return !now->early && !now->mend_only &&
-               (guest_may_be_ended(&now->state, now->mode) || strcmp(source, "fallback") == 0);
+        return !now->early && !now->mend_only && strcmp(source, SOURCE_VM) != 0 &&
+               (guest_may_be_ended(&now->state, now->mode) || strcmp(source, SOURCE_FALLBACK) == 0);
 }
 
 static void list_functions(Ending *e, const Plan *plan) {

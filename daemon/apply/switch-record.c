@@ -12,6 +12,8 @@
 #include "host/process.h"
 #include "host/state-files.h"
 #include "let-go.h"
+#include "model/hold.h"
+#include "model/switch-origin.h"
 #include "screen-away.h"
 #include "state-write.h"
 #include "switch-record.h"
@@ -125,6 +127,23 @@ static void keep_modules(const SwitchRecord *s, const RunState *undo, RunState *
         situation_keep_modules(next, undo);
 }
 
+static uint64_t now_usec(void) {
+        struct timespec now = { 0 };
+
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void switch_record_hold(const SwitchRequest *request, const RunState *before, RunState *next) {
+        bool is_again = strcmp(before->mode, next->mode) == 0;
+
+        /* A unit that is started while its mode is on was started by us: after a boot, or after a
+         * failure that was undone. */
+        hold_follow(before, next,
+                    request->is_held && !(is_again && strcmp(request->source, SOURCE_UNIT) == 0),
+                    request->reason, now_usec());
+}
+
 static int write_record(const SwitchRecord *s, const RunState *state) {
         int r;
 
@@ -159,6 +178,7 @@ int switch_record_write(const SwitchRecord *s, const RunState *undo, RefusalKind
         keep_stopped(s, undo, outcome, next);
         keep_modules(s, undo, next);
         keep_pools(s, undo, outcome, next);
+        switch_record_hold(request, &s->now->state, next);
         if (outcome == REFUSAL_NONE && strcmp(next->mode, s->now->state.mode) == 0) {
                 /* Mended, not switched: since when, by whom and why stay as they were. */
                 (void)memcpy(next->source, s->now->state.source, sizeof(next->source));

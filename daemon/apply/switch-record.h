@@ -28,6 +28,9 @@ typedef struct SwitchRecord {
  */
 int switch_record_write(const SwitchRecord *s, const RunState *undo, RefusalKind outcome);
 
+/** Whether the mode of @next is held; of the one before, its hold is known. */
+void switch_record_hold(const SwitchRequest *request, const RunState *before, RunState *next);
+
 /**
  * Queues the start of the units that were stopped and that nothing keeps away any more. Nothing
  * where nothing was stopped, and on another root than the running system's.

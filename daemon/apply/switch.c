@@ -13,11 +13,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guests.h"
+#include "host/hold.h"
 #include "host/holders.h"
 #include "host/state-files.h"
 #include "host/units.h"
 #include "let-go.h"
 #include "lock.h"
+#include "model/switch-origin.h"
 #include "model/vm-watch.h"
 #include "notify.h"
 #include "picture.h"
@@ -52,6 +54,7 @@ typedef struct Switch {
         bool left_old;       /* active, since it could not be asked to stop */
         bool got_stuck;      /* now, and not in an earlier switch */
         bool is_in_a_pool;   /* what got stuck is a pool of hugepages, and not a device */
+        bool is_held_now;    /* by this switch, which changes nothing else */
         bool guest_has_rest; /* nothing failed, but a guest is in the way */
 } Switch;
 
@@ -89,6 +92,14 @@ static RefusalKind refuse_unknown_stopping(Switch *s) {
         return refusal_set(&s->refusal, REFUSAL_FAILED,
                            "Whether the machine is going down cannot be asked of systemd: %s.",
                            strerror(-s->is_stopping));
+}
+
+/* A choice stands against what is asked for a virtual machine; but never on the way back. */
+static RefusalKind refuse_held(Switch *s) {
+        if (strcmp(s->request->source, SOURCE_VM) != 0 || s->now.is_fallback ||
+            s->now.state.hold.since == 0 || strcmp(s->now.state.mode, s->now.mode) == 0)
+                return REFUSAL_NONE;
+        return hold_refuse(&s->now.state, &s->refusal);
 }
 
 /* --- units --- */
@@ -334,6 +345,25 @@ static void accept_config(const Switch *s) {
                 screen_away_record(&s->now, &s->plan, true);
 }
 
+/* Who chooses the mode that is on already holds it from now on. */
+static void take_hold(Switch *s) {
+        _cleanup_free_ RunState *next = malloc(sizeof(*next));
+        int r;
+
+        if (!next)
+                return;
+        *next = s->now.state;
+        switch_record_hold(s->request, &s->now.state, next);
+        if (next->hold.since == s->now.state.hold.since)
+                return;
+        r = state_write(s->now.root, next);
+        if (r < 0)
+                log_warning_errno(
+                        r, "/" STATUS_PATH " cannot be written, so mode '%s' is not held: %m",
+                        s->now.mode);
+        s->is_held_now = r >= 0;
+}
+
 static RefusalKind go(Switch *s) {
         RefusalKind kind;
 
@@ -342,6 +372,7 @@ static RefusalKind go(Switch *s) {
         file_sweep_at(s->now.root->fd, RUN_DIR);
         if (is_unchanged(s)) {
                 accept_config(s);
+                take_hold(s);
                 return REFUSAL_NONE;
         }
         if (s->request->early)
@@ -407,6 +438,8 @@ static RefusalKind run(Switch *s) {
         if (kind == REFUSAL_NONE)
                 kind = refuse_unknown_stopping(s);
         if (kind == REFUSAL_NONE)
+                kind = refuse_held(s);
+        if (kind == REFUSAL_NONE)
                 kind = situation_scan(&s->now, &s->refusal);
         if (kind == REFUSAL_NONE)
                 kind = situation_plan(&s->now, &s->plan, &s->refusal);
@@ -430,7 +463,10 @@ static RefusalKind run(Switch *s) {
 }
 
 static void describe_success(const Switch *s, RunResult *ret) {
-        if (ret->n_steps == 0)
+        if (s->is_held_now)
+                (void)snprintf(ret->text, sizeof(ret->text),
+                               "Mode '%s' was on already; from now on it is held.", ret->mode);
+        else if (ret->n_steps == 0)
                 (void)snprintf(ret->text, sizeof(ret->text),
                                "Mode '%s': nothing had to be changed.", ret->mode);
         else
@@ -463,7 +499,8 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
         result->kind = run(s);
         result->n_steps = (unsigned)(s->plan.n_stops + s->plan.n_steps + s->n_tried);
         (void)snprintf(result->mode, sizeof(result->mode), "%s", s->now.mode);
-        ret->changed = result->n_steps > 0 || strcmp(s->now.state.mode, s->now.mode) != 0;
+        ret->changed = result->n_steps > 0 || s->is_held_now ||
+                       strcmp(s->now.state.mode, s->now.mode) != 0;
         if (result->kind == REFUSAL_NONE) {
                 ret->has_guard = !request->early && !request->without_units &&
                                  vm_watch_is_needed(config_find_mode(&s->now.config, s->now.mode));

@@ -23,6 +23,7 @@ typedef struct SwitchRequest {
                              is to be without the card */
         bool mend_only;   /**< a replugged device: the mode in force again, as it was accepted */
 
+        bool is_held;        /**< somebody's choice: no virtual machine leads out of it */
         const char *holders; /**< in place of the mode's own key, as there; NULL or "": as there */
 } SwitchRequest;
 

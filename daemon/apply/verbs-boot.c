@@ -17,6 +17,7 @@
 #include "host/state-files.h"
 #include "host/units.h"
 #include "model/boot-choice.h"
+#include "model/switch-origin.h"
 #include "processes.h"
 #include "report.h"
 #include "state-write.h"
@@ -216,21 +217,28 @@ static void reboot_after_panic(const Boot *boot) {
 }
 
 static RefusalKind switch_at_boot(const Boot *boot, const char *mode, const char *reason,
-                                  RunResult *ret) {
+                                  bool is_held, RunResult *ret) {
         const SwitchRequest request = {
                 .verb = "boot",
                 .mode = mode,
-                .source = "boot",
+                .source = SOURCE_BOOT,
                 .reason = reason,
                 .early = true,
                 .early_since = boot->since,
                 .without_units = true,
+                .is_held = is_held,
         };
         SwitchResult result;
 
         (void)switch_run(boot->root, &request, &result);
         *ret = result.run;
         return ret->kind;
+}
+
+/* What a boot goes to when nobody has said anything is nobody's choice. */
+static bool is_choice(const BootChoice *choice) {
+        return choice->source != BOOT_SOURCE_DEFAULT || choice->fell_back ||
+               choice->kind != REFUSAL_NONE;
 }
 
 /* A mode that is refused at boot means the fallback mode, and the reason is kept with the result.
@@ -240,7 +248,7 @@ static void go_to_mode(Boot *boot) {
         const char *fallback_mode = boot->config.fallback_mode;
         RunResult *result = &boot->result, fallback;
 
-        (void)switch_at_boot(boot, choice->mode, choice->reason, result);
+        (void)switch_at_boot(boot, choice->mode, choice->reason, is_choice(choice), result);
         if (result->kind == REFUSAL_NONE) {
                 result->kind = choice->kind;
                 (void)snprintf(result->text, sizeof(result->text), "Booted to '%s': %.400s.",
@@ -250,7 +258,7 @@ static void go_to_mode(Boot *boot) {
                 return;
         log_error("Mode '%s' was refused (%s): %s Booting to '%s'.", choice->mode,
                   refusal_name(result->kind), result->text, fallback_mode);
-        (void)switch_at_boot(boot, fallback_mode, result->text, &fallback);
+        (void)switch_at_boot(boot, fallback_mode, result->text, true, &fallback);
         (void)snprintf(result->mode, sizeof(result->mode), "%s", fallback_mode);
         if (leaves_it_broken(fallback.kind))
                 result->kind = fallback.kind;

@@ -13,6 +13,7 @@
 #include "host/state-files.h"
 #include "host/units.h"
 #include "lock.h"
+#include "model/hold.h"
 #include "notify.h"
 #include "report.h"
 #include "situation.h"
@@ -23,6 +24,7 @@
 #define FALLBACK_TRIES 3
 #define LEAVE_TIME (UINT64_C(1200) * 1000 * 1000) /* more than ending a guest takes */
 #define ASKED "the fallback mode was asked for"
+#define STOPPED "the unit of the mode before was stopped"
 #define CAME_BACK "what was stuck in the kernel has come back"
 #define UNCONFIRMED "the switch was not confirmed in time"
 
@@ -42,6 +44,7 @@ static RefusalKind go_without_units(const Root *root, const char *mode, const ch
                 .without_units = true,
                 .wait_for_lock = true,
                 .is_last_way = is_last_way,
+                .is_held = hold_is_by(source),
         };
         SwitchResult result;
 
@@ -55,19 +58,20 @@ static RefusalKind go_without_units(const Root *root, const char *mode, const ch
  * does not, the next boot is to be without it; also where a guest still holds it, which is none of
  * our failures.
  */
-static RefusalKind fall_back_without_units(const Root *root, const char *mode, const char *reason) {
-        return go_without_units(root, mode, "fallback", reason, true);
+static RefusalKind fall_back_without_units(const Root *root, const char *mode, const char *source,
+                                           const char *reason) {
+        return go_without_units(root, mode, source, reason, true);
 }
 
 /* By the mode's unit, which is to say on whose behalf. */
 static int start_on_behalf(const Root *root, const char *mode, const char *source,
-                           const char *reason) {
+                           const char *reason, UnitStart how) {
         int r;
 
         r = origin_leave(root, APPLY_ORIGIN_PATH, mode, source, reason, "");
         if (r < 0)
                 log_warning_errno(r, "/" APPLY_ORIGIN_PATH " cannot be written: %m");
-        r = units_start(mode, UNIT_REAPPLY_WAIT);
+        r = units_start(mode, how);
         origin_drop(root, APPLY_ORIGIN_PATH);
         return r;
 }
@@ -95,7 +99,7 @@ RefusalKind apply_leave(const Root *root, const char *mode) {
                 return REFUSAL_NONE;
         situation_fallback_mode(root, fallback);
         if (!root->is_live)
-                return go_without_units(root, fallback, "fallback", ASKED, false);
+                return go_without_units(root, fallback, SOURCE_STOP, STOPPED, false);
         if (units_system_is_stopping() > 0 || is_being_restarted(mode))
                 return REFUSAL_NONE;
         if (strcmp(fallback, mode) == 0) {
@@ -105,7 +109,7 @@ RefusalKind apply_leave(const Root *root, const char *mode) {
         }
         /* A guest may take its time to end. */
         notify_extend_timeout(LEAVE_TIME);
-        if (units_start(fallback, UNIT_START_WAIT) >= 0)
+        if (start_on_behalf(root, fallback, SOURCE_STOP, STOPPED, UNIT_START_WAIT) >= 0)
                 return REFUSAL_NONE;
         if (!is_in_mode(root, mode))
                 return REFUSAL_FAILED;
@@ -120,12 +124,12 @@ static void wait_for_switch(const Root *root) {
                 closep(&fd);
 }
 
-static RefusalKind fall_back(const Root *root, const char *reason) {
+static RefusalKind fall_back(const Root *root, const char *source, const char *reason) {
         char mode[CONFIG_NAME_SIZE];
 
         if (!root->is_live) {
                 situation_fallback_mode(root, mode);
-                return fall_back_without_units(root, mode, reason);
+                return fall_back_without_units(root, mode, source, reason);
         }
         if (units_system_is_stopping() > 0) {
                 log_notice("The machine is going down; no device is moved any more.");
@@ -134,14 +138,14 @@ static RefusalKind fall_back(const Root *root, const char *reason) {
         for (unsigned i = 0; i < FALLBACK_TRIES; i++) {
                 wait_for_switch(root);
                 situation_fallback_mode(root, mode);
-                if (start_on_behalf(root, mode, "fallback", reason) >= 0)
+                if (start_on_behalf(root, mode, source, reason, UNIT_REAPPLY_WAIT) >= 0)
                         return REFUSAL_NONE;
                 if (units_system_is_stopping() > 0)
                         return REFUSAL_SHUTTING_DOWN;
         }
         log_warning("The unit of the fallback mode '%s' did not start; going there without it.",
                     mode);
-        return fall_back_without_units(root, mode, reason);
+        return fall_back_without_units(root, mode, source, reason);
 }
 
 /* The guard has left word; and whom systemd starts for another unit's OnFailure= it tells which
@@ -153,6 +157,7 @@ static void find_reason(const Root *root, SwitchOrigin *ret) {
         situation_fallback_mode(root, mode);
         if (origin_take_of_guard(root, mode, ret))
                 return;
+        (void)snprintf(ret->source, sizeof(ret->source), SOURCE_FALLBACK);
         if (unit)
                 (void)snprintf(ret->reason, sizeof(ret->reason), "%s has failed (%s)", unit,
                                result ? result : "unknown");
@@ -164,7 +169,7 @@ RefusalKind apply_fallback(const Root *root) {
         SwitchOrigin origin = { 0 };
 
         find_reason(root, &origin);
-        return fall_back(root, origin.reason);
+        return fall_back(root, origin.source, origin.reason);
 }
 
 /* What gets stuck on the way there has come back from one write more, each time. */
@@ -176,7 +181,7 @@ RefusalKind apply_late_return(const Root *root) {
                         return REFUSAL_NONE;
                 log_notice("What was stuck in the kernel has come back; going to the fallback "
                            "mode.");
-                kind = fall_back(root, CAME_BACK);
+                kind = fall_back(root, SOURCE_FALLBACK, CAME_BACK);
         }
         return kind;
 }
@@ -187,13 +192,14 @@ static RefusalKind go_back(const Root *root, const SwitchTrial *trial) {
         log_notice("The switch to '%s' was not confirmed in time; going back to %s.", trial->mode,
                    trial->back[0] != '\0' ? trial->back : "the fallback mode");
         if (trial->back[0] == '\0')
-                return fall_back(root, UNCONFIRMED);
-        if (root->is_live ? start_on_behalf(root, trial->back, "revert", UNCONFIRMED) >= 0
-                          : go_without_units(root, trial->back, "revert", UNCONFIRMED, false) ==
-                                    REFUSAL_NONE)
+                return fall_back(root, SOURCE_FALLBACK, UNCONFIRMED);
+        if (root->is_live ? start_on_behalf(root, trial->back, SOURCE_REVERT, UNCONFIRMED,
+                                            UNIT_REAPPLY_WAIT) >= 0
+                          : go_without_units(root, trial->back, SOURCE_REVERT, UNCONFIRMED,
+                                             false) == REFUSAL_NONE)
                 return REFUSAL_NONE;
         log_error("Going back to '%s' was refused; going to the fallback mode.", trial->back);
-        return fall_back(root, UNCONFIRMED);
+        return fall_back(root, SOURCE_FALLBACK, UNCONFIRMED);
 }
 
 /* A clock of an earlier switch may have started us while the next one was on its way. */
@@ -233,7 +239,7 @@ static RefusalKind revert_one(const Root *root, const TrialFile *file) {
         if (r < 0) {
                 log_warning_errno(r, "/%s cannot be read, so the way back is the fallback mode: %m",
                                   file->path);
-                kind = fall_back(root, UNCONFIRMED);
+                kind = fall_back(root, SOURCE_FALLBACK, UNCONFIRMED);
         } else if (!is_due(&trial)) {
                 log_info("There is still time to confirm mode '%s'.", trial.mode);
                 return REFUSAL_NONE;

@@ -2,29 +2,46 @@
 /*
  * The verbs that switch by themselves: switch and replug. (boot is in verbs-boot.c.)
  */
-#include "verbs.h"
+#include <stdio.h>
+
 #include "base/log.h"
 #include "host/origin-file.h"
+#include "host/units.h"
+#include "model/hold.h"
 #include "report.h"
 #include "switch.h"
+#include "verbs.h"
+
+/* Nobody says who had a unit started; but who requires it is being started, too. */
+static bool find_starter(const Root *root, const char *mode, SwitchOrigin *ret) {
+        char starter[CONFIG_UNIT_SIZE];
+
+        if (!root->is_live || !units_find_starter(mode, starter))
+                return false;
+        (void)snprintf(ret->source, sizeof(ret->source), SOURCE_VM);
+        (void)snprintf(ret->reason, sizeof(ret->reason), "%s needs it", starter);
+        return true;
+}
 
 RefusalKind apply_switch(const Root *root, const char *mode, bool without_units) {
         SwitchOrigin origin = { 0 };
         SwitchRequest request = {
                 .verb = "switch",
                 .mode = mode,
-                .source = without_units ? "command" : "unit",
+                .source = without_units ? SOURCE_COMMAND : SOURCE_UNIT,
                 .reason =
                         without_units ? "vfio-mode-apply was run by hand" : "its unit was started",
                 .without_units = without_units || !root->is_live,
         };
         SwitchResult result;
 
-        if (!without_units && origin_take(root, mode, &origin)) {
+        if (!without_units &&
+            (origin_take(root, mode, &origin) || find_starter(root, mode, &origin))) {
                 request.source = origin.source;
                 request.reason = origin.reason;
                 request.holders = origin.holders;
         }
+        request.is_held = hold_is_by(request.source);
         (void)switch_run(root, &request, &result);
         report_switch(root, &result);
         return result.run.kind;
@@ -35,7 +52,7 @@ RefusalKind apply_switch(const Root *root, const char *mode, bool without_units)
 RefusalKind apply_replug(const Root *root, const char *address) {
         const SwitchRequest request = {
                 .verb = "replug",
-                .source = "replug",
+                .source = SOURCE_REPLUG,
                 .reason = "a function came back",
                 .without_units = true,
                 .wait_for_lock = true,

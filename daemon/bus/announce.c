@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "model/switch-origin.h"
 #include "view/describe.h"
 
 static bool is_from(const Snapshot *now, const char *source) {
@@ -31,7 +32,7 @@ static bool read_announced(const Service *service, char ret[static CONFIG_NAME_S
 /* At the first time since boot: the mode of the boot, which is no news; if that is not the one in
  * force any more, the one before it. */
 static const char *guess_announced(const Snapshot *now) {
-        if (!snapshot_has_mode(now) || is_from(now, "boot") || is_from(now, "replug"))
+        if (!snapshot_has_mode(now) || is_from(now, SOURCE_BOOT) || is_from(now, SOURCE_REPLUG))
                 return now->current_mode;
         return now->old_mode[0] != '\0' ? now->old_mode : NO_MODE;
 }
@@ -98,7 +99,7 @@ static void announce_boot(const Service *service) {
 /* --- the mode --- */
 
 static bool fell_back(const Snapshot *now) {
-        return is_from(now, "fallback") || is_from(now, "revert");
+        return is_from(now, SOURCE_FALLBACK) || is_from(now, SOURCE_REVERT);
 }
 
 /* A mode that was left half-way and is mended is on again for the reason that it was on before. */

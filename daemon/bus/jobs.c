@@ -237,8 +237,8 @@ static void leave_origin(const SwitchJob *job) {
         /* It is known: of a caller that is not, polkit knows nothing either. */
         (void)snprintf(reason, sizeof(reason), "asked for over D-Bus by user %lu",
                        (unsigned long)job->request->caller.uid);
-        r = origin_leave(&job->service->root, SERVICE_ORIGIN_PATH, job->record.mode, "bus", reason,
-                         job->holders);
+        r = origin_leave(&job->service->root, SERVICE_ORIGIN_PATH, job->record.mode, SOURCE_BUS,
+                         reason, job->holders);
         if (r < 0)
                 log_debug("/" SERVICE_ORIGIN_PATH " cannot be written.");
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "errors.h"
+#include "hold.h"
 #include "inspect.h"
 #include "jobs.h"
 #include "last-boot.h"
@@ -137,6 +138,7 @@ static const Method methods[] = {
         { "SetDefault", read_next_boot, next_boot_method_set_default, false },
         { "CancelNextBoot", read_nothing, next_boot_method_cancel, false },
         { "Confirm", read_nothing, next_boot_method_confirm, false },
+        { "Release", read_nothing, hold_method_release, false },
         { "Describe", read_nothing, perform_describe, true },
 };
 
@@ -234,11 +236,13 @@ static const sd_bus_vtable manager_vtable[] = {
         OPTIONS_METHOD("SetDefault"),
         PLAIN_METHOD("CancelNextBoot"),
         PLAIN_METHOD("Confirm"),
+        PLAIN_METHOD("Release"),
         SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), on_call,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         PROPERTY("CurrentMode", "s", get_text, current_mode),
         PROPERTY("ModeReason", "s", get_text, mode_reason),
         PROPERTY("State", "s", get_text, state),
+        PROPERTY("HeldBy", "s", get_text, held_by),
         PROPERTY("DefaultMode", "s", get_text, default_mode),
         PROPERTY("FallbackMode", "s", get_text, fallback_mode),
         PROPERTY("Modes", "as", get_words, modes),
@@ -274,6 +278,7 @@ static const Field fields[] = {
         FIELD("CurrentMode", current_mode),
         FIELD("ModeReason", mode_reason),
         FIELD("State", state),
+        FIELD("HeldBy", held_by),
         FIELD("DefaultMode", default_mode),
         FIELD("FallbackMode", fallback_mode),
         FIELD("Modes", modes),

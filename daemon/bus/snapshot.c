@@ -70,6 +70,8 @@ static void read_mode(const Machine *machine, Snapshot *ret) {
         copy(ret->mode_reason, sizeof(ret->mode_reason), why ? why : machine->state.reason);
         if (machine->state_result < 0)
                 return;
+        if (mode[0] != '\0')
+                copy(ret->held_by, sizeof(ret->held_by), machine->state.hold.reason);
         copy(ret->source, sizeof(ret->source), machine->state.source);
         ret->mode_since = machine->state.since;
         copy(ret->old_mode, sizeof(ret->old_mode), machine->state.old_mode);

@@ -58,6 +58,7 @@ typedef struct Snapshot {
         char state[16];
         char default_mode[CONFIG_NAME_SIZE];
         char fallback_mode[CONFIG_NAME_SIZE];
+        char held_by[RUN_STATE_TEXT_SIZE];
         SnapshotWords modes;
         char next_mode[CONFIG_NAME_SIZE];
         char next_kind[16];

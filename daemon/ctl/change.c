@@ -10,50 +10,41 @@
 #include "ctl/refused.h"
 #include "ctl/text.h"
 
-/* What these verbs can change of a description. */
-static const char *const parts[] = { "default_mode", "next_boot", "last_boot", "timed_switch" };
-
-static bool is_changed(const json_object *before, const json_object *after) {
-        for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-                if (!json_object_equal(json_get(before, parts[i]), json_get(after, parts[i])))
+static bool is_changed(const Change *change, const json_object *before, const json_object *after) {
+        for (const char *const *part = change->parts; *part; part++)
+                if (!json_object_equal(json_get(before, *part), json_get(after, *part)))
                         return true;
         return false;
 }
 
-static void print_json(const Arguments *arguments, const json_object *after, bool changed,
-                       const BusError *error) {
+static void print_json(const Arguments *arguments, const Change *change, const json_object *after,
+                       bool changed, const BusError *error) {
         _cleanup_json_ json_object *answer = json_answer();
 
         json_add_bool(answer, "changed", changed);
-        for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
-                json_add(answer, parts[i], json_object_get(json_get(after, parts[i])));
+        for (const char *const *part = change->parts; *part; part++)
+                json_add(answer, *part, json_object_get(json_get(after, *part)));
         refused_add_to_json(answer, error->kind, error->text);
         json_print(answer, arguments->json);
 }
 
-static void print_text(const Arguments *arguments, const json_object *after, bool changed) {
-        const json_object *next = json_get(after, "next_boot");
-        _cleanup_free_ char *text = boot_text_next(next);
-        const char *argument_list = json_get_text(next, "arguments");
-
+static void print_text(const Arguments *arguments, const Change *change, const json_object *after,
+                       bool changed) {
         if (arguments->quiet)
                 return;
         if (!changed)
                 text_line(stdout, "Nothing had to be changed.");
-        text_line(stdout, "Next boot: %s", text);
-        if (argument_list[0] != '\0')
-                text_line(stdout, "Kernel arguments: %s", argument_list);
-        if (json_get_word(after, "default_mode"))
-                text_line(stdout, "Boots from now on: %s", json_get_text(after, "default_mode"));
+        change->print(after);
 }
 
-static int refused(const Arguments *arguments, const json_object *before, const BusError *error) {
+static int refused(const Arguments *arguments, const Change *change, const json_object *before,
+                   const BusError *error) {
         if (error->kind != REFUSAL_NONE && arguments->json != JSON_OFF)
-                print_json(arguments, before, false, error);
+                print_json(arguments, change, before, false, error);
         return refused_complain_of_call(error, arguments->host);
 }
 
-static int call(const Arguments *arguments, Bus *bus, const char *method, const char *mode,
+static int call(const Arguments *arguments, Bus *bus, const Change *change, const char *mode,
                 const json_object *before) {
         const BusOptions options = {
                 .tries = arguments->tries,
@@ -65,20 +56,20 @@ static int call(const Arguments *arguments, Bus *bus, const char *method, const 
 
         polkit_agent_open(arguments, &agent);
         bus_allow_questions(bus);
-        if (bus_change(bus, method, mode, &options, &error) < 0)
-                return refused(arguments, before, &error);
+        if (bus_change(bus, change->method, mode, &options, &error) < 0)
+                return refused(arguments, change, before, &error);
         if (bus_describe(bus, &after, &error) < 0) {
                 warn("It was done, but what it did cannot be told.");
                 return refused_complain_of_call(&error, arguments->host);
         }
         if (arguments->json != JSON_OFF)
-                print_json(arguments, after, is_changed(before, after), &error);
+                print_json(arguments, change, after, is_changed(change, before, after), &error);
         else
-                print_text(arguments, after, is_changed(before, after));
+                print_text(arguments, change, after, is_changed(change, before, after));
         return EXIT_CODE_DONE;
 }
 
-int change_run(const Arguments *arguments, const char *method, const char *mode) {
+int change_run(const Arguments *arguments, const Change *change, const char *mode) {
         _cleanup_json_ json_object *before = NULL;
         _cleanup_(bus_closep) Bus *bus = NULL;
         BusError error;
@@ -89,5 +80,25 @@ int change_run(const Arguments *arguments, const char *method, const char *mode)
         }
         if (bus_open(arguments->host, &bus, &error) < 0 || bus_describe(bus, &before, &error) < 0)
                 return refused_complain_of_call(&error, arguments->host);
-        return call(arguments, bus, method, mode, before);
+        return call(arguments, bus, change, mode, before);
+}
+
+static void print_boots(const json_object *after) {
+        const json_object *next = json_get(after, "next_boot");
+        _cleanup_free_ char *text = boot_text_next(next);
+        const char *argument_list = json_get_text(next, "arguments");
+
+        text_line(stdout, "Next boot: %s", text);
+        if (argument_list[0] != '\0')
+                text_line(stdout, "Kernel arguments: %s", argument_list);
+        if (json_get_word(after, "default_mode"))
+                text_line(stdout, "Boots from now on: %s", json_get_text(after, "default_mode"));
+}
+
+int change_boots(const Arguments *arguments, const char *method, const char *mode) {
+        static const char *const parts[] = { "default_mode", "next_boot", "last_boot",
+                                             "timed_switch", NULL };
+        const Change change = { .method = method, .parts = parts, .print = print_boots };
+
+        return change_run(arguments, &change, mode);
 }

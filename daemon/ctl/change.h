@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A change of what boots go to, by one call of the service: the same for `next`, `set-default` and
- * `confirm`.
+ * A change by one call of the service: the same for `next`, `set-default`, `confirm` and `release`.
  */
 #pragma once
 
 #include "ctl/arguments.h"
 
+typedef struct Change {
+        const char *method;
+        const char *const
+                *parts; /**< of a description: those that it can change; NULL behind them */
+        void (*print)(const json_object *after); /**< says what is so now */
+} Change;
+
 /**
- * Calls the service's @method, and says what became of the next boot and whether anything changed.
+ * Makes the change, and says what is so then and whether anything changed.
  *
  * @mode: NULL where the method takes none
  *
  * Returns the program's exit code.
  */
-int change_run(const Arguments *arguments, const char *method, const char *mode);
+int change_run(const Arguments *arguments, const Change *change, const char *mode);
+
+/** A change of what boots go to. Returns as change_run(). */
+int change_boots(const Arguments *arguments, const char *method, const char *mode);

@@ -30,7 +30,7 @@ enum {
         OPTION_OF_VERB = 0x200, /* and the bit of a VerbOption */
 };
 
-static const char *const later_verbs[] = { "release", "init", "report", "rom" };
+static const char *const later_verbs[] = { "init", "report", "rom" };
 
 static const struct option long_options[] = {
         { "cancel", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_CANCEL },

@@ -5,7 +5,7 @@
 #include "ctl/change.h"
 
 static int run(const Arguments *arguments) {
-        return change_run(arguments, "Confirm", NULL);
+        return change_boots(arguments, "Confirm", NULL);
 }
 
 const Verb verb_confirm = {

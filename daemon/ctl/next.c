@@ -15,12 +15,12 @@ static int run(const Arguments *arguments) {
                 return EXIT_CODE_USAGE;
         }
         if (!cancels)
-                return change_run(arguments, "SetNextBoot", arguments->operands[0]);
+                return change_boots(arguments, "SetNextBoot", arguments->operands[0]);
         if (arguments->options != VERB_OPTION_CANCEL) {
                 complain("--cancel goes with no other option; see: vfio-modectl help next");
                 return EXIT_CODE_USAGE;
         }
-        return change_run(arguments, "CancelNextBoot", NULL);
+        return change_boots(arguments, "CancelNextBoot", NULL);
 }
 
 const Verb verb_next = {

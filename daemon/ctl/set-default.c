@@ -5,7 +5,7 @@
 #include "ctl/change.h"
 
 static int run(const Arguments *arguments) {
-        return change_run(arguments, "SetDefault", arguments->operands[0]);
+        return change_boots(arguments, "SetDefault", arguments->operands[0]);
 }
 
 const Verb verb_set_default = {

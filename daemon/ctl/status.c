@@ -55,6 +55,17 @@ _printf_(4, 5) static void field(const Arguments *arguments, const char *label, 
                      colour_off(colour, arguments->coloured));
 }
 
+static void print_hold(const Arguments *arguments, const json_object *held) {
+        char since[TIME_SIZE];
+
+        if (held)
+                field(arguments, "Held", COLOUR_NONE,
+                      "since %s (%s); virtual machines may change the mode after: vfio-modectl "
+                      "release",
+                      local_time(json_get_text(held, "since"), since),
+                      word_or(json_get_word(held, "reason"), "a choice"));
+}
+
 static void print_mode(const Arguments *arguments, const json_object *status) {
         const char *mode = json_get_text(status, "mode"), *reason = json_get_text(status, "reason");
         char since[TIME_SIZE];
@@ -71,6 +82,7 @@ static void print_mode(const Arguments *arguments, const json_object *status) {
               word_or(json_get_word(status, "source"), "somebody"));
         if (reason[0] != '\0')
                 field(arguments, "Why", COLOUR_NONE, "%s", reason);
+        print_hold(arguments, json_get(status, "held"));
         if (json_get_word(status, "old_mode"))
                 field(arguments, "Before", COLOUR_NONE, "%s", json_get_text(status, "old_mode"));
 }

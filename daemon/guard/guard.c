@@ -89,7 +89,7 @@ static uint64_t fall_back(const Guard *guard, const char *reason) {
         int r;
 
         log_notice("Going to the fallback mode: %s.", reason);
-        r = origin_leave(guard->root, GUARD_ORIGIN_PATH, mode, "fallback", reason, "");
+        r = origin_leave(guard->root, GUARD_ORIGIN_PATH, mode, SOURCE_FALLBACK, reason, "");
         if (r < 0)
                 log_warning_errno(r, "/" GUARD_ORIGIN_PATH " cannot be written: %m");
         r = units_queue_service(FALLBACK_UNIT);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "hold.h"
 #include "state-files.h"
 
 int lock_is_held(const Root *root) {
@@ -48,7 +49,11 @@ static int read_result(const Root *root, const char *path, RunResult *ret) {
 }
 
 int state_read(const Root *root, RunState *ret) {
-        return read_state(root, STATUS_PATH, false, ret);
+        int r = read_state(root, STATUS_PATH, false, ret);
+
+        if (r >= 0)
+                hold_forget_released(root, ret);
+        return r;
 }
 
 int undo_read(const Root *root, RunState *ret) {

@@ -39,7 +39,7 @@
 _must_check_ int lock_is_held(const Root *root);
 
 /**
- * Reads the mode in force and what we moved.
+ * Reads the mode in force, whether it is held, and what we moved.
  *
  * Returns 0; -ENOENT where no switch was made since boot (@ret is then an empty state); -EBADMSG or
  * -EPROTONOSUPPORT where the file is not as we write it; else the error of reading.

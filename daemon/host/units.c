@@ -284,6 +284,61 @@ int units_dependents(const char *mode, char *buffer, size_t size) {
         return (int)leave_guards_out(buffer);
 }
 
+static bool has_word(const char *words, const char *word, size_t length) {
+        const char *next;
+        size_t n;
+
+        while ((next = parse_word(&words, &n)))
+                if (n == length && strncmp(next, word, n) == 0)
+                        return true;
+        return false;
+}
+
+/* A line of list-jobs: number, unit, type, state. */
+static const char *find_start_job(char *jobs, const char *units) {
+        char *line;
+
+        while ((line = strsep(&jobs, "\n"))) {
+                const char *cursor = line, *unit, *type;
+                size_t length, type_length;
+
+                if (!parse_word(&cursor, &length))
+                        continue;
+                unit = parse_word(&cursor, &length);
+                type = unit ? parse_word(&cursor, &type_length) : NULL;
+                if (!type || type_length != strlen("start") ||
+                    strncmp(type, "start", type_length) != 0 || !has_word(units, unit, length))
+                        continue;
+                line[unit - line + (ptrdiff_t)length] = '\0';
+                return unit;
+        }
+        return NULL;
+}
+
+bool units_find_starter(const char *mode, char ret[static CONFIG_UNIT_SIZE]) {
+        static const char *const list_jobs[] = { SYSTEMCTL,     "list-jobs",  "--plain",
+                                                 "--no-legend", "--no-pager", NULL };
+        char unit[UNIT_NAME_SIZE], units[OUTPUT_SIZE / 4];
+        const char *const show[] = { SYSTEMCTL,
+                                     "show",
+                                     "--value",
+                                     "--property=BoundBy,RequiredBy,WantedBy,UpheldBy",
+                                     unit_name(mode, unit),
+                                     NULL };
+        _cleanup_free_ char *jobs = malloc(OUTPUT_SIZE);
+        const char *starter;
+
+        if (!jobs || command_run(show, units, sizeof(units)) != 0)
+                return false;
+        for (char *c = units; *c; c++)
+                if (*c == '\n')
+                        *c = ' ';
+        if (leave_guards_out(units) == 0 || command_run(list_jobs, jobs, OUTPUT_SIZE) != 0)
+                return false;
+        starter = find_start_job(jobs, units);
+        return starter && parse_copy(ret, CONFIG_UNIT_SIZE, starter, strlen(starter)) >= 0;
+}
+
 bool units_has_dependents(const char *mode) {
         char output[512];
 

@@ -118,6 +118,13 @@ bool units_was_kept_back(const char *unit);
  */
 _must_check_ int units_dependents(const char *mode, char *buffer, size_t size);
 
+/**
+ * Finds a unit that requires or wants a mode's unit and is being started itself.
+ *
+ * Returns whether there is one; false also where systemd cannot be asked.
+ */
+bool units_find_starter(const char *mode, char ret[static CONFIG_UNIT_SIZE]);
+
 /** Whether any unit is bound to a mode's unit (BindsTo=, Requires=, PartOf=) and is stopped with
  * it; its guard is none. */
 bool units_has_dependents(const char *mode);

@@ -50,6 +50,8 @@ typedef enum RefusalKind {
         REFUSAL_MODULE_UNAVAILABLE,
         REFUSAL_ALREADY_SWITCHING,
         REFUSAL_SHUTTING_DOWN,
+        REFUSAL_HELD, /**< asked for on behalf of a virtual machine, and a choice stands against it
+                       */
         REFUSAL_NOT_SUPPORTED, /**< this machine's way of booting, or this version, cannot do it */
         REFUSAL_UNPROTECTED,   /**< nothing would bring the screen back if that boot failed */
         REFUSAL_CMDLINE_TOO_LONG, /**< the kernel would cut its command line */

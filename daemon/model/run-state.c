@@ -161,7 +161,11 @@ int run_state_format(const RunState *state, char **ret) {
         record_print(file, "old-mode", state->old_mode);
         record_print(file, "source", state->source);
         record_print(file, "reason", state->reason);
-        (void)fprintf(file, "since=%llu\n", (unsigned long long)state->since);
+        (void)fprintf(file, "since=%" PRIu64 "\n", state->since);
+        if (state->hold.since > 0) {
+                (void)fprintf(file, "held-since=%" PRIu64 "\n", state->hold.since);
+                record_print(file, "held-by", state->hold.reason);
+        }
         for (size_t i = 0; i < state->n_homes; i++) {
                 char line[RUN_STATE_HOME_SIZE];
 
@@ -326,6 +330,10 @@ static int parse_line(const char *key, const char *value, RunState *state) {
                 return parse_text(state->reason, sizeof(state->reason), value);
         if (strcmp(key, "since") == 0)
                 return parse_decimal(value, UINT64_MAX, &state->since) < 0 ? -EBADMSG : 0;
+        if (strcmp(key, "held-since") == 0)
+                return parse_decimal(value, UINT64_MAX, &state->hold.since) < 0 ? -EBADMSG : 0;
+        if (strcmp(key, "held-by") == 0)
+                return parse_text(state->hold.reason, sizeof(state->hold.reason), value);
         if (strcmp(key, "function") == 0)
                 return parse_home(value, state);
         if (strcmp(key, "unit") == 0)

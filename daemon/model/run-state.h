@@ -48,13 +48,20 @@ typedef struct StoppedUnit {
         PciAddress address; /**< of that function */
 } StoppedUnit;
 
+/** That the mode in force is somebody's choice, from which no virtual machine leads away. */
+typedef struct Hold {
+        uint64_t since; /**< CLOCK_REALTIME, µs, so that no two are the same; 0: it is not held */
+        char reason[RUN_STATE_TEXT_SIZE]; /**< in words; one line */
+} Hold;
+
 /** `status`: the mode in force. `undo`: the switch in progress, from where to where. */
 typedef struct RunState {
         char mode[CONFIG_NAME_SIZE];     /**< the mode in force, or the switch's target; "": none */
         char old_mode[CONFIG_NAME_SIZE]; /**< the mode before; "": none */
-        char source[32]; /**< who asked: boot, unit, bus, fallback, revert, replug */
-        char reason[RUN_STATE_TEXT_SIZE];            /**< in words; one line */
-        uint64_t since;                              /**< CLOCK_REALTIME, seconds */
+        char source[32];                 /**< who asked: boot, unit, bus, fallback, vm, ... */
+        char reason[RUN_STATE_TEXT_SIZE]; /**< in words; one line */
+        uint64_t since;                   /**< CLOCK_REALTIME, seconds */
+        Hold hold;
         HomeFunction homes[RUN_STATE_FUNCTIONS_MAX]; /**< the functions that we moved, and not yet
                                                         back */
         size_t n_homes;

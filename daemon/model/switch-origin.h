@@ -13,12 +13,24 @@
 #include "base/cleanup.h"
 #include "config.h"
 
+/** The words for who asks. */
+#define SOURCE_BOOT "boot"
+#define SOURCE_BUS "bus"         /**< over D-Bus: a person, by vfio-modectl */
+#define SOURCE_COMMAND "command" /**< vfio-mode-apply, run by hand */
+#define SOURCE_UNIT "unit"       /**< a mode's unit was started, and nobody has left word */
+#define SOURCE_STOP "stop"       /**< a mode's unit was stopped, which chooses no other mode */
+#define SOURCE_FALLBACK "fallback"
+#define SOURCE_REVERT "revert" /**< nobody has confirmed the mode before */
+#define SOURCE_REPLUG "replug"
+#define SOURCE_VM "vm" /**< for a virtual machine: a hook, or a unit that requires the mode's */
+#define SOURCE_VM_EXIT "vm-exit" /**< a virtual machine has come to its end, not to grief */
+
 #define SWITCH_ORIGIN_SIZE_MAX 1024
 #define SWITCH_ORIGIN_USEC_MAX (10 * UINT64_C(1000000))
 
 typedef struct SwitchOrigin {
         char mode[CONFIG_NAME_SIZE]; /**< that the switch is to go to */
-        char source[32];             /**< as in the status: fallback, revert, bus */
+        char source[32];             /**< as in the status: SOURCE_FALLBACK, ... */
         char reason[512];            /**< in words; one line */
         uint64_t time;               /**< CLOCK_MONOTONIC, µs */
         char holders[8];             /**< what `holders` is for this switch; "": as in the mode */

@@ -15,6 +15,17 @@
 
 /* --- now --- */
 
+static json_object *held_to_json(const Hold *hold) {
+        json_object *object;
+
+        if (hold->since == 0)
+                return NULL;
+        object = json_new();
+        json_add_word(object, "reason", hold->reason);
+        time_add(object, "since", hold->since / 1000000);
+        return object;
+}
+
 static void add_mode(const Machine *machine, json_object *answer) {
         const char *mode = machine_mode(machine);
         _cleanup_free_ char *why = NULL;
@@ -30,6 +41,7 @@ static void add_mode(const Machine *machine, json_object *answer) {
         json_add_word(answer, "old_mode", machine->state.old_mode);
         json_add_word(answer, "source", machine->state.source);
         time_add(answer, "since", machine->state.since);
+        json_add(answer, "held", held_to_json(&machine->state.hold));
 }
 
 /* The write that is stuck in the kernel; null where none is. */

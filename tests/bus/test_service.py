@@ -62,7 +62,7 @@ def test_properties(rig):
     values = rig.get_all()
     assert values.pop("LastBoot") == {}
     assert values == {
-        "CurrentMode": "host", "ModeReason": "default-mode names it", "State": "idle",
+        "CurrentMode": "host", "ModeReason": "default-mode names it", "State": "idle", "HeldBy": "",
         "DefaultMode": "host", "FallbackMode": "host", "Drift": [],
         "Modes": values["Modes"], "NextBootMode": "host", "NextBootKind": "config",
         "NextBootCommandLine": "", "NextBootTriesLeft": 0,
@@ -469,7 +469,7 @@ MIXED = {  # each method, as somebody who may would call it, and with what it ma
     "SwitchMode": ("sa{sv}", [("plain", {}), ("host", {})], {"AlreadySwitching"}),
     "SetNextBoot": ("sa{sv}", [("passthrough", {}), ("plain", {})], {"OtherDefault"}),
     "SetDefault": ("sa{sv}", [("passthrough", {}), ("host", {})], set()),
-    "CancelNextBoot": ("", [()], set()), "Confirm": ("", [()], set()),
+    "CancelNextBoot": ("", [()], set()), "Confirm": ("", [()], set()), "Release": ("", [()], {"AlreadySwitching"}),
     "PlanSwitch": ("s", [("plain",)], set()), "CheckMode": ("s", [("passthrough",)], set()),
     "Describe": ("", [()], set())}
 

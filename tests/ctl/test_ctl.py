@@ -24,7 +24,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 MAN_PAGE = SOURCE / "daemon/vfio-modectl.1"
 COMPLETION = SOURCE / "conf/completion/vfio-modectl"
 VERBS = ["status", "list-devices", "list-modes", "switch", "run", "next", "set-default", "confirm",
-         "check", "watch", "help"]
+         "release", "check", "watch", "help"]
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_usage_error(arguments):
 
 
 @pytest.mark.parametrize("arguments", [
-    ["release"], ["init"], ["report"], ["rom"],
+    ["init"], ["report"], ["rom"],
 ])
 def test_of_a_later_version(arguments):
     answer = run(*arguments)
@@ -71,6 +71,7 @@ def test_of_a_later_version(arguments):
 
 @pytest.mark.parametrize("arguments", [
     ["switch", "host"], ["next", "host"], ["next", "--cancel"], ["set-default", "host"], ["confirm"],
+    ["release"],
     ["check", "host"], ["watch"],
 ])
 def test_a_captured_machine_is_not_changed(machine, arguments):

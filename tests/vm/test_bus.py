@@ -28,6 +28,7 @@ CHANGES = {  # methods that change something, with arguments that would work
     "SetDefault": "'sa{sv}' passthrough 0",
     "CancelNextBoot": "",
     "Confirm": "",
+    "Release": "",
 }
 
 # Signals into a file until killed; returns when the listener has heard one.
@@ -195,7 +196,7 @@ def test_service_killed_during_any_method(pc: PC, rng: random.Random) -> None:
 
 
 MEANWHILE = {  # what may be refused while others switch and arm
-    "SwitchMode": {"AlreadySwitching"}, "PlanSwitch": {"AlreadySwitching"}, "SetNextBoot": {"OtherDefault"}}
+    "SwitchMode": {"AlreadySwitching"}, "Release": {"AlreadySwitching"}, "PlanSwitch": {"AlreadySwitching"}, "SetNextBoot": {"OtherDefault"}}
 
 
 def test_twenty_callers(pc: PC, rng: random.Random) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from machines import ini
-from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, bindings, look, properties
+from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, active, bindings, look, properties
 from pc import PC
 
 pytestmark = pytest.mark.machine("gpu")
@@ -81,6 +81,18 @@ def test_the_documented_unit(pc: PC) -> None:
     assert look(pc) == HOST
     reason = json.loads(pc.ok("vfio-modectl status --json=short"))["reason"]
     assert reason == "guest.service has failed (signal)"
+    # What a failure has led to is held, until somebody says that it is not.
+    held = f"Mode 'host' is held since {pc.ok('date +%F').strip()} "
+    assert pc.run("systemctl start guest.service").rc != 0
+    said = pc.ok("vfio-modectl status")
+    assert held in said and f"({reason})" in said, said
+    assert active(pc) == ["host"] and pc.driver(GPU) == HOST.gpu
+    assert json.loads(pc.ok("vfio-modectl status --json=short"))["last_switch"]["result"] == "held"
+    assert pc.ok("busctl get-property org.vfiomode1 /org/vfiomode1 org.vfiomode1.Manager HeldBy") == f's "{reason}"'
+    assert pc.run("vfio-modectl release; systemctl reset-failed; rm -f /run/guest.pid").rc == 0
+    pc.ok(f"systemctl start guest.service; {until_it_has}")
+    assert look(pc) == PASSTHROUGH
+    pc.ok("vfio-modectl switch host")
     assert "Relaying device request" not in pc.ok("dmesg")
 
 

@@ -20,7 +20,8 @@ CALLS = [
     ("SwitchMode", "sa{sv}", "passthrough", {}), ("Describe", ""),
     ("SetNextBoot", "sa{sv}", "passthrough", {}), ("PlanSwitch", "s", "passthrough"),
     ("SetDefault", "sa{sv}", "passthrough", {}), ("CancelNextBoot", ""),
-    ("SwitchMode", "sa{sv}", "host", {}), ("CheckMode", "s", "host"), ("Confirm", "")]
+    ("SwitchMode", "sa{sv}", "host", {}), ("CheckMode", "s", "host"), ("Confirm", ""),
+    ("Release", "")]
 rng = random.Random(int(sys.argv[1]))
 delays = [[rng.uniform(0, 3) for _ in range(3)] for _ in range(20)]
 together = threading.Barrier(20, timeout=300)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""HeldBy and Release: what is told of a hold, and its end, which outlives the service."""
+
+import fcntl
+import json
+
+import pytest
+from captured import run  # found by rig
+from rig import ERROR
+from test_jobs import refused
+from test_service import wait_for
+
+WHY = "no VM has opened gpu within 8 s"
+
+
+def ctl(rig, *arguments):
+    return run(*arguments, DBUS_SYSTEM_BUS_ADDRESS=rig.bus.address)
+
+
+def described(rig):
+    return json.loads(rig.call("Describe")[0])["held"]
+
+
+def test_a_hold_is_told_and_released(rig):
+    assert rig.get("HeldBy") == "" and described(rig) is None
+    listener = rig.listen()
+    rig.machine.state("host", "passthrough", "fallback", WHY, held=WHY)
+    wait_for(listener, "HeldBy", WHY)
+    assert described(rig) == {"reason": WHY, "since": "2026-01-01T00:00:00Z"}
+    rig.call("Release")
+    wait_for(listener, "HeldBy", "")
+    assert described(rig) is None
+    rig.call("Release")
+    rig.kill()
+    rig.start()
+    assert rig.get("HeldBy") == ""
+    # Another hold is none of its.
+    rig.machine.state("host", "passthrough", "bus", "again", held="again")
+    assert rig.get("HeldBy") == "again"
+
+
+def test_a_mode_that_is_left_is_not_held(rig):
+    rig.machine.state("host", "passthrough", "fallback", WHY, held=WHY)
+    rig.machine.state("passthrough", "host", name="undo")
+    assert rig.get("HeldBy") == ""
+
+
+def test_who_may_release(rig):
+    rig.machine.state("host", "passthrough", "fallback", WHY, held=WHY)
+    nobody = rig.nobody()
+    assert refused(lambda: rig.call("Release", client=nobody)).name == ERROR + "NotAuthorised"
+    assert rig.get("HeldBy") == WHY
+
+
+def test_not_beside_a_switch(rig):
+    rig.machine.state("host", "passthrough", "fallback", WHY, held=WHY)
+    with (rig.root / "run/vfio-mode/lock").open("w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        assert refused(lambda: rig.call("Release")).name == ERROR + "AlreadySwitching"
+    assert rig.get("HeldBy") == WHY
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_the_verb(rig, is_held):
+    rig.machine.state("host", "passthrough", "fallback", WHY, held=WHY if is_held else "")
+    shown = ctl(rig, "status")
+    assert ("virtual machines may change the mode after: vfio-modectl release" in shown.stdout) == is_held
+    assert (f"({WHY})" in shown.stdout) == is_held
+    answer = ctl(rig, "release", "--json=short")
+    assert answer.returncode == 0, answer
+    said = json.loads(answer.stdout)
+    assert (said["changed"], said["mode"], said["held"]) == (is_held, "host", None)
+    again = ctl(rig, "release")
+    assert again.stdout == "Nothing had to be changed.\nMode 'host' is not held.\n", again

@@ -6,7 +6,7 @@
 # shellcheck disable=SC2034 # used by who sources this
 
 deps_build=(gcc libc6-dev meson ninja-build pkgconf python3 binutils
-    libinih-dev libjson-c-dev libkmod-dev libpci-dev libsystemd-dev)
+    libexpat1-dev libinih-dev libjson-c-dev libkmod-dev libpci-dev libsystemd-dev)
 
 # clang-format disagrees with itself from one version to the next: one that both releases have judges.
 # clang's sanitizers are of its own version: see deps_clang_runtime.

@@ -43,7 +43,7 @@ static void ending_free(Ending **ending) {
 }
 
 bool guests_may_be_ended(const Situation *now, const char *source) {
-        return !now->early && !now->mend_only && strcmp(source, SOURCE_VM) != 0 &&
+        return !now->early && !now->mend_only && !switch_source_is_vm(source) &&
                (guest_may_be_ended(&now->state, now->mode) || strcmp(source, SOURCE_FALLBACK) == 0);
 }
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -134,7 +135,8 @@ static uint64_t now_usec(void) {
         return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-void switch_record_hold(const SwitchRequest *request, const RunState *before, RunState *next) {
+/* Whether the mode of @next is held. */
+static void follow_hold(const SwitchRequest *request, const RunState *before, RunState *next) {
         bool is_again = strcmp(before->mode, next->mode) == 0;
 
         /* A unit that is started while its mode is on was started by us: after a boot, or after a
@@ -142,6 +144,41 @@ void switch_record_hold(const SwitchRequest *request, const RunState *before, Ru
         hold_follow(before, next,
                     request->is_held && !(is_again && strcmp(request->source, SOURCE_UNIT) == 0),
                     request->reason, now_usec());
+}
+
+/* What is as wanted is not written again, but a configuration that changed nothing is accepted,
+ * too. */
+static void accept_config(const SwitchRecord *s) {
+        bool is_new;
+        int r;
+
+        r = accepted_write(s->now->root, &s->now->config);
+        is_new = r > 0;
+        if (is_new)
+                r = marks_write(s->now->root, s->plan->vfio, s->plan->n_vfio);
+        if (r < 0)
+                log_warning_errno(r, "/" RUN_DIR " cannot be written: %m");
+        else if (is_new)
+                screen_away_record(s->now, s->plan, true);
+}
+
+bool switch_record_again(const SwitchRecord *s) {
+        _cleanup_free_ RunState *next = malloc(sizeof(*next));
+        int r;
+
+        accept_config(s);
+        if (!next)
+                return false;
+        *next = s->now->state;
+        follow_hold(s->request, &s->now->state, next);
+        if (next->hold.since == s->now->state.hold.since)
+                return false;
+        r = state_write(s->now->root, next);
+        if (r < 0)
+                log_warning_errno(
+                        r, "/" STATUS_PATH " cannot be written, so mode '%s' is not held: %m",
+                        s->now->mode);
+        return r >= 0;
 }
 
 static int write_record(const SwitchRecord *s, const RunState *state) {
@@ -178,7 +215,7 @@ int switch_record_write(const SwitchRecord *s, const RunState *undo, RefusalKind
         keep_stopped(s, undo, outcome, next);
         keep_modules(s, undo, next);
         keep_pools(s, undo, outcome, next);
-        switch_record_hold(request, &s->now->state, next);
+        follow_hold(request, &s->now->state, next);
         if (outcome == REFUSAL_NONE && strcmp(next->mode, s->now->state.mode) == 0) {
                 /* Mended, not switched: since when, by whom and why stay as they were. */
                 (void)memcpy(next->source, s->now->state.source, sizeof(next->source));

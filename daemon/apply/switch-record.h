@@ -28,8 +28,13 @@ typedef struct SwitchRecord {
  */
 int switch_record_write(const SwitchRecord *s, const RunState *undo, RefusalKind outcome);
 
-/** Whether the mode of @next is held; of the one before, its hold is known. */
-void switch_record_hold(const SwitchRequest *request, const RunState *before, RunState *next);
+/**
+ * Writes what is new of a switch that had nothing to do: a configuration that was accepted, and
+ * that somebody has chosen the mode.
+ *
+ * Returns whether the mode is held from now on.
+ */
+bool switch_record_again(const SwitchRecord *s);
 
 /**
  * Queues the start of the units that were stopped and that nothing keeps away any more. Nothing

@@ -96,7 +96,7 @@ static RefusalKind refuse_unknown_stopping(Switch *s) {
 
 /* A choice stands against what is asked for a virtual machine; but never on the way back. */
 static RefusalKind refuse_held(Switch *s) {
-        if (strcmp(s->request->source, SOURCE_VM) != 0 || s->now.is_fallback ||
+        if (!switch_source_is_vm(s->request->source) || s->now.is_fallback ||
             s->now.state.hold.since == 0 || strcmp(s->now.state.mode, s->now.mode) == 0)
                 return REFUSAL_NONE;
         return hold_refuse(&s->now.state, &s->refusal);
@@ -329,41 +329,6 @@ static RefusalKind take_steps(Switch *s) {
         return kind;
 }
 
-/* What is as wanted is not written again, but a configuration that changed nothing is accepted,
- * too. */
-static void accept_config(const Switch *s) {
-        bool is_new;
-        int r;
-
-        r = accepted_write(s->now.root, &s->now.config);
-        is_new = r > 0;
-        if (is_new)
-                r = marks_write(s->now.root, s->plan.vfio, s->plan.n_vfio);
-        if (r < 0)
-                log_warning_errno(r, "/" RUN_DIR " cannot be written: %m");
-        else if (is_new)
-                screen_away_record(&s->now, &s->plan, true);
-}
-
-/* Who chooses the mode that is on already holds it from now on. */
-static void take_hold(Switch *s) {
-        _cleanup_free_ RunState *next = malloc(sizeof(*next));
-        int r;
-
-        if (!next)
-                return;
-        *next = s->now.state;
-        switch_record_hold(s->request, &s->now.state, next);
-        if (next->hold.since == s->now.state.hold.since)
-                return;
-        r = state_write(s->now.root, next);
-        if (r < 0)
-                log_warning_errno(
-                        r, "/" STATUS_PATH " cannot be written, so mode '%s' is not held: %m",
-                        s->now.mode);
-        s->is_held_now = r >= 0;
-}
-
 static RefusalKind go(Switch *s) {
         RefusalKind kind;
 
@@ -371,8 +336,9 @@ static RefusalKind go(Switch *s) {
                 log_notice("%s", s->plan.notes[i]);
         file_sweep_at(s->now.root->fd, RUN_DIR);
         if (is_unchanged(s)) {
-                accept_config(s);
-                take_hold(s);
+                const SwitchRecord again = { s->request, &s->now, &s->plan, &s->refusal };
+
+                s->is_held_now = switch_record_again(&again);
                 return REFUSAL_NONE;
         }
         if (s->request->early)
@@ -503,7 +469,8 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
                        strcmp(s->now.state.mode, s->now.mode) != 0;
         if (result->kind == REFUSAL_NONE) {
                 ret->has_guard = !request->early && !request->without_units &&
-                                 vm_watch_is_needed(config_find_mode(&s->now.config, s->now.mode));
+                                 vm_watch_is_needed(config_find_mode(&s->now.config, s->now.mode),
+                                                    strcmp(request->source, SOURCE_VM) == 0);
                 describe_success(s, result);
                 if (!request->early && result->n_steps > 0)
                         picture_describe(root, &s->now.state, &s->plan, result);

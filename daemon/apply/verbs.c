@@ -18,7 +18,7 @@ static bool find_starter(const Root *root, const char *mode, SwitchOrigin *ret) 
 
         if (!root->is_live || !units_find_starter(mode, starter))
                 return false;
-        (void)snprintf(ret->source, sizeof(ret->source), SOURCE_VM);
+        (void)snprintf(ret->source, sizeof(ret->source), SOURCE_VM_UNIT);
         (void)snprintf(ret->reason, sizeof(ret->reason), "%s needs it", starter);
         return true;
 }

@@ -21,12 +21,14 @@
 #include "trial.h"
 #include "unit-job.h"
 #include "view/words.h"
+#include "vms.h"
 
 struct SwitchJob {
         Service *service;
         Request *request; /* not told of the job yet; NULL: told, or an earlier instance's */
         JobRecord record;
         char holders[OPTION_WORD_SIZE]; /* in place of the mode's own key; "": as there */
+        bool is_for_vm;                 /* its request is of BeginVM, and is answered at the end */
         char unit[UNIT_NAME_SIZE];
         char end[32]; /* systemd's word for how the unit's job ended */
         bool done;    /* by that word */
@@ -112,15 +114,26 @@ static void judge(const SwitchJob *job, const char *invocation, Refusal *ret) {
                                                               : refusal_sentence(result.kind));
 }
 
+static void answer_vm(Request *request, const Refusal *outcome) {
+        if (outcome->kind == REFUSAL_NONE)
+                vms_switched(request);
+        else
+                request_refuse(request, outcome->kind, outcome->text);
+}
+
 static void tell_end(SwitchJob *job) {
         const Refusal outcome = job->outcome;
+        Request *request;
         _cleanup_free_ char *text = NULL;
         Service *service = job->service;
         char path[JOB_PATH_SIZE];
 
         text = text_clean(outcome.text);
         (void)job_path(job->record.number, path);
+        request = job->is_for_vm ? TAKE_PTR(job->request) : NULL;
         forget(job);
+        if (request)
+                answer_vm(request, &outcome);
         service_refresh(service);
         (void)sd_bus_emit_signal(service->bus, BUS_PATH, BUS_MANAGER, "JobFinished", "oss", path,
                                  outcome.kind == REFUSAL_NONE ? "done" : refusal_name(outcome.kind),
@@ -210,7 +223,7 @@ static void on_ended(void *userdata, const UnitJobEnd *end) {
 
 static void on_queued(void *userdata) {
         SwitchJob *job = userdata;
-        Request *request = TAKE_PTR(job->request);
+        Request *request = job->is_for_vm ? NULL : TAKE_PTR(job->request);
         sd_bus_message *reply = NULL;
         char path[JOB_PATH_SIZE];
 
@@ -231,14 +244,19 @@ static void abandon(SwitchJob *job, RefusalKind kind, const char *text) {
 
 /* A start job carries no words. */
 static void leave_origin(const SwitchJob *job) {
-        char reason[64];
+        const Request *request = job->request;
+        char reason[VM_NAME_SIZE + 64];
         int r;
 
-        /* It is known: of a caller that is not, polkit knows nothing either. */
-        (void)snprintf(reason, sizeof(reason), "asked for over D-Bus by user %lu",
-                       (unsigned long)job->request->caller.uid);
-        r = origin_leave(&job->service->root, SERVICE_ORIGIN_PATH, job->record.mode, SOURCE_BUS,
-                         reason, job->holders);
+        /* The user is known: of a caller that is not, polkit knows nothing either. */
+        if (job->is_for_vm)
+                (void)snprintf(reason, sizeof(reason), "for the start of virtual machine '%s'",
+                               request->arguments.vm.name);
+        else
+                (void)snprintf(reason, sizeof(reason), "asked for over D-Bus by user %lu",
+                               (unsigned long)request->caller.uid);
+        r = origin_leave(&job->service->root, SERVICE_ORIGIN_PATH, job->record.mode,
+                         job->is_for_vm ? SOURCE_VM : SOURCE_BUS, reason, job->holders);
         if (r < 0)
                 log_debug("/" SERVICE_ORIGIN_PATH " cannot be written.");
 }
@@ -311,7 +329,7 @@ static void note_caller(const Request *request) {
         request->service->switch_invocation[0] = '\0';
 }
 
-void jobs_switch(Request *request) {
+static void start_switch(Request *request, bool is_for_vm) {
         Service *service = request->service;
         Refusal refusal = { 0 };
         SwitchJob *job;
@@ -330,7 +348,7 @@ void jobs_switch(Request *request) {
                 request_refuse(request, REFUSAL_FAILED, "Out of memory.");
                 return;
         }
-        *job = (SwitchJob){ .service = service, .request = request };
+        *job = (SwitchJob){ .service = service, .request = request, .is_for_vm = is_for_vm };
         (void)memcpy(job->holders, request->arguments.holders, sizeof(job->holders));
         service->last_job++;
         note_caller(request);
@@ -338,6 +356,15 @@ void jobs_switch(Request *request) {
         (void)unit_name(job->record.mode, job->unit);
         service->switch_job = job;
         begin(job);
+}
+
+void jobs_switch(Request *request) {
+        start_switch(request, false);
+}
+
+void jobs_switch_for_vm(Request *request, const char *mode) {
+        (void)snprintf(request->arguments.mode, sizeof(request->arguments.mode), "%s", mode);
+        start_switch(request, true);
 }
 
 int jobs_resume(Service *service) {

@@ -13,6 +13,10 @@
 /** Begins the switch that is asked for; answers with the job once systemd has taken it. */
 void jobs_switch(Request *request);
 
+/** The same to @mode for a BeginVM, which is answered when the switch has ended: by vms_switched(),
+ * or by why not. */
+void jobs_switch_for_vm(Request *request, const char *mode);
+
 /** Goes on with the job of an earlier instance. Returns 0 or a negative errno. */
 _must_check_ int jobs_resume(Service *service);
 

@@ -18,6 +18,7 @@
 #include "polkit.h"
 #include "trial.h"
 #include "view/describe.h"
+#include "vms.h"
 
 /* --- arguments --- */
 
@@ -101,6 +102,61 @@ static int read_next_boot(Request *request, sd_bus_error *error) {
         return 0;
 }
 
+static int read_vm_name(Request *request, sd_bus_error *error) {
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read_basic(request->call, SD_BUS_TYPE_STRING, (void *)&name);
+        if (r < 0)
+                return r;
+        if (!vm_name_is_valid(name))
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "A virtual machine's name has 1 to %d bytes, and no "
+                                         "control characters.",
+                                         VM_NAME_SIZE - 1);
+        (void)snprintf(request->arguments.vm.name, VM_NAME_SIZE, "%s", name);
+        return 0;
+}
+
+static int read_begin_vm(Request *request, sd_bus_error *error) {
+        Vm *vm = &request->arguments.vm;
+        const char *address;
+        int r;
+
+        r = read_vm_name(request, error);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(request->call, 'a', "s");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read_basic(request->call, SD_BUS_TYPE_STRING,
+                                              (void *)&address)) > 0) {
+                if (vm->n_addresses == VM_ADDRESSES_MAX)
+                        return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                                 "A virtual machine has at most %d functions.",
+                                                 VM_ADDRESSES_MAX);
+                if (pci_address_parse(address, &vm->addresses[vm->n_addresses]) < 0)
+                        return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                                "An address is a whole one, as in 0000:0b:00.0.");
+                vm->n_addresses++;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(request->call);
+}
+
+static int read_end_vm(Request *request, sd_bus_error *error) {
+        const char *result;
+        int r;
+
+        r = read_vm_name(request, error);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(request->call, SD_BUS_TYPE_STRING, (void *)&result);
+        if (r < 0)
+                return r;
+        if (vm_word_parse_end(result, &request->arguments.vm.word) < 0)
+                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
+                                        "result is one of stopped, failed and restarting.");
+        return 0;
+}
+
 /* --- methods --- */
 
 /* Root may know of each switch, who was allowed one that came by us who was in the way of that. */
@@ -138,6 +194,8 @@ static const Method methods[] = {
         { "SetDefault", read_next_boot, next_boot_method_set_default, false },
         { "CancelNextBoot", read_nothing, next_boot_method_cancel, false },
         { "Confirm", read_nothing, next_boot_method_confirm, false },
+        { "BeginVM", read_begin_vm, vms_method_begin, false },
+        { "EndVM", read_end_vm, vms_method_end, false },
         { "Release", read_nothing, hold_method_release, false },
         { "Describe", read_nothing, perform_describe, true },
 };
@@ -213,6 +271,40 @@ static int get_last_boot(_unused_ sd_bus *bus, _unused_ const char *path,
         return last_boot_append(reply, userdata);
 }
 
+static int append_vm(sd_bus_message *reply, const SnapshotVm *vm) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}", "vm", "s", vm->name, "state", "s",
+                                          vm->state);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", "addresses");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; r >= 0 && i < vm->n_addresses; i++)
+                r = sd_bus_message_append(reply, "s", vm->addresses[i]);
+        for (int i = 0; r >= 0 && i < 4; i++)
+                r = sd_bus_message_close_container(reply);
+        return r;
+}
+
+static int get_vms(_unused_ sd_bus *bus, _unused_ const char *path, _unused_ const char *interface,
+                   _unused_ const char *property, sd_bus_message *reply, void *userdata,
+                   _unused_ sd_bus_error *error) {
+        const SnapshotVms *vms = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; r >= 0 && i < vms->n; i++)
+                r = append_vm(reply, &vms->vms[i]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 #define OPTIONS_METHOD(name)                                                                      \
         SD_BUS_METHOD_WITH_ARGS(name, SD_BUS_ARGS("s", mode, "a{sv}", options), SD_BUS_NO_RESULT, \
                                 on_call, SD_BUS_VTABLE_UNPRIVILEGED)
@@ -237,6 +329,10 @@ static const sd_bus_vtable manager_vtable[] = {
         PLAIN_METHOD("CancelNextBoot"),
         PLAIN_METHOD("Confirm"),
         PLAIN_METHOD("Release"),
+        SD_BUS_METHOD_WITH_ARGS("BeginVM", SD_BUS_ARGS("s", vm, "as", addresses),
+                                SD_BUS_RESULT("s", decision), on_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("EndVM", SD_BUS_ARGS("s", vm, "s", result), SD_BUS_NO_RESULT,
+                                on_call, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Describe", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", json), on_call,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         PROPERTY("CurrentMode", "s", get_text, current_mode),
@@ -253,6 +349,7 @@ static const sd_bus_vtable manager_vtable[] = {
         PROPERTY("NextBootProtection", "s", get_text, next_protection),
         PROPERTY("LastBoot", "a{sv}", get_last_boot, last_boot),
         PROPERTY("Drift", "as", get_lines, drift),
+        PROPERTY("VMs", "aa{sv}", get_vms, vms),
         SD_BUS_SIGNAL_WITH_ARGS("ModeChanged",
                                 SD_BUS_ARGS("s", old_mode, "s", new_mode, "s", reason), 0),
         SD_BUS_SIGNAL_WITH_ARGS("FellBack", SD_BUS_ARGS("s", from, "s", to, "s", reason), 0),
@@ -289,6 +386,7 @@ static const Field fields[] = {
         FIELD("NextBootProtection", next_protection),
         FIELD("LastBoot", last_boot),
         FIELD("Drift", drift),
+        FIELD("VMs", vms),
 };
 
 int manager_tell_changes(Service *service, const Snapshot *before) {

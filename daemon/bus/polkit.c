@@ -34,6 +34,8 @@ static const ActionRow actions[] = {
         { "SwitchMode", ACTION_SWITCH_MODE, RULE_ASK },
         { "Confirm", ACTION_SWITCH_MODE, RULE_ASK },
         { "Release", ACTION_SWITCH_MODE, RULE_ASK },
+        { "BeginVM", ACTION_MANAGE_VM, RULE_ASK },
+        { "EndVM", ACTION_MANAGE_VM, RULE_ASK },
         { "SetNextBoot", ACTION_SET_NEXT_BOOT, RULE_ASK },
         { "SetDefault", ACTION_SET_NEXT_BOOT, RULE_ASK },
         { "CancelNextBoot", ACTION_SET_NEXT_BOOT, RULE_ASK },

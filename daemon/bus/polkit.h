@@ -8,6 +8,7 @@
 #include "request.h"
 
 #define ACTION_SWITCH_MODE "org.vfiomode1.switch-mode"
+#define ACTION_MANAGE_VM "org.vfiomode1.manage-vm"
 #define ACTION_SET_NEXT_BOOT "org.vfiomode1.set-next-boot"
 
 /** Asks the bus who sent a call. */

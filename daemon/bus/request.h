@@ -13,6 +13,7 @@
 #include "model/config.h"
 #include "model/inspection.h"
 #include "model/refusal.h"
+#include "model/vm-list.h"
 #include "options.h"
 #include "service.h"
 
@@ -39,6 +40,7 @@ typedef struct Arguments {
         uint64_t confirm_within;        /**< µs; 0: not asked for */
         char holders[OPTION_WORD_SIZE]; /**< in place of the mode's own key; "": as there */
         NextBootOptions next_boot;
+        Vm vm; /**< with the word of EndVM */
 } Arguments;
 
 /** A method: how its arguments are read, and what it does once it may. */
@@ -59,8 +61,9 @@ struct Request {
         const char *action;  /**< that polkit was asked for */
         sd_bus_slot *polkit; /**< while it is being asked */
         Arguments arguments;
-        bool is_written; /**< as in NextBootAnswer */
-        bool sees_all;   /**< may be told of other users' processes */
+        bool is_written;       /**< as in NextBootAnswer */
+        bool waits_for_switch; /**< of somebody else: BeginVM */
+        bool sees_all;         /**< may be told of other users' processes */
         /** Answers it out of an inspection. */
         void (*tell)(Request *request, const Inspection *inspection);
         Request *follower; /**< that waits for the same inspection */

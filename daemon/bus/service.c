@@ -24,6 +24,7 @@
 #include "service.h"
 #include "unit-job.h"
 #include "view/words.h"
+#include "vms.h"
 #include "watch.h"
 #include "work.h"
 
@@ -54,6 +55,7 @@ void service_refresh(Service *service) {
                 log_warning_errno(r, "A change cannot be told: %m");
         watch_update(service);
         announce(service);
+        vms_go_on(service);
 }
 
 static int on_rest(_unused_ sd_event_source *source, _unused_ uint64_t now, void *userdata) {

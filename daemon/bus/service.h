@@ -66,6 +66,7 @@ typedef struct Service {
         struct Work *work; /**< what a child does, then what it will do; first in, first out */
         bool is_work_held; /**< nothing more of that is begun for now */
 
+        bool is_going_on; /**< with calls that had to wait */
         bool is_named;    /**< the name is ours, so that signals can be sent */
         bool is_leaving;  /**< the name is being given back */
         bool is_released; /**< it was: the last calls are answered, and that is it */

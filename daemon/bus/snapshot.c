@@ -210,6 +210,25 @@ static void read_drift(const Machine *machine, const Snapshot *before, Snapshot 
                 add_line(&ret->mode_drift, lines.lines[i]);
 }
 
+static void read_vms(const Root *root, SnapshotVms *ret) {
+        _cleanup_free_ VmList *list = must_have(calloc(1, sizeof(*list)));
+
+        if (vm_list_read(root, list) < 0)
+                return;
+        for (size_t i = 0; i < list->n; i++) {
+                SnapshotVm *vm = &ret->vms[ret->n];
+
+                if (!vm_is_expected(&list->vms[i]))
+                        continue;
+                copy(vm->name, sizeof(vm->name), list->vms[i].name);
+                copy(vm->state, sizeof(vm->state), vm_word_name(list->vms[i].word));
+                for (size_t j = 0; j < list->vms[i].n_addresses; j++)
+                        (void)pci_address_format(list->vms[i].addresses[j],
+                                                 vm->addresses[vm->n_addresses++]);
+                ret->n++;
+        }
+}
+
 int snapshot_read(const Root *root, const Snapshot *before, Snapshot *ret) {
         _cleanup_(machine_freep) Machine *machine = NULL;
         int r;
@@ -223,5 +242,6 @@ int snapshot_read(const Root *root, const Snapshot *before, Snapshot *ret) {
         read_devices(machine, before, ret);
         read_drift(machine, before, ret);
         read_next_boot(root, machine_config(machine), ret);
+        read_vms(root, &ret->vms);
         return 0;
 }

@@ -15,6 +15,7 @@
 #include "model/device.h"
 #include "model/pci-address.h"
 #include "model/run-state.h"
+#include "model/vm-list.h"
 
 #define SNAPSHOT_DEVICES_MAX 128
 #define SNAPSHOT_LINES_MAX 64
@@ -52,6 +53,20 @@ typedef struct SnapshotDevice {
         int boot_vga;
 } SnapshotDevice;
 
+/** A virtual machine that a hook has told of, and not the end of. */
+typedef struct SnapshotVm {
+        char name[4 * VM_NAME_SIZE]; /**< as it is shown */
+        char state[16];
+        char addresses[VM_ADDRESSES_MAX][PCI_ADDRESS_SIZE];
+        size_t n_addresses;
+} SnapshotVm;
+
+/** VMs. */
+typedef struct SnapshotVms {
+        SnapshotVm vms[VM_LIST_MAX];
+        size_t n;
+} SnapshotVms;
+
 typedef struct Snapshot {
         char current_mode[CONFIG_NAME_SIZE];
         char mode_reason[RUN_STATE_TEXT_SIZE];
@@ -67,6 +82,7 @@ typedef struct Snapshot {
         char next_protection[8];
         SnapshotBoot last_boot;
         SnapshotLines drift;
+        SnapshotVms vms;
         SnapshotDevice devices[SNAPSHOT_DEVICES_MAX];
         size_t n_devices;
 

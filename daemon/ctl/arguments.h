@@ -65,6 +65,7 @@ struct Verb {
 extern const Verb verb_check;
 extern const Verb verb_confirm;
 extern const Verb verb_help;
+extern const Verb verb_hook;
 extern const Verb verb_list_devices;
 extern const Verb verb_list_modes;
 extern const Verb verb_next;

@@ -258,6 +258,32 @@ int bus_change(Bus *bus, const char *method, const char *mode, const BusOptions 
         return call_with_options(bus, method, mode, options, &reply, error);
 }
 
+int bus_begin_vm(Bus *bus, const Vm *vm, uint64_t usec, BusError *error) {
+        _cleanup_message_ sd_bus_message *message = NULL, *reply = NULL;
+        char address[PCI_ADDRESS_SIZE];
+        int r;
+
+        r = new_call(bus, "BeginVM", vm->name, &message);
+        if (r >= 0)
+                r = sd_bus_message_open_container(message, SD_BUS_TYPE_ARRAY, "s");
+        for (size_t i = 0; r >= 0 && i < vm->n_addresses; i++)
+                r = sd_bus_message_append(message, "s",
+                                          pci_address_format(vm->addresses[i], address));
+        if (r >= 0)
+                r = sd_bus_message_close_container(message);
+        return call(bus, r, message, usec, &reply, error);
+}
+
+int bus_end_vm(Bus *bus, const Vm *vm, uint64_t usec, BusError *error) {
+        _cleanup_message_ sd_bus_message *message = NULL, *reply = NULL;
+        int r;
+
+        r = new_call(bus, "EndVM", vm->name, &message);
+        if (r >= 0)
+                r = sd_bus_message_append(message, "s", vm_word_name(vm->word));
+        return call(bus, r, message, usec, &reply, error);
+}
+
 static int on_job_finished(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         const char *job, *result, *text;
         Bus *bus = userdata;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "model/refusal.h"
+#include "model/vm-list.h"
 #include "view/json.h"
 
 typedef struct Bus Bus;
@@ -60,6 +61,12 @@ _must_check_ int bus_change(Bus *bus, const char *method, const char *mode,
 
 /** Starts a switch and notes its job. Returns as bus_open(). */
 _must_check_ int bus_switch(Bus *bus, const char *mode, const BusOptions *options, BusError *error);
+
+/** BeginVM(): waits for the switch that it may lead to, at most @usec. Returns as bus_open(). */
+_must_check_ int bus_begin_vm(Bus *bus, const Vm *vm, uint64_t usec, BusError *error);
+
+/** EndVM(), with the word of @vm. Returns as bus_open(). */
+_must_check_ int bus_end_vm(Bus *bus, const Vm *vm, uint64_t usec, BusError *error);
 
 /** From now on bus_wait() is not ended by signals, which the caller has blocked. */
 void bus_hold_signals(Bus *bus);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/pidfd.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -34,8 +35,11 @@ typedef struct Guard {
         Watched *watched;
         VmWatch watch;
         NodeHolder holder; /* who is waited for; pid 0: nobody */
+        VmList told;       /* by hooks */
+        char kept[VM_WATCH_SIZE_MAX];
         sd_event *event;
         sd_event_source *timer, *end; /* the next look; the end of who has a device */
+        sd_event_source *word;        /* of a hook */
         uint64_t started;
         bool has_said; /* what it waits for */
 } Guard;
@@ -49,6 +53,24 @@ static uint64_t now_usec(void) {
 
 /* --- what it knows --- */
 
+/*
+ * Who is to start for this mode may have been told of before there was a guard. What ended, and
+ * what began a while ago, did so before it.
+ */
+static void forget_what_was_told(Guard *guard) {
+        uint64_t now = now_usec(), *heard = &guard->watch.heard;
+
+        *heard = now > VM_WATCH_START_USEC ? now - VM_WATCH_START_USEC : 0;
+        if (vm_list_read(guard->root, &guard->told) < 0)
+                return;
+        for (size_t i = 0; i < guard->told.n; i++) {
+                const Vm *vm = &guard->told.vms[i];
+
+                if (vm->word != VM_WORD_BEGUN && vm->time > *heard && vm->time <= now)
+                        *heard = vm->time;
+        }
+}
+
 static void begin(Guard *guard) {
         VmWatch before;
 
@@ -56,19 +78,29 @@ static void begin(Guard *guard) {
         guard->watch.mode_since = guard->watched->state.since;
         if (vm_watch_read(guard->root, &before) >= 0 &&
             strcmp(before.mode, guard->watch.mode) == 0 &&
-            before.mode_since == guard->watch.mode_since)
+            before.mode_since == guard->watch.mode_since) {
                 guard->watch = before;
+                return;
+        }
+        guard->watch.is_for_vm = strcmp(guard->watched->state.source, SOURCE_VM) == 0;
+        forget_what_was_told(guard);
 }
 
-static void keep(const Guard *guard) {
+/* Returns whether there was anything new. */
+static bool keep(Guard *guard) {
         char text[VM_WATCH_SIZE_MAX];
         int r;
 
         r = vm_watch_format(&guard->watch, text, sizeof(text));
+        if (r >= 0 && strcmp(text, guard->kept) == 0)
+                return false;
         if (r >= 0)
                 r = file_replace_at(guard->root->fd, VM_WATCH_PATH, text, (size_t)r);
         if (r < 0)
                 log_warning_errno(r, "/" VM_WATCH_PATH " cannot be written: %m");
+        else
+                (void)memcpy(guard->kept, text, sizeof(text));
+        return true;
 }
 
 static void say(Guard *guard) {
@@ -84,12 +116,12 @@ static void say(Guard *guard) {
 
 /* The mode's unit stops on the way there, and we with it. Where that does not come about, it is
  * asked for again. */
-static uint64_t fall_back(const Guard *guard, const char *reason) {
+static uint64_t fall_back(const Guard *guard, const char *source, const char *reason) {
         const char *mode = guard->watched->config.fallback_mode;
         int r;
 
         log_notice("Going to the fallback mode: %s.", reason);
-        r = origin_leave(guard->root, GUARD_ORIGIN_PATH, mode, SOURCE_FALLBACK, reason, "");
+        r = origin_leave(guard->root, GUARD_ORIGIN_PATH, mode, source, reason, "");
         if (r < 0)
                 log_warning_errno(r, "/" GUARD_ORIGIN_PATH " cannot be written: %m");
         r = units_queue_service(FALLBACK_UNIT);
@@ -115,6 +147,11 @@ static void confirm(const Guard *guard) {
 static int look(Guard *guard);
 
 static int on_time(_unused_ sd_event_source *source, _unused_ uint64_t now, void *userdata) {
+        return look(userdata);
+}
+
+static int on_word(_unused_ sd_event_source *source, _unused_ const struct inotify_event *event,
+                   void *userdata) {
         return look(userdata);
 }
 
@@ -159,18 +196,17 @@ static void start_clock(Guard *guard, uint64_t now) {
 }
 
 static VmVerdict judge(Guard *guard, uint64_t now, char reason[static VM_WATCH_REASON_SIZE]) {
-        const VmWatch before = guard->watch;
+        const bool had_settled = guard->watch.has_settled;
         VmVerdict verdict;
 
         start_clock(guard, now);
+        for (size_t i = 0; i < guard->told.n; i++)
+                vm_watch_hear(&guard->watch, guard->watched->mode, &guard->told.vms[i], now);
         verdict = vm_watch_look(&guard->watch, guard->watched->mode, now, guard->holder.pid > 0,
                                 guard->watched->names, reason);
-        if (before.phase != guard->watch.phase || before.since != guard->watch.since ||
-            before.has_settled != guard->watch.has_settled)
-                keep(guard);
-        else if (guard->has_said)
+        if (!keep(guard) && guard->has_said)
                 return verdict;
-        if (before.has_settled != guard->watch.has_settled || !guard->has_said)
+        if (had_settled != guard->watch.has_settled || !guard->has_said)
                 confirm(guard);
         say(guard);
         return verdict;
@@ -194,7 +230,7 @@ static int look(Guard *guard) {
         uint64_t now = now_usec();
         int r;
 
-        r = watched_look(guard->watched, &guard->holder);
+        r = watched_look(guard->watched, &guard->holder, &guard->told);
         if (r < 0) {
                 /* Who may be there is not taken for gone. */
                 log_warning_errno(r, "Processes using VFIO cannot be looked for: %m");
@@ -204,7 +240,9 @@ static int look(Guard *guard) {
         case VM_DONE:
                 return sd_event_exit(guard->event, 0);
         case VM_FALL_BACK:
-                return look_at(guard, now + fall_back(guard, reason));
+                return look_at(guard, now + fall_back(guard, SOURCE_FALLBACK, reason));
+        case VM_GO_BACK:
+                return look_at(guard, now + fall_back(guard, SOURCE_VM_EXIT, reason));
         case VM_WAIT:
                 break;
         }
@@ -216,8 +254,18 @@ static int look(Guard *guard) {
 static void guard_done(Guard *guard) {
         (void)sd_event_source_disable_unref(guard->timer);
         (void)sd_event_source_disable_unref(guard->end);
+        (void)sd_event_source_disable_unref(guard->word);
         (void)sd_event_unref(guard->event);
         free(guard->watched);
+}
+
+static void listen_to_hooks(Guard *guard) {
+        int r;
+
+        r = sd_event_add_inotify(guard->event, &guard->word, "/" VM_LIST_DIR,
+                                 IN_MOVED_TO | IN_ONLYDIR, on_word, guard);
+        if (r < 0)
+                log_warning_errno(r, "What hooks tell is heard only when it is looked at: %m");
 }
 
 static int run(Guard *guard) {
@@ -229,8 +277,10 @@ static int run(Guard *guard) {
         if (r >= 0)
                 r = sd_event_add_time(guard->event, &guard->timer, CLOCK_MONOTONIC, 0,
                                       ACCURACY_USEC, on_time, guard);
-        if (r >= 0)
+        if (r >= 0) {
+                listen_to_hooks(guard);
                 r = look(guard);
+        }
         if (r < 0)
                 return r;
         return sd_event_loop(guard->event);
@@ -248,7 +298,8 @@ int guard_run(const Root *root, const char *mode) {
         if (r < 0)
                 return log_error_errno(r, "What was accepted with mode '%s' cannot be read: %m",
                                        mode);
-        if (!vm_watch_is_needed(guard.watched->mode)) {
+        if (!vm_watch_is_needed(guard.watched->mode,
+                                strcmp(guard.watched->state.source, SOURCE_VM) == 0)) {
                 log_info("Mode '%s' has nothing to watch for.", mode);
                 return 0;
         }

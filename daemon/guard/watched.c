@@ -92,7 +92,34 @@ static size_t find_functions(const Watched *watched, const Host *host,
         return n;
 }
 
-int watched_look(const Watched *watched, NodeHolder *ret) {
+static bool has_one_of(const Vm *vm, const PciAddress *functions, size_t n) {
+        for (size_t i = 0; i < vm->n_addresses; i++)
+                for (size_t j = 0; j < n; j++)
+                        if (pci_address_compare(vm->addresses[i], functions[j]) == 0)
+                                return true;
+        return false;
+}
+
+static int compare_times(const void *a, const void *b) {
+        const Vm *left = a, *right = b;
+
+        return (left->time > right->time) - (left->time < right->time);
+}
+
+/* What cannot be read is not told; the kernel says who has a device all the same. */
+static void list_told(const Watched *watched, const PciAddress *functions, size_t n, VmList *list) {
+        size_t kept = 0;
+
+        if (vm_list_read(watched->root, list) < 0)
+                list->n = 0;
+        for (size_t i = 0; i < list->n; i++)
+                if (has_one_of(&list->vms[i], functions, n))
+                        list->vms[kept++] = list->vms[i];
+        list->n = kept;
+        qsort(list->vms, list->n, sizeof(list->vms[0]), compare_times);
+}
+
+int watched_look(const Watched *watched, NodeHolder *ret, VmList *ret_told) {
         _cleanup_free_ Holders *holders = calloc(1, sizeof(*holders));
         _cleanup_free_ Host *host = calloc(1, sizeof(*host));
         PciAddress functions[HOST_FUNCTIONS_MAX];
@@ -106,6 +133,7 @@ int watched_look(const Watched *watched, NodeHolder *ret) {
         if (r < 0)
                 return r;
         n = find_functions(watched, host, functions);
+        list_told(watched, functions, n, ret_told);
         r = holders_find(watched->root, host, functions, n, holders);
         if (r < 0)
                 return r;

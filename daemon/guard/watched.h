@@ -9,6 +9,7 @@
 #include "model/config.h"
 #include "model/in-use.h"
 #include "model/run-state.h"
+#include "model/vm-list.h"
 
 #define WATCHED_NAMES_SIZE 192
 
@@ -35,7 +36,9 @@ _must_check_ int watched_load(const Root *root, const char *mode, Watched **ret)
  * is free, are nobody.
  *
  * @ret: one of them; its pid is 0 where there is none
+ * @ret_told: the virtual machines with one of these functions that hooks have told of, the oldest
+ * word first
  *
  * Returns 0 or the error of looking.
  */
-_must_check_ int watched_look(const Watched *watched, NodeHolder *ret);
+_must_check_ int watched_look(const Watched *watched, NodeHolder *ret, VmList *ret_told);

@@ -106,3 +106,11 @@ int vm_watch_read(const Root *root, VmWatch *ret) {
         n = file_read_at(root->fd, VM_WATCH_PATH, text, sizeof(text));
         return n < 0 ? (int)n : vm_watch_parse(text, ret);
 }
+
+int vm_list_read(const Root *root, VmList *ret) {
+        _cleanup_free_ char *text = NULL;
+        ssize_t n;
+
+        n = file_read_alloc_at(root->fd, VM_LIST_PATH, VM_LIST_SIZE_MAX, &text);
+        return n < 0 ? (int)n : vm_list_parse(text, ret);
+}

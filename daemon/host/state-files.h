@@ -8,6 +8,7 @@
 #include "model/run-result.h"
 #include "model/run-state.h"
 #include "model/switch-trial.h"
+#include "model/vm-list.h"
 #include "model/vm-watch.h"
 #include "root.h"
 
@@ -27,6 +28,8 @@
 #define TRIAL_PATH "run/vfio-moded/trial"
 #define TRIAL_NEXT_PATH TRIAL_PATH ".next"        /* of a switch that is still to succeed */
 #define VM_WATCH_PATH "run/vfio-mode-guard/watch" /* what the guard of the mode knows */
+#define VM_LIST_DIR "run/vfio-moded/vm"           /* of its own, to be watched */
+#define VM_LIST_PATH VM_LIST_DIR "/list"          /* what hooks have told; vfio-moded's */
 #define VFIO_MARKS_DIR RUN_DIR "/vfio" /* a file for each address that is wanted on vfio-pci */
 
 /**
@@ -65,3 +68,6 @@ _must_check_ int trial_next_read(const Root *root, SwitchTrial *ret);
 
 /** Reads what the guard of a mode knows, be it an earlier one's. Returns as trial_read(). */
 _must_check_ int vm_watch_read(const Root *root, VmWatch *ret);
+
+/** Reads what hooks have told of virtual machines. Returns as trial_read(). */
+_must_check_ int vm_list_read(const Root *root, VmList *ret);

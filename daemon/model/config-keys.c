@@ -75,7 +75,7 @@ static const ConfigKey keys[] = {
         [CONFIG_KEY_STOP_VM] = KEY(MODE, "stop-vm", TIME, "60s", "a time from 1s to 10min", true,
                                    "how long a guest has for an orderly shutdown when leaving"),
         [CONFIG_KEY_SWITCH_FOR_VM] =
-                KEY(MODE, "switch-for-vm", BOOLEAN, "no", "yes no", false,
+                KEY(MODE, "switch-for-vm", BOOLEAN, "no", "yes no", true,
                     "a hook may switch to this mode for a guest that names its devices"),
         [CONFIG_KEY_CONFIRM] = KEY(MODE, "confirm", WORD, "manual", "vm boot manual", true,
                                    "when a trial boot is good"),

@@ -395,6 +395,10 @@ static void set_holders(Parser *p, const char *value) {
                               value);
 }
 
+static void set_switch_for_vm(Parser *p, const char *value) {
+        set_boolean(p, "switch-for-vm", value, &mode_of(p)->switch_for_vm);
+}
+
 static void set_end_sessions(Parser *p, const char *value) {
         set_boolean(p, "end-sessions", value, &mode_of(p)->end_sessions);
 }
@@ -457,6 +461,7 @@ void config_value_set(Parser *p, const char *value) {
                 [CONFIG_KEY_STOP_UNITS] = set_stop_units,
                 [CONFIG_KEY_HOLDERS] = set_holders,
                 [CONFIG_KEY_END_SESSIONS] = set_end_sessions,
+                [CONFIG_KEY_SWITCH_FOR_VM] = set_switch_for_vm,
                 [CONFIG_KEY_STOP_VM] = set_stop_vm,
                 [CONFIG_KEY_EXPECT_VM] = set_expect_vm,
                 [CONFIG_KEY_ON_VM_EXIT] = set_on_vm_exit,

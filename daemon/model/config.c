@@ -205,6 +205,8 @@ static void append_mode(Output *output, const Config *config, const ConfigMode *
                 append(output, "holders = %s\n", config_holders_name(mode->holders));
         if (mode->end_sessions)
                 append(output, "end-sessions = yes\n");
+        if (mode->switch_for_vm)
+                append(output, "switch-for-vm = yes\n");
         if (mode->stop_vm > 0)
                 append(output, "stop-vm = %us\n", mode->stop_vm);
         if (mode->expect_vm > 0)

@@ -99,6 +99,7 @@ typedef struct ConfigMode {
         uint32_t stop_vm;   /**< seconds that a guest has for an orderly shutdown; 0: not set */
         uint32_t expect_vm; /**< seconds within which a guest must have come; 0: it need not */
         ConfigOnVmExit on_vm_exit;
+        bool switch_for_vm; /**< a virtual machine that names its devices may have it switched to */
         uint32_t vm_exit_grace; /**< seconds that another guest may take to come; 0: not set */
 } ConfigMode;
 

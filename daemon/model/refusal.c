@@ -65,6 +65,10 @@ static const RefusalRow refusal_table[_REFUSAL_MAX] = {
         [REFUSAL_ALREADY_SWITCHING] = { "already-switching", "Another switch is under way.",
                                         EXIT_CODE_BUSY },
         [REFUSAL_SHUTTING_DOWN] = { "shutting-down", "The machine is going down.", EXIT_CODE_BUSY },
+        [REFUSAL_NOT_FOR_VM] = { "not-for-vm",
+                                 "No mode that has the device may be switched to for a virtual "
+                                 "machine.",
+                                 EXIT_CODE_UNSAFE },
         [REFUSAL_HELD] = { "held", "The mode was chosen by a person, or by a fallback.",
                            EXIT_CODE_HELD },
         [REFUSAL_NOT_SUPPORTED] = { "not-supported",

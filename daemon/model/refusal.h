@@ -50,6 +50,7 @@ typedef enum RefusalKind {
         REFUSAL_MODULE_UNAVAILABLE,
         REFUSAL_ALREADY_SWITCHING,
         REFUSAL_SHUTTING_DOWN,
+        REFUSAL_NOT_FOR_VM, /**< no mode with the device may be switched to for a virtual machine */
         REFUSAL_HELD, /**< asked for on behalf of a virtual machine, and a choice stands against it
                        */
         REFUSAL_NOT_SUPPORTED, /**< this machine's way of booting, or this version, cannot do it */

@@ -73,3 +73,7 @@ bool switch_origin_is_of(const SwitchOrigin *origin, const char *mode, uint64_t 
         return strcmp(origin->mode, mode) == 0 && origin->time <= now &&
                now - origin->time <= SWITCH_ORIGIN_USEC_MAX;
 }
+
+bool switch_source_is_vm(const char *source) {
+        return strcmp(source, SOURCE_VM) == 0 || strcmp(source, SOURCE_VM_UNIT) == 0;
+}

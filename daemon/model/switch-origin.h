@@ -22,7 +22,8 @@
 #define SOURCE_FALLBACK "fallback"
 #define SOURCE_REVERT "revert" /**< nobody has confirmed the mode before */
 #define SOURCE_REPLUG "replug"
-#define SOURCE_VM "vm" /**< for a virtual machine: a hook, or a unit that requires the mode's */
+#define SOURCE_VM "vm"           /**< for a virtual machine that a hook tells of */
+#define SOURCE_VM_UNIT "vm-unit" /**< for a unit that requires the mode's, as that of one does */
 #define SOURCE_VM_EXIT "vm-exit" /**< a virtual machine has come to its end, not to grief */
 
 #define SWITCH_ORIGIN_SIZE_MAX 1024
@@ -45,6 +46,9 @@ _must_check_ int switch_origin_parse(const char *text, SwitchOrigin *ret);
 
 /** Writes it as lines into @buffer. Returns its length, or -ENOSPC. */
 _must_check_ int switch_origin_format(const SwitchOrigin *origin, char *buffer, size_t size);
+
+/** Whether a switch is for a virtual machine, and not a person's or a failure's. */
+bool switch_source_is_vm(const char *source);
 
 /** Whether it is of a switch to @mode that begins at @now (CLOCK_MONOTONIC, µs). */
 bool switch_origin_is_of(const SwitchOrigin *origin, const char *mode, uint64_t now);

@@ -12,10 +12,14 @@
 
 #include "base/cleanup.h"
 #include "config.h"
+#include "vm-list.h"
 
-#define VM_WATCH_SIZE_MAX 256
-#define VM_WATCH_REASON_SIZE 256
+#define VM_WATCH_SIZE_MAX 512
+#define VM_WATCH_REASON_SIZE 384
 #define VM_WATCH_SETTLE_USEC (10 * UINT64_C(1000000)) /* who ends sooner has failed to start */
+#define VM_WATCH_START_USEC \
+        (60 * UINT64_C(1000000)) /* what was announced has, where expect-vm does not say */
+#define VM_WATCH_WORD_USEC (5 * UINT64_C(1000000)) /* its hook has, to say how it ended */
 #define VM_WATCH_NEVER UINT64_MAX
 
 typedef enum VmPhase {
@@ -34,17 +38,26 @@ typedef struct VmWatch {
                               */
         VmPhase phase;
         uint64_t since; /**< of the phase, CLOCK_MONOTONIC in µs; 0: its time does not count yet */
-        bool has_settled; /**< one has had a device for VM_WATCH_SETTLE_USEC */
+        bool has_settled;      /**< one has had a device for VM_WATCH_SETTLE_USEC */
+        bool is_for_vm;        /**< the mode was entered for one, which has to come */
+        bool is_announced;     /**< one that a hook has told of, and has not told the end of */
+        bool comes_again;      /**< one is expected after another one, or the same once more */
+        bool is_excused;       /**< it came to its end: to be gone is no failure */
+        bool has_failed;       /**< a hook said so of the last one */
+        uint64_t heard;        /**< the time of the newest word of a hook */
+        char vm[VM_NAME_SIZE]; /**< whom that was of; "": nobody */
 } VmWatch;
 
 typedef enum VmVerdict {
         VM_WAIT,      /**< until vm_watch_next_look(), or until who has it ends */
-        VM_FALL_BACK, /**< for the reason given; the same again with the next look */
+        VM_FALL_BACK, /**< for the reason given, which is a failure; the same with the next look */
+        VM_GO_BACK,   /**< likewise, but all went well */
         VM_DONE,      /**< there is nothing to watch any more */
 } VmVerdict;
 
-/** Whether a mode has anything to watch for: expect-vm, on-vm-exit or confirm says so. */
-bool vm_watch_is_needed(const ConfigMode *mode);
+/** Whether a mode has anything to watch for: expect-vm, on-vm-exit or confirm says so, or it was
+ * entered for a virtual machine. */
+bool vm_watch_is_needed(const ConfigMode *mode, bool is_for_vm);
 
 /** The devices that are watched, a bit for each: those that the fallback mode does not have. */
 uint32_t vm_watch_devices(const Config *config, const ConfigMode *mode);
@@ -55,10 +68,17 @@ uint32_t vm_watch_devices(const Config *config, const ConfigMode *mode);
  * @now: CLOCK_MONOTONIC, µs
  * @is_open: whether a process has a device open
  * @what: names of the devices, for the reason
- * @reason: filled with VM_FALL_BACK: a sentence without its full stop
+ * @reason: filled with VM_FALL_BACK and VM_GO_BACK: a sentence without its full stop
  */
 VmVerdict vm_watch_look(VmWatch *watch, const ConfigMode *mode, uint64_t now, bool is_open,
                         const char *what, char reason[static VM_WATCH_REASON_SIZE]);
+
+/**
+ * Hears what hooks have told of a virtual machine since it was last heard of one.
+ *
+ * @vm: with one of the devices that are watched; to be heard in the order of their times
+ */
+void vm_watch_hear(VmWatch *watch, const ConfigMode *mode, const Vm *vm, uint64_t now);
 
 /** From now on the time of the phase counts; where it does already, nothing happens. */
 void vm_watch_start_clock(VmWatch *watch, uint64_t now);

@@ -10,6 +10,7 @@ once more from root.
 import os
 import pathlib
 import random
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from typing import NamedTuple
@@ -57,6 +58,9 @@ def targets() -> dict[str, Target]:
 
 
 TARGETS = targets()
+RESULTS = ("stopped", "failed", "restarting")
+VMS = ["win", "w\u00efn 11", "x" * 127, "x" * 128, "", "a\nb"]
+ADDRESS = re.compile(r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]")
 CHANGERS = [*(name for name, target in TARGETS.items() if target.interface == MANAGER), "LogControl1.Set"]
 
 
@@ -205,6 +209,10 @@ def is_right(member, option, value):
     return option == "without-protection" or (option == "tries" and 1 <= value.value <= 3)
 
 
+def is_vm(name):
+    return 0 < len(name.encode()) < 128 and not any(ord(char) < 32 or ord(char) == 127 for char in name)
+
+
 def is_said_right(target, kind, body):
     if kind != target.signature:
         return False
@@ -213,6 +221,12 @@ def is_said_right(target, kind, body):
         return (interface, name, signature) == (LOG_CONTROL, "LogLevel", "s") and value in LEVELS
     if not body:
         return True
+    if target.member == "BeginVM":
+        vm, addresses = body
+        return is_vm(vm) and len(addresses) <= 64 and all(ADDRESS.fullmatch(one) for one in addresses)
+    if target.member == "EndVM":
+        vm, result = body
+        return is_vm(vm) and result in RESULTS
     mode, *options = body
     return mode in MODES and all(option in OPTIONS and is_right(target.member, option, value)
                                  for words in options for option, value in words.items())
@@ -225,6 +239,12 @@ def nearly_right(generator, target, body):
     if target.member == "Set":
         level = wire.Variant("s", generator.random.choice([*LEVELS, "loud", "", "INFO", "info\n"]))
         return LOG_CONTROL, generator.random.choice(["LogLevel", "LogLevel", "LogTarget"]), level
+    if target.member == "BeginVM":
+        addresses = ["0000:05:00.0", "10000:e0:1f.7", "05:00.0", "0000:05:00.8", "0000:05:20.0", "0000:05:00.0 "]
+        return generator.random.choice(VMS), generator.random.choices(
+            addresses, weights=[9, 9, 1, 1, 1, 1], k=generator.random.choice([0, 1, 2, 64, 65]))
+    if target.member == "EndVM":
+        return generator.random.choice(VMS), generator.random.choice([*RESULTS, "begun", "", "Stopped"])
     return generator.random.choice(MODES), *body[1:]
 
 
@@ -251,7 +271,7 @@ def test_hostile_messages_of_root(rig, name):
         try:
             rig.client().call(*arguments)
         except wire.Failed as failed:
-            assert failed.name == ERROR + "OtherDefault", (arguments, failed)
+            assert failed.name in (ERROR + "OtherDefault", ERROR + "NotForVm"), (arguments, failed)
         until(lambda: rig.get("State") == "idle" and not (rig.root / "run/vfio-moded/trial.next").exists())
         before = state(rig)
     assert state(rig) == before

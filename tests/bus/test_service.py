@@ -62,7 +62,7 @@ def test_properties(rig):
     values = rig.get_all()
     assert values.pop("LastBoot") == {}
     assert values == {
-        "CurrentMode": "host", "ModeReason": "default-mode names it", "State": "idle", "HeldBy": "",
+        "CurrentMode": "host", "ModeReason": "default-mode names it", "State": "idle", "HeldBy": "", "VMs": [],
         "DefaultMode": "host", "FallbackMode": "host", "Drift": [],
         "Modes": values["Modes"], "NextBootMode": "host", "NextBootKind": "config",
         "NextBootCommandLine": "", "NextBootTriesLeft": 0,
@@ -471,6 +471,7 @@ MIXED = {  # each method, as somebody who may would call it, and with what it ma
     "SetDefault": ("sa{sv}", [("passthrough", {}), ("host", {})], set()),
     "CancelNextBoot": ("", [()], set()), "Confirm": ("", [()], set()), "Release": ("", [()], {"AlreadySwitching"}),
     "PlanSwitch": ("s", [("plain",)], set()), "CheckMode": ("s", [("passthrough",)], set()),
+    "BeginVM": ("sas", [("win", ["0000:05:00.0"])], set()), "EndVM": ("ss", [("win", "stopped")], set()),
     "Describe": ("", [()], set())}
 
 

@@ -24,7 +24,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 MAN_PAGE = SOURCE / "daemon/vfio-modectl.1"
 COMPLETION = SOURCE / "conf/completion/vfio-modectl"
 VERBS = ["status", "list-devices", "list-modes", "switch", "run", "next", "set-default", "confirm",
-         "release", "check", "watch", "help"]
+         "release", "check", "watch", "hook", "help"]
 
 
 @pytest.fixture

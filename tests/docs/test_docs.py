@@ -219,16 +219,6 @@ def test_exit_statuses_that_never_come_are_said_to() -> None:
     assert said and {int(number) for number in said.groups()} == kept
 
 
-# ---- Members on D-Bus ----
-
-
-def test_members_that_are_not_there_are_said_to_be_missing() -> None:
-    """Those of the contract that the interface does not have."""
-    missing = set(re.findall(r"^\.Li (\w+)$", sections("vfio-moded.8")["NOT IN THIS VERSION"], re.M))
-    assert missing == {"BeginVM", "EndVM", "VMs"}
-    assert not missing & set(re.findall(r'name="(\w+)"', source("conf/dbus/org.vfiomode1.xml")))
-
-
 # ---- Commands ----
 
 

@@ -23,7 +23,7 @@ PURE = re.compile(
     r"|malloc|calloc|realloc(array)?|free|qsort(_r)?|bsearch"
     r"|ctype_(b|tolower|toupper)_loc|tolower|toupper|is(alnum|alpha|digit|xdigit|space|print|graph)"
     r"|assert_fail|abort"
-    r"|ini_parse_string(_length)?|ini_parse_stream"
+    r"|ini_parse_string(_length)?|ini_parse_stream|XML_\w+"
     r")(_chk)?$"
     # What the compiler itself puts in, with sanitizers and coverage.
     r"|__stack_chk_fail$|_GLOBAL_OFFSET_TABLE_$|__(start|stop)___sanc|__asan_|__ubsan_|__sanitizer_|__llvm_"

@@ -364,9 +364,8 @@ static const struct Refused {
           "a.ini:7: unknown key 'vfio-devices' in [device x]\n" },
         { "a key of a later version",
           { "[mode passthrough]\nswitch-for-vm = yes\nrescue = none\n  b\nswitch-for-vm = no\n" },
-          "a.ini:2: key 'switch-for-vm' is not supported by this version\n"
           "a.ini:3: key 'rescue' is not supported by this version\n"
-          "a.ini:5: key 'switch-for-vm' is not supported by this version\n" },
+          "a.ini:5: key 'switch-for-vm' is already set at line 2\n" },
         { "a key in other letters",
           { "[mode passthrough]\nVFIO-devices =\n" },
           "a.ini:2: unknown key 'VFIO-devices' in [mode passthrough]\n" },

@@ -43,6 +43,7 @@ static const Row rows[] = {
         { REFUSAL_MODULE_UNAVAILABLE, "module-unavailable", 5 },
         { REFUSAL_ALREADY_SWITCHING, "already-switching", 4 },
         { REFUSAL_SHUTTING_DOWN, "shutting-down", 4 },
+        { REFUSAL_NOT_FOR_VM, "not-for-vm", 6 },
         { REFUSAL_HELD, "held", 11 },
         { REFUSAL_NOT_SUPPORTED, "not-supported", 5 },
         { REFUSAL_UNPROTECTED, "unprotected", 5 },

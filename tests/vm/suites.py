@@ -9,14 +9,14 @@ from dataclasses import dataclass
 # What the guest runs. strace, driverctl, QEMU and Python are there for the tests alone.
 _RUNTIME = """
     linux-image-amd64 systemd systemd-sysv udev dbus polkitd libpam-systemd kmod initramfs-tools zstd
-    grub-efi-amd64-bin grub2-common pciutils pci.ids libpci3 libinih1 libjson-c5 iproute2 procps
+    grub-efi-amd64-bin grub2-common pciutils pci.ids libpci3 libexpat1 libinih1 libjson-c5 iproute2 procps
     less e2fsprogs strace driverctl python3 qemu-system-x86
 """.split()
 
 # What builds the product, its helpers and test drivers in the same tree, so that they match the
 # libraries and the kernel of the guest. None of it reaches the disk: see NOT_ON_DISK.
 _BUILD = """
-    gcc libc6-dev make meson ninja-build pkgconf libsystemd-dev libkmod-dev libpci-dev libinih-dev
+    gcc libc6-dev make meson ninja-build pkgconf libsystemd-dev libkmod-dev libpci-dev libinih-dev libexpat1-dev
     libjson-c-dev linux-headers-amd64
 """.split()
 
@@ -90,10 +90,11 @@ SUITES = {
     suite.name: suite
     for suite in (
         # systemd.pc moved from systemd to systemd-dev between the two. The rest is for test_next_boot*.py:
-        # disks on LVM, file systems to record writes on, another boot loader; and for test_sessions.py a
-        # display manager and a compositor.
+        # disks on LVM, file systems to record writes on, another boot loader; for test_sessions.py a
+        # display manager and a compositor; and for test_libvirt.py that.
         Suite("trixie", extra_packages=(
-            "systemd-dev", "lvm2", "xfsprogs", "dosfstools", "systemd-boot-efi", "greetd", "weston")),
+            "systemd-dev", "lvm2", "xfsprogs", "dosfstools", "systemd-boot-efi", "greetd", "weston",
+            "libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients")),
         Suite("bookworm", extra_packages=()),
     )
 }

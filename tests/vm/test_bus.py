@@ -29,6 +29,8 @@ CHANGES = {  # methods that change something, with arguments that would work
     "CancelNextBoot": "",
     "Confirm": "",
     "Release": "",
+    "BeginVM": "sas win 1 0000:00:1f.2",
+    "EndVM": "ss win stopped",
 }
 
 # Signals into a file until killed; returns when the listener has heard one.

@@ -56,14 +56,34 @@ def go(pc: PC, keys: str) -> None:
     pc.ok(SWITCH)
 
 
-def check_fell_back(pc: PC, reason: str) -> None:
-    """The card is back, everybody who is asked says why, and it was told once."""
+def events(pc: PC, until: str) -> list[dict[str, str]]:
+    """What was told, when it has come to that."""
+    lines = pc.ok(f"until grep -q '{until}' /run/told; do :; done; cat /run/told").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def check_is_back(pc: PC, reason: str, *, failed: bool) -> None:
+    """The card is back, and everybody who is asked says why. Where a failure led there it is held."""
     pc.ok(UNTIL_HOST)
     assert look(pc) == HOST
-    assert json.loads(pc.ok("vfio-modectl status --json=short"))["reason"] == reason
+    there = json.loads(pc.ok("vfio-modectl status --json=short"))
+    assert (there["reason"], there["source"]) == (reason, "fallback" if failed else "vm-exit")
+    assert (there["held"]["reason"] if failed else there["held"]) == (reason if failed else None)
     assert reason in pc.ok("vfio-modectl status")
-    told = [json.loads(line) for line in pc.ok(
-        """until grep -q '"fell-back"' /run/told; do :; done; cat /run/told""").splitlines()]
+
+
+def check_went_back(pc: PC, reason: str) -> None:
+    """Without a failure: nobody is told of one."""
+    check_is_back(pc, reason, failed=False)
+    told = events(pc, '"new_mode":"host"')
+    assert [event["reason"] for event in told if event["event"] == "mode-changed"][-1] == reason, told
+    assert not [event for event in told if event["event"] == "fell-back"], told
+
+
+def check_fell_back(pc: PC, reason: str) -> None:
+    """And it was told once."""
+    check_is_back(pc, reason, failed=True)
+    told = events(pc, '"fell-back"')
     fell = [event for event in told if event["event"] == "fell-back"]
     assert [(event["from"], event["to"], event["reason"]) for event in fell] == [
         ("passthrough", "host", reason)], told
@@ -128,7 +148,7 @@ def test_the_last_vm_takes_the_mode_along(pc: PC) -> None:
     until_phase(pc, "there")
     assert look(pc) == PASSTHROUGH
     pc.ok(f"kill {pid}")
-    check_fell_back(pc, ENDED.format(10))
+    check_went_back(pc, ENDED.format(10))
 
 
 @pytest.mark.drawn("switches")
@@ -151,7 +171,7 @@ def test_the_guard_is_killed(pc: PC) -> None:
     before = knows(pc)
     pc.ok(again)
     assert knows(pc) == before
-    check_fell_back(pc, ENDED.format(20))
+    check_went_back(pc, ENDED.format(20))
 
 
 @pytest.mark.drawn("switches")

@@ -21,7 +21,7 @@ CALLS = [
     ("SetNextBoot", "sa{sv}", "passthrough", {}), ("PlanSwitch", "s", "passthrough"),
     ("SetDefault", "sa{sv}", "passthrough", {}), ("CancelNextBoot", ""),
     ("SwitchMode", "sa{sv}", "host", {}), ("CheckMode", "s", "host"), ("Confirm", ""),
-    ("Release", "")]
+    ("Release", ""), ("BeginVM", "sas", "win", ["0000:00:1f.2"]), ("EndVM", "ss", "win", "stopped")]
 rng = random.Random(int(sys.argv[1]))
 delays = [[rng.uniform(0, 3) for _ in range(3)] for _ in range(20)]
 together = threading.Barrier(20, timeout=300)

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A hypervisor starts what it may start: whoever names no device of ours is told so, also where our
+ * configuration cannot be read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "host/hold.h"
+#include "host/state-files.h"
+#include "jobs.h"
+#include "model/vm-request.h"
+#include "view/machine.h"
+#include "vms.h"
+
+static uint64_t now_usec(void) {
+        struct timespec now = { 0 };
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * UINT64_C(1000000) + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* --- what is remembered --- */
+
+static int write_list(const Service *service, const VmList *list) {
+        _cleanup_free_ char *text = malloc(VM_LIST_SIZE_MAX);
+        int r;
+
+        if (!text)
+                return -ENOMEM;
+        r = vm_list_format(list, text, VM_LIST_SIZE_MAX);
+        if (r < 0)
+                return r;
+        if (mkdirat(service->root.fd, VM_LIST_DIR, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        return file_replace_at(service->root.fd, VM_LIST_PATH, text, (size_t)r);
+}
+
+/* @is_end: only of one that is known */
+static void note(Service *service, const Vm *vm, bool is_end) {
+        _cleanup_free_ VmList *list = calloc(1, sizeof(*list));
+        Vm *known, told = *vm;
+        int r;
+
+        if (!list)
+                return;
+        r = vm_list_read(&service->root, list);
+        if (r < 0 && r != -ENOENT)
+                log_warning_errno(r, "/" VM_LIST_PATH " cannot be read, and is made anew: %m");
+        known = vm_list_find(list, vm->name);
+        if (is_end && !known)
+                return;
+        if (is_end) {
+                told = *known;
+                told.word = vm->word;
+        }
+        told.time = now_usec();
+        r = vm_list_note(list, &told);
+        if (r >= 0)
+                r = write_list(service, list);
+        if (r < 0)
+                log_warning_errno(r, "What was told of '%s' cannot be kept: %m", vm->name);
+        else
+                log_info("Virtual machine '%s': %s.", vm->name, vm_word_name(told.word));
+        service_refresh(service);
+}
+
+/* --- BeginVM --- */
+
+static void answer(Request *request, VmDecision decision) {
+        sd_bus_message *reply = NULL;
+
+        if (decision != VM_NONE)
+                note(request->service, &request->arguments.vm, false);
+        if (sd_bus_message_new_method_return(request->call, &reply) < 0 ||
+            sd_bus_message_append(reply, "s", vm_decision_name(decision)) < 0)
+                reply = sd_bus_message_unref(reply);
+        request_send(request, reply);
+}
+
+void vms_switched(Request *request) {
+        answer(request, VM_SWITCH);
+}
+
+/* Not from the bus's side alone: apply decides again, with its lock. */
+static bool is_against_hold(const Machine *machine, const char *mode, const Config *config,
+                            Refusal *refusal) {
+        const RunState *state = &machine->state;
+
+        if (machine->state_result < 0 || state->hold.since == 0 || strcmp(state->mode, mode) == 0 ||
+            strcmp(mode, config->fallback_mode) == 0)
+                return false;
+        (void)hold_refuse(state, refusal);
+        return true;
+}
+
+static void begin(Request *request) {
+        _cleanup_(machine_freep) Machine *machine = NULL;
+        Service *service = request->service;
+        char mode[CONFIG_NAME_SIZE];
+        VmDecision decision;
+        const Config *config;
+        Refusal refusal = { 0 };
+
+        request->waits_for_switch = false;
+        if (machine_read(&service->root, MACHINE_SCAN_NOTHING, &machine) < 0) {
+                request_refuse(request, REFUSAL_FAILED, "The machine cannot be read.");
+                return;
+        }
+        config = machine_config(machine);
+        if (!config || machine_scan_for(machine, config) < 0) {
+                answer(request, VM_NONE);
+                return;
+        }
+        if (vm_request_decide(config, &machine->host, machine_mode(machine), &request->arguments.vm,
+                              &decision, mode, &refusal) != REFUSAL_NONE &&
+            !snapshot_is_switching(&service->snapshot))
+                request_refuse(request, refusal.kind, refusal.text);
+        else if (decision != VM_NONE && snapshot_is_switching(&service->snapshot))
+                request->waits_for_switch = true;
+        else if (decision != VM_SWITCH)
+                answer(request, decision);
+        else if (is_against_hold(machine, mode, config, &refusal))
+                request_refuse(request, refusal.kind, refusal.text);
+        else
+                jobs_switch_for_vm(request, mode);
+}
+
+void vms_method_begin(Request *request) {
+        service_refresh(request->service);
+        begin(request);
+}
+
+void vms_go_on(Service *service) {
+        bool is_new = true;
+
+        if (service->is_going_on)
+                return;
+        service->is_going_on = true;
+        while (is_new && !snapshot_is_switching(&service->snapshot)) {
+                is_new = false;
+                for (Request *request = service->requests; request && !is_new;
+                     request = request->next) {
+                        if (!request->waits_for_switch)
+                                continue;
+                        is_new = true;
+                        begin(request);
+                        break;
+                }
+        }
+        service->is_going_on = false;
+}
+
+/* --- EndVM --- */
+
+void vms_method_end(Request *request) {
+        note(request->service, &request->arguments.vm, true);
+        request_done(request);
+}

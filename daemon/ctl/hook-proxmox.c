@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A hookscript of Proxmox VE (qm(1), --hookscript): pre-start, post-start, pre-stop, post-stop. Of
+ * a start that fails after pre-start it is told nothing: that is the guard's to see.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/file.h"
+#include "ctl/hook.h"
+#include "ctl/local.h"
+#include "ctl/text.h"
+#include "model/proxmox-guest.h"
+#include "model/refusal.h"
+
+#define GUESTS_DIR "etc/pve/qemu-server"
+#define MAPPING_PATH "etc/pve/mapping/pci.cfg"
+#define DIGITS "0123456789"
+
+static int add_mappings(const Root *root, const ProxmoxGuest *guest, Vm *vm) {
+        _cleanup_free_ char *text = NULL;
+        struct utsname own;
+        ssize_t n;
+        int r = 0;
+
+        if (guest->n_mappings == 0)
+                return 0;
+        if (uname(&own) < 0)
+                return -errno;
+        /* A node is called as the host without its domain. */
+        own.nodename[strcspn(own.nodename, ".")] = '\0';
+        n = file_read_alloc_at(root->fd, MAPPING_PATH, PROXMOX_GUEST_SIZE_MAX, &text);
+        for (size_t i = 0; n >= 0 && r >= 0 && i < guest->n_mappings; i++)
+                r = proxmox_mapping_parse(text, guest->mappings[i], own.nodename, vm);
+        return n < 0 ? (int)n : r;
+}
+
+static int read_guest(const Arguments *arguments, const char *id, Vm *vm) {
+        _cleanup_free_ char *path = text_format(GUESTS_DIR "/%s.conf", id), *text = NULL;
+        _cleanup_(root_close) Root root = ROOT_NULL;
+        ProxmoxGuest guest;
+        ssize_t n;
+        int r;
+
+        r = local_root(arguments, &root);
+        if (r < 0)
+                return r;
+        n = file_read_alloc_at(root.fd, path, PROXMOX_GUEST_SIZE_MAX, &text);
+        r = n < 0 ? (int)n : proxmox_guest_parse(text, vm, &guest);
+        if (r >= 0)
+                r = add_mappings(&root, &guest, vm);
+        if (r < 0)
+                complain("What guest %s is given cannot be read from /%s: %s", id, path,
+                         r == -EBADMSG ? "a hostpci line cannot be understood" : strerror(-r));
+        return r;
+}
+
+int hook_proxmox(const Arguments *arguments, const char *const *operands, size_t n) {
+        _cleanup_free_ Vm *vm = must_have(calloc(1, sizeof(*vm)));
+        const char *id = n >= 1 ? operands[0] : "", *phase = n >= 2 ? operands[1] : "";
+        bool begins = strcmp(phase, "pre-start") == 0;
+
+        if (n != 2 || id[0] == '\0' || id[strspn(id, DIGITS)] != '\0' || strlen(id) > 9) {
+                complain(
+                        "'hook proxmox' needs what Proxmox VE calls a hookscript with: VMID PHASE");
+                return EXIT_CODE_USAGE;
+        }
+        if (!begins && strcmp(phase, "post-stop") != 0)
+                return EXIT_CODE_DONE;
+        hook_name(id, vm);
+        if (read_guest(arguments, id, vm) < 0)
+                return begins ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
+        vm->word = VM_WORD_STOPPED;
+        return begins ? hook_begin(arguments, vm) : hook_end(arguments, vm);
+}

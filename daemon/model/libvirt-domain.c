@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * By expat: a definition may have comments, other namespaces and entities anywhere. Only where an
+ * element stands counts; a device's own <address> is that in the guest.
+ */
+#include <errno.h>
+#include <expat.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "libvirt-domain.h"
+
+#define DEVICE_DEPTH 3 /* domain, devices, hostdev */
+
+typedef struct Reader {
+        XML_Parser parser;
+        Vm *vm;
+        unsigned depth;
+        bool is_in_devices, is_in_source;
+        int error;
+} Reader;
+
+static void stop(Reader *reader, int error) {
+        if (reader->error == 0)
+                reader->error = error;
+        (void)XML_StopParser(reader->parser, XML_FALSE);
+}
+
+static const char *attribute(const char **attributes, const char *name) {
+        for (; *attributes; attributes += 2)
+                if (strcmp(attributes[0], name) == 0)
+                        return attributes[1];
+        return NULL;
+}
+
+/* libvirt writes hexadecimal, with its prefix. */
+static bool read_number(const char **attributes, const char *name, uint32_t max, uint32_t *ret) {
+        const char *text = attribute(attributes, name);
+        uint64_t decimal;
+
+        if (!text)
+                return false;
+        if (strncmp(text, "0x", 2) == 0)
+                return strlen(text) > 2 && strlen(text) <= 10 &&
+                       parse_hex_digits(text + 2, strlen(text) - 2, ret) >= 0 && *ret <= max;
+        if (parse_decimal(text, max, &decimal) < 0)
+                return false;
+        *ret = (uint32_t)decimal;
+        return true;
+}
+
+/* Of a USB device it has other attributes. */
+static void read_address(Reader *reader, const char **attributes) {
+        uint32_t domain, bus, slot, function;
+        Vm *vm = reader->vm;
+
+        if (!read_number(attributes, "domain", UINT32_MAX, &domain) ||
+            !read_number(attributes, "bus", 0xff, &bus) ||
+            !read_number(attributes, "slot", 0x1f, &slot) ||
+            !read_number(attributes, "function", 7, &function))
+                return;
+        if (vm->n_addresses == VM_ADDRESSES_MAX) {
+                stop(reader, -E2BIG);
+                return;
+        }
+        vm->addresses[vm->n_addresses++] = (PciAddress){ .domain = domain,
+                                                         .bus = (uint8_t)bus,
+                                                         .device = (uint8_t)slot,
+                                                         .function = (uint8_t)function };
+}
+
+static void XMLCALL on_start(void *userdata, const char *name, const char **attributes) {
+        Reader *reader = userdata;
+
+        reader->depth++;
+        if (reader->depth == 1 && strcmp(name, "domain") != 0)
+                stop(reader, -EBADMSG);
+        else if (reader->depth == DEVICE_DEPTH - 1)
+                reader->is_in_devices = strcmp(name, "devices") == 0;
+        else if (reader->depth == DEVICE_DEPTH + 1)
+                reader->is_in_source = reader->is_in_devices && strcmp(name, "source") == 0;
+        else if (reader->depth == DEVICE_DEPTH + 2 && reader->is_in_source &&
+                 strcmp(name, "address") == 0)
+                read_address(reader, attributes);
+}
+
+static void XMLCALL on_end(void *userdata, _unused_ const char *name) {
+        Reader *reader = userdata;
+
+        if (reader->depth == DEVICE_DEPTH - 1)
+                reader->is_in_devices = false;
+        if (reader->depth == DEVICE_DEPTH + 1)
+                reader->is_in_source = false;
+        reader->depth--;
+}
+
+/* libvirt writes none, and it is what entities are declared in. */
+static void XMLCALL on_doctype(void *userdata, _unused_ const char *name,
+                               _unused_ const char *system, _unused_ const char *public,
+                               _unused_ int has_subset) {
+        stop(userdata, -EBADMSG);
+}
+
+int libvirt_domain_parse(const char *xml, size_t size, Vm *vm) {
+        Reader reader = { .parser = XML_ParserCreate(NULL), .vm = vm };
+
+        if (!reader.parser)
+                return -ENOMEM;
+        vm->n_addresses = 0;
+        XML_SetUserData(reader.parser, &reader);
+        XML_SetElementHandler(reader.parser, on_start, on_end);
+        XML_SetStartDoctypeDeclHandler(reader.parser, on_doctype);
+        if (size > LIBVIRT_DOMAIN_SIZE_MAX)
+                reader.error = -E2BIG;
+        else if (XML_Parse(reader.parser, xml, (int)size, true) != XML_STATUS_OK &&
+                 reader.error == 0)
+                reader.error =
+                        XML_GetErrorCode(reader.parser) == XML_ERROR_NO_MEMORY ? -ENOMEM : -EBADMSG;
+        XML_ParserFree(reader.parser);
+        return reader.error;
+}
+
+VmWord libvirt_reason_word(const char *reason) {
+        static const char *const failures[] = { "crashed", "failed", "daemon" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
+                if (strcmp(reason, failures[i]) == 0)
+                        return VM_WORD_FAILED;
+        return VM_WORD_STOPPED;
+}
+
+void libvirt_log_reason(const char *log, char *buffer, size_t size) {
+        static const char mark[] = "shutting down, reason=";
+        const char *last = NULL;
+
+        buffer[0] = '\0';
+        for (const char *at = log; (at = strstr(at, mark)); at++)
+                last = at + strlen(mark);
+        if (last)
+                (void)snprintf(buffer, size, "%.*s", (int)strcspn(last, "\r\n"), last);
+}

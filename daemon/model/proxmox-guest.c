@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "proxmox-guest.h"
+
+#define HOSTPCI "hostpci"
+#define DIGITS "0123456789"
+
+static const char *next_line(const char **cursor, size_t *ret_length) {
+        const char *line = *cursor;
+
+        if (*line == '\0')
+                return NULL;
+        *ret_length = strcspn(line, "\n");
+        *cursor = line + *ret_length + (line[*ret_length] == '\n');
+        return line;
+}
+
+/* --- addresses --- */
+
+static int add(Vm *vm, PciAddress address) {
+        if (vm->n_addresses == VM_ADDRESSES_MAX)
+                return -E2BIG;
+        vm->addresses[vm->n_addresses++] = address;
+        return 0;
+}
+
+/* "0b:00", "0b:00.1", "0000:0b:00", "0000:0b:00.1": the first two without a domain. */
+static int add_address(Vm *vm, const char *text, size_t length) {
+        const char *point = memchr(text, '.', length), *colon = memchr(text, ':', length);
+        bool has_domain = colon && memchr(colon + 1, ':', length - (size_t)(colon + 1 - text));
+        char whole[PCI_ADDRESS_SIZE];
+        PciAddress address;
+        int n;
+
+        n = snprintf(whole, sizeof(whole), "%s%.*s%s", has_domain ? "" : "0000:", (int)length, text,
+                     point ? "" : ".0");
+        if (n < 0 || (size_t)n >= sizeof(whole) || pci_address_parse(whole, &address) < 0)
+                return -EBADMSG;
+        for (unsigned function = address.function;
+             function < (point ? address.function + 1u : PCI_SLOT_FUNCTIONS); function++) {
+                int r;
+
+                address.function = (uint8_t)function;
+                r = add(vm, address);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Several, with semicolons between. */
+static int add_addresses(Vm *vm, const char *text, size_t length) {
+        while (length > 0) {
+                const char *end = memchr(text, ';', length);
+                size_t n = end ? (size_t)(end - text) : length;
+                int r = add_address(vm, text, n);
+
+                if (r < 0 || !end)
+                        return r;
+                text += n + 1;
+                length -= n + 1;
+        }
+        return -EBADMSG;
+}
+
+/* --- properties: words with commas between, of which the first may have no key --- */
+
+/* Finds the value of a key in @text; @is_default: without a key it is the first one's. */
+static const char *find_property(const char *text, size_t length, const char *key, bool is_default,
+                                 size_t *ret_length) {
+        bool is_first = true;
+
+        while (length > 0) {
+                const char *end = memchr(text, ',', length);
+                size_t n = end ? (size_t)(end - text) : length;
+                const char *equals = memchr(text, '=', n);
+
+                if (equals && (size_t)(equals - text) == strlen(key) &&
+                    strncmp(text, key, strlen(key)) == 0) {
+                        *ret_length = n - (size_t)(equals + 1 - text);
+                        return equals + 1;
+                }
+                if (!equals && is_first && is_default) {
+                        *ret_length = n;
+                        return text;
+                }
+                if (!end)
+                        break;
+                is_first = false;
+                text += n + 1;
+                length -= n + 1;
+        }
+        return NULL;
+}
+
+static size_t skip_blanks(const char **text, size_t length) {
+        while (length > 0 && (**text == ' ' || **text == '\t')) {
+                (*text)++;
+                length--;
+        }
+        while (length > 0 && strchr(" \t\r", (*text)[length - 1]))
+                length--;
+        return length;
+}
+
+static int read_hostpci(const char *value, size_t length, Vm *vm, ProxmoxGuest *guest) {
+        size_t n;
+        const char *host = find_property(value, length, "host", true, &n);
+
+        if (host)
+                return add_addresses(vm, host, n);
+        host = find_property(value, length, "mapping", false, &n);
+        if (!host || n == 0)
+                return -EBADMSG;
+        if (guest->n_mappings == PROXMOX_MAPPINGS_MAX)
+                return -E2BIG;
+        return parse_copy(guest->mappings[guest->n_mappings++], PROXMOX_MAPPING_SIZE, host, n);
+}
+
+int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret) {
+        const char *line;
+        size_t length;
+
+        ret->n_mappings = 0;
+        while ((line = next_line(&text, &length)) && line[0] != '[') {
+                size_t key = strlen(HOSTPCI), digits;
+                const char *value;
+                int r;
+
+                if (length <= key || strncmp(line, HOSTPCI, key) != 0)
+                        continue;
+                digits = strspn(line + key, DIGITS);
+                if (digits == 0 || line[key + digits] != ':')
+                        continue;
+                value = line + key + digits + 1;
+                length = skip_blanks(&value, length - (size_t)(value - line));
+                r = read_hostpci(value, length, vm, ret);
+                if (r < 0)
+                        return r == -ENAMETOOLONG ? -EBADMSG : r;
+        }
+        return 0;
+}
+
+/* --- mappings --- */
+
+static bool is_of_node(const char *value, size_t length, const char *node) {
+        size_t n;
+        const char *of = find_property(value, length, "node", false, &n);
+
+        return of && n == strlen(node) && strncmp(of, node, n) == 0;
+}
+
+int proxmox_mapping_parse(const char *text, const char *name, const char *node, Vm *vm) {
+        bool is_it = false;
+        const char *line;
+        size_t length;
+
+        while ((line = next_line(&text, &length))) {
+                const char *value = line, *path;
+                size_t n = skip_blanks(&value, length), n_path;
+                int r;
+
+                if (value == line) {
+                        is_it = n == strlen(name) && strncmp(line, name, n) == 0;
+                        continue;
+                }
+                if (!is_it || n <= 4 || strncmp(value, "map ", 4) != 0)
+                        continue;
+                value += 4;
+                n -= 4;
+                path = is_of_node(value, n, node) ? find_property(value, n, "path", false, &n_path)
+                                                  : NULL;
+                r = path ? add_addresses(vm, path, n_path) : 0;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The functions of the host that a guest of Proxmox VE is given, out of its configuration
+ * (qm.conf(5)): hostpciN lines, by address or by the name of a mapping. Pure.
+ */
+#pragma once
+
+#include "vm-list.h"
+
+#define PROXMOX_GUEST_SIZE_MAX (512 * 1024) /* of a guest's file, as pmxcfs has it */
+#define PROXMOX_MAPPINGS_MAX 16
+#define PROXMOX_MAPPING_SIZE 64
+
+typedef struct ProxmoxGuest {
+        char mappings[PROXMOX_MAPPINGS_MAX]
+                     [PROXMOX_MAPPING_SIZE]; /**< names still to be looked up */
+        size_t n_mappings;
+} ProxmoxGuest;
+
+/**
+ * Reads a guest's file as far as it is of the present, and not of a snapshot. A slot without a
+ * function stands for all eight.
+ *
+ * @vm: its addresses are added to
+ *
+ * Returns 0; -EBADMSG where a hostpci line cannot be understood; -E2BIG where there are more
+ * functions, or mappings, than fit.
+ */
+_must_check_ int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret);
+
+/**
+ * Adds what a mapping stands for on a node.
+ *
+ * @text: /etc/pve/mapping/pci.cfg
+ *
+ * Returns as proxmox_guest_parse(); 0 also where there is no such mapping.
+ */
+_must_check_ int proxmox_mapping_parse(const char *text, const char *name, const char *node,
+                                       Vm *vm);

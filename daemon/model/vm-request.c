@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * By devices, not by functions: a mode hands out a device whole. Which of its functions a virtual
+ * machine names does not matter.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "device.h"
+#include "vm-request.h"
+
+static bool names(const Vm *vm, PciAddress address) {
+        for (size_t i = 0; i < vm->n_addresses; i++)
+                if (pci_address_compare(vm->addresses[i], address) == 0)
+                        return true;
+        return false;
+}
+
+/* A bit for each configured device that it names; whether all of what it names of them is on vfio.
+ */
+static uint32_t find_devices(const Config *config, const Host *host, const Vm *vm,
+                             bool *ret_ready) {
+        uint32_t devices = 0;
+
+        *ret_ready = true;
+        for (size_t i = 0; i < config->n_devices; i++) {
+                PciAddress functions[DEVICE_FUNCTIONS_MAX];
+                Refusal refusal;
+                size_t n = 0;
+
+                if (device_resolve(&config->devices[i], host, functions, &n, &refusal) !=
+                    REFUSAL_NONE)
+                        continue;
+                for (size_t j = 0; j < n; j++) {
+                        const Function *function = host_find(host, functions[j]);
+
+                        if (!names(vm, functions[j]))
+                                continue;
+                        devices |= 1u << i;
+                        *ret_ready &= function && function->on_vfio;
+                }
+        }
+        return devices;
+}
+
+static bool has_all(const ConfigMode *mode, uint32_t devices) {
+        return (devices & ~mode->vfio_devices) == 0;
+}
+
+static RefusalKind refuse(const Config *config, const ConfigMode *candidate, uint32_t devices,
+                          const char *mode, const Vm *vm, Refusal *refusal) {
+        const char *device = "";
+
+        for (size_t i = config->n_devices; i-- > 0;)
+                if (devices & 1u << i)
+                        device = config->devices[i].name;
+        return refusal_set(
+                refusal, REFUSAL_NOT_FOR_VM,
+                "'%s' wants %s, which mode '%s' has%s%s%s: switch by `vfio-modectl switch "
+                "%s`, or set switch-for-vm = yes in [mode %s].",
+                vm->name, device, candidate->name, mode[0] != '\0' ? ", and not '" : "", mode,
+                mode[0] != '\0' ? "'" : "", candidate->name, candidate->name);
+}
+
+RefusalKind vm_request_decide(const Config *config, const Host *host, const char *mode,
+                              const Vm *vm, VmDecision *ret, char ret_mode[static CONFIG_NAME_SIZE],
+                              Refusal *refusal) {
+        const ConfigMode *now = mode[0] != '\0' ? config_find_mode(config, mode) : NULL;
+        const ConfigMode *candidate = NULL, *allowed = NULL;
+        bool is_ready;
+        uint32_t devices = find_devices(config, host, vm, &is_ready);
+
+        *ret = VM_NONE;
+        for (size_t i = 0; devices != 0 && i < config->n_modes; i++) {
+                const ConfigMode *of = &config->modes[i];
+
+                if (!has_all(of, devices))
+                        continue;
+                if (!candidate)
+                        candidate = of;
+                if (!allowed && of->switch_for_vm)
+                        allowed = of;
+        }
+        if (!candidate)
+                return REFUSAL_NONE;
+        *ret = VM_READY;
+        if (now && has_all(now, devices) && is_ready)
+                return REFUSAL_NONE;
+        *ret = VM_SWITCH;
+        /* What the mode in force has is mended, whatever that says. */
+        if (now && has_all(now, devices))
+                allowed = now;
+        if (!allowed)
+                return refuse(config, candidate, devices, mode, vm, refusal);
+        (void)snprintf(ret_mode, CONFIG_NAME_SIZE, "%s", allowed->name);
+        return REFUSAL_NONE;
+}
+
+const char *vm_decision_name(VmDecision decision) {
+        static const char *const names_of[] = {
+                [VM_NONE] = "none",
+                [VM_READY] = "ready",
+                [VM_SWITCH] = "switched",
+        };
+
+        return names_of[decision];
+}

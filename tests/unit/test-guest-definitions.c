@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The functions that a guest is given, out of libvirt's XML and Proxmox VE's lines. */
+#undef NDEBUG
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/libvirt-domain.h"
+#include "model/proxmox-guest.h"
+#include "table.h"
+
+#define ADDRESS(bus, function) \
+        "<address domain='0x0000' bus='" bus "' slot='0x00' function='" function "'/>"
+#define HOSTDEV(bus, function)                                                                     \
+        "<hostdev mode='subsystem' type='pci' managed='no'><driver name='vfio'/><source>" ADDRESS( \
+                bus, function) "</source><address type='pci' domain='0x0000' bus='0x09' "          \
+                               "slot='0x00' function='0x0'/></hostdev>"
+#define DOMAIN(devices)                                                             \
+        "<?xml version='1.0'?><domain type='kvm'><name>win</name><devices>" devices \
+        "</devices></domain>"
+
+static const struct Domain {
+        const char *title, *xml;
+        int r;
+        const char *addresses;
+} domains[] = {
+        { "nothing of the host",
+          DOMAIN("<disk type='file'><source file='x'/><address type='pci' "
+                 "domain='0x0000' bus='0x04' slot='0x00' function='0x0'/></disk>"),
+          0, "" },
+        { "a card and its sound", DOMAIN(HOSTDEV("0x0b", "0x0") HOSTDEV("0x0b", "0x1")), 0,
+          "0000:0b:00.0 0000:0b:00.1" },
+        { "decimal numbers", DOMAIN(HOSTDEV("11", "1")), 0, "0000:0b:00.1" },
+        { "a network card as an interface",
+          DOMAIN("<interface type='hostdev'><source><address type='pci' domain='0x0001' bus='0x05' "
+                 "slot='0x1f' function='0x7'/></source></interface>"),
+          0, "0001:05:1f.7" },
+        { "an NVMe drive as a disk",
+          DOMAIN("<disk type='nvme'><source type='pci' managed='yes' namespace='1'>" ADDRESS(
+                  "0x06", "0x0") "</source></disk>"),
+          0, "0000:06:00.0" },
+        { "USB is not PCI",
+          DOMAIN("<hostdev mode='subsystem' type='usb'><source><address bus='1' device='2'/></source>"
+                 "</hostdev>"),
+          0, "" },
+        { "a comment is none", DOMAIN("<!-- " HOSTDEV("0x0b", "0x0") " -->"), 0, "" },
+        { "metadata is none",
+          "<domain><metadata><x><source>" ADDRESS("0x0b",
+                                                  "0x0") "</source></x></metadata></domain>",
+          0, "" },
+        { "nor what lies deeper",
+          DOMAIN("<hostdev><x><source>" ADDRESS("0x0b", "0x0") "</source></x></hostdev>"), 0, "" },
+        { "a number that is none", DOMAIN(HOSTDEV("0x100", "0x0") HOSTDEV("-1", "0x0")), 0, "" },
+        { "another document", "<network/>", -EBADMSG, "" },
+        { "no document", "", -EBADMSG, "" },
+        { "half a document", "<domain><devices>", -EBADMSG, "" },
+        { "entities", "<!DOCTYPE domain [<!ENTITY a 'b'>]><domain>&a;</domain>", -EBADMSG, "" },
+};
+
+static const char *print(const Vm *vm, char *buffer, size_t size) {
+        size_t length = 0;
+
+        buffer[0] = '\0';
+        for (size_t i = 0; i < vm->n_addresses; i++) {
+                char address[PCI_ADDRESS_SIZE];
+
+                length += (size_t)snprintf(buffer + length, size - length, "%s%s", i > 0 ? " " : "",
+                                           pci_address_format(vm->addresses[i], address));
+        }
+        return buffer;
+}
+
+static void test_domain(void **state) {
+        const struct Domain *row = *state;
+        _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
+        char text[2048];
+
+        assert_int_equal(libvirt_domain_parse(row->xml, strlen(row->xml), vm), row->r);
+        if (row->r == 0)
+                assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
+}
+
+static void test_many(_unused_ void **state) {
+        _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        FILE *file = open_memstream(&text, &size);
+
+        assert_non_null(file);
+        (void)fputs("<domain><devices>", file);
+        for (unsigned i = 0; i <= VM_ADDRESSES_MAX; i++)
+                (void)fputs(HOSTDEV("0x0b", "0x0"), file);
+        (void)fputs("</devices></domain>", file);
+        assert_int_equal(fclose(file), 0);
+        assert_int_equal(libvirt_domain_parse(text, size, vm), -E2BIG);
+}
+
+static void test_reason(_unused_ void **state) {
+        char reason[16];
+
+        libvirt_log_reason("", reason, sizeof(reason));
+        assert_string_equal(reason, "");
+        libvirt_log_reason("2026-01-01 10:00:00.1+0000: shutting down, reason=shutdown\nx\n"
+                           "2026-01-02 10:00:00.1+0000: shutting down, reason=failed\n",
+                           reason, sizeof(reason));
+        assert_string_equal(reason, "failed");
+        assert_int_equal(libvirt_reason_word("failed"), VM_WORD_FAILED);
+        assert_int_equal(libvirt_reason_word("crashed"), VM_WORD_FAILED);
+        assert_int_equal(libvirt_reason_word("daemon"), VM_WORD_FAILED);
+        assert_int_equal(libvirt_reason_word("destroyed"), VM_WORD_STOPPED);
+        assert_int_equal(libvirt_reason_word(""), VM_WORD_STOPPED);
+}
+
+/* --- Proxmox VE --- */
+
+#define MAPPINGS                                                                        \
+        "gaming\n\tdescription a card\n\tmap id=10de:2484,node=other,path=0000:0c:00\n" \
+        "\tmap id=10de:2484,iommugroup=1,node=pve,path=0000:0b:00.0;0000:0b:00.1\n"     \
+        "\nnic\n\tmap id=8086:10d3,node=pve,path=0000:05:00.0\n"
+
+static const struct Guest {
+        const char *title, *text;
+        int r;
+        const char *addresses;
+} guests[] = {
+        { "nothing of the host", "boot: order=scsi0\nhostname: x\n", 0, "" },
+        { "a function", "hostpci0: 0000:0b:00.1,pcie=1,x-vga=1\n", 0, "0000:0b:00.1" },
+        { "without a domain", "hostpci15: 0b:00.0\n", 0, "0000:0b:00.0" },
+        { "a slot is all its functions", "hostpci0: 0b:00,pcie=1\n", 0,
+          "0000:0b:00.0 0000:0b:00.1 0000:0b:00.2 0000:0b:00.3 0000:0b:00.4 0000:0b:00.5 0000:0b:00.6 "
+          "0000:0b:00.7" },
+        { "several", "hostpci0: host=0b:00.0;0001:05:00.1,driver=keep\n", 0,
+          "0000:0b:00.0 0001:05:00.1" },
+        { "a mapping of this node", "hostpci0: mapping=gaming,pcie=1\nhostpci1: 0d:00.0\n", 0,
+          "0000:0d:00.0 0000:0b:00.0 0000:0b:00.1" },
+        { "a mapping that there is not", "hostpci0: mapping=gone\n", 0, "" },
+        { "a snapshot is of the past", "cores: 2\n[before]\nhostpci0: 0b:00.0\n", 0, "" },
+        { "the last line without an end", "hostpci0: 0b:00.0", 0, "0000:0b:00.0" },
+        { "what looks like one", "hostpci: 0b:00.0\nhostpcix: 1\n#hostpci0: 0b:00.0\n", 0, "" },
+        { "no address", "hostpci0: pcie=1\n", -EBADMSG, "" },
+        { "what is no address", "hostpci0: 0b\n", -EBADMSG, "" },
+        { "an address too few", "hostpci0: 0b:00.0;\n", -EBADMSG, "" },
+        { "a mapping without a name", "hostpci0: mapping=\n", -EBADMSG, "" },
+        { "too many", "hostpci0: 0b:00;0b:01;0b:02;0b:03;0b:04;0b:05;0b:06;0b:07;0b:08\n", -E2BIG,
+          "" },
+};
+
+static void test_guest(void **state) {
+        const struct Guest *row = *state;
+        _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
+        ProxmoxGuest guest;
+        char text[2048];
+
+        assert_int_equal(proxmox_guest_parse(row->text, vm, &guest), row->r);
+        if (row->r < 0)
+                return;
+        for (size_t i = 0; i < guest.n_mappings; i++)
+                assert_int_equal(proxmox_mapping_parse(MAPPINGS, guest.mappings[i], "pve", vm), 0);
+        assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
+}
+
+int main(void) {
+        Table table = { 0 };
+
+        TABLE_ROWS(&table, test_domain, domains);
+        table_add(&table, "more functions than fit", test_many, NULL);
+        table_add(&table, "how a domain ended", test_reason, NULL);
+        TABLE_ROWS(&table, test_guest, guests);
+        return table_run("guest-definitions", &table);
+}

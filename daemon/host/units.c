@@ -14,7 +14,8 @@
 #define SYSTEMCTL "systemctl"
 #define PREFIX "vfio-mode@"
 #define SUFFIX ".service"
-#define GUARD_PREFIX "vfio-mode-guard@"
+#define OUR_PREFIX "vfio-mode-"
+#define GUARD_PREFIX OUR_PREFIX "guard@"
 #define ALL_INSTANCES "vfio-mode@*.service"
 #define OUTPUT_SIZE (16 * 1024)
 #define UNITS_MAX 64
@@ -247,14 +248,15 @@ int units_job(const char *mode, char ret[static 16]) {
         return word && parse_copy(ret, 16, word, length) >= 0;
 }
 
-/* A mode's guard ends with it as well, but nobody has to wait for that. */
-static size_t leave_guards_out(char *units) {
+/* What is ours and ends with a mode as well, its guard or who watches over the network, nobody has to wait
+ * for. */
+static size_t leave_ours_out(char *units) {
         const char *cursor = units, *word;
         char *end = units;
         size_t length;
 
         while ((word = parse_word(&cursor, &length))) {
-                if (strncmp(word, GUARD_PREFIX, strlen(GUARD_PREFIX)) == 0)
+                if (strncmp(word, OUR_PREFIX, strlen(OUR_PREFIX)) == 0)
                         continue;
                 if (end > units)
                         *end++ = ' ';
@@ -281,7 +283,7 @@ int units_dependents(const char *mode, char *buffer, size_t size) {
         for (char *c = buffer; *c; c++)
                 if (*c == '\n')
                         *c = ' ';
-        return (int)leave_guards_out(buffer);
+        return (int)leave_ours_out(buffer);
 }
 
 static bool has_word(const char *words, const char *word, size_t length) {
@@ -333,7 +335,7 @@ bool units_find_starter(const char *mode, char ret[static CONFIG_UNIT_SIZE]) {
         for (char *c = units; *c; c++)
                 if (*c == '\n')
                         *c = ' ';
-        if (leave_guards_out(units) == 0 || command_run(list_jobs, jobs, OUTPUT_SIZE) != 0)
+        if (leave_ours_out(units) == 0 || command_run(list_jobs, jobs, OUTPUT_SIZE) != 0)
                 return false;
         starter = find_start_job(jobs, units);
         return starter && parse_copy(ret, CONFIG_UNIT_SIZE, starter, strlen(starter)) >= 0;

@@ -113,7 +113,7 @@ bool units_was_kept_back(const char *unit);
 
 /**
  * The names of the units that are bound to a mode's unit (BindsTo=, Requires=, PartOf=), but for
- * its guard, with blanks between, as far as they fit. Returns their length; else as
+ * our own, with blanks between, as far as they fit. Returns their length; else as
  * units_list_instances().
  */
 _must_check_ int units_dependents(const char *mode, char *buffer, size_t size);
@@ -126,7 +126,7 @@ _must_check_ int units_dependents(const char *mode, char *buffer, size_t size);
 bool units_find_starter(const char *mode, char ret[static CONFIG_UNIT_SIZE]);
 
 /** Whether any unit is bound to a mode's unit (BindsTo=, Requires=, PartOf=) and is stopped with
- * it; its guard is none. */
+ * it; our own are none. */
 bool units_has_dependents(const char *mode);
 
 /**

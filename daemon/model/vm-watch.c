@@ -211,6 +211,9 @@ const char *vm_watch_describe(const VmWatch *watch, const ConfigMode *mode, cons
                               char buffer[static VM_WATCH_REASON_SIZE]) {
         if (watch->phase == VM_THERE)
                 (void)snprintf(buffer, VM_WATCH_REASON_SIZE, "A VM has opened %s.", what);
+        else if (watch->phase == VM_FAILED && watch->is_announced)
+                (void)snprintf(buffer, VM_WATCH_REASON_SIZE,
+                               "The VM that had opened %s has ended; its hook will say how.", what);
         else if (watch->phase == VM_FAILED || watch->phase == VM_OVER)
                 (void)snprintf(buffer, VM_WATCH_REASON_SIZE, "Nothing is awaited any more.");
         else if (watch->phase == VM_EXPECTED && time_to_come(watch, mode) == 0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 _RUNTIME = """
     linux-image-amd64 systemd systemd-sysv udev dbus polkitd libpam-systemd kmod initramfs-tools zstd
     grub-efi-amd64-bin grub2-common pciutils pci.ids libpci3 libexpat1 libinih1 libjson-c5 iproute2 procps
-    less e2fsprogs strace driverctl python3 qemu-system-x86
+    iputils-ping less e2fsprogs strace driverctl python3 qemu-system-x86
 """.split()
 
 # What builds the product, its helpers and test drivers in the same tree, so that they match the
@@ -71,6 +71,8 @@ MASKED_UNITS = """
     systemd-journal-flush.service systemd-hostnamed.socket
     systemd-sysctl.service systemd-tmpfiles-setup-dev-early.service tmp.mount
     xfs_scrub_all.timer systemd-hibernate-clear.service
+    libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirt-guests.service
+    virtlogd.service virtlogd.socket virtlogd-admin.socket
 """.split()
 
 

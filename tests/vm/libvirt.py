@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""libvirt in the emulated PC, with the hook as it is installed, and a guest that is given the graphics card.
+
+    libvirt.install(pc)
+    libvirt.define(pc)
+    pc.ok("virsh start win-11")
+"""
+
+from pc import PC
+
+NAME = "win-11"
+LOG = f"/var/log/libvirt/qemu/{NAME}.log"
+
+# Masked on the disk, where every other test would start them at each boot. No lock and no log daemon: nothing here
+# would see a difference.
+_UNITS = "libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket virtlogd.service virtlogd.socket"
+_QEMU_CONF = """\
+user = "root"
+group = "root"
+security_driver = "none"
+stdio_handler = "file"
+"""
+
+
+def _hostdev(function: int, managed: str, more: str) -> str:
+    return (f"<hostdev mode='subsystem' type='pci' managed='{managed}'><source><address domain='0x0000' bus='0x01' "
+            f"slot='0x00' function='{function:#x}'/></source>{more}</hostdev>")
+
+
+def domain(*, managed: str = "no", devices: str = "", hostdev: str = "", arguments: str = "") -> str:
+    """The definition of a guest on the card and its sound function."""
+    extra = "".join(f"<qemu:arg value='{argument}'/>" for argument in arguments.split())
+    return f"""\
+<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>{NAME}</name><uuid>926dc612-4867-4c28-ae74-c46a88737db8</uuid>
+  <memory unit='MiB'>32</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <on_poweroff>destroy</on_poweroff><on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    {_hostdev(0, managed, hostdev)}{_hostdev(1, managed, "")}{devices}
+    <memballoon model='none'/>
+  </devices>
+  <qemu:commandline>{extra}</qemu:commandline>
+</domain>
+"""
+
+
+def install(pc: PC) -> None:
+    """libvirtd runs, and knows the hook: as the man page says."""
+    pc.write("/etc/libvirt/qemu.conf", _QEMU_CONF)
+    pc.ok(f"systemctl unmask --quiet {_UNITS} && systemctl start libvirtd.service && "
+          "install -D -t /etc/libvirt/hooks/qemu.d /usr/share/vfio-mode/hooks/libvirt && "
+          "systemctl reload libvirtd", timeout=120)
+
+
+def define(pc: PC, definition: str | None = None) -> None:
+    pc.write("/root/guest.xml", definition or domain())
+    pc.ok("virsh --quiet define /root/guest.xml", timeout=120)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest of libvirt on the graphics card: its start takes the card, its end gives it back, and so does whatever goes
+wrong in between. libvirt, its hook and QEMU are real."""
+
+import json
+
+import pytest
+
+import desktop
+import libvirt
+from machines import ini
+from modes import AUDIO, GPU, HOST, INI, NIC, PASSTHROUGH, active, look
+from pc import PC
+from test_guard import KNOWS, UNTIL_HOST, events, until_phase, watch
+
+pytestmark = pytest.mark.machine("gpu")
+
+START = f"virsh --quiet start {libvirt.NAME}"
+DESTROY = f"virsh --quiet destroy {libvirt.NAME}"
+QUIT = f"virsh --quiet qemu-monitor-command --hmp {libvirt.NAME} quit"
+QEMU = "qemu-system-x86_64"  # as much of the name as the kernel keeps is enough for pkill(1)
+SECONDS = 20
+KEYS = f"switch-for-vm = yes\non-vm-exit = fallback\nvm-exit-grace = 2s\nexpect-vm = {SECONDS}s\n"
+ENDED = "the last VM that had opened gpu has ended, and none has come for 2 s"
+HAS_FAILED = f"VM '{libvirt.NAME}' has failed"
+ENDED_AT_ONCE = f"VM '{libvirt.NAME}' that had opened gpu has ended within 10 s"
+NOT_OPENED = f"VM '{libvirt.NAME}' has not opened gpu within {SECONDS} s"
+NOBODY = f"no VM has opened gpu within {SECONDS} s"
+
+
+def status(pc: PC) -> dict:
+    return json.loads(pc.ok("vfio-modectl status --json=short"))
+
+
+def check_is_on(pc: PC) -> None:
+    """The guest has the card, in a mode that nobody but it has chosen."""
+    assert look(pc) == PASSTHROUGH
+    until_phase(pc, "there")
+    there = status(pc)
+    assert (there["source"], there["held"]) == ("vm", None)
+    assert there["reason"] == f"for the start of virtual machine '{libvirt.NAME}'"
+
+
+def set_up(pc: PC, keys: str = KEYS) -> None:
+    pc.write(INI, ini() + keys)
+    libvirt.install(pc)
+    libvirt.define(pc)
+    watch(pc)
+
+
+@pytest.mark.parametrize("managed", ["no", pytest.param("yes", marks=pytest.mark.drawn("vms"))])
+def test_the_card_follows_the_guest(pc: PC, managed: str, request: pytest.FixtureRequest) -> None:
+    """From host mode, and back, as often as it is started; libvirt's own idea of a device does not matter."""
+    set_up(pc, "")
+    assert pc.driver(GPU) == HOST.gpu
+    refused = pc.run(START)
+    assert refused.rc != 0 and "set switch-for-vm = yes in [mode passthrough]" in refused.out, refused
+    assert look(pc) == HOST
+    pc.write(INI, ini() + KEYS)
+    libvirt.define(pc, libvirt.domain(managed=managed))
+    rounds = 10 if request.config.option.long else 3
+    for number in range(rounds):
+        pc.ok(START, timeout=120)
+        check_is_on(pc)
+        pc.ok(QUIT if number % 2 else DESTROY, timeout=120)
+        pc.ok(UNTIL_HOST)
+        assert look(pc) == HOST
+        there = status(pc)
+        assert (there["source"], there["held"], there["reason"]) == ("vm-exit", None, ENDED)
+    assert not [event for event in events(pc, "mode-changed") if event["event"] == "fell-back"]
+    assert "blocked for more than" not in pc.ok("dmesg")
+
+
+def fail(pc: PC, name: str) -> None:
+    """Starts the guest, and lets that fail."""
+    if name == "a missing disk image":
+        libvirt.define(pc, libvirt.domain(
+            devices="<disk type='file'><source file='/nowhere'/><target dev='vda' bus='virtio'/></disk>"))
+    elif name == "a bad ROM file":
+        libvirt.define(pc, libvirt.domain(hostdev="<rom file='/nowhere'/>"))
+    elif name == "a QEMU that exits at once":
+        libvirt.define(pc, libvirt.domain(arguments="-no-such-option"))
+    elif name == "libvirtd is killed":
+        pc.write("/etc/libvirt/hooks/qemu.d/zzz", '#!/bin/sh\n[ "$2" != start ] || pkill -KILL -x libvirtd\n', 0o755)
+    elif name == "a start that never happens":
+        pc.ok(f"vfio-modectl hook -- libvirt {libvirt.NAME} prepare begin - < /root/guest.xml")
+        return
+    elif name == "vfio-moded is killed":
+        pc.write("/etc/libvirt/hooks/qemu.d/000", """#!/bin/sh
+[ "$2" != prepare ] || (until [ -e /run/vfio-mode/undo ]; do :; done; pkill -KILL -x vfio-moded) > /dev/null 2>&1 &
+""", 0o755)
+    started = pc.run(START, timeout=120)
+    if name in ("a QEMU that is killed", "the guard is killed"):
+        assert started.rc == 0, started
+        until_phase(pc, "there")
+        if name == "the guard is killed":
+            pc.ok("pkill -KILL -x vfio-mode-guard")
+        pc.ok(f"pkill -KILL -f ^/usr/bin/{QEMU}")
+    else:
+        assert started.rc != 0, started
+
+
+# The reason that is told of each.
+FAILURES = {
+    "a missing disk image": {HAS_FAILED, NOT_OPENED}, "a bad ROM file": {HAS_FAILED},
+    "a QEMU that exits at once": {HAS_FAILED}, "a QEMU that is killed": {HAS_FAILED},
+    "a start that never happens": {NOT_OPENED}, "libvirtd is killed": {NOT_OPENED},
+    "vfio-moded is killed": {NOBODY, NOT_OPENED}, "the guard is killed": {HAS_FAILED, ENDED_AT_ONCE},
+}
+
+
+@pytest.mark.drawn("vms")
+@pytest.mark.parametrize("names", [list(FAILURES)[:4], list(FAILURES)[4:]], ids=["guest", "around"])
+def test_a_start_that_fails(pc: PC, names: list[str]) -> None:
+    """The screen is back by itself each time, with the display manager; and stays back, until somebody says so."""
+    desktop.install(pc)
+    pc.ok(f"sed -i '/initial_session/,$d' /etc/greetd/config.toml; systemctl start {desktop.DISPLAY_MANAGER}")
+    set_up(pc, KEYS + "end-sessions = yes\n")
+    for number, name in enumerate(names, 1):
+        fail(pc, name)
+        pc.ok(f"{UNTIL_HOST}; until systemctl is-active --quiet {desktop.DISPLAY_MANAGER}; do :; done", timeout=90)
+        there = status(pc)
+        assert there["reason"] in FAILURES[name], f"{name}: {there['reason']}"
+        assert (there["mode"], there["source"], there["held"]["reason"]) == ("host", "fallback", there["reason"]), name
+        assert active(pc) == ["host"] and pc.driver(GPU) == HOST.gpu and pc.driver(AUDIO) == HOST.audio, name
+        pc.ok(f"until [ $(grep -c '\"fell-back\"' /run/told) -ge {number} ]; do :; done")
+        fell = [event for event in events(pc, "fell-back") if event["event"] == "fell-back"]
+        assert len(fell) == number, f"{name}: {fell}"
+        assert fell[-1]["reason"] == there["reason"], name
+        pc.ok("rm -f /etc/libvirt/hooks/qemu.d/zzz /etc/libvirt/hooks/qemu.d/000; systemctl reset-failed; "
+              "systemctl start libvirtd.service")
+        libvirt.define(pc)
+        held = pc.run(START)
+        assert held.rc != 0 and "Mode 'host' is held since " in held.out and there["reason"] in held.out, held
+        assert active(pc) == ["host"] and pc.driver(GPU) == HOST.gpu
+        pc.ok("vfio-modectl release")
+
+
+@pytest.mark.drawn("vms")
+def test_other_guests_are_left_alone(pc: PC) -> None:
+    """One that names nothing of ours does not wait for a service that hangs, and is not ended by libvirtd's restart."""
+    set_up(pc)
+    other = libvirt.domain().replace(libvirt.NAME, "other").replace("926dc612", "12345678")
+    begin, rest = other.split("<hostdev", 1)
+    pc.write("/root/other.xml", begin + rest[rest.rindex("</hostdev>") + len("</hostdev>"):])
+    pc.ok("virsh --quiet define /root/other.xml")
+    pc.ok("vfio-modectl switch host; pkill -STOP -x vfio-moded")
+    pc.ok("virsh --quiet start other; pkill -CONT -x vfio-moded", timeout=60)
+    pc.ok(START, timeout=120)
+    check_is_on(pc)
+    pid = pc.ok(f"pgrep -f 'guest={libvirt.NAME}'").strip()
+    pc.ok("systemctl restart libvirtd.service; virsh --quiet list > /run/list; grep other /run/list")
+    assert pc.run(f"test -e /proc/{pid}").rc == 0
+    assert look(pc) == PASSTHROUGH
+    for operation in ("reconnect", "migrate", "restore", "something-new"):
+        pc.ok(f"/etc/libvirt/hooks/qemu.d/libvirt {libvirt.NAME} {operation} begin - < /root/guest.xml")
+    assert "phase=there" in pc.read(KNOWS)
+
+
+@pytest.mark.drawn("vms")
+def test_a_service_that_hangs(pc: PC) -> None:
+    """The start of a guest that names the card is refused after the stated time, and libvirtd goes on."""
+    set_up(pc)
+    pc.ok("vfio-modectl switch host; pkill -STOP -x vfio-moded")
+    began = float(pc.read("/proc/uptime").split()[0])
+    refused = pc.run(START, timeout=120)
+    took = float(pc.read("/proc/uptime").split()[0]) - began
+    assert refused.rc != 0 and "Cannot reach the service of vfio-mode" in refused.out, refused
+    assert took < 90, took
+    assert pc.driver(GPU) == HOST.gpu and pc.driver(NIC) != "vfio-pci"
+    pc.ok("pkill -KILL -x vfio-moded; virsh --quiet list")

@@ -14,16 +14,23 @@
 #include "notify.h"
 #include "report.h"
 #include "state-write.h"
+#include "tell.h"
 #include "wedged.h"
 
 /* `systemctl status` is for everybody, the journal is not. */
-static void say(const RunResult *result) {
-        bool has_names = result->full_text[0] != '\0';
+static void say_status(const RunResult *result) {
         char status[REFUSAL_TEXT_SIZE + 64];
 
         (void)snprintf(status, sizeof(status), "%s%s", result->text,
-                       has_names ? " Root is told by: vfio-modectl status." : "");
+                       result->full_text[0] != '\0' ? " Root is told by: vfio-modectl status."
+                                                    : "");
         notify_status(status);
+}
+
+static void say(const RunResult *result) {
+        bool has_names = result->full_text[0] != '\0';
+
+        say_status(result);
         if (result->kind == REFUSAL_NONE)
                 log_info("%s", result->text);
         else
@@ -77,9 +84,11 @@ static void reset(const Root *root) {
 void report_switch(const Root *root, const SwitchResult *result) {
         if (result->run.kind != REFUSAL_NONE || result->changed)
                 keep(root, RESULT_PATH, &result->run);
-        say(&result->run);
+        say_status(&result->run);
+        tell_end(result);
         if (result->run.kind == REFUSAL_WEDGED)
                 wedged_await_return(root);
+        tell_everybody(root, result);
         if (result->is_stranded && disarm_next_boot(root) && result->is_to_be_reset)
                 reset(root);
         if (result->start[0] != '\0')

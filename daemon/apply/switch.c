@@ -463,6 +463,9 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
         s->now.mend_only = request->mend_only;
         s->lock_fd = -1;
         result->kind = run(s);
+        (void)snprintf(ret->from, sizeof(ret->from), "%s", s->now.state.mode);
+        (void)snprintf(ret->source, sizeof(ret->source), "%s", request->source);
+        (void)snprintf(ret->reason, sizeof(ret->reason), "%s", request->reason);
         result->n_steps = (unsigned)(s->plan.n_stops + s->plan.n_steps + s->n_tried);
         (void)snprintf(result->mode, sizeof(result->mode), "%s", s->now.mode);
         ret->changed = result->n_steps > 0 || s->is_held_now ||

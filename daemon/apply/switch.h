@@ -34,6 +34,8 @@ typedef struct SwitchResult {
         bool has_guard;      /**< the mode is on and has something to watch for, whose unit is to be
                                 started */
         bool is_to_be_reset; /**< by force: the mode has on-wedged = reboot */
+        char from[CONFIG_NAME_SIZE];  /**< the mode before; "": none */
+        char source[32], reason[512]; /**< of the request */
         char start[CONFIG_NAME_SIZE]; /**< the mode whose unit is to be started after a failure; "":
                                          none */
 } SwitchResult;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <syslog.h>
 
 #include "cleanup.h"
@@ -28,6 +29,21 @@ bool log_is_to_journal(void);
 
 /** Highest priority number that is printed; LOG_INFO at the start. */
 void log_set_max_level(int level);
+
+/** A field of a journal entry. */
+typedef struct LogField {
+        const char *name;  /**< letters in upper case and underscores */
+        const char *value; /**< "" or NULL: left out */
+} LogField;
+
+/**
+ * Makes an entry that programs find by its id (systemd.journal-fields(7), MESSAGE_ID=), with fields
+ * beside its text. Where stderr is not the journal's, or journald does not take it at once, the
+ * text alone is printed as log_line() does.
+ *
+ * @id: 32 hexadecimal digits, of conf/catalog
+ */
+void log_entry(int level, const char *id, const char *text, const LogField *fields, size_t n);
 
 /** Prints one line. @level is one of syslog(3)'s; errno is left as it was. */
 void log_line(int level, const char *format, ...) _printf_(2, 3);

@@ -219,6 +219,21 @@ def test_exit_statuses_that_never_come_are_said_to() -> None:
     assert said and {int(number) for number in said.groups()} == kept
 
 
+# ---- Messages ----
+
+
+def test_each_message_is_in_the_catalog() -> None:
+    ids = set(re.findall(r'"([0-9a-f]{32})"', source("daemon/model/message-id.h")))
+    catalog = source("conf/catalog/vfio-mode.catalog")
+    assert len(ids) > 3
+    assert set(re.findall(r"^-- ([0-9a-f]{32})$", catalog, re.M)) == ids
+    fields = set(re.findall(r'"(VFIO_MODE\w*)"', source("daemon/apply/tell.c")))
+    assert set(re.findall(r"@(\w+)@", catalog)) <= fields
+    page = sections("vfio-mode@.service.8")["MESSAGES"]
+    assert set(re.findall(r"[0-9a-f]{32}", page)) == ids
+    assert set(re.findall(r"VFIO_MODE\w*", page)) == fields
+
+
 # ---- Commands ----
 
 
@@ -238,7 +253,7 @@ def test_verbs_that_are_named_exist(name: str) -> None:
 
 
 def test_options_that_the_readme_names_exist() -> None:
-    others = ("tests/", "meson ", "man ", "driverctl ")
+    others = ("tests/", "meson ", "man ", "driverctl ", "journalctl ")
     text = "\n".join(line for line in code(README) if not line.startswith(others))
     named = {option for option in re.findall(r"(?<!\S)--[a-z-]+", text)}
     assert named
@@ -271,6 +286,7 @@ def test_units_that_are_named_exist(name: str) -> None:
              for unit in re.findall(r"\bvfio-mode[a-z-]*@?[\w:.-]*?\.service", text)}
     # Two of them come from one template.
     there = set(re.findall(r"'(vfio-mode[^']*\.service)',", (SOURCE / "units/meson.build").read_text()))
+    there |= {path.name.removesuffix(".in") for path in (SOURCE / "conf").glob("*/*.service.in")}
     assert named <= there
 
 

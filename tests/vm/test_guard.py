@@ -18,6 +18,7 @@ UNTIL_HOST = "until systemctl is-active --quiet vfio-mode@host; do :; done"
 KNOWS = "/run/vfio-mode-guard/watch"
 NOBODY = "no VM has opened gpu within {} s"
 FAILED = "the VM that had opened gpu has ended within 10 s"
+FELL_BACK = "42dd17b21330430a902de2ed8220153d"
 ENDED = "the last VM that had opened gpu has ended, and none has come for {} s"
 
 
@@ -72,12 +73,19 @@ def check_is_back(pc: PC, reason: str, *, failed: bool) -> None:
     assert reason in pc.ok("vfio-modectl status")
 
 
+def entries(pc: PC, message_id: str) -> list[dict[str, str]]:
+    """What the journal has of this boot under an id."""
+    lines = pc.ok(f"journalctl -b --no-pager -o json MESSAGE_ID={message_id}").splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def check_went_back(pc: PC, reason: str) -> None:
     """Without a failure: nobody is told of one."""
     check_is_back(pc, reason, failed=False)
     told = events(pc, '"new_mode":"host"')
     assert [event["reason"] for event in told if event["event"] == "mode-changed"][-1] == reason, told
     assert not [event for event in told if event["event"] == "fell-back"], told
+    assert not entries(pc, FELL_BACK) and pc.run("test -e /run/issue.d/vfio-mode.issue").rc == 1
 
 
 def check_fell_back(pc: PC, reason: str) -> None:
@@ -87,6 +95,11 @@ def check_fell_back(pc: PC, reason: str) -> None:
     fell = [event for event in told if event["event"] == "fell-back"]
     assert [(event["from"], event["to"], event["reason"]) for event in fell] == [
         ("passthrough", "host", reason)], told
+    (entry,) = entries(pc, FELL_BACK)
+    assert (entry["VFIO_MODE_FROM"], entry["VFIO_MODE"], entry["VFIO_MODE_REASON"]) == ("passthrough", "host", reason)
+    assert f": {reason}.\nIt is held; see: vfio-modectl status\n" in pc.read("/run/issue.d/vfio-mode.issue")
+    pc.ok("until [ $(systemctl show --value -p ExecMainExitTimestampMonotonic vfio-mode-tell) != 0 ]; do :; done")
+    assert properties(pc, "vfio-mode-tell.service", "Result") == {"Result": "success"}
     assert properties(pc, UNIT, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
     assert pc.ok("systemctl is-system-running") == "running"
 

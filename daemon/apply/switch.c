@@ -19,6 +19,7 @@
 #include "host/units.h"
 #include "let-go.h"
 #include "lock.h"
+#include "model/rescue.h"
 #include "model/switch-origin.h"
 #include "model/vm-watch.h"
 #include "notify.h"
@@ -428,6 +429,13 @@ static RefusalKind run(Switch *s) {
         return kind == REFUSAL_NONE ? go(s) : kind;
 }
 
+static bool is_to_be_guarded(const Switch *s) {
+        const ConfigMode *mode = config_find_mode(&s->now.config, s->now.mode);
+
+        return vm_watch_is_needed(mode, strcmp(s->request->source, SOURCE_VM) == 0) ||
+               rescue_is_wanted(&s->now.config, mode, &s->now.host);
+}
+
 static void describe_success(const Switch *s, RunResult *ret) {
         if (s->is_held_now)
                 (void)snprintf(ret->text, sizeof(ret->text),
@@ -471,9 +479,7 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
         ret->changed = result->n_steps > 0 || s->is_held_now ||
                        strcmp(s->now.state.mode, s->now.mode) != 0;
         if (result->kind == REFUSAL_NONE) {
-                ret->has_guard = !request->early && !request->without_units &&
-                                 vm_watch_is_needed(config_find_mode(&s->now.config, s->now.mode),
-                                                    strcmp(request->source, SOURCE_VM) == 0);
+                ret->has_guard = !request->early && !request->without_units && is_to_be_guarded(s);
                 describe_success(s, result);
                 if (!request->early && result->n_steps > 0)
                         picture_describe(root, &s->now.state, &s->plan, result);

@@ -15,14 +15,20 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guard.h"
+#include "host/connectors.h"
 #include "host/origin-file.h"
 #include "host/state-files.h"
 #include "host/units.h"
+#include "model/switch-origin.h"
 #include "model/vm-watch.h"
+#include "power-button.h"
 #include "watched.h"
 
 #define SEC UINT64_C(1000000)
 #define FALLBACK_UNIT "vfio-mode-fallback.service"
+#define RESCUE_UNIT "vfio-mode-rescue.service"
+#define RESCUES "The power button brings the screen back."
+#define PRESSED "the power button was pressed"
 #define CONFIRM_UNIT "vfio-mode-confirm.service"
 #define BOOTED_TARGET "multi-user.target"
 #define BOOT_USEC (300 * SEC)     /* a boot that does not get there counts from then on, too */
@@ -42,6 +48,8 @@ typedef struct Guard {
         sd_event_source *word;        /* of a hook */
         uint64_t started;
         bool has_said; /* what it waits for */
+        bool watches_vms;
+        PowerButton *button; /* NULL: it is not ours */
 } Guard;
 
 static uint64_t now_usec(void) {
@@ -108,7 +116,7 @@ static void say(Guard *guard) {
 
         (void)vm_watch_describe(&guard->watch, guard->watched->mode, guard->watched->names, text);
         log_info("%s", text);
-        (void)sd_notifyf(0, "STATUS=%s", text);
+        (void)sd_notifyf(0, "STATUS=%s%s", text, guard->button ? " " RESCUES : "");
         guard->has_said = true;
 }
 
@@ -225,6 +233,15 @@ static int wait_on(Guard *guard, uint64_t now) {
                                       : look_at(guard, next);
 }
 
+/* Of virtual machines; the button may be ours for longer. */
+static int end_watch(Guard *guard) {
+        guard->watches_vms = false;
+        guard->word = sd_event_source_disable_unref(guard->word);
+        if (!guard->button)
+                return sd_event_exit(guard->event, 0);
+        return sd_event_source_set_enabled(guard->timer, SD_EVENT_OFF);
+}
+
 static int look(Guard *guard) {
         char reason[VM_WATCH_REASON_SIZE];
         uint64_t now = now_usec();
@@ -238,7 +255,7 @@ static int look(Guard *guard) {
         }
         switch (judge(guard, now, reason)) {
         case VM_DONE:
-                return sd_event_exit(guard->event, 0);
+                return end_watch(guard);
         case VM_FALL_BACK:
                 return look_at(guard, now + fall_back(guard, SOURCE_FALLBACK, reason));
         case VM_GO_BACK:
@@ -249,12 +266,55 @@ static int look(Guard *guard) {
         return wait_on(guard, now);
 }
 
+/* --- the power button --- */
+
+/* Not while another card has a screen: then nobody is lost, and the button does what it always
+ * does. */
+static bool is_to_rescue(const Guard *guard) {
+        int r = watched_takes_screen(guard->watched);
+
+        if (r < 0)
+                log_warning_errno(r, "Whether the mode takes the screen cannot be found out: %m");
+        return r != 0 && !connectors_have_screen(guard->root);
+}
+
+static void on_pressed(void *userdata) {
+        Guard *guard = userdata;
+        const char *mode = guard->watched->config.fallback_mode;
+        int r;
+
+        if (connectors_have_screen(guard->root)) {
+                log_notice("Another card has a screen by now: the power button does again what it "
+                           "always does.");
+                power_button_closep(&guard->button);
+                if (!guard->watches_vms)
+                        (void)sd_event_exit(guard->event, 0);
+                return;
+        }
+        power_button_beep(guard->button);
+        if (units_is_active(RESCUE_UNIT)) {
+                log_notice("The power button was pressed again; the screen is on its way back.");
+                return;
+        }
+        /* To everybody, by way of journald. */
+        log_line(LOG_EMERG, "The power button was pressed: the screen is on its way back.");
+        r = origin_leave(guard->root, GUARD_ORIGIN_PATH, mode, SOURCE_POWER_BUTTON, PRESSED, "");
+        if (r < 0)
+                log_warning_errno(r, "/" GUARD_ORIGIN_PATH " cannot be written: %m");
+        r = units_queue_service(RESCUE_UNIT);
+        if (r < 0)
+                r = units_queue_service(FALLBACK_UNIT);
+        if (r < 0)
+                log_error_errno(r, FALLBACK_UNIT " cannot be started: %m");
+}
+
 /* --- */
 
 static void guard_done(Guard *guard) {
         (void)sd_event_source_disable_unref(guard->timer);
         (void)sd_event_source_disable_unref(guard->end);
         (void)sd_event_source_disable_unref(guard->word);
+        power_button_closep(&guard->button);
         (void)sd_event_unref(guard->event);
         free(guard->watched);
 }
@@ -268,22 +328,37 @@ static void listen_to_hooks(Guard *guard) {
                 log_warning_errno(r, "What hooks tell is heard only when it is looked at: %m");
 }
 
-static int run(Guard *guard) {
+static int watch_vms(Guard *guard) {
         int r;
 
         begin(guard);
-        guard->started = now_usec();
-        r = sd_event_new(&guard->event);
-        if (r >= 0)
-                r = sd_event_add_time(guard->event, &guard->timer, CLOCK_MONOTONIC, 0,
-                                      ACCURACY_USEC, on_time, guard);
-        if (r >= 0) {
-                listen_to_hooks(guard);
-                r = look(guard);
-        }
+        r = sd_event_add_time(guard->event, &guard->timer, CLOCK_MONOTONIC, 0, ACCURACY_USEC,
+                              on_time, guard);
         if (r < 0)
                 return r;
-        return sd_event_loop(guard->event);
+        listen_to_hooks(guard);
+        return look(guard);
+}
+
+static int run(Guard *guard) {
+        bool rescues = is_to_rescue(guard);
+        int r;
+
+        if (!guard->watches_vms && !rescues) {
+                log_info("Mode '%s' has nothing to watch for.", guard->watched->mode->name);
+                return 0;
+        }
+        guard->started = now_usec();
+        r = sd_event_new(&guard->event);
+        if (r >= 0 && rescues)
+                r = power_button_open(guard->root, guard->event, on_pressed, guard, &guard->button);
+        if (r >= 0 && rescues) {
+                log_info(RESCUES);
+                (void)sd_notify(0, "STATUS=" RESCUES);
+        }
+        if (r >= 0 && guard->watches_vms)
+                r = watch_vms(guard);
+        return r < 0 ? r : sd_event_loop(guard->event);
 }
 
 int guard_run(const Root *root, const char *mode) {
@@ -298,11 +373,8 @@ int guard_run(const Root *root, const char *mode) {
         if (r < 0)
                 return log_error_errno(r, "What was accepted with mode '%s' cannot be read: %m",
                                        mode);
-        if (!vm_watch_is_needed(guard.watched->mode,
-                                strcmp(guard.watched->state.source, SOURCE_VM) == 0)) {
-                log_info("Mode '%s' has nothing to watch for.", mode);
-                return 0;
-        }
+        guard.watches_vms = vm_watch_is_needed(guard.watched->mode,
+                                               strcmp(guard.watched->state.source, SOURCE_VM) == 0);
         r = run(&guard);
         return r < 0 ? log_error_errno(r, "The guard of mode '%s' cannot go on: %m", mode) : 0;
 }

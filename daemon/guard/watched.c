@@ -14,6 +14,7 @@
 #include "host/host-scan.h"
 #include "host/state-files.h"
 #include "model/device.h"
+#include "model/rescue.h"
 #include "model/vm-watch.h"
 #include "watched.h"
 
@@ -143,4 +144,14 @@ int watched_look(const Watched *watched, NodeHolder *ret, VmList *ret_told) {
                         break;
                 }
         return 0;
+}
+
+int watched_takes_screen(const Watched *watched) {
+        _cleanup_free_ Host *host = calloc(1, sizeof(*host));
+        int r;
+
+        if (!host)
+                return -ENOMEM;
+        r = host_scan_beside(watched->root, &watched->config, &watched->state, host);
+        return r < 0 ? r : rescue_is_wanted(&watched->config, watched->mode, host);
 }

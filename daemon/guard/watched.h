@@ -42,3 +42,7 @@ _must_check_ int watched_load(const Root *root, const char *mode, Watched **ret)
  * Returns 0 or the error of looking.
  */
 _must_check_ int watched_look(const Watched *watched, NodeHolder *ret, VmList *ret_told);
+
+/** Whether the power button is to bring the screen back from the mode. Returns 1, 0, or the error
+ * of looking. */
+_must_check_ int watched_takes_screen(const Watched *watched);

@@ -158,12 +158,23 @@ int units_look(const char (*names)[CONFIG_UNIT_SIZE], size_t n, UnitState *ret) 
         return parse_states(output, n, ret);
 }
 
-bool units_may_run(const char *unit) {
+static int look_at_one(const char *unit, UnitState *ret) {
         char names[1][CONFIG_UNIT_SIZE];
-        UnitState state;
 
         (void)snprintf(names[0], sizeof(names[0]), "%s", unit);
-        return units_look((const char(*)[CONFIG_UNIT_SIZE])names, 1, &state) < 0 || state.runs;
+        return units_look((const char(*)[CONFIG_UNIT_SIZE])names, 1, ret);
+}
+
+bool units_is_active(const char *unit) {
+        UnitState state;
+
+        return look_at_one(unit, &state) >= 0 && state.runs;
+}
+
+bool units_may_run(const char *unit) {
+        UnitState state;
+
+        return look_at_one(unit, &state) < 0 || state.runs;
 }
 
 bool units_mode_may_run(const char *mode) {
@@ -248,8 +259,8 @@ int units_job(const char *mode, char ret[static 16]) {
         return word && parse_copy(ret, 16, word, length) >= 0;
 }
 
-/* What is ours and ends with a mode as well, its guard or who watches over the network, nobody has to wait
- * for. */
+/* What is ours and ends with a mode as well, its guard or who watches over the network, nobody has
+ * to wait for. */
 static size_t leave_ours_out(char *units) {
         const char *cursor = units, *word;
         char *end = units;

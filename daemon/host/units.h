@@ -79,6 +79,9 @@ _must_check_ int units_job(const char *mode, char ret[static 16]);
  */
 _must_check_ int units_look(const char (*names)[CONFIG_UNIT_SIZE], size_t n, UnitState *ret);
 
+/** Whether a unit runs. */
+bool units_is_active(const char *unit);
+
 /** Whether a unit runs, or nobody can be asked. */
 bool units_may_run(const char *unit);
 

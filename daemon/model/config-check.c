@@ -136,17 +136,22 @@ static void check_hugepages(Parser *p) {
         }
 }
 
-static bool waits_for_vm(const ConfigMode *mode, ConfigKeyId key) {
+static bool is_about_a_device(const ConfigMode *mode, ConfigKeyId key) {
         if (key == CONFIG_KEY_EXPECT_VM)
                 return mode->expect_vm > 0;
         if (key == CONFIG_KEY_ON_VM_EXIT)
                 return mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK;
+        if (key == CONFIG_KEY_SWITCH_FOR_VM)
+                return mode->switch_for_vm;
+        if (key == CONFIG_KEY_RESCUE)
+                return mode->rescue == CONFIG_RESCUE_POWER_BUTTON;
         return mode->confirm == CONFIG_CONFIRM_VM;
 }
 
 /* A key that could never do anything was meant otherwise. */
 static void check_vm_keys(Parser *p, const ConfigMode *mode, const Section *section) {
         static const ConfigKeyId keys[] = { CONFIG_KEY_EXPECT_VM, CONFIG_KEY_ON_VM_EXIT,
+                                            CONFIG_KEY_SWITCH_FOR_VM, CONFIG_KEY_RESCUE,
                                             CONFIG_KEY_CONFIRM };
 
         if (mode->vm_exit_grace > 0 && mode->on_vm_exit != CONFIG_ON_VM_EXIT_FALLBACK)
@@ -156,10 +161,10 @@ static void check_vm_keys(Parser *p, const ConfigMode *mode, const Section *sect
         if (vm_watch_devices(&p->config, mode) != 0)
                 return;
         for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-                if (waits_for_vm(mode, keys[i]))
+                if (is_about_a_device(mode, keys[i]))
                         config_refuse_at(p, section->keys[keys[i]],
-                                         "%s of mode '%s' waits for a VM on a device that the "
-                                         "fallback mode does not have, and it has none",
+                                         "%s of mode '%s' is about a device that the fallback mode "
+                                         "does not have, and it has none",
                                          config_key(keys[i])->name, mode->name);
 }
 

@@ -70,7 +70,6 @@ typedef struct ConfigKey {
         const char *description;  /**< one line */
         ConfigSectionKind section;
         ConfigType type;
-        bool supported; /**< by this version; others are refused by name */
 } ConfigKey;
 
 /** The table, in the order of the man page. Lives as long as the program. */

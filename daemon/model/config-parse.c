@@ -277,10 +277,6 @@ static void take_key(Parser *p, const char *name) {
                               config_section_kind_name(section->kind), blank, section->name);
                 return;
         }
-        if (!config_key(p->key)->supported) {
-                config_refuse(p, "key '%s' is not supported by this version", name);
-                return;
-        }
         origin = &section->keys[p->key];
         if (origin->source == p->here.source) {
                 config_refuse(p, "key '%s' is already set at line %u", name, origin->line);

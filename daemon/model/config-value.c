@@ -431,6 +431,16 @@ static void set_on_vm_exit(Parser *p, const char *value) {
                               value);
 }
 
+static void set_rescue(Parser *p, const char *value) {
+        if (strcmp(value, "power-button") == 0)
+                mode_of(p)->rescue = CONFIG_RESCUE_POWER_BUTTON;
+        else if (strcmp(value, "none") == 0)
+                mode_of(p)->rescue = CONFIG_RESCUE_NONE;
+        else
+                config_refuse(p, "rescue '%.64s' is unknown: there are power-button and none",
+                              value);
+}
+
 static void set_vm_exit_grace(Parser *p, const char *value) {
         uint64_t seconds;
 
@@ -465,6 +475,7 @@ void config_value_set(Parser *p, const char *value) {
                 [CONFIG_KEY_STOP_VM] = set_stop_vm,
                 [CONFIG_KEY_EXPECT_VM] = set_expect_vm,
                 [CONFIG_KEY_ON_VM_EXIT] = set_on_vm_exit,
+                [CONFIG_KEY_RESCUE] = set_rescue,
                 [CONFIG_KEY_VM_EXIT_GRACE] = set_vm_exit_grace,
         };
 

@@ -211,6 +211,9 @@ static void append_mode(Output *output, const Config *config, const ConfigMode *
                 append(output, "stop-vm = %us\n", mode->stop_vm);
         if (mode->expect_vm > 0)
                 append(output, "expect-vm = %us\n", mode->expect_vm);
+        if (mode->rescue != CONFIG_RESCUE_UNSET)
+                append(output, "rescue = %s\n",
+                       mode->rescue == CONFIG_RESCUE_NONE ? "none" : "power-button");
         if (mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK)
                 append(output, "on-vm-exit = fallback\n");
         if (mode->vm_exit_grace > 0)

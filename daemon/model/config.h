@@ -71,6 +71,13 @@ typedef enum ConfigOnWedged {
         CONFIG_ON_WEDGED_REBOOT,
 } ConfigOnWedged;
 
+/** What brings the screen back. */
+typedef enum ConfigRescue {
+        CONFIG_RESCUE_UNSET, /**< the power button, where the mode takes the screen */
+        CONFIG_RESCUE_POWER_BUTTON,
+        CONFIG_RESCUE_NONE,
+} ConfigRescue;
+
 /** What follows when the last virtual machine has gone. */
 typedef enum ConfigOnVmExit {
         CONFIG_ON_VM_EXIT_STAY, /**< what is not set means this, too */
@@ -99,6 +106,7 @@ typedef struct ConfigMode {
         uint32_t stop_vm;   /**< seconds that a guest has for an orderly shutdown; 0: not set */
         uint32_t expect_vm; /**< seconds within which a guest must have come; 0: it need not */
         ConfigOnVmExit on_vm_exit;
+        ConfigRescue rescue;
         bool switch_for_vm; /**< a virtual machine that names its devices may have it switched to */
         uint32_t vm_exit_grace; /**< seconds that another guest may take to come; 0: not set */
 } ConfigMode;
@@ -133,10 +141,10 @@ typedef struct ConfigErrors {
 /**
  * Parses the sources in order into one configuration.
  *
- * Refused, each with file and line: an unknown section or key, a key of a later version of this
- * program, a key or section twice in one file, a bad value (also one that a later source replaces),
- * a line that inih would cut, what is not ASCII outside a comment, a device or mode named but not
- * defined, a function claimed by two devices. The whole is judged only when every line is good.
+ * Refused, each with file and line: an unknown section or key, a key or section twice in one file,
+ * a bad value (also one that a later source replaces), a line that inih would cut, what is not
+ * ASCII outside a comment, a device or mode named but not defined, a function claimed by two
+ * devices. The whole is judged only when every line is good.
  *
  * @ret: untouched on failure
  * @errors: in the order of lines on -EINVAL, empty otherwise

@@ -11,7 +11,8 @@
 
 bool hold_is_by(const char *source) {
         static const char *const sources[] = { SOURCE_BUS, SOURCE_UNIT, SOURCE_COMMAND,
-                                               SOURCE_FALLBACK, SOURCE_REVERT };
+                                               SOURCE_FALLBACK, SOURCE_REVERT,
+                                               SOURCE_POWER_BUTTON };
 
         for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
                 if (strcmp(source, sources[i]) == 0)

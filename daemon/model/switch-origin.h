@@ -21,6 +21,7 @@
 #define SOURCE_STOP "stop"       /**< a mode's unit was stopped, which chooses no other mode */
 #define SOURCE_FALLBACK "fallback"
 #define SOURCE_REVERT "revert" /**< nobody has confirmed the mode before */
+#define SOURCE_POWER_BUTTON "power-button"
 #define SOURCE_REPLUG "replug"
 #define SOURCE_VM "vm"           /**< for a virtual machine that a hook tells of */
 #define SOURCE_VM_UNIT "vm-unit" /**< for a unit that requires the mode's, as that of one does */

@@ -50,13 +50,12 @@ class Key(NamedTuple):
     section: str
     name: str
     default: str
-    supported: bool
 
 
 def keys() -> list[Key]:
     row = re.compile(rf"KEY\(\s*(\w+),\s*({STRING}),\s*\w+,\s*((?:{STRING}\s*)+),"
-                     rf"\s*(?:{STRING}\s*)+,\s*(true|false),")
-    found = [Key(match[1].lower(), joined(match[2]), joined(match[3]), match[4] == "true")
+                     rf"\s*(?:{STRING}\s*)+,\s*{STRING}")
+    found = [Key(match[1].lower(), joined(match[2]), joined(match[3]))
              for match in row.finditer(source("daemon/model/config-keys.c"))]
     enum = between(source("daemon/model/config-keys.h"), "typedef enum ConfigKeyId {", "}")
     assert len(found) == len(re.findall(r"\bCONFIG_KEY_\w+", enum)) - 1, UNREADABLE
@@ -138,20 +137,15 @@ def code(text: str) -> list[str]:
 # ---- Keys ----
 
 
-def test_every_supported_key_is_documented_with_its_default() -> None:
-    expected = {(key.section, key.name): key.default or "empty" for key in keys() if key.supported}
+def test_every_key_is_documented_with_its_default() -> None:
+    expected = {(key.section, key.name): key.default or "empty" for key in keys()}
     assert documented_keys() == expected
 
 
-def test_keys_that_are_refused_are_listed_as_such() -> None:
-    later = [key.name for key in keys() if not key.supported]
-    assert re.findall(r"^\.Ic ([\w-]+)$", sections(INI_PAGE)["NOT IN THIS VERSION"], re.M) == later
-
-
-def test_the_readme_has_every_supported_key_and_its_default() -> None:
+def test_the_readme_has_every_key_and_its_default() -> None:
     table = between(README, "| section | key | default |", "\n\n")
     rows = re.findall(r"^\|[^|]*\| `([\w-]+)` \| ([^|]*)\|", table, re.M)
-    expected = [(key.name, key.default) for key in keys() if key.supported]
+    expected = [(key.name, key.default) for key in keys()]
     assert [(name, default.strip(" `")) for name, default in rows] == expected
 
 
@@ -160,12 +154,12 @@ def settings(text: str) -> list[str]:
     return re.findall(r"^ *([a-zA-Z0-9-]+) *= ", text, re.M)
 
 
-def test_examples_set_supported_keys_only() -> None:
-    supported = {key.name for key in keys() if key.supported}
+def test_examples_set_keys_that_exist() -> None:
+    names = {key.name for key in keys()}
     example = sections(INI_PAGE)["EXAMPLES"]
     assert settings(example)
-    assert set(settings(example)) <= supported
-    assert set(settings(source("conf/vfio-mode.ini"))) <= supported
+    assert set(settings(example)) <= names
+    assert set(settings(source("conf/vfio-mode.ini"))) <= names
 
 
 # ---- Refusals ----
@@ -396,16 +390,17 @@ VALUES = {
     "on-wedged": "reboot",
     "hugepages-1G": "20", "hugepages-2M": "512", "hugepages-min": "50%",
     "stop-units": "gdm.service", "holders": "stop", "stop-vm": "90s",
-    "expect-vm": "5min", "on-vm-exit": "fallback", "vm-exit-grace": "30s",
+    "rescue": "power-button", "expect-vm": "5min", "on-vm-exit": "fallback", "vm-exit-grace": "30s",
 }
 NEEDS = {  # what a key has no meaning without
+    "switch-for-vm": ["vfio-devices = d"], "rescue": ["vfio-devices = d"],
     "expect-vm": ["vfio-devices = d"], "on-vm-exit": ["vfio-devices = d"],
     "vm-exit-grace": ["vfio-devices = d", "on-vm-exit = fallback"],
 }
 
 
 @pytest.mark.parametrize("key", keys(), ids=lambda key: key.name)
-def test_what_is_documented_is_accepted_and_the_rest_refused(key: Key, tmp_path: Path) -> None:
+def test_what_is_documented_is_accepted(key: Key, tmp_path: Path) -> None:
     lines = {"general": [], "device": [], "mode": []}
     if key.name != "id":
         lines["device"].append("id = 10de:2484")
@@ -416,11 +411,7 @@ def test_what_is_documented_is_accepted_and_the_rest_refused(key: Key, tmp_path:
     path = tmp_path / "one.ini"
     path.write_text(text, encoding="utf-8")
     result = vfio_modectl("check", f"--config={path}")
-    if key.supported:
-        assert (result.returncode, result.stderr) == (0, "")
-    else:
-        assert result.returncode == 3
-        assert f"key '{key.name}' is not supported by this version" in result.stderr
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_help_has_the_verbs() -> None:

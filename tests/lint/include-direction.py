@@ -29,7 +29,8 @@ ONLY_IN = {
     "pci/": {"host/pci-names.c"},
     "libkmod.h": {"apply/module.c"},
     "systemd/": {"apply/notify.c", "bus/", "ctl/bus.c", "ctl/bus-internal.h", "ctl/bus-watch.c",
-                 "guard/guard.c", "host/login.c"},
+                 "guard/", "host/login.c"},
+    "expat.h": {"model/libvirt-domain.c"},
     "ini.h": {"model/config-parse.c"},
 }
 

@@ -186,15 +186,23 @@ static const struct Refused {
         { "a time for the next VM that nothing waits for", X "vm-exit-grace = 5\n",
           "a.ini:7: vm-exit-grace of mode 'x' needs on-vm-exit = fallback" },
         { "a VM is expected on no device", MODE "expect-vm = 5\n",
-          "a.ini:2: expect-vm of mode 'x' waits for a VM on a device that the fallback mode does "
-          "not have, and it has none" },
+          "a.ini:2: expect-vm of mode 'x' is about a device that the fallback mode does not "
+          "have, and it has none" },
+        { "a switch for a VM to no device", MODE "switch-for-vm = yes\n",
+          "a.ini:2: switch-for-vm of mode 'x' is about a device that the fallback mode does not "
+          "have, and it has none" },
+        { "nothing to rescue from", MODE "rescue = power-button\n",
+          "a.ini:2: rescue of mode 'x' is about a device that the fallback mode does not have, and "
+          "it has none" },
+        { "another word for a rescue", X "rescue = reset\n",
+          "a.ini:7: rescue 'reset' is unknown: there are power-button and none" },
         { "a boot that no VM can confirm", MODE "confirm = vm\n",
-          "a.ini:2: confirm of mode 'x' waits for a VM on a device that the fallback mode does not "
+          "a.ini:2: confirm of mode 'x' is about a device that the fallback mode does not "
           "have, and it has none" },
         { "the last VM on a device that the fallback mode has, too",
           GPU HOST MODE "vfio-devices = nic\non-vm-exit = fallback\n",
-          "a.ini:9: on-vm-exit of mode 'x' waits for a VM on a device that the fallback mode does "
-          "not have, and it has none" },
+          "a.ini:9: on-vm-exit of mode 'x' is about a device that the fallback mode does not "
+          "have, and it has none" },
         { "no word for holders", MODE "holders =\n", "a.ini:2: key 'holders' has no value" },
 };
 

@@ -25,6 +25,7 @@ static const struct Source {
         { "by hand", SOURCE_COMMAND, true },
         { "by a failure", SOURCE_FALLBACK, true },
         { "since nobody confirmed", SOURCE_REVERT, true },
+        { "by the power button", SOURCE_POWER_BUTTON, true },
         { "for a virtual machine", SOURCE_VM, false },
         { "since that has ended", SOURCE_VM_EXIT, false },
         { "since another one was stopped", SOURCE_STOP, false },

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "connectors.h"
+
+#define DRM_DIR "sys/class/drm"
+
+static bool is_connected(const Root *root, const char *connector) {
+        char path[sizeof(DRM_DIR) + NAME_MAX + sizeof("/status")], status[32];
+
+        (void)snprintf(path, sizeof(path), DRM_DIR "/%s/status", connector);
+        return file_read_line_at(root->fd, path, status, sizeof(status)) > 0 &&
+               strcmp(status, "connected") == 0;
+}
+
+/* card0-HDMI-A-1, beside card0 and renderD128. */
+bool connectors_have_screen(const Root *root) {
+        int fd = openat(root->fd, DRM_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+        const struct dirent *entry;
+        bool is_there = false;
+
+        if (!directory) {
+                closep(&fd);
+                return false;
+        }
+        while (!is_there && (entry = readdir(directory)))
+                is_there = strncmp(entry->d_name, "card", 4) == 0 && strchr(entry->d_name, '-') &&
+                           is_connected(root, entry->d_name);
+        (void)closedir(directory);
+        return is_there;
+}

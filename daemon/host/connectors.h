@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The connectors of the host's graphics cards (kernel: Documentation/ABI/testing/sysfs-class-drm).
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "root.h"
+
+/** Whether a screen is connected to a card that a driver of the host's has. Nothing is probed for
+ * it. */
+bool connectors_have_screen(const Root *root);

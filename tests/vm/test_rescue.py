@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The power button in a mode that took the screen: it is pressed as QEMU does it, by ACPI."""
+
+import json
+
+import pytest
+
+from machines import ini
+from modes import HOST, INI, PASSTHROUGH, drivers, look
+from pc import PC
+from test_guard import UNTIL_HOST, events, watch
+from test_stop_vm import STOP_VM, check_returned, write_service
+
+PRESSED = "the power button was pressed"
+LOCKS = "busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager ListInhibitors"
+IS_TAKEN = f"{LOCKS} | grep -q '\"handle-power-key\" \"vfio-mode\"'"
+
+
+@pytest.mark.drawn("vms")
+@pytest.mark.machine("gpu")
+@pytest.mark.parametrize("stop", ["/bin/sh -c 'kill $MAINPID'", "sleep infinity"], ids=["obeys", "ignores"])
+def test_it_brings_the_screen_back(pc: PC, stop: str) -> None:
+    """With a guest on the card, and be it one that does not end by itself; then it shuts the machine down."""
+    assert pc.run(IS_TAKEN).rc == 1
+    pc.write(INI, STOP_VM)
+    write_service(pc, stop)
+    watch(pc)
+    pc.ok(f"vfio-modectl switch passthrough; systemctl start guest.service; until {IS_TAKEN}; do :; done")
+    pid = pc.read("/run/guest.pid").strip()
+    assert look(pc) == PASSTHROUGH
+    pc.power_button()
+    # Meanwhile it does nothing more.
+    pc.ok("until systemctl show --value -p ActiveState vfio-mode-rescue | grep -qx activating; do :; done")
+    pc.power_button()
+    pc.ok(UNTIL_HOST)
+    check_returned(pc, pid)
+    there = json.loads(pc.ok("vfio-modectl status --json=short"))
+    assert (there["source"], there["reason"], there["held"]["reason"]) == ("power-button", PRESSED, PRESSED)
+    assert not [event for event in events(pc, '"new_mode":"host"') if event["event"] == "fell-back"]
+    said = pc.ok("journalctl -b -o cat --no-pager -p emerg")
+    assert "The power button was pressed: the screen is on its way back." in said, said
+    pc.ok(f"while {IS_TAKEN}; do :; done; [ $(systemctl show --value -p Result vfio-mode-rescue) = success ]")
+    pc.run("systemctl kill --signal=KILL guest.service")  # what it was asked by would wait for ever
+    pc.power_button()
+    pc.wait_poweroff()
+
+
+@pytest.mark.drawn("vms")
+@pytest.mark.machine("two-gpus")
+def test_another_card_has_a_screen(pc: PC) -> None:
+    """Then the button is left alone."""
+    pc.write(INI, ini("address = 0000:01:00.0"))
+    pc.ok("vfio-modectl switch passthrough")
+    assert drivers(pc, "0000:01:00.0", "0000:02:00.0") == ["vfio-pci", "bochs-drm"]
+    guard = "vfio-mode-guard@passthrough.service"
+    pc.ok(f"while systemctl is-active --quiet {guard} || systemctl list-jobs | grep -q {guard}; do :; done")
+    assert pc.run(IS_TAKEN).rc == 1
+    pc.power_button()
+    pc.wait_poweroff()
+
+
+@pytest.mark.drawn("vms")
+@pytest.mark.machine("gpu")
+def test_it_can_be_left_alone(pc: PC) -> None:
+    """By the configuration; and the guard that has it is killed without losing it for good."""
+    pc.write(INI, STOP_VM + "rescue = none\n")
+    pc.ok("vfio-modectl switch passthrough")
+    assert pc.run(IS_TAKEN).rc == 1
+    pc.write(INI, STOP_VM)
+    pc.ok(f"vfio-modectl switch host; vfio-modectl switch passthrough; until {IS_TAKEN}; do :; done")
+    pc.ok(f"pkill -KILL -x vfio-mode-guard; while {IS_TAKEN}; do :; done; until {IS_TAKEN}; do :; done")
+    pc.power_button()
+    pc.ok(UNTIL_HOST)
+    assert look(pc) == HOST

@@ -109,3 +109,11 @@ int boot_record_write(const Root *root, const BootRecord *record) {
                 r = -errno;
         return r;
 }
+
+int fall_record_read(const Root *root, FallRecord *ret) {
+        char text[FALL_RECORD_SIZE_MAX];
+        ssize_t n;
+
+        n = file_read_at(root->fd, FALL_RECORD_PATH, text, sizeof(text));
+        return n < 0 ? (int)n : fall_record_parse(text, ret);
+}

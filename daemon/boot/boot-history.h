@@ -7,9 +7,11 @@
 
 #include "host/root.h"
 #include "model/boot-record.h"
+#include "model/fall-record.h"
 
 #define STATE_DIR "var/lib/vfio-mode"
 #define BOOT_RECORD_PATH STATE_DIR "/boot"
+#define FALL_RECORD_PATH STATE_DIR "/fall" /* the last one at run time; vfio-moded's */
 #define BOOT_RECORD_PREVIOUS_PATH STATE_DIR "/boot.previous"
 
 /** Reads this machine's boot id. Returns 0 or a negative errno. */
@@ -26,3 +28,7 @@ _must_check_ int boot_record_read(const Root *root, const char *path, BootRecord
 /** Writes this boot's record; that of another boot becomes the previous one. Returns 0 or a
  * negative errno. */
 _must_check_ int boot_record_write(const Root *root, const BootRecord *record);
+
+/** Reads the last time that the machine fell back at run time. Returns 0; -ENOENT where it never
+ * did; -EBADMSG; else the error of reading. */
+_must_check_ int fall_record_read(const Root *root, FallRecord *ret);

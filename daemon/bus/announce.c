@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "boot/boot-history.h"
 #include "model/switch-origin.h"
 #include "view/describe.h"
 
@@ -102,6 +103,24 @@ static bool fell_back(const Snapshot *now) {
         return is_from(now, SOURCE_FALLBACK) || is_from(now, SOURCE_REVERT);
 }
 
+/* For the next boot: whoever rebooted a machine that fell back may want to know why it did. */
+static void remember_fall(const Service *service, const char *from) {
+        const Snapshot *now = &service->snapshot;
+        FallRecord fall = { .time = now->mode_since };
+        char text[FALL_RECORD_SIZE_MAX];
+        int r;
+
+        if (strcmp(from, NO_MODE) != 0)
+                (void)snprintf(fall.from, sizeof(fall.from), "%s", from);
+        (void)snprintf(fall.to, sizeof(fall.to), "%s", now->current_mode);
+        (void)snprintf(fall.reason, sizeof(fall.reason), "%s", now->mode_reason);
+        r = fall_record_format(&fall, text, sizeof(text));
+        if (r >= 0)
+                r = file_replace_at(service->root.fd, FALL_RECORD_PATH, text, (size_t)r);
+        if (r < 0)
+                log_warning_errno(r, "/" FALL_RECORD_PATH " cannot be written: %m");
+}
+
 /* A mode that was left half-way and is mended is on again for the reason that it was on before. */
 static void tell_fall(const Service *service, const char *old) {
         const Snapshot *now = &service->snapshot;
@@ -113,6 +132,7 @@ static void tell_fall(const Service *service, const char *old) {
                 return;
         (void)sd_bus_emit_signal(service->bus, BUS_PATH, BUS_MANAGER, "FellBack", "sss", old,
                                  now->current_mode, now->mode_reason);
+        remember_fall(service, old);
         note(service, FALL_ANNOUNCED_PATH, since);
 }
 

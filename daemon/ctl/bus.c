@@ -82,16 +82,18 @@ int bus_explain(int r, const sd_bus_error *from, bool is_remote, BusError *ret) 
         const char *name = from->name ? from->name : "System.Error.", *text = from->message;
 
         *ret = (BusError){ .exit_code = EXIT_CODE_FAILED };
-        if (strncmp(name, ERROR_PREFIX, strlen(ERROR_PREFIX)) == 0)
+        if (strncmp(name, ERROR_PREFIX, strlen(ERROR_PREFIX)) == 0) {
                 ret->kind = refusal_by_camel_case(name + strlen(ERROR_PREFIX));
-        else if (means_not_authorised(name))
+        } else if (means_not_authorised(name)) {
                 ret->kind = REFUSAL_NOT_AUTHORISED;
-        else if (means_unreachable(name)) /* NoReply is ETIMEDOUT, too */
+        } else if (means_unreachable(name)) { /* NoReply is ETIMEDOUT, too */
                 ret->is_unreachable = true;
-        else if (r == -ETIMEDOUT)
+        } else if (r == -ETIMEDOUT) {
                 ret->kind = REFUSAL_TIMED_OUT;
-        else if (strcmp(name, SD_BUS_ERROR_INVALID_ARGS) == 0)
+                text = "The service of vfio-mode does not answer.";
+        } else if (strcmp(name, SD_BUS_ERROR_INVALID_ARGS) == 0) {
                 ret->exit_code = EXIT_CODE_USAGE;
+        }
         /* The bus and the service end long before the last unit does. */
         if (ret->is_unreachable && !is_remote && units_system_is_stopping() > 0) {
                 ret->kind = REFUSAL_SHUTTING_DOWN;

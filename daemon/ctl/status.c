@@ -145,6 +145,16 @@ static void print_boot(const Arguments *arguments, const char *label, const json
                 print_result(arguments, text ? "" : label, boot);
 }
 
+static void print_fall(const Arguments *arguments, const json_object *fall) {
+        char when[TIME_SIZE];
+
+        if (fall)
+                field(arguments, "Fell back", COLOUR_YELLOW, "%s, from %s to %s: %s",
+                      local_time(json_get_text(fall, "time"), when),
+                      word_or(json_get_word(fall, "from"), "no mode"), json_get_text(fall, "to"),
+                      word_or(json_get_word(fall, "reason"), "?"));
+}
+
 static void print_next_boot(const Arguments *arguments, const json_object *status) {
         const json_object *next = json_get(status, "next_boot");
         const json_object *environment = json_get(status, "boot_environment");
@@ -224,6 +234,7 @@ static void print_status(const Arguments *arguments, const json_object *status) 
         print_next_boot(arguments, status);
         print_boot(arguments, "Last boot", json_get(status, "last_boot"));
         print_boot(arguments, "Boot before", json_get(status, "previous_boot"));
+        print_fall(arguments, json_get(status, "last_fall"));
         print_result(arguments, "Last switch", json_get(status, "last_switch"));
         print_drift(arguments, status);
         print_devices(arguments, json_get(status, "devices"));

@@ -19,6 +19,7 @@
 #include "host/origin-file.h"
 #include "host/state-files.h"
 #include "host/units.h"
+#include "inhibitor.h"
 #include "model/switch-origin.h"
 #include "model/vm-watch.h"
 #include "power-button.h"
@@ -49,6 +50,7 @@ typedef struct Guard {
         uint64_t started;
         bool has_said; /* what it waits for */
         bool watches_vms;
+        int sleep_fd; /* the lock against the machine's sleep, while a VM has a device; -1: none */
         PowerButton *button; /* NULL: it is not ours */
 } Guard;
 
@@ -62,21 +64,17 @@ static uint64_t now_usec(void) {
 /* --- what it knows --- */
 
 /*
- * Who is to start for this mode may have been told of before there was a guard. What ended, and
- * what began a while ago, did so before it.
+ * Whoever the mode was entered for may have been told of, and may have failed already, before there
+ * was a guard. What came before the mode is of before; that has whole seconds.
  */
-static void forget_what_was_told(Guard *guard) {
-        uint64_t now = now_usec(), *heard = &guard->watch.heard;
+static uint64_t mode_began(const Guard *guard) {
+        struct timespec real = { 0 };
+        uint64_t now = now_usec(), age;
 
-        *heard = now > VM_WATCH_START_USEC ? now - VM_WATCH_START_USEC : 0;
-        if (vm_list_read(guard->root, &guard->told) < 0)
-                return;
-        for (size_t i = 0; i < guard->told.n; i++) {
-                const Vm *vm = &guard->told.vms[i];
-
-                if (vm->word != VM_WORD_BEGUN && vm->time > *heard && vm->time <= now)
-                        *heard = vm->time;
-        }
+        (void)clock_gettime(CLOCK_REALTIME, &real);
+        age = ((uint64_t)real.tv_sec - guard->watch.mode_since) * SEC +
+              (uint64_t)real.tv_nsec / 1000;
+        return (uint64_t)real.tv_sec >= guard->watch.mode_since && age < now ? now - age : 0;
 }
 
 static void begin(Guard *guard) {
@@ -91,7 +89,7 @@ static void begin(Guard *guard) {
                 return;
         }
         guard->watch.is_for_vm = strcmp(guard->watched->state.source, SOURCE_VM) == 0;
-        forget_what_was_told(guard);
+        guard->watch.heard = mode_began(guard);
 }
 
 /* Returns whether there was anything new. */
@@ -148,6 +146,21 @@ static void confirm(const Guard *guard) {
         if (units_queue_restart(CONFIRM_UNIT) < 0)
                 log_warning(CONFIRM_UNIT
                             " cannot be started; confirm with `vfio-modectl confirm`.");
+}
+
+/* --- the machine's sleep --- */
+
+/* A device that a VM has comes back from it in a state that the VM knows nothing of. */
+static void keep_awake(Guard *guard) {
+        bool is_there = guard->watch.phase == VM_THERE;
+
+        if (is_there && guard->sleep_fd < 0)
+                guard->sleep_fd = inhibitor_take("sleep", "A virtual machine has a device");
+        else if (!is_there)
+                closep(&guard->sleep_fd);
+        if (is_there && guard->sleep_fd < 0)
+                log_warning_errno(guard->sleep_fd,
+                                  "logind cannot be kept from putting the machine to sleep: %m");
 }
 
 /* --- looking --- */
@@ -216,6 +229,7 @@ static VmVerdict judge(Guard *guard, uint64_t now, char reason[static VM_WATCH_R
                 return verdict;
         if (had_settled != guard->watch.has_settled || !guard->has_said)
                 confirm(guard);
+        keep_awake(guard);
         say(guard);
         return verdict;
 }
@@ -315,6 +329,7 @@ static void guard_done(Guard *guard) {
         (void)sd_event_source_disable_unref(guard->end);
         (void)sd_event_source_disable_unref(guard->word);
         power_button_closep(&guard->button);
+        closep(&guard->sleep_fd);
         (void)sd_event_unref(guard->event);
         free(guard->watched);
 }
@@ -362,7 +377,7 @@ static int run(Guard *guard) {
 }
 
 int guard_run(const Root *root, const char *mode) {
-        _cleanup_(guard_done) Guard guard = { .root = root };
+        _cleanup_(guard_done) Guard guard = { .root = root, .sleep_fd = -1 };
         int r;
 
         r = watched_load(root, mode, &guard.watched);

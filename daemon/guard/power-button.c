@@ -11,17 +11,16 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
-#include <systemd/sd-bus.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "inhibitor.h"
 #include "power-button.h"
 
 #define INPUT_DIR "dev/input"
 #define DEVICES_MAX 32
 #define NAME_SIZE 16
 #define AGAIN_USEC (5 * UINT64_C(1000000))
-#define ANSWER_USEC (5 * UINT64_C(1000000))
 #define BEEP_HZ 880
 #define BEEP_USEC (300 * UINT64_C(1000))
 
@@ -43,38 +42,14 @@ struct PowerButton {
 
 /* --- the lock --- */
 
-static int take_lock(PowerButton *button) {
-        sd_bus_message *reply = NULL;
-        sd_bus *bus = NULL;
-        int fd = -1, r;
-
-        r = sd_bus_open_system(&bus);
-        if (r >= 0)
-                r = sd_bus_set_method_call_timeout(bus, ANSWER_USEC);
-        if (r >= 0)
-                r = sd_bus_call_method(bus, "org.freedesktop.login1", "/org/freedesktop/login1",
-                                       "org.freedesktop.login1.Manager", "Inhibit", NULL, &reply,
-                                       "ssss", "handle-power-key", "vfio-mode",
-                                       "It brings the screen back", "block");
-        if (r >= 0)
-                r = sd_bus_message_read(reply, "h", &fd);
-        if (r >= 0)
-                button->lock_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        if (r >= 0 && button->lock_fd < 0)
-                r = -errno;
-        (void)sd_bus_message_unref(reply);
-        (void)sd_bus_flush_close_unref(bus);
-        return r;
-}
-
 static int on_again(sd_event_source *source, _unused_ uint64_t now, void *userdata) {
         PowerButton *button = userdata;
         int r;
 
-        r = take_lock(button);
-        if (r >= 0)
+        button->lock_fd = inhibitor_take("handle-power-key", "It brings the screen back");
+        if (button->lock_fd >= 0)
                 return 0;
-        log_debug("logind does not give the power button: %s", strerror(-r));
+        log_debug("logind does not give the power button: %s", strerror(-button->lock_fd));
         r = sd_event_source_set_time_relative(source, AGAIN_USEC);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

@@ -98,8 +98,6 @@ static void take_note(VmWatch *watch, const ConfigMode *mode, uint64_t now, bool
         watch->has_settled |= passed(watch, now) >= VM_WATCH_SETTLE_USEC;
         if (!is_open)
                 enter(watch, phase_after(watch, mode), now);
-        else if (watch->has_settled && mode->on_vm_exit == CONFIG_ON_VM_EXIT_STAY)
-                enter(watch, VM_OVER, now);
 }
 
 /* Whom a hook has told of, or whoever it was. */
@@ -122,6 +120,10 @@ static void say_why(const VmWatch *watch, const ConfigMode *mode, const char *wh
         else if (watch->phase == VM_FAILED && watch->has_failed)
                 (void)snprintf(reason, VM_WATCH_REASON_SIZE, "%s has failed",
                                who(watch, "the VM", name));
+        else if (watch->has_failed)
+                (void)snprintf(reason, VM_WATCH_REASON_SIZE,
+                               "%s has failed, and none has come for %d s",
+                               who(watch, "the VM", name), (int)(grace(watch, mode) / SEC));
         else if (watch->phase == VM_FAILED)
                 (void)snprintf(reason, VM_WATCH_REASON_SIZE,
                                "%s that had opened %s has ended within %d s",
@@ -158,7 +160,7 @@ static void hear_begun(VmWatch *watch, uint64_t now) {
 
 /* One that never had a device has not come to its end. */
 static void hear_end(VmWatch *watch, const ConfigMode *mode, VmWord word, uint64_t now) {
-        bool was_announced = watch->is_announced;
+        bool was_announced = watch->is_announced || word == VM_WORD_FAILED;
 
         watch->is_announced = false;
         if (word == VM_WORD_FAILED || (watch->phase == VM_EXPECTED && word == VM_WORD_STOPPED))

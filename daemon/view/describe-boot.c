@@ -154,6 +154,22 @@ static json_object *timed_switch_to_json(const Root *root) {
 
 /* --- all of it --- */
 
+/* In this boot or the one before; an older one is history. */
+static json_object *fall_to_json(const Root *root, const NextBoot *next) {
+        json_object *object;
+        FallRecord fall;
+
+        if (fall_record_read(root, &fall) < 0 ||
+            (next->previous_result >= 0 && fall.time < next->previous.time))
+                return NULL;
+        object = json_new();
+        time_add(object, "time", fall.time);
+        json_add_word(object, "from", fall.from);
+        json_add_word(object, "to", fall.to);
+        json_add_word(object, "reason", fall.reason);
+        return object;
+}
+
 void boots_add(const Boots *boots, const Machine *machine, json_object *answer) {
         json_add_word(answer, "default_mode", boots->default_mode);
         json_add(answer, "next_boot", next_to_json(&boots->outlook));
@@ -161,6 +177,7 @@ void boots_add(const Boots *boots, const Machine *machine, json_object *answer) 
         json_add(answer, "last_boot",
                  last_to_json(&boots->next, machine->last_boot_result, &machine->last_boot));
         json_add(answer, "previous_boot", previous_to_json(&boots->next));
+        json_add(answer, "last_fall", fall_to_json(&machine->root, &boots->next));
         json_add(answer, "timed_switch", timed_switch_to_json(&machine->root));
 }
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from captured import run  # found by rig
-from rig import ERROR
+from rig import ERROR, boot_record
 from test_jobs import refused
 from test_service import wait_for
 
@@ -72,3 +72,20 @@ def test_the_verb(rig, is_held):
     assert (said["changed"], said["mode"], said["held"]) == (is_held, "host", None)
     again = ctl(rig, "release")
     assert again.stdout == "Nothing had to be changed.\nMode 'host' is not held.\n", again
+
+
+def test_a_fall_outlives_the_boot(rig):
+    """As long as the boot after it, or the one before that, is this one."""
+    told = rig.listen()
+    rig.machine.state("plain", "host")
+    rig.get("State")
+    rig.machine.state("host", "plain", "fallback", WHY, held=WHY)
+    assert told.next_signal("FellBack").body == ("plain", "host", WHY)
+    fall = json.loads(rig.call("Describe")[0])["last_fall"]
+    assert (fall["from"], fall["to"], fall["reason"]) == ("plain", "host", WHY)
+    (rig.root / "run/vfio-mode/status").unlink()
+    assert f"from plain to host: {WHY}" in ctl(rig, "status").stdout
+    rig.machine.write("var/lib/vfio-mode/boot", boot_record())
+    rig.machine.write("var/lib/vfio-mode/boot.previous",
+                      boot_record(boot_id="00000000-0000-4000-8000-000000000009", time=1767225600 + 10**6))
+    assert json.loads(rig.call("Describe")[0])["last_fall"] is None

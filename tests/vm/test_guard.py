@@ -18,6 +18,7 @@ UNTIL_HOST = "until systemctl is-active --quiet vfio-mode@host; do :; done"
 KNOWS = "/run/vfio-mode-guard/watch"
 NOBODY = "no VM has opened gpu within {} s"
 FAILED = "the VM that had opened gpu has ended within 10 s"
+LOCKS = "busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager ListInhibitors"
 FELL_BACK = "42dd17b21330430a902de2ed8220153d"
 ENDED = "the last VM that had opened gpu has ended, and none has come for {} s"
 
@@ -196,13 +197,16 @@ def test_nothing_wakes_it_while_a_vm_runs(pc: PC) -> None:
     assert properties(pc, UNIT, "ActiveState", "NRestarts")["ActiveState"] == "inactive"
     pc.write(INI, ini() + "on-vm-exit = fallback\n")
     pc.ok("systemctl start vfio-mode@host && " + SWITCH)
-    hold(pc)
+    pid = hold(pc)
     until_phase(pc, "there")
     guard = properties(pc, UNIT, "MainPID")["MainPID"]
     switches = f"grep ctxt_switches /proc/{guard}/status"
     before = pc.ok(switches)
     pc.ok("sleep 3")
     assert pc.ok(switches) == before
+    # Nor does the machine go to sleep under it.
+    assert '"sleep" "vfio-mode"' in pc.ok(LOCKS)
+    pc.ok(f"kill {pid}; while {LOCKS} | grep -q '\"sleep\" \"vfio-mode\"'; do :; done")
 
 
 @pytest.mark.drawn("boots")
@@ -227,11 +231,11 @@ def test_a_vm_confirms_a_boot(pc: PC) -> None:
     said = pc.ok("systemctl start vfio-mode-confirm.service; journalctl -b -o cat -u vfio-mode-confirm")
     assert "start a VM on its devices" in said, said
     assert block(pc)["vfio_left"] == "0"
-    hold(pc)
+    pid = hold(pc)
     until_settled(pc)
     pc.ok(f"until grub-editenv {PLACE} list | grep -q '^vfio_left=3$'; do :; done")
     check_is_default(pc)
-    pc.ok(f"while systemctl is-active --quiet {UNIT}; do :; done")
+    pc.ok(f"kill {pid}; while systemctl is-active --quiet {UNIT}; do :; done")
     assert knows(pc)["phase"] == "over"
 
 
@@ -240,6 +244,7 @@ def test_a_vm_confirms_a_boot(pc: PC) -> None:
 def test_the_network_is_gone(pc: PC) -> None:
     """Who watches over it does not count as a guest, and the mode that its failure leads to is held."""
     unit = "vfio-mode-ping@passthrough.service"
+    pc.ok(f"mkdir /etc/systemd/system/{unit}.d")
     pc.write(f"/etc/systemd/system/{unit}.d/hosts.conf",
              "[Service]\nEnvironment=HOSTS=192.0.2.1 EVERY=1 MISSES=3 START=600\n")
     pc.ok(f"ip address add 192.0.2.1/32 dev lo; systemctl enable --quiet {unit}")

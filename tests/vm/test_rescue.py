@@ -8,11 +8,10 @@ import pytest
 from machines import ini
 from modes import HOST, INI, PASSTHROUGH, drivers, look
 from pc import PC
-from test_guard import UNTIL_HOST, events, watch
+from test_guard import LOCKS, UNTIL_HOST, events, watch
 from test_stop_vm import STOP_VM, check_returned, write_service
 
 PRESSED = "the power button was pressed"
-LOCKS = "busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager ListInhibitors"
 IS_TAKEN = f"{LOCKS} | grep -q '\"handle-power-key\" \"vfio-mode\"'"
 
 

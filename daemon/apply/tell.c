@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "host/units.h"
 #include "model/message-id.h"
+#include "model/record.h"
 #include "model/switch-origin.h"
 #include "tell.h"
 
@@ -111,15 +112,15 @@ static void print_notice(FILE *file, const SwitchResult *result) {
 
 static int put_up(const Root *root, const SwitchResult *result) {
         char text[NOTICE_SIZE];
-        FILE *file = fmemopen(text, sizeof(text), "w");
-        long length;
+        FILE *file = record_begin(text, sizeof(text));
+        int length;
 
         if (!file)
-                return -errno;
+                return -ENOMEM;
         print_notice(file, result);
-        length = ftell(file);
-        if (fclose(file) != 0 || length < 0)
-                return -ENOSPC;
+        length = record_end(file, sizeof(text));
+        if (length < 0)
+                return length;
         if (mkdirat(root->fd, ISSUE_DIR, 0755) < 0 && errno != EEXIST)
                 return -errno;
         return file_replace_at(root->fd, ISSUE_PATH, text, (size_t)length);

@@ -58,17 +58,12 @@ static void print_record(FILE *file, const BootRecord *record) {
 }
 
 int boot_record_format(const BootRecord *record, char *buffer, size_t size) {
-        _cleanup_free_ char *text = NULL;
-        size_t length = 0;
-        FILE *file;
+        FILE *file = record_begin(buffer, size);
 
-        file = open_memstream(&text, &length);
         if (!file)
                 return -ENOSPC;
         print_record(file, record);
-        if (fclose(file) != 0 || parse_copy(buffer, size, text, length) < 0)
-                return -ENOSPC;
-        return (int)length;
+        return record_end(file, size);
 }
 
 /* --- reading --- */

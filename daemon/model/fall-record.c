@@ -9,21 +9,15 @@
 #include "record.h"
 
 int fall_record_format(const FallRecord *fall, char *buffer, size_t size) {
-        _cleanup_free_ char *text = NULL;
-        size_t length = 0;
-        FILE *file;
+        FILE *file = record_begin(buffer, size);
 
-        file = open_memstream(&text, &length);
         if (!file)
                 return -ENOSPC;
         (void)fprintf(file, "time=%" PRIu64 "\n", fall->time);
         record_print(file, "from", fall->from);
         record_print(file, "to", fall->to);
         record_print(file, "reason", fall->reason);
-        if (fclose(file) != 0 || length >= size)
-                return -ENOSPC;
-        (void)memcpy(buffer, text, length + 1);
-        return (int)length;
+        return record_end(file, size);
 }
 
 static int parse_line(const char *key, const char *value, FallRecord *fall) {

@@ -10,9 +10,10 @@
 #include "switch-origin.h"
 
 bool hold_is_by(const char *source) {
-        static const char *const sources[] = { SOURCE_BUS, SOURCE_UNIT, SOURCE_COMMAND,
-                                               SOURCE_FALLBACK, SOURCE_REVERT,
-                                               SOURCE_POWER_BUTTON };
+        static const char *const sources[] = {
+                SOURCE_BUS,      SOURCE_UNIT,   SOURCE_COMMAND,
+                SOURCE_FALLBACK, SOURCE_REVERT, SOURCE_POWER_BUTTON
+        };
 
         for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
                 if (strcmp(source, sources[i]) == 0)

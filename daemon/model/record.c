@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -32,4 +33,19 @@ void record_print(FILE *file, const char *key, const char *value) {
         for (const char *c = value; *c; c++)
                 (void)fputc(iscntrl((unsigned char)*c) ? ' ' : *c, file);
         (void)fputc('\n', file);
+}
+
+FILE *record_begin(char *buffer, size_t size) {
+        return fmemopen(buffer, size, "w");
+}
+
+int record_end(FILE *file, size_t size) {
+        bool is_written;
+        long length;
+
+        is_written = fflush(file) == 0;
+        length = ftell(file);
+        /* The NUL that it writes itself needs room, too. */
+        return fclose(file) == 0 && is_written && length >= 0 && (size_t)length < size ? (int)length
+                                                                                       : -ENOSPC;
 }

@@ -25,3 +25,11 @@ _must_check_ int record_next(const char **cursor, char *buffer, size_t size,
 /** Writes `key=value`, control characters as blanks: a newline in a reason must not become a key.
  */
 void record_print(FILE *file, const char *key, const char *value);
+
+/** Begins a text in @buffer, to be written with record_print() and the like. Returns NULL where
+ * there is no memory. */
+FILE *record_begin(char *buffer, size_t size);
+
+/** Ends it, with a NUL. Returns the text's length, or -ENOSPC where it does not
+ * fit. */
+_must_check_ int record_end(FILE *file, size_t size);

@@ -12,11 +12,8 @@
 #include "switch-origin.h"
 
 int switch_origin_format(const SwitchOrigin *origin, char *buffer, size_t size) {
-        _cleanup_free_ char *text = NULL;
-        size_t length = 0;
-        FILE *file;
+        FILE *file = record_begin(buffer, size);
 
-        file = open_memstream(&text, &length);
         if (!file)
                 return -ENOSPC;
         record_print(file, "mode", origin->mode);
@@ -25,10 +22,7 @@ int switch_origin_format(const SwitchOrigin *origin, char *buffer, size_t size) 
         if (origin->holders[0] != '\0')
                 record_print(file, "holders", origin->holders);
         (void)fprintf(file, "time=%" PRIu64 "\n", origin->time);
-        if (fclose(file) != 0 || length >= size)
-                return -ENOSPC;
-        (void)memcpy(buffer, text, length + 1);
-        return (int)length;
+        return record_end(file, size);
 }
 
 static bool is_word(const char *text) {

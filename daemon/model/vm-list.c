@@ -101,19 +101,13 @@ static void print_vm(const Vm *vm, FILE *file) {
 }
 
 int vm_list_format(const VmList *list, char *buffer, size_t size) {
-        _cleanup_free_ char *text = NULL;
-        size_t length = 0;
-        FILE *file;
+        FILE *file = record_begin(buffer, size);
 
-        file = open_memstream(&text, &length);
         if (!file)
                 return -ENOSPC;
         for (size_t i = 0; i < list->n; i++)
                 print_vm(&list->vms[i], file);
-        if (fclose(file) != 0 || length >= size)
-                return -ENOSPC;
-        (void)memcpy(buffer, text, length + 1);
-        return (int)length;
+        return record_end(file, size);
 }
 
 static int parse_addresses(const char *word, size_t length, Vm *vm) {

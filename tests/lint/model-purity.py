@@ -19,7 +19,7 @@ PURE = re.compile(
     r"|stp?n?cpy|rawmemchr"
     r"|(isoc\d+_)?(v?sn?printf|v?asprintf|v?sscanf)"
     r"|strerror(desc|name)_np"
-    r"|open_memstream|v?fprintf|fput[cs]|fwrite|fflush|ferror|fclose"
+    r"|open_memstream|fmemopen|ftell|v?fprintf|fput[cs]|fwrite|fflush|ferror|fclose"
     r"|malloc|calloc|realloc(array)?|free|qsort(_r)?|bsearch"
     r"|ctype_(b|tolower|toupper)_loc|tolower|toupper|is(alnum|alpha|digit|xdigit|space|print|graph)"
     r"|assert_fail|abort"

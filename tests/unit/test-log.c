@@ -192,6 +192,19 @@ static void test_stuck_journal(void **state) {
         assert_in_range(lines, 1, 99999);
 }
 
+/* Not sent to this machine's own journal: with fields it is seen in the emulated PC. */
+static void test_entry(void **state) {
+        const LogField fields[] = { { "MODE", "host" } };
+
+        (void)state;
+        unsetenv("JOURNAL_STREAM");
+        log_open("test");
+        assert_logged(log_entry(LOG_INFO, "3b67d5dc249c45d48fceaf5243da37d4", "It\nis %s.", fields,
+                                ARRAY_SIZE(fields)),
+                      "test: It is %s.\n");
+        assert_logged(log_entry(LOG_DEBUG, "3b67d5dc249c45d48fceaf5243da37d4", "no", NULL, 0), "");
+}
+
 int main(void) {
         Table table = { 0 };
 
@@ -206,5 +219,6 @@ int main(void) {
         table_add(&table, "a closed standard error does no harm", test_closed_stderr, NULL);
         table_add(&table, "a journal that does not read is not waited for", test_stuck_journal,
                   NULL);
+        table_add(&table, "an entry is its text where there is no journal", test_entry, NULL);
         return table_run("log", &table);
 }

@@ -19,38 +19,57 @@
 #define MAPPING_PATH "etc/pve/mapping/pci.cfg"
 #define DIGITS "0123456789"
 
-static int add_mappings(const Root *root, const ProxmoxGuest *guest, Vm *vm) {
+/* A node is called as the host without its domain. */
+static int find_node(struct utsname *ret) {
+        char *point;
+
+        if (uname(ret) < 0)
+                return -errno;
+        point = strchr(ret->nodename, '.');
+        if (point)
+                *point = '\0';
+        return 0;
+}
+
+static int add_mappings(const Root *root, const ProxmoxGuest *guest, const char *node, Vm *vm) {
         _cleanup_free_ char *text = NULL;
-        struct utsname own;
         ssize_t n;
         int r = 0;
 
-        if (guest->n_mappings == 0)
-                return 0;
-        if (uname(&own) < 0)
-                return -errno;
-        /* A node is called as the host without its domain. */
-        own.nodename[strcspn(own.nodename, ".")] = '\0';
         n = file_read_alloc_at(root->fd, MAPPING_PATH, PROXMOX_GUEST_SIZE_MAX, &text);
-        for (size_t i = 0; n >= 0 && r >= 0 && i < guest->n_mappings; i++)
-                r = proxmox_mapping_parse(text, guest->mappings[i], own.nodename, vm);
-        return n < 0 ? (int)n : r;
+        if (n < 0)
+                return (int)n;
+        for (size_t i = 0; r >= 0 && i < guest->n_mappings; i++)
+                r = proxmox_mapping_parse(text, guest->mappings[i], node, vm);
+        return r;
 }
 
-static int read_guest(const Arguments *arguments, const char *id, Vm *vm) {
-        _cleanup_free_ char *path = text_format(GUESTS_DIR "/%s.conf", id), *text = NULL;
-        _cleanup_(root_close) Root root = ROOT_NULL;
-        ProxmoxGuest guest;
+static int read_guest(const Root *root, const char *path, Vm *vm) {
+        _cleanup_free_ char *text = NULL;
+        ProxmoxGuest guest = { 0 };
+        struct utsname node;
         ssize_t n;
+        int r;
+
+        n = file_read_alloc_at(root->fd, path, PROXMOX_GUEST_SIZE_MAX, &text);
+        if (n < 0)
+                return (int)n;
+        r = proxmox_guest_parse(text, vm, &guest);
+        if (r < 0 || guest.n_mappings == 0)
+                return r;
+        r = find_node(&node);
+        return r < 0 ? r : add_mappings(root, &guest, node.nodename, vm);
+}
+
+static int find_functions(const Arguments *arguments, const char *id, Vm *vm) {
+        _cleanup_free_ char *path = text_format(GUESTS_DIR "/%s.conf", id);
+        _cleanup_(root_close) Root root = ROOT_NULL;
         int r;
 
         r = local_root(arguments, &root);
         if (r < 0)
                 return r;
-        n = file_read_alloc_at(root.fd, path, PROXMOX_GUEST_SIZE_MAX, &text);
-        r = n < 0 ? (int)n : proxmox_guest_parse(text, vm, &guest);
-        if (r >= 0)
-                r = add_mappings(&root, &guest, vm);
+        r = read_guest(&root, path, vm);
         if (r < 0)
                 complain("What guest %s is given cannot be read from /%s: %s", id, path,
                          r == -EBADMSG ? "a hostpci line cannot be understood" : strerror(-r));
@@ -70,7 +89,7 @@ int hook_proxmox(const Arguments *arguments, const char *const *operands, size_t
         if (!begins && strcmp(phase, "post-stop") != 0)
                 return EXIT_CODE_DONE;
         hook_name(id, vm);
-        if (read_guest(arguments, id, vm) < 0)
+        if (find_functions(arguments, id, vm) < 0)
                 return begins ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
         vm->word = VM_WORD_STOPPED;
         return begins ? hook_begin(arguments, vm) : hook_end(arguments, vm);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A line for each: word, time, addresses, and the name last, since that may have blanks.
+ * A version; then a line for each: word, time, addresses, and the name last, since that may have
+ * blanks.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,6 +13,8 @@
 #include "record.h"
 #include "vm-list.h"
 
+#define HEADER_KEY "vfio-mode-vms"
+#define VERSION "1"
 #define KEY "vm"
 #define LINE_SIZE (VM_NAME_SIZE + VM_ADDRESSES_MAX * PCI_ADDRESS_SIZE + 64)
 
@@ -105,6 +108,7 @@ int vm_list_format(const VmList *list, char *buffer, size_t size) {
 
         if (!file)
                 return -ENOSPC;
+        record_print(file, HEADER_KEY, VERSION);
         for (size_t i = 0; i < list->n; i++)
                 print_vm(&list->vms[i], file);
         return record_end(file, size);
@@ -158,6 +162,10 @@ int vm_list_parse(const char *text, VmList *ret) {
 
         if (!list)
                 return -ENOMEM;
+        if (record_next(&text, line, sizeof(line), &value) <= 0 || strcmp(line, HEADER_KEY) != 0)
+                return -EBADMSG;
+        if (strcmp(value, VERSION) != 0)
+                return -EPROTONOSUPPORT;
         while ((r = record_next(&text, line, sizeof(line), &value)) > 0) {
                 Vm *vm = &list->vms[list->n];
 

@@ -69,7 +69,9 @@ _must_check_ int vm_list_note(VmList *list, const Vm *vm);
 /**
  * Parses what vm_list_format() wrote.
  *
- * Returns 0; -EBADMSG where it is damaged, or -ENOMEM, with @ret untouched.
+ * Returns 0; -EBADMSG where it is damaged; -EPROTONOSUPPORT where another version wrote it; or
+ * -ENOMEM;
+ * @ret is untouched on failure.
  */
 _must_check_ int vm_list_parse(const char *text, VmList *ret);
 

@@ -103,19 +103,23 @@ static void test_case(void **state) {
 
 /* --- what is kept --- */
 
+#define V "vfio-mode-vms=1\n"
+
 static const struct Damaged {
         const char *title, *text;
 } damaged[] = {
-        { "another key", "guest=begun 1 0000:01:00.0 a\n" },
-        { "an unknown word", "vm=begin 1 0000:01:00.0 a\n" },
-        { "no time", "vm=begun 0000:01:00.0 a\n" },
-        { "a time that would overflow", "vm=begun 9223372036854775808 0000:01:00.0 a\n" },
-        { "no address", "vm=begun 1  a\n" },
-        { "an address too few", "vm=begun 1 0000:01:00.0, a\n" },
-        { "no name", "vm=begun 1 0000:01:00.0 \n" },
-        { "nothing behind the addresses", "vm=begun 1 0000:01:00.0\n" },
-        { "a torn line", "vm=begun 1 0000:01:00.0 a" },
-        { "a name twice", "vm=begun 1 0000:01:00.0 a\nvm=begun 2 0000:01:00.0 a\n" },
+        { "nothing", "" },
+        { "no version", "vm=begun 1 0000:01:00.0 a\n" },
+        { "another key", V "guest=begun 1 0000:01:00.0 a\n" },
+        { "an unknown word", V "vm=begin 1 0000:01:00.0 a\n" },
+        { "no time", V "vm=begun 0000:01:00.0 a\n" },
+        { "a time that would overflow", V "vm=begun 9223372036854775808 0000:01:00.0 a\n" },
+        { "no address", V "vm=begun 1  a\n" },
+        { "an address too few", V "vm=begun 1 0000:01:00.0, a\n" },
+        { "no name", V "vm=begun 1 0000:01:00.0 \n" },
+        { "nothing behind the addresses", V "vm=begun 1 0000:01:00.0\n" },
+        { "a torn line", V "vm=begun 1 0000:01:00.0 a" },
+        { "a name twice", V "vm=begun 1 0000:01:00.0 a\nvm=begun 2 0000:01:00.0 a\n" },
 };
 
 static void test_damaged(void **state) {
@@ -124,6 +128,16 @@ static void test_damaged(void **state) {
 
         assert_int_equal(vm_list_parse(row->text, list), -EBADMSG);
         assert_int_equal(list->n, 0);
+}
+
+static void test_version(_unused_ void **state) {
+        _cleanup_free_ VmList *list = calloc(1, sizeof(*list));
+
+        assert_int_equal(vm_list_parse(V, list), 0);
+        assert_int_equal(list->n, 0);
+        assert_int_equal(vm_list_parse(V "vm=begun 1 0000:01:00.0 a b\n", list), 0);
+        assert_string_equal(list->vms[0].name, "a b");
+        assert_int_equal(vm_list_parse("vfio-mode-vms=2\n", list), -EPROTONOSUPPORT);
 }
 
 /* Whoever still runs is not forgotten for one that has ended. */
@@ -154,6 +168,7 @@ int main(void) {
 
         TABLE_ROWS(&table, test_case, cases);
         TABLE_ROWS(&table, test_damaged, damaged);
+        table_add(&table, "another version is not read", test_version, NULL);
         table_add(&table, "who has ended makes room", test_room, NULL);
         return table_run("vm-request", &table);
 }

@@ -21,6 +21,8 @@ struct Bus {
         char job[128]; /**< its object's path */
         BusJob answer;
         bool is_finished;
+        BusFall fall;
+        bool has_fallen;
         bool is_another; /* service, or none */
         bool is_gone;    /* the bus itself, which was said once */
         bool holds_signals;

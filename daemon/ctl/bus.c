@@ -303,6 +303,19 @@ static int on_job_finished(sd_bus_message *message, void *userdata, sd_bus_error
         return 0;
 }
 
+static int on_fell_back(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        const char *from, *to, *reason;
+        Bus *bus = userdata;
+
+        (void)error;
+        if (sd_bus_message_read(message, "sss", &from, &to, &reason) < 0)
+                return 0;
+        bus->has_fallen = true;
+        (void)snprintf(bus->fall.to, sizeof(bus->fall.to), "%s", to);
+        (void)snprintf(bus->fall.reason, sizeof(bus->fall.reason), "%s", reason);
+        return 0;
+}
+
 static int on_owner_changed(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         const char *name, *old, *new;
         Bus *bus = userdata;
@@ -318,6 +331,9 @@ static int subscribe(Bus *bus) {
 
         r = sd_bus_match_signal(bus->bus, NULL, SERVICE, OBJECT, INTERFACE, "JobFinished",
                                 on_job_finished, bus);
+        if (r >= 0)
+                r = sd_bus_match_signal(bus->bus, NULL, SERVICE, OBJECT, INTERFACE, "FellBack",
+                                        on_fell_back, bus);
         if (r < 0)
                 return r;
         return sd_bus_add_match(bus->bus, NULL,
@@ -371,11 +387,12 @@ static int wait_for_more(Bus *bus, int signal_fd, uint64_t until) {
         return polled[1].revents != 0 ? -EINTR : 0;
 }
 
-static int process(Bus *bus, int signal_fd, uint64_t until) {
-        while (!bus->is_finished) {
+/* @done: set by what is waited for */
+static int process(Bus *bus, int signal_fd, uint64_t until, const bool *done) {
+        while (!*done) {
                 int r = bus->is_gone ? 0 : sd_bus_process(bus->bus, NULL);
 
-                if (bus->is_finished)
+                if (*done)
                         break;
                 if (bus->is_another)
                         return 0;
@@ -392,7 +409,7 @@ void bus_hold_signals(Bus *bus) {
         bus->holds_signals = true;
 }
 
-int bus_wait(Bus *bus, uint64_t usec, BusJob *ret) {
+static int wait_until_done(Bus *bus, uint64_t usec, const bool *done) {
         const uint64_t until = now() + usec;
         _cleanup_close_ int signal_fd = -1;
         sigset_t signals, before;
@@ -409,10 +426,24 @@ int bus_wait(Bus *bus, uint64_t usec, BusJob *ret) {
         if (signal_fd < 0)
                 return -errno;
         bus->is_another = false;
-        r = process(bus, signal_fd, until);
+        r = process(bus, signal_fd, until, done);
         if (r != -EINTR)
                 (void)sigprocmask(SIG_SETMASK, &before, NULL);
+        return r;
+}
+
+int bus_wait(Bus *bus, uint64_t usec, BusJob *ret) {
+        int r = wait_until_done(bus, usec, &bus->is_finished);
+
         if (r > 0)
                 *ret = bus->answer;
+        return r;
+}
+
+int bus_wait_fall(Bus *bus, uint64_t usec, BusFall *ret) {
+        int r = wait_until_done(bus, usec, &bus->has_fallen);
+
+        if (r > 0)
+                *ret = bus->fall;
         return r;
 }

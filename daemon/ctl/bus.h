@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/config.h"
 #include "model/refusal.h"
 #include "model/vm-list.h"
 #include "view/json.h"
@@ -35,6 +36,12 @@ typedef struct BusJob {
         RefusalKind kind; /**< REFUSAL_NONE: done */
         char text[REFUSAL_TEXT_SIZE];
 } BusJob;
+
+/** Where a failure led. */
+typedef struct BusFall {
+        char to[CONFIG_NAME_SIZE];
+        char reason[REFUSAL_TEXT_SIZE];
+} BusFall;
 
 /** Connects; @host NULL: to this machine's bus. Returns 0; else a negative errno with @error
  * filled. */
@@ -81,6 +88,9 @@ void bus_hold_signals(Bus *bus);
  * the error of a bus that went away: from then on nothing is heard but signals.
  */
 _must_check_ int bus_wait(Bus *bus, uint64_t usec, BusJob *ret);
+
+/** Waits until the machine has fallen back since bus_switch(). Returns as bus_wait(). */
+_must_check_ int bus_wait_fall(Bus *bus, uint64_t usec, BusFall *ret);
 
 /** Is given what was told: an object with `event`, its name, and what vfio-modectl(1) lists for
  * that. It is cleaned, and lives as long as the call. Returns false where no more is wanted. */

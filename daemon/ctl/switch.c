@@ -114,6 +114,16 @@ static void print_done(const Arguments *arguments, const Switching *s) {
                                                        : json_get_text(s->after, "fallback_mode"));
 }
 
+/* Whoever asked has neither the mode that was asked for nor the one before. */
+static int complain_of_end(const Switching *s) {
+        int status = refused_complain(s->end.kind, s->end.text);
+
+        if (s->fall.to[0] == '\0')
+                return status;
+        complain("The machine fell back to mode '%s': %s", s->fall.to, s->fall.reason);
+        return EXIT_CODE_FELL_BACK;
+}
+
 static int print_end(const Arguments *arguments, const Switching *s) {
         bool done = s->end.kind == REFUSAL_NONE;
         _cleanup_json_ json_object *answer = NULL;
@@ -123,6 +133,7 @@ static int print_end(const Arguments *arguments, const Switching *s) {
                         new_answer(arguments->operands[0], false, done && switching_has_changed(s));
                 json_add_integer(answer, "steps_taken", switching_steps(s));
                 json_add_word(answer, "text", s->end.text);
+                json_add_word(answer, "fell_back_to", s->fall.to);
                 json_add(answer, "timed_switch",
                          json_object_get(json_get(s->after, "timed_switch")));
                 refused_add_to_json(answer, s->end.kind, s->end.text);
@@ -130,7 +141,7 @@ static int print_end(const Arguments *arguments, const Switching *s) {
         } else if (done) {
                 print_done(arguments, s);
         }
-        return done ? EXIT_CODE_DONE : refused_complain(s->end.kind, s->end.text);
+        return done ? EXIT_CODE_DONE : complain_of_end(s);
 }
 
 static int leave_it_going(void) {
@@ -196,6 +207,8 @@ static int switch_now(const Arguments *arguments) {
                 return complain_of_service(arguments, &s.error);
         show_plan(arguments, s.bus);
         r = switching_do(&s, arguments->operands[0], &options);
+        if (r == 1)
+                r = switching_await_fall(&s);
         return print_result(arguments, &s, r);
 }
 

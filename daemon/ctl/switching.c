@@ -11,8 +11,9 @@
 
 #define SECOND UINT64_C(1000000)
 #define SWITCH_TIMEOUT (1800 * SECOND) /* as the fallback unit: guests have their time to end */
-#define LOOK_INTERVAL (2 * SECOND)     /* after the service went away, if it tells nothing */
-#define LOOKS_IN_VAIN 6                /* at a machine that does not answer, or does nothing */
+#define FALL_TIMEOUT (60 * SECOND)
+#define LOOK_INTERVAL (2 * SECOND) /* after the service went away, if it tells nothing */
+#define LOOKS_IN_VAIN 6            /* at a machine that does not answer, or does nothing */
 
 int switching_open(const Arguments *arguments, Switching *ret) {
         int r;
@@ -139,4 +140,11 @@ int switching_do(Switching *s, const char *mode, const BusOptions *options) {
                 s->after = json_object_get(s->before);
         take_names(s);
         return 1;
+}
+
+int switching_await_fall(Switching *s) {
+        return s->end.kind == REFUSAL_HALF_WAY &&
+                               bus_wait_fall(s->bus, FALL_TIMEOUT, &s->fall) == -EINTR
+                       ? -EINTR
+                       : 1;
 }

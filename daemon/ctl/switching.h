@@ -15,6 +15,7 @@ typedef struct Switching {
         json_object *after;  /**< the same at the end; as before where that cannot be told; NULL
                                 where it did not begin */
         BusJob end;
+        BusFall fall; /**< where it led, half-way; `to` is "" where it led nowhere */
         BusError error;
 } Switching;
 
@@ -35,6 +36,10 @@ _must_check_ int switching_open(const Arguments *arguments, Switching *ret);
  * an hour; -ENODATA where it cannot be told how it ended.
  */
 _must_check_ int switching_do(Switching *s, const char *mode, const BusOptions *options);
+
+/** Waits for where a switch that was left half-way leads: the machine goes to the fallback mode by
+ * itself. Returns 1, at once where it was not; or -EINTR as bus_wait(). */
+_must_check_ int switching_await_fall(Switching *s);
 
 /** Whether the machine is another one at the end than it was before. */
 bool switching_has_changed(const Switching *s);

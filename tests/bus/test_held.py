@@ -3,6 +3,7 @@
 
 import fcntl
 import json
+import threading
 
 import pytest
 from captured import run  # found by rig
@@ -89,3 +90,20 @@ def test_a_fall_outlives_the_boot(rig):
     rig.machine.write("var/lib/vfio-mode/boot.previous",
                       boot_record(boot_id="00000000-0000-4000-8000-000000000009", time=1767225600 + 10**6))
     assert json.loads(rig.call("Describe")[0])["last_fall"] is None
+
+
+def test_a_switch_that_leads_to_the_fallback_mode(rig):
+    """Its exit status is one of its own, when that has come about."""
+    def fail(unit):
+        if "host" in unit:
+            rig.machine.state("host", "", "fallback", "One is stuck.", held="One is stuck.")
+            (rig.root / "run/vfio-mode/undo").unlink()
+            return "done"
+        rig.machine.state("plain", "host", name="undo")
+        threading.Timer(0.5, lambda: fail("vfio-mode@host.service")).start()
+        return rig.switch(unit, "half-way", "One is stuck.")
+    rig.systemd.runs["vfio-mode@"] = fail
+    answer = ctl(rig, "switch", "plain")
+    assert answer.returncode == 9, answer
+    assert answer.stderr.endswith("vfio-modectl: One is stuck. (half-way)\n"
+                                  "vfio-modectl: The machine fell back to mode 'host': One is stuck.\n"), answer

@@ -72,14 +72,20 @@ class Machine:
 
 
 def ini(gpu: str = "address = 0000:01:00.0\nid = 1234:1111", *, consent: str = "boot-vga",
-        nic: str | None = None, general: str = "", cmdline: str = "") -> str:
-    """A configuration with a mode `passthrough` that takes the GPU."""
+        nic: str | None = None, general: str = "", cmdline: str = "", rescue: bool = False) -> str:
+    """A configuration with a mode `passthrough` that takes the GPU.
+
+    rescue: with the power button, as by itself. Without, no guard is started at each switch, which is two seconds of
+    emulation.
+    """
     text = f"[general]\ndefault-mode = host\nfallback-mode = host\n{general}\n[device gpu]\n{gpu}\n"
     if consent:
         text += f"consent = {consent}\n"
     if nic:
         text += f"\n[device nic]\naddress = {nic}\n"
     text += "\n[mode host]\n\n[mode passthrough]\nvfio-devices = gpu\n"
+    if not rescue:
+        text += "rescue = none\n"
     if cmdline:  # in lines of their own: a line is not as long as a cmdline may be
         text += "cmdline = " + "\n  ".join(cmdline.split()) + "\n"
     return text

@@ -132,7 +132,7 @@ def test_a_vm_is_killed_at_once(pc: PC) -> None:
 @pytest.mark.machine("gpu")
 def test_a_vm_ends_and_the_mode_stays(pc: PC) -> None:
     """The guard has nothing more to do, and the next VM works."""
-    pc.write(INI, ini() + "rescue = none\nexpect-vm = 5min\n")
+    pc.write(INI, ini() + "expect-vm = 5min\n")
     pc.ok(SWITCH)
     pid = start_guest(pc, GPU_GUEST, GPU)
     until_settled(pc)
@@ -192,7 +192,6 @@ def test_the_guard_is_killed(pc: PC) -> None:
 @pytest.mark.machine("gpu")
 def test_nothing_wakes_it_while_a_vm_runs(pc: PC) -> None:
     """Nor has a mode without its keys a guard."""
-    pc.write(INI, ini() + "rescue = none\n")
     pc.ok(SWITCH)
     assert properties(pc, UNIT, "ActiveState", "NRestarts")["ActiveState"] == "inactive"
     pc.write(INI, ini() + "on-vm-exit = fallback\n")
@@ -243,7 +242,7 @@ def test_terminals_are_told(pc: PC) -> None:
 @pytest.mark.nextboot("grub")
 def test_a_vm_confirms_a_boot(pc: PC) -> None:
     """The end of the boot does not; a VM that has stayed does, and then nothing is watched any more."""
-    pc.write(INI, config(confirm="vm") + "rescue = none\n")
+    pc.write(INI, config(confirm="vm"))
     pc.ok("vfio-modectl set-default passthrough && sync")
     trial = cut(pc)
     assert trial.went_to("passthrough", "trial"), trial

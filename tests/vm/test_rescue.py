@@ -9,8 +9,9 @@ from machines import ini
 from modes import HOST, INI, PASSTHROUGH, drivers, look
 from pc import PC
 from test_guard import LOCKS, UNTIL_HOST, events, watch
-from test_stop_vm import STOP_VM, check_returned, write_service
+from test_stop_vm import SECONDS, check_returned, write_service
 
+RESCUES = ini(rescue=True) + f"stop-vm = {SECONDS}s\n"
 PRESSED = "the power button was pressed"
 IS_TAKEN = f"{LOCKS} | grep -q '\"handle-power-key\" \"vfio-mode\"'"
 
@@ -21,7 +22,7 @@ IS_TAKEN = f"{LOCKS} | grep -q '\"handle-power-key\" \"vfio-mode\"'"
 def test_it_brings_the_screen_back(pc: PC, stop: str) -> None:
     """With a guest on the card, and be it one that does not end by itself; then it shuts the machine down."""
     assert pc.run(IS_TAKEN).rc == 1
-    pc.write(INI, STOP_VM)
+    pc.write(INI, RESCUES)
     write_service(pc, stop)
     watch(pc)
     pc.ok(f"vfio-modectl switch passthrough; systemctl start guest.service; until {IS_TAKEN}; do :; done")
@@ -48,7 +49,7 @@ def test_it_brings_the_screen_back(pc: PC, stop: str) -> None:
 @pytest.mark.machine("two-gpus")
 def test_another_card_has_a_screen(pc: PC) -> None:
     """Then the button is left alone."""
-    pc.write(INI, ini("address = 0000:01:00.0"))
+    pc.write(INI, ini("address = 0000:01:00.0", rescue=True))
     pc.ok("vfio-modectl switch passthrough")
     assert drivers(pc, "0000:01:00.0", "0000:02:00.0") == ["vfio-pci", "bochs-drm"]
     guard = "vfio-mode-guard@passthrough.service"
@@ -62,10 +63,10 @@ def test_another_card_has_a_screen(pc: PC) -> None:
 @pytest.mark.machine("gpu")
 def test_it_can_be_left_alone(pc: PC) -> None:
     """By the configuration; and the guard that has it is killed without losing it for good."""
-    pc.write(INI, STOP_VM + "rescue = none\n")
+    pc.write(INI, ini())
     pc.ok("vfio-modectl switch passthrough")
     assert pc.run(IS_TAKEN).rc == 1
-    pc.write(INI, STOP_VM)
+    pc.write(INI, RESCUES)
     pc.ok(f"vfio-modectl switch host; vfio-modectl switch passthrough; until {IS_TAKEN}; do :; done")
     pc.ok(f"pkill -KILL -x vfio-mode-guard; while {IS_TAKEN}; do :; done; until {IS_TAKEN}; do :; done")
     pc.power_button()

@@ -68,8 +68,12 @@ static void queue_start(const Root *root, const SwitchResult *result) {
 
 /* It waits for the mode's own unit, whose start job we are. */
 static void queue_guard(const char *mode) {
+        int r = units_queue_guard(mode);
+
         /* What has failed once may be over. */
-        if (units_queue_guard(mode) < 0 && units_queue_guard(mode) < 0)
+        if (r < 0)
+                r = units_queue_guard(mode);
+        if (r < 0)
                 log_error("The guard of mode '%s' cannot be started; nobody will see whether a VM "
                           "comes.",
                           mode);

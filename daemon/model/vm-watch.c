@@ -163,8 +163,8 @@ static void hear_end(VmWatch *watch, const ConfigMode *mode, VmWord word, uint64
         bool was_announced = watch->is_announced || word == VM_WORD_FAILED;
 
         watch->is_announced = false;
-        watch->has_failed = word == VM_WORD_FAILED ||
-                            (watch->phase == VM_EXPECTED && word == VM_WORD_STOPPED);
+        watch->has_failed =
+                word == VM_WORD_FAILED || (watch->phase == VM_EXPECTED && word == VM_WORD_STOPPED);
         watch->is_excused = !watch->has_failed;
         watch->comes_again = word == VM_WORD_RESTARTING;
         if (watch->phase == VM_EXPECTED && watch->has_failed && was_announced &&

@@ -260,7 +260,7 @@ def test_switch(service, ask):
         service.describe()
         assert answer_in(ask("switch", "passthrough", "-j")) == {
             "schema": 1, "mode": "passthrough", "dry_run": False, "changed": True,
-            "steps_taken": 4, "text": "Said so.", "timed_switch": None, "refusal": None}
+            "steps_taken": 4, "text": "Said so.", "fell_back_to": None, "timed_switch": None, "refusal": None}
     assert service.calls("SwitchMode") == [["passthrough", {}]] * 4
 
 

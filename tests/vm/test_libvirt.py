@@ -10,6 +10,7 @@ import desktop
 import libvirt
 from machines import ini
 from modes import AUDIO, GPU, HOST, INI, NIC, PASSTHROUGH, active, look
+from nextboot import refused
 from pc import PC
 from test_guard import FELL_BACK, KNOWS, UNTIL_HOST, entries, events, until_phase, watch
 
@@ -54,8 +55,7 @@ def test_the_card_follows_the_guest(pc: PC, managed: str, request: pytest.Fixtur
     """From host mode, and back, as often as it is started; libvirt's own idea of a device does not matter."""
     set_up(pc, "")
     assert pc.driver(GPU) == HOST.gpu
-    refused = pc.run(START)
-    assert refused.rc != 0 and "set switch-for-vm = yes in [mode passthrough]" in refused.out, refused
+    refused(pc, START, "set switch-for-vm = yes in [mode passthrough].", "(not-for-vm)")
     assert look(pc) == HOST
     pc.write(INI, ini() + KEYS)
     libvirt.define(pc, libvirt.domain(managed=managed))
@@ -134,8 +134,7 @@ def test_a_start_that_fails(pc: PC, name: str) -> None:
         assert told["data"] == reason
     pc.ok("rm -f /etc/libvirt/hooks/qemu.d/zzz /etc/libvirt/hooks/qemu.d/000; systemctl start libvirtd.service")
     libvirt.define(pc)
-    held = pc.run(START)
-    assert held.rc != 0 and "Mode 'host' is held since " in held.out and reason in held.out, held
+    refused(pc, START, "Mode 'host' is held since ", f"({reason})", "(held)")
     assert active(pc) == ["host"] and pc.driver(GPU) == HOST.gpu
     pc.ok(f"vfio-modectl release; {START}", timeout=120)
     assert look(pc).gpu == PASSTHROUGH.gpu
@@ -168,9 +167,9 @@ def test_a_service_that_hangs(pc: PC) -> None:
     set_up(pc)
     pc.ok("vfio-modectl status; pkill -STOP -x vfio-moded")
     began = float(pc.read("/proc/uptime").split()[0])
-    refused = pc.run(START, timeout=120)
+    said = pc.run(START, timeout=120)
     took = float(pc.read("/proc/uptime").split()[0]) - began
-    assert refused.rc != 0 and "The service of vfio-mode does not answer. (timed-out)" in refused.out, refused
+    assert said.rc != 0 and "The service of vfio-mode does not answer. (timed-out)" in said.out, said
     assert took < 90, took
     assert pc.driver(GPU) == HOST.gpu and pc.driver(NIC) != "vfio-pci"
     pc.ok("pkill -KILL -x vfio-moded; virsh --quiet list")

@@ -23,7 +23,9 @@
 
 #define INTERVAL SEC
 #define KILL_PATIENCE (30 * SEC) /* for the kernel to take a killed guest's memory apart */
-#define SWITCH_TIME (60 * SEC)   /* what the service manager grants for the rest, at least */
+#define CLOSING_PATIENCE (10 * SEC)
+#define CLOSING_INTERVAL (SEC / 20) /* of which the kernel tells nobody */
+#define SWITCH_TIME (60 * SEC)      /* what the service manager grants for the rest, at least */
 #define CMDLINE_MAX (256 * 1024)
 
 typedef struct Ending {
@@ -174,6 +176,27 @@ static bool is_over(const Ending *e, uint64_t end) {
         return e->holders.n == 0 || now >= e->deadline;
 }
 
+/* Whoever exits is not seen any more before it has closed all, which takes a while of a guest's
+ * memory. */
+static bool is_closed(const Ending *e) {
+        for (size_t i = 0; i < e->n_functions; i++) {
+                const Function *function = host_find(&e->now->host, e->functions[i]);
+                Holder holder;
+
+                if (function && holders_find_vfio_of(e->now->root, function, &holder) >= 0 &&
+                    holder.pid == HOLDER_UNSEEN)
+                        return false;
+        }
+        return true;
+}
+
+static void await_closing(Ending *e) {
+        uint64_t end = now_usec() + CLOSING_PATIENCE;
+
+        while (e->holders.n == 0 && !is_closed(e) && now_usec() < end)
+                targets_wait(&e->targets, CLOSING_INTERVAL);
+}
+
 static RefusalKind end_all(Ending *e, Refusal *refusal) {
         const Situation *now = e->now;
         uint64_t end = e->deadline + TERM_PATIENCE + KILL_PATIENCE;
@@ -188,8 +211,10 @@ static RefusalKind end_all(Ending *e, Refusal *refusal) {
                         return refusal_set(refusal, REFUSAL_FAILED,
                                            "Processes using VFIO cannot be looked for: %s.",
                                            strerror(-r));
-                if (is_over(e, end))
+                if (is_over(e, end)) {
+                        await_closing(e);
                         return REFUSAL_NONE;
+                }
                 n_new = targets_watch(&e->targets, &e->holders);
                 if (n_new > 0)
                         continue;

@@ -219,25 +219,6 @@ def test_no_vm_comes_after_a_boot(pc: PC) -> None:
     assert since >= int(reached["ActiveEnterTimestampMonotonic"])
 
 
-@pytest.mark.drawn("switches")
-@pytest.mark.machine("gpu")
-def test_terminals_are_told(pc: PC) -> None:
-    """Whoever is logged in, and whoever is about to."""
-    pc.ok("mkdir /etc/systemd/system/getty@tty1.service.d")
-    pc.write("/etc/systemd/system/getty@tty1.service.d/in.conf",
-             "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --noclear %I linux\n")
-    pc.ok("systemctl daemon-reload; systemctl restart getty@tty1 getty@tty2; "
-          "until loginctl list-sessions --no-legend | grep -q tty1; do :; done")
-    pc.write(INI, ini() + "expect-vm = 5s\n")
-    pc.ok(SWITCH)
-    pc.ok(UNTIL_HOST)
-    told = f"fell back to mode 'host' at .*: {NOBODY.format(5)}"
-    for terminal in ("vcs1", "vcs2"):
-        pc.ok(f"until tr '\\0' ' ' < /dev/{terminal} | sed 's/  *\\(.\\)/ \\1/g' | grep -q \"{told}\"; do :; done")
-    pc.ok("vfio-modectl switch passthrough")
-    assert pc.run("test -e /run/issue.d/vfio-mode.issue").rc == 1
-
-
 @pytest.mark.drawn("chains")
 @pytest.mark.nextboot("grub")
 def test_a_vm_confirms_a_boot(pc: PC) -> None:

@@ -238,35 +238,6 @@ def test_a_vm_confirms_a_boot(pc: PC) -> None:
     assert knows(pc)["phase"] == "over"
 
 
-@pytest.mark.drawn("switches")
-@pytest.mark.machine("gpu")
-def test_the_network_is_gone(pc: PC) -> None:
-    """Who watches over it does not count as a guest, and the mode that its failure leads to is held."""
-    unit = "vfio-mode-ping@passthrough.service"
-    pc.ok(f"mkdir /etc/systemd/system/{unit}.d")
-    pc.write(f"/etc/systemd/system/{unit}.d/hosts.conf",
-             "[Service]\nEnvironment=HOSTS=192.0.2.1 EVERY=1 MISSES=3 START=600\n")
-    pc.ok(f"ip address add 192.0.2.1/32 dev lo; systemctl enable --quiet {unit}")
-    go(pc, "")
-    until_it_runs = f"until systemctl is-active --quiet {unit}; do :; done"
-    asked = "until nstat -az IcmpInEchoReps | grep -q 'IcmpInEchoReps *[1-9]'; do :; done"
-    pc.ok(f"{until_it_runs}; {asked}")
-    pc.ok("vfio-modectl switch host --dry-run")
-    pc.ok("ip address del 192.0.2.1/32 dev lo")
-    pc.ok(UNTIL_HOST)
-    assert look(pc) == HOST
-    reason = f"{unit} has failed (exit-code)"
-    assert json.loads(pc.ok("vfio-modectl status --json=short"))["held"]["reason"] == reason
-    fell = [event for event in events(pc, '"fell-back"') if event["event"] == "fell-back"]
-    assert [event["reason"] for event in fell] == [reason]
-    said = pc.ok(f"journalctl -b -o cat --no-pager -u {unit}")
-    assert "192.0.2.1 did not answer (3 of 3)." in said and "Nobody answers any more." in said, said
-    # It is back: so is the one who watches, and is not in the way of the way back.
-    pc.ok(f"ip address add 192.0.2.1/32 dev lo; vfio-modectl switch passthrough; {until_it_runs}")
-    pc.ok("systemctl stop vfio-mode@passthrough")
-    assert look(pc) == HOST
-
-
 @pytest.mark.drawn("chains")
 @pytest.mark.nextboot("grub")
 def test_a_boot_whose_vm_fails(pc: PC) -> None:

@@ -175,11 +175,11 @@ int boot_record_parse(const char *text, BootRecord *ret) {
         char line[RUN_STATE_TEXT_SIZE + 64];
         BootRecord record = { 0 };
         const char *value;
+        int r;
 
-        if (record_next(&text, line, sizeof(line), &value) <= 0 || strcmp(line, HEADER_KEY) != 0)
-                return -EBADMSG;
-        if (strcmp(value, VERSION) != 0)
-                return -EPROTONOSUPPORT;
+        r = record_expect(&text, HEADER_KEY, VERSION);
+        if (r < 0)
+                return r;
         for (Key key = 0; key < _KEY_MAX; key++)
                 if (record_next(&text, line, sizeof(line), &value) <= 0 ||
                     strcmp(line, keys[key]) != 0 || parse_value(key, value, &record) < 0)

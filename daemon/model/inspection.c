@@ -202,10 +202,9 @@ int inspection_parse(const char *text, Inspection *ret) {
 
         if (!inspection)
                 return -ENOMEM;
-        if (record_next(&text, line, sizeof(line), &value) <= 0 || strcmp(line, HEADER_KEY) != 0)
-                return -EBADMSG;
-        if (strcmp(value, VERSION) != 0)
-                return -EPROTONOSUPPORT;
+        r = record_expect(&text, HEADER_KEY, VERSION);
+        if (r < 0)
+                return r;
         while ((r = record_next(&text, line, sizeof(line), &value)) > 0)
                 if (parse_line(line, value, inspection) < 0)
                         return -EBADMSG;

@@ -28,6 +28,15 @@ int record_next(const char **cursor, char *buffer, size_t size, const char **ret
         return 1;
 }
 
+int record_expect(const char **cursor, const char *key, const char *version) {
+        char line[64];
+        const char *value;
+
+        if (record_next(cursor, line, sizeof(line), &value) <= 0 || strcmp(line, key) != 0)
+                return -EBADMSG;
+        return strcmp(value, version) == 0 ? 0 : -EPROTONOSUPPORT;
+}
+
 void record_print(FILE *file, const char *key, const char *value) {
         (void)fprintf(file, "%s=", key);
         for (const char *c = value; *c; c++)

@@ -22,6 +22,13 @@
 _must_check_ int record_next(const char **cursor, char *buffer, size_t size,
                              const char **ret_value);
 
+/**
+ * Takes the first line off a text, which says what it is and in which version.
+ *
+ * Returns 0; -EBADMSG where it is something else; -EPROTONOSUPPORT where another version wrote it.
+ */
+_must_check_ int record_expect(const char **cursor, const char *key, const char *version);
+
 /** Writes `key=value`, control characters as blanks: a newline in a reason must not become a key.
  */
 void record_print(FILE *file, const char *key, const char *value);

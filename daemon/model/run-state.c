@@ -355,10 +355,9 @@ int run_state_parse(const char *text, RunState *ret) {
         state = calloc(1, sizeof(*state));
         if (!state)
                 return -ENOMEM;
-        if (record_next(&text, line, sizeof(line), &value) <= 0 || strcmp(line, HEADER_KEY) != 0)
-                return -EBADMSG;
-        if (strcmp(value, VERSION) != 0)
-                return -EPROTONOSUPPORT;
+        r = record_expect(&text, HEADER_KEY, VERSION);
+        if (r < 0)
+                return r;
         while ((r = record_next(&text, line, sizeof(line), &value)) > 0) {
                 r = parse_line(line, value, state);
                 if (r < 0)

@@ -162,10 +162,9 @@ int vm_list_parse(const char *text, VmList *ret) {
 
         if (!list)
                 return -ENOMEM;
-        if (record_next(&text, line, sizeof(line), &value) <= 0 || strcmp(line, HEADER_KEY) != 0)
-                return -EBADMSG;
-        if (strcmp(value, VERSION) != 0)
-                return -EPROTONOSUPPORT;
+        r = record_expect(&text, HEADER_KEY, VERSION);
+        if (r < 0)
+                return r;
         while ((r = record_next(&text, line, sizeof(line), &value)) > 0) {
                 Vm *vm = &list->vms[list->n];
 

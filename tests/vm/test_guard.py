@@ -219,6 +219,26 @@ def test_no_vm_comes_after_a_boot(pc: PC) -> None:
     assert since >= int(reached["ActiveEnterTimestampMonotonic"])
 
 
+@pytest.mark.drawn("switches")
+@pytest.mark.machine("gpu")
+def test_terminals_are_told(pc: PC) -> None:
+    """Whoever is logged in, and whoever is about to."""
+    pc.ok("mkdir /etc/systemd/system/getty@tty1.service.d")
+    pc.write("/etc/systemd/system/getty@tty1.service.d/in.conf",
+             "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --noclear %I linux\n")
+    pc.ok("systemctl daemon-reload; systemctl restart getty@tty1 getty@tty2; "
+          "until loginctl list-sessions --no-legend | grep -q tty1; do :; done")
+    pc.write(INI, ini() + "expect-vm = 5s\n")
+    pc.ok(SWITCH)
+    pc.ok(UNTIL_HOST)
+    # Without blanks: lines are broken in the middle of words.
+    told = f"fell back to mode 'host' at .*: {NOBODY.format(5)}".replace(" ", "")
+    for terminal in ("vcs1", "vcs2"):
+        pc.ok(f"until tr -d ' \\0' < /dev/{terminal} | grep -q \"{told}\"; do :; done")
+    pc.ok("vfio-modectl switch passthrough")
+    assert pc.run("test -e /run/issue.d/vfio-mode.issue").rc == 1
+
+
 @pytest.mark.drawn("chains")
 @pytest.mark.nextboot("grub")
 def test_a_vm_confirms_a_boot(pc: PC) -> None:
@@ -236,6 +256,35 @@ def test_a_vm_confirms_a_boot(pc: PC) -> None:
     check_is_default(pc)
     pc.ok(f"kill {pid}; while systemctl is-active --quiet {UNIT}; do :; done")
     assert knows(pc)["phase"] == "over"
+
+
+@pytest.mark.drawn("switches")
+@pytest.mark.machine("gpu")
+def test_the_network_is_gone(pc: PC) -> None:
+    """Who watches over it does not count as a guest, and the mode that its failure leads to is held."""
+    unit = "vfio-mode-ping@passthrough.service"
+    pc.ok(f"mkdir /etc/systemd/system/{unit}.d")
+    pc.write(f"/etc/systemd/system/{unit}.d/hosts.conf",
+             "[Service]\nEnvironment=HOSTS=192.0.2.1 EVERY=1 MISSES=3 START=600\n")
+    pc.ok(f"ip address add 192.0.2.1/32 dev lo; systemctl enable --quiet {unit}")
+    go(pc, "")
+    until_it_runs = f"until systemctl is-active --quiet {unit}; do :; done"
+    asked = "until nstat -az IcmpInEchoReps | grep -q 'IcmpInEchoReps *[1-9]'; do :; done"
+    pc.ok(f"{until_it_runs}; {asked}")
+    pc.ok("vfio-modectl switch host --dry-run")
+    pc.ok("ip address del 192.0.2.1/32 dev lo")
+    pc.ok(UNTIL_HOST)
+    assert look(pc) == HOST
+    reason = f"{unit} has failed (exit-code)"
+    assert json.loads(pc.ok("vfio-modectl status --json=short"))["held"]["reason"] == reason
+    fell = [event for event in events(pc, '"fell-back"') if event["event"] == "fell-back"]
+    assert [event["reason"] for event in fell] == [reason]
+    said = pc.ok(f"journalctl -b -o cat --no-pager -u {unit}")
+    assert "192.0.2.1 did not answer (3 of 3)." in said and "Nobody answers any more." in said, said
+    # It is back: so is the one who watches, and is not in the way of the way back.
+    pc.ok(f"ip address add 192.0.2.1/32 dev lo; vfio-modectl switch passthrough; {until_it_runs}")
+    pc.ok("systemctl stop vfio-mode@passthrough")
+    assert look(pc) == HOST
 
 
 @pytest.mark.drawn("chains")

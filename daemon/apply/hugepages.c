@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "host/memory-scan.h"
 #include "hugepages.h"
 
@@ -19,10 +19,7 @@
 #define CHUNK_KIB (128 * 1024)
 
 static uint64_t now_ms(void) {
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+        return now_usec() / 1000;
 }
 
 uint64_t hugepages_deadline(bool early) {

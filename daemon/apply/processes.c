@@ -6,17 +6,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "processes.h"
-
-uint64_t now_usec(void) {
-        struct timespec now = { 0 };
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * SEC + (uint64_t)now.tv_nsec / 1000;
-}
 
 void targets_done(Targets *targets) {
         for (size_t i = 0; i < targets->n; i++)

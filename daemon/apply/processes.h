@@ -27,9 +27,6 @@ typedef struct Targets {
         size_t n;
 } Targets;
 
-/** CLOCK_MONOTONIC, in microseconds. */
-uint64_t now_usec(void);
-
 /** Closes what it holds. */
 void targets_done(Targets *targets);
 

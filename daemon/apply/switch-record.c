@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "host/host-scan.h"
 #include "host/memory-scan.h"
@@ -128,13 +129,6 @@ static void keep_modules(const SwitchRecord *s, const RunState *undo, RunState *
         situation_keep_modules(next, undo);
 }
 
-static uint64_t now_usec(void) {
-        struct timespec now = { 0 };
-
-        (void)clock_gettime(CLOCK_REALTIME, &now);
-        return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* Whether the mode of @next is held. */
 static void follow_hold(const SwitchRequest *request, const RunState *before, RunState *next) {
         bool is_again = strcmp(before->mode, next->mode) == 0;
@@ -143,7 +137,7 @@ static void follow_hold(const SwitchRequest *request, const RunState *before, Ru
          * failure that was undone. */
         hold_follow(before, next,
                     request->is_held && !(is_again && strcmp(request->source, SOURCE_UNIT) == 0),
-                    request->reason, now_usec());
+                    request->reason, now_real_usec());
 }
 
 /* What is as wanted is not written again, but a configuration that changed nothing is accepted,

@@ -97,8 +97,8 @@ static RefusalKind refuse_unknown_stopping(Switch *s) {
 
 /* A choice stands against what is asked for a virtual machine; but never on the way back. */
 static RefusalKind refuse_held(Switch *s) {
-        if (!switch_source_is_vm(s->request->source) || s->now.is_fallback ||
-            s->now.state.hold.since == 0 || strcmp(s->now.state.mode, s->now.mode) == 0)
+        if (!switch_source_is_vm(s->request->source) ||
+            !hold_is_against(&s->now.state, s->now.mode, s->now.config.fallback_mode))
                 return REFUSAL_NONE;
         return hold_refuse(&s->now.state, &s->refusal);
 }

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "host/origin-file.h"
 #include "host/state-files.h"
@@ -204,11 +204,7 @@ static RefusalKind go_back(const Root *root, const SwitchTrial *trial) {
 
 /* A clock of an earlier switch may have started us while the next one was on its way. */
 static bool is_due(const SwitchTrial *trial) {
-        struct timespec now = { 0 };
-
-        return clock_gettime(CLOCK_MONOTONIC, &now) < 0 ||
-               (uint64_t)now.tv_sec * UINT64_C(1000000) + (uint64_t)now.tv_nsec / 1000 >=
-                       trial->due;
+        return now_usec() >= trial->due;
 }
 
 typedef struct TrialFile {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "host/state-files.h"
@@ -24,13 +25,6 @@
 #define RETRIES 40
 #define RETRY_USEC (50 * UINT64_C(1000))
 #define ACCURACY_USEC (UINT64_C(1000000))
-
-static uint64_t due_in(uint64_t usec) {
-        struct timespec now = { 0 };
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * UINT64_C(1000000) + (uint64_t)now.tv_nsec / 1000 + usec;
-}
 
 static int write_trial(const Service *service, const char *path, const JobRecord *job,
                        uint64_t due) {
@@ -99,7 +93,7 @@ static int start_timer(TrialArming *arming) {
         sd_bus_message *call = NULL;
         int r;
 
-        arming->due = due_in(arming->usec);
+        arming->due = now_usec() + arming->usec;
         r = systemd_call_new(arming->service, "StartTransientUnit", &call);
         if (r >= 0)
                 r = sd_bus_message_append(call, "ss", arming->timer, "replace");
@@ -161,7 +155,7 @@ int trial_arm(TrialArming *arming, const JobRecord *job) {
         Service *service = arming->service;
         int r;
 
-        r = write_trial(service, TRIAL_NEXT_PATH, job, due_in(job->confirm_within));
+        r = write_trial(service, TRIAL_NEXT_PATH, job, now_usec() + job->confirm_within);
         if (r < 0)
                 return r;
         r = start_clock(arming, NEXT_TIMER, job->confirm_within);

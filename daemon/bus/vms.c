@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "host/hold.h"
@@ -18,13 +18,6 @@
 #include "model/vm-request.h"
 #include "view/machine.h"
 #include "vms.h"
-
-static uint64_t now_usec(void) {
-        struct timespec now = { 0 };
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * UINT64_C(1000000) + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* --- what is remembered --- */
 
@@ -88,18 +81,6 @@ void vms_switched(Request *request) {
         answer(request, VM_SWITCH);
 }
 
-/* Not from the bus's side alone: apply decides again, with its lock. */
-static bool is_against_hold(const Machine *machine, const char *mode, const Config *config,
-                            Refusal *refusal) {
-        const RunState *state = &machine->state;
-
-        if (machine->state_result < 0 || state->hold.since == 0 || strcmp(state->mode, mode) == 0 ||
-            strcmp(mode, config->fallback_mode) == 0)
-                return false;
-        (void)hold_refuse(state, refusal);
-        return true;
-}
-
 static void begin(Request *request) {
         _cleanup_(machine_freep) Machine *machine = NULL;
         Service *service = request->service;
@@ -126,9 +107,9 @@ static void begin(Request *request) {
                 request->waits_for_switch = true;
         else if (decision != VM_SWITCH)
                 answer(request, decision);
-        else if (is_against_hold(machine, mode, config, &refusal))
-                request_refuse(request, refusal.kind, refusal.text);
-        else
+        else if (hold_is_against(&machine->state, mode, config->fallback_mode))
+                request_refuse(request, hold_refuse(&machine->state, &refusal), refusal.text);
+        else /* apply asks the same once more, with its lock */
                 jobs_switch_for_vm(request, mode);
 }
 
@@ -137,23 +118,23 @@ void vms_method_begin(Request *request) {
         begin(request);
 }
 
-void vms_go_on(Service *service) {
-        bool is_new = true;
+static Request *find_waiting(const Service *service) {
+        Request *request = service->requests;
 
+        while (request && !request->waits_for_switch)
+                request = request->next;
+        return request;
+}
+
+void vms_go_on(Service *service) {
+        Request *request;
+
+        /* A look at the machine, which what follows takes, comes by here. */
         if (service->is_going_on)
                 return;
         service->is_going_on = true;
-        while (is_new && !snapshot_is_switching(&service->snapshot)) {
-                is_new = false;
-                for (Request *request = service->requests; request && !is_new;
-                     request = request->next) {
-                        if (!request->waits_for_switch)
-                                continue;
-                        is_new = true;
-                        begin(request);
-                        break;
-                }
-        }
+        while (!snapshot_is_switching(&service->snapshot) && (request = find_waiting(service)))
+                begin(request);
         service->is_going_on = false;
 }
 

@@ -8,8 +8,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "ctl/bus-internal.h"
 #include "host/units.h"
 #include "view/words.h"
@@ -363,13 +363,6 @@ int bus_switch(Bus *bus, const char *mode, const BusOptions *options, BusError *
 
 /* --- waiting --- */
 
-static uint64_t now(void) {
-        struct timespec time;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &time);
-        return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec / 1000;
-}
-
 /* Until something comes, or @until. Returns 0, -EINTR on a signal, or -ETIMEDOUT. */
 static int wait_for_more(Bus *bus, int signal_fd, uint64_t until) {
         struct pollfd polled[] = {
@@ -377,7 +370,7 @@ static int wait_for_more(Bus *bus, int signal_fd, uint64_t until) {
                   .events = bus->is_gone ? 0 : (short)sd_bus_get_events(bus->bus) },
                 { .fd = signal_fd, .events = POLLIN },
         };
-        uint64_t time = now();
+        uint64_t time = now_usec();
 
         if (time >= until)
                 return -ETIMEDOUT;
@@ -410,7 +403,7 @@ void bus_hold_signals(Bus *bus) {
 }
 
 static int wait_until_done(Bus *bus, uint64_t usec, const bool *done) {
-        const uint64_t until = now() + usec;
+        const uint64_t until = now_usec() + usec;
         _cleanup_close_ int signal_fd = -1;
         sigset_t signals, before;
         int r;

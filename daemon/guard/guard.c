@@ -10,8 +10,8 @@
 #include <sys/pidfd.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "guard.h"
@@ -54,13 +54,6 @@ typedef struct Guard {
         PowerButton *button; /* NULL: it is not ours */
 } Guard;
 
-static uint64_t now_usec(void) {
-        struct timespec now = { 0 };
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * SEC + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* --- what it knows --- */
 
 /*
@@ -68,13 +61,9 @@ static uint64_t now_usec(void) {
  * was a guard. What came before the mode is of before; that has whole seconds.
  */
 static uint64_t mode_began(const Guard *guard) {
-        struct timespec real = { 0 };
-        uint64_t now = now_usec(), age;
+        uint64_t now = now_usec(), real = now_real_usec(), began = guard->watch.mode_since * SEC;
 
-        (void)clock_gettime(CLOCK_REALTIME, &real);
-        age = ((uint64_t)real.tv_sec - guard->watch.mode_since) * SEC +
-              (uint64_t)real.tv_nsec / 1000;
-        return (uint64_t)real.tv_sec >= guard->watch.mode_since && age < now ? now - age : 0;
+        return real >= began && real - began < now ? now - (real - began) : 0;
 }
 
 static void begin(Guard *guard) {

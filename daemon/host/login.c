@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-login.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "command.h"
 #include "login.h"
 #include "model/sessions.h"
@@ -192,13 +192,6 @@ bool login_is_closing(unsigned uid) {
 }
 
 /* --- waiting --- */
-
-static uint64_t now_usec(void) {
-        struct timespec now = { 0 };
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* @timeout: in µs; shortened where one could not be read, whose end may have been told already */
 static bool is_any_there(const Login *login, const char *const *ids, size_t n, uint64_t *timeout) {

@@ -21,6 +21,11 @@ bool hold_is_by(const char *source) {
         return false;
 }
 
+bool hold_is_against(const RunState *state, const char *mode, const char *fallback_mode) {
+        return state->hold.since > 0 && strcmp(state->mode, mode) != 0 &&
+               strcmp(mode, fallback_mode) != 0;
+}
+
 void hold_follow(const RunState *before, RunState *next, bool is_held, const char *reason,
                  uint64_t now) {
         if (strcmp(before->mode, next->mode) == 0 && before->hold.since > 0) {

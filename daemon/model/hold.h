@@ -10,6 +10,10 @@
 /** Whether a mode that is entered by this source is held; of a boot, what it goes by says so. */
 bool hold_is_by(const char *source);
 
+/** Whether a choice stands against @mode for a virtual machine: another one is held, and @mode is
+ * not the fallback mode. */
+bool hold_is_against(const RunState *state, const char *mode, const char *fallback_mode);
+
 /**
  * Whether the mode in force, or another one, is held once a switch has led to it.
  *

@@ -74,6 +74,25 @@ static void test_follow(void **state) {
         assert_string_equal(next.hold.reason, row->reason);
 }
 
+static const struct Against {
+        const char *title;
+        uint64_t held_since;
+        const char *mode;
+        bool is_against;
+} againsts[] = {
+        { "what is held stands against another mode", NOW, "pass", true },
+        { "and against no return", NOW, "host", false },
+        { "nor against itself", NOW, "desk", false },
+        { "what is not held stands against nothing", 0, "pass", false },
+};
+
+static void test_against(void **state) {
+        const struct Against *row = *state;
+        RunState now = { .mode = "desk", .hold = { .since = row->held_since } };
+
+        assert_int_equal(hold_is_against(&now, row->mode, "host"), row->is_against);
+}
+
 static void write_state(FakeHost *fake, uint64_t since) {
         char text[256];
 
@@ -114,6 +133,7 @@ int main(void) {
 
         TABLE_ROWS(&table, test_source, sources);
         TABLE_ROWS(&table, test_follow, follows);
+        TABLE_ROWS(&table, test_against, againsts);
         table_add(&table, "what is released is one hold", test_release, NULL);
         return table_run("hold", &table);
 }

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "boot/boot-history.h"
 #include "guests.h"
 #include "host/hold.h"
 #include "host/holders.h"
@@ -432,7 +433,8 @@ static RefusalKind run(Switch *s) {
 static bool is_to_be_guarded(const Switch *s) {
         const ConfigMode *mode = config_find_mode(&s->now.config, s->now.mode);
 
-        return vm_watch_is_needed(mode, strcmp(s->request->source, SOURCE_VM) == 0) ||
+        return vm_watch_is_needed(mode, strcmp(s->request->source, SOURCE_VM) == 0,
+                                  boot_awaits_vm(s->now.root, &s->now.config, mode)) ||
                rescue_is_wanted(&s->now.config, mode, &s->now.host);
 }
 

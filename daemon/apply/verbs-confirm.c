@@ -120,19 +120,6 @@ static void mend_block(Confirm *c) {
 
 /* --- this boot --- */
 
-/* Whether this boot is one that somebody has to call good, or that we do. */
-static bool is_to_be_confirmed(const Confirm *c) {
-        const BootRecord *record = &c->now.record;
-
-        if (!c->now.record_is_current || record->confirmed || record->kind != REFUSAL_NONE ||
-            c->mode_now[0] == '\0' || strcmp(record->wanted, c->mode_now) != 0)
-                return false;
-        if (record->source == BOOT_SOURCE_CMDLINE)
-                return boot_kind_is_armed(record->marker.kind);
-        return record->source == BOOT_SOURCE_DEFAULT && record->unconfirmed > 0 &&
-               strcmp(c->mode_now, c->config.fallback_mode) != 0;
-}
-
 /* The guard starts us again when a VM has settled. */
 static bool has_had_vm(const Confirm *c) {
         VmWatch watch;
@@ -256,7 +243,8 @@ RefusalKind apply_confirm(const Root *root) {
                         kind = REFUSAL_FAILED;
         }
         say_not_run(c);
-        if (is_to_be_confirmed(c))
+        if (c->now.record_is_current &&
+            boot_record_awaits_confirmation(&c->now.record, c->mode_now, c->config.fallback_mode))
                 kind = confirm_boot(c);
         else
                 acknowledge(c);

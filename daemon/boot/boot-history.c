@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/parse.h"
 #include "boot-history.h"
+#include "host/state-files.h"
 
 #define VAR_LIB "var/lib"
 #define BOOT_ID_PATH "proc/sys/kernel/random/boot_id"
@@ -37,6 +38,31 @@ int boot_record_read(const Root *root, const char *path, BootRecord *ret) {
         if (n < 0)
                 return (int)n;
         return strlen(text) == (size_t)n ? boot_record_parse(text, ret) : -EBADMSG;
+}
+
+int boot_record_read_current(const Root *root, BootRecord *ret) {
+        static const char *const paths[] = { BOOT_RECORD_PATH, BOOT_RECORD_RUN_PATH };
+        char boot_id[BOOT_ID_SIZE];
+        BootRecord record;
+        int r;
+
+        r = boot_id_read(root, boot_id);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+                if (boot_record_read(root, paths[i], &record) >= 0 &&
+                    strcmp(record.boot_id, boot_id) == 0) {
+                        *ret = record;
+                        return 0;
+                }
+        return -ENOENT;
+}
+
+bool boot_awaits_vm(const Root *root, const Config *config, const ConfigMode *mode) {
+        BootRecord record;
+
+        return mode->confirm == CONFIG_CONFIRM_VM && boot_record_read_current(root, &record) >= 0 &&
+               boot_record_awaits_confirmation(&record, mode->name, config->fallback_mode);
 }
 
 /* --- writing --- */

@@ -25,6 +25,14 @@ _must_check_ int boot_id_read(const Root *root, char ret[static BOOT_ID_SIZE]);
  */
 _must_check_ int boot_record_read(const Root *root, const char *path, BootRecord *ret);
 
+/** Reads this boot's record, be it where it waits as long as /var/lib cannot be written. Returns 0;
+ * -ENOENT where there is none of this boot; else an error of reading. */
+_must_check_ int boot_record_read_current(const Root *root, BootRecord *ret);
+
+/** Whether this boot is good only once a virtual machine has had a device of the mode, which is the
+ * one in force (`confirm = vm`). */
+bool boot_awaits_vm(const Root *root, const Config *config, const ConfigMode *mode);
+
 /** Writes this boot's record; that of another boot becomes the previous one. Returns 0 or a
  * negative errno. */
 _must_check_ int boot_record_write(const Root *root, const BootRecord *record);

@@ -302,7 +302,7 @@ static void say_default(const Request *request, NextBootAnswer *ret) {
         static const char *const how_confirmed[_CONFIG_CONFIRM_MAX] = {
                 [CONFIG_CONFIRM_MANUAL] = " (\"vfio-modectl confirm\")",
                 [CONFIG_CONFIRM_BOOT] = " (when the boot has completed)",
-                [CONFIG_CONFIRM_VM] = " (when a VM has run)",
+                [CONFIG_CONFIRM_VM] = " (when a VM has run, or by \"vfio-modectl confirm\")",
         };
         const char *name = request->mode->name;
         const char *protection = boot_marker_proves_grub(&request->now.marker)

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "boot/boot-history.h"
 #include "guard.h"
 #include "host/connectors.h"
 #include "host/origin-file.h"
@@ -74,6 +75,7 @@ static void begin(Guard *guard) {
         if (vm_watch_read(guard->root, &before) >= 0 &&
             strcmp(before.mode, guard->watch.mode) == 0 &&
             before.mode_since == guard->watch.mode_since) {
+                before.confirms = guard->watch.confirms;
                 guard->watch = before;
                 return;
         }
@@ -127,10 +129,13 @@ static uint64_t fall_back(const Guard *guard, const char *source, const char *re
 
 /* --- the confirmation --- */
 
-/* What has to be confirmed, and whether, is for the unit to see. By its restart, since it has done
- * what is due at the end of a boot already. */
+static bool awaits_confirmation(const Guard *guard) {
+        return boot_awaits_vm(guard->root, &guard->watched->config, guard->watched->mode);
+}
+
+/* The unit does it. By its restart, since it has done what is due at the end of a boot already. */
 static void confirm(const Guard *guard) {
-        if (guard->watched->mode->confirm != CONFIG_CONFIRM_VM || !guard->watch.has_settled)
+        if (!guard->watch.confirms || !guard->watch.has_settled)
                 return;
         if (units_queue_restart(CONFIRM_UNIT) < 0)
                 log_warning(CONFIRM_UNIT
@@ -210,6 +215,7 @@ static VmVerdict judge(Guard *guard, uint64_t now, char reason[static VM_WATCH_R
         VmVerdict verdict;
 
         start_clock(guard, now);
+        guard->watch.confirms = guard->watch.confirms && awaits_confirmation(guard);
         for (size_t i = 0; i < guard->told.n; i++)
                 vm_watch_hear(&guard->watch, guard->watched->mode, &guard->told.vms[i], now);
         verdict = vm_watch_look(&guard->watch, guard->watched->mode, now, guard->holder.pid > 0,
@@ -377,8 +383,10 @@ int guard_run(const Root *root, const char *mode) {
         if (r < 0)
                 return log_error_errno(r, "What was accepted with mode '%s' cannot be read: %m",
                                        mode);
+        guard.watch.confirms = awaits_confirmation(&guard);
         guard.watches_vms = vm_watch_is_needed(guard.watched->mode,
-                                               strcmp(guard.watched->state.source, SOURCE_VM) == 0);
+                                               strcmp(guard.watched->state.source, SOURCE_VM) == 0,
+                                               guard.watch.confirms);
         r = run(&guard);
         return r < 0 ? log_error_errno(r, "The guard of mode '%s' cannot go on: %m", mode) : 0;
 }

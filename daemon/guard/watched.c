@@ -15,13 +15,12 @@
 #include "host/state-files.h"
 #include "model/device.h"
 #include "model/rescue.h"
-#include "model/vm-watch.h"
 #include "watched.h"
 
 #define OURS "vfio-mode-apply" /* a whole name of 15 characters, as long as the kernel keeps */
 
 static void name_devices(Watched *watched) {
-        uint32_t devices = vm_watch_devices(&watched->config, watched->mode);
+        uint32_t devices = config_own_devices(&watched->config, watched->mode);
         size_t length = 0;
 
         for (size_t i = 0; i < watched->config.n_devices; i++)
@@ -72,7 +71,7 @@ int watched_load(const Root *root, const char *mode, Watched **ret) {
 /* A device that is not there has nobody who has it open. */
 static size_t find_functions(const Watched *watched, const Host *host,
                              PciAddress ret[static HOST_FUNCTIONS_MAX]) {
-        uint32_t devices = vm_watch_devices(&watched->config, watched->mode);
+        uint32_t devices = config_own_devices(&watched->config, watched->mode);
         size_t n = 0;
 
         for (size_t i = 0; i < watched->config.n_devices; i++) {

@@ -35,6 +35,17 @@ bool boot_record_fell_back(const BootRecord *record) {
                 kind == BOOT_KIND_DAMAGED);
 }
 
+bool boot_record_awaits_confirmation(const BootRecord *record, const char *mode,
+                                     const char *fallback_mode) {
+        if (record->confirmed || record->kind != REFUSAL_NONE || mode[0] == '\0' ||
+            strcmp(record->wanted, mode) != 0)
+                return false;
+        if (record->source == BOOT_SOURCE_CMDLINE)
+                return boot_kind_is_armed(record->marker.kind);
+        return record->source == BOOT_SOURCE_DEFAULT && record->unconfirmed > 0 &&
+               strcmp(mode, fallback_mode) != 0;
+}
+
 /* --- writing --- */
 
 static void print_marker(FILE *file, const BootMarker *marker) {

@@ -49,6 +49,11 @@ const char *boot_source_name(BootSource source);
  * boots into it were not confirmed, or GRUB could not vouch for it. */
 bool boot_record_fell_back(const BootRecord *record);
 
+/** Whether the boot is good only once somebody, or something, has confirmed it; @mode is the one in
+ * force, "" is none. */
+bool boot_record_awaits_confirmation(const BootRecord *record, const char *mode,
+                                     const char *fallback_mode);
+
 /** Parses what boot_record_format() wrote. Returns 0; -EPROTONOSUPPORT; -EBADMSG. @ret is untouched
  * on failure. */
 _must_check_ int boot_record_parse(const char *text, BootRecord *ret);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "config-parser.h"
-#include "vm-watch.h"
 
 static const Section *device_section(Parser *p, const ConfigDevice *device) {
         return config_section_find(p, CONFIG_DEVICE, device->name);
@@ -149,7 +148,7 @@ static bool is_about_a_device(const ConfigMode *mode, ConfigKeyId key) {
 }
 
 /* A key that could never do anything was meant otherwise. */
-static void check_vm_keys(Parser *p, const ConfigMode *mode, const Section *section) {
+static void check_vm_keys(Parser *p, ConfigMode *mode, const Section *section) {
         static const ConfigKeyId keys[] = { CONFIG_KEY_EXPECT_VM, CONFIG_KEY_ON_VM_EXIT,
                                             CONFIG_KEY_SWITCH_FOR_VM, CONFIG_KEY_RESCUE,
                                             CONFIG_KEY_CONFIRM };
@@ -158,7 +157,9 @@ static void check_vm_keys(Parser *p, const ConfigMode *mode, const Section *sect
                 config_refuse_at(p, section->keys[CONFIG_KEY_VM_EXIT_GRACE],
                                  "vm-exit-grace of mode '%s' needs on-vm-exit = fallback",
                                  mode->name);
-        if (vm_watch_devices(&p->config, mode) != 0)
+        if (section->keys[CONFIG_KEY_CONFIRM].source == 0)
+                mode->confirm = config_default_confirm(&p->config, mode);
+        if (config_own_devices(&p->config, mode) != 0)
                 return;
         for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
                 if (is_about_a_device(mode, keys[i]))

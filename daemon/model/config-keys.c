@@ -75,8 +75,10 @@ static const ConfigKey keys[] = {
         [CONFIG_KEY_SWITCH_FOR_VM] =
                 KEY(MODE, "switch-for-vm", BOOLEAN, "no", "yes no",
                     "a hook may switch to this mode for a guest that names its devices"),
-        [CONFIG_KEY_CONFIRM] =
-                KEY(MODE, "confirm", WORD, "manual", "vm boot manual", "when a trial boot is good"),
+        [CONFIG_KEY_CONFIRM] = KEY(
+                MODE, "confirm", WORD,
+                "vm where this mode has a device that the fallback mode does not have, else manual",
+                "vm boot manual", "when a trial boot is good"),
         [CONFIG_KEY_RESCUE] = KEY(
                 MODE, "rescue", WORD,
                 "power-button where this mode takes the fallback mode's boot_vga device, else none",

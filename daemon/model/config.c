@@ -79,6 +79,16 @@ static const char *const confirm_names[_CONFIG_CONFIRM_MAX] = {
         [CONFIG_CONFIRM_VM] = "vm",
 };
 
+uint32_t config_own_devices(const Config *config, const ConfigMode *mode) {
+        const ConfigMode *fallback = config_find_mode(config, config->fallback_mode);
+
+        return mode->vfio_devices & ~(fallback ? fallback->vfio_devices : 0);
+}
+
+ConfigConfirm config_default_confirm(const Config *config, const ConfigMode *mode) {
+        return config_own_devices(config, mode) != 0 ? CONFIG_CONFIRM_VM : CONFIG_CONFIRM_MANUAL;
+}
+
 const char *config_confirm_name(ConfigConfirm confirm) {
         return confirm_names[confirm];
 }
@@ -218,7 +228,7 @@ static void append_mode(Output *output, const Config *config, const ConfigMode *
                 append(output, "on-vm-exit = fallback\n");
         if (mode->vm_exit_grace > 0)
                 append(output, "vm-exit-grace = %us\n", mode->vm_exit_grace);
-        if (mode->confirm != CONFIG_CONFIRM_MANUAL)
+        if (mode->confirm != config_default_confirm(config, mode))
                 append(output, "confirm = %s\n", config_confirm_name(mode->confirm));
         if (mode->on_wedged == CONFIG_ON_WEDGED_REBOOT)
                 append(output, "on-wedged = reboot\n");

@@ -59,7 +59,7 @@ typedef struct ConfigDevice {
 
 /** When a trial boot of a mode is good. */
 typedef enum ConfigConfirm {
-        CONFIG_CONFIRM_MANUAL, /**< when somebody says so; what is not set means this, too */
+        CONFIG_CONFIRM_MANUAL, /**< when somebody says so */
         CONFIG_CONFIRM_BOOT,   /**< when the boot has completed */
         CONFIG_CONFIRM_VM,     /**< when a virtual machine has had one of its devices for a while */
         _CONFIG_CONFIRM_MAX,
@@ -192,6 +192,13 @@ bool config_driver_is_valid(const char *name);
 /** Whether @name may be the name of a unit that can be stopped, such as foo@bar.service, and fits.
  */
 bool config_unit_is_valid(const char *name);
+
+/** The devices of a mode that the fallback mode does not have, a bit for each: those that a virtual
+ * machine is watched for. */
+uint32_t config_own_devices(const Config *config, const ConfigMode *mode);
+
+/** How a boot into a mode is confirmed where the mode does not say. */
+ConfigConfirm config_default_confirm(const Config *config, const ConfigMode *mode);
 
 /** The word for it: manual, boot, vm. */
 const char *config_confirm_name(ConfigConfirm confirm);

@@ -3,7 +3,6 @@
 
 #include "device.h"
 #include "rescue.h"
-#include "vm-watch.h"
 
 static bool is_boot_vga(const ConfigDevice *device, const Host *host) {
         PciAddress functions[DEVICE_FUNCTIONS_MAX];
@@ -22,7 +21,7 @@ static bool is_boot_vga(const ConfigDevice *device, const Host *host) {
 }
 
 bool rescue_is_wanted(const Config *config, const ConfigMode *mode, const Host *host) {
-        uint32_t devices = vm_watch_devices(config, mode);
+        uint32_t devices = config_own_devices(config, mode);
 
         if (strcmp(mode->name, config->fallback_mode) == 0 || mode->rescue == CONFIG_RESCUE_NONE)
                 return false;

@@ -23,15 +23,9 @@ static const char *const phase_names[_VM_PHASE_MAX] = {
         [VM_FAILED] = "failed",     [VM_OVER] = "over",
 };
 
-bool vm_watch_is_needed(const ConfigMode *mode, bool is_for_vm) {
-        return is_for_vm || mode->expect_vm > 0 || mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK ||
-               mode->confirm == CONFIG_CONFIRM_VM;
-}
-
-uint32_t vm_watch_devices(const Config *config, const ConfigMode *mode) {
-        const ConfigMode *fallback = config_find_mode(config, config->fallback_mode);
-
-        return mode->vfio_devices & ~(fallback ? fallback->vfio_devices : 0);
+bool vm_watch_is_needed(const ConfigMode *mode, bool is_for_vm, bool confirms) {
+        return is_for_vm || confirms || mode->expect_vm > 0 ||
+               mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK;
 }
 
 /* --- what is seen --- */
@@ -83,9 +77,8 @@ static VmPhase phase_after(const VmWatch *watch, const ConfigMode *mode) {
                 return VM_FAILED;
         if (mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK)
                 return VM_GONE;
-        return watch->has_settled || (watch->is_excused && mode->confirm != CONFIG_CONFIRM_VM)
-                       ? VM_OVER
-                       : VM_EXPECTED;
+        return watch->has_settled || (watch->is_excused && !watch->confirms) ? VM_OVER
+                                                                             : VM_EXPECTED;
 }
 
 static void take_note(VmWatch *watch, const ConfigMode *mode, uint64_t now, bool is_open) {
@@ -138,6 +131,9 @@ static void say_why(const VmWatch *watch, const ConfigMode *mode, const char *wh
 VmVerdict vm_watch_look(VmWatch *watch, const ConfigMode *mode, uint64_t now, bool is_open,
                         const char *what, char reason[static VM_WATCH_REASON_SIZE]) {
         take_note(watch, mode, now, is_open);
+        if (watch->phase == VM_EXPECTED &&
+            !vm_watch_is_needed(mode, watch->is_for_vm, watch->confirms))
+                enter(watch, VM_OVER, now); /* somebody else has confirmed the boot */
         if (watch->phase == VM_OVER)
                 return VM_DONE;
         if (passed(watch, now) < limit(watch, mode))
@@ -198,9 +194,8 @@ uint64_t vm_watch_next_look(const VmWatch *watch, const ConfigMode *mode, uint64
         if (watch->phase == VM_OVER)
                 return VM_WATCH_NEVER;
         if (watch->phase == VM_THERE)
-                return mode->confirm == CONFIG_CONFIRM_VM && !watch->has_settled
-                               ? watch->since + VM_WATCH_SETTLE_USEC
-                               : VM_WATCH_NEVER;
+                return watch->confirms && !watch->has_settled ? watch->since + VM_WATCH_SETTLE_USEC
+                                                              : VM_WATCH_NEVER;
         if (watch->since > 0 && passed(watch, now) < OFTEN_FOR_USEC)
                 next = now + OFTEN_USEC;
         if (end != VM_WATCH_NEVER && watch->since + end < next)

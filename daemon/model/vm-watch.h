@@ -38,13 +38,15 @@ typedef struct VmWatch {
                               */
         VmPhase phase;
         uint64_t since; /**< of the phase, CLOCK_MONOTONIC in µs; 0: its time does not count yet */
-        bool has_settled;      /**< one has had a device for VM_WATCH_SETTLE_USEC */
-        bool is_for_vm;        /**< the mode was entered for one, which has to come */
-        bool is_announced;     /**< one that a hook has told of, and has not told the end of */
-        bool comes_again;      /**< one is expected after another one, or the same once more */
-        bool is_excused;       /**< it came to its end: to be gone is no failure */
-        bool has_failed;       /**< a hook said so of the last one */
-        uint64_t heard;        /**< the time of the newest word of a hook */
+        bool has_settled;  /**< one has had a device for VM_WATCH_SETTLE_USEC */
+        bool is_for_vm;    /**< the mode was entered for one, which has to come */
+        bool is_announced; /**< one that a hook has told of, and has not told the end of */
+        bool comes_again;  /**< one is expected after another one, or the same once more */
+        bool is_excused;   /**< it came to its end: to be gone is no failure */
+        bool has_failed;   /**< a hook said so of the last one */
+        bool confirms;     /**< the boot waits to be confirmed by one; not kept, since it may have
+                                been confirmed meanwhile */
+        uint64_t heard;    /**< the time of the newest word of a hook */
         char vm[VM_NAME_SIZE]; /**< whom that was of; "": nobody */
 } VmWatch;
 
@@ -55,12 +57,9 @@ typedef enum VmVerdict {
         VM_DONE,      /**< there is nothing to watch any more */
 } VmVerdict;
 
-/** Whether a mode has anything to watch for: expect-vm, on-vm-exit or confirm says so, or it was
- * entered for a virtual machine. */
-bool vm_watch_is_needed(const ConfigMode *mode, bool is_for_vm);
-
-/** The devices that are watched, a bit for each: those that the fallback mode does not have. */
-uint32_t vm_watch_devices(const Config *config, const ConfigMode *mode);
+/** Whether a mode has anything to watch for: expect-vm or on-vm-exit says so, it was entered for a
+ * virtual machine, or one confirms the boot. */
+bool vm_watch_is_needed(const ConfigMode *mode, bool is_for_vm, bool confirms);
 
 /**
  * Takes note of what is seen, and decides.

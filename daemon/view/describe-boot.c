@@ -36,11 +36,8 @@ void boots_default_mode(const NextBoot *next, const NextBootOutlook *outlook, co
 
 /* Where /var/lib could not be written so early, this boot's record waits in /run. */
 static void read_early_record(const Root *root, NextBoot *next) {
-        BootRecord record;
-
-        if (next->record_is_current || boot_record_read(root, BOOT_RECORD_RUN_PATH, &record) < 0)
+        if (next->record_is_current || boot_record_read_current(root, &next->record) < 0)
                 return;
-        next->record = record;
         next->record_result = 0;
         next->record_is_current = true;
 }

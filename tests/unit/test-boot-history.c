@@ -11,6 +11,7 @@
 
 #include "../fake/fake-host.h"
 #include "boot/boot-history.h"
+#include "host/state-files.h"
 #include "table.h"
 
 #define FIRST "11111111-1111-4111-8111-111111111111"
@@ -177,6 +178,43 @@ static void test_unwritable(void **state) {
         assert_int_equal(count_files(history), 1);
 }
 
+static bool awaits_vm(const History *history, ConfigConfirm confirm) {
+        const Config config = { .fallback_mode = "host" };
+        const ConfigMode mode = { .name = "game", .confirm = confirm };
+
+        return boot_awaits_vm(&history->root, &config, &mode);
+}
+
+/* Whether a guard has to look for one: in a boot into the mode that nobody has confirmed. */
+static void test_awaits_vm(void **state) {
+        History *history = *state;
+        BootRecord record = record_of(SECOND, "game", 1);
+        char text[BOOT_RECORD_SIZE_MAX];
+
+        assert_false(awaits_vm(history, CONFIG_CONFIRM_VM)); /* no record */
+        fake_host_write(history->fake, "proc/sys/kernel/random/boot_id", FIRST "\n");
+        (void)strcpy(record.wanted, "game");
+        assert_int_equal(boot_record_write(&history->root, &record), 0);
+        assert_false(awaits_vm(history, CONFIG_CONFIRM_VM)); /* of another boot */
+
+        /* This boot's, as long as /var/lib cannot be written. */
+        (void)strcpy(record.boot_id, FIRST);
+        assert_true(boot_record_format(&record, text, sizeof(text)) > 0);
+        fake_host_write(history->fake, BOOT_RECORD_RUN_PATH, text);
+        assert_true(awaits_vm(history, CONFIG_CONFIRM_VM));
+        assert_false(awaits_vm(history, CONFIG_CONFIRM_BOOT));
+        assert_false(awaits_vm(history, CONFIG_CONFIRM_MANUAL));
+
+        /* And what is written there later counts for more. */
+        record.confirmed = true;
+        assert_int_equal(boot_record_write(&history->root, &record), 0);
+        assert_false(awaits_vm(history, CONFIG_CONFIRM_VM));
+        record.confirmed = false;
+        (void)strcpy(record.wanted, "host");
+        assert_int_equal(boot_record_write(&history->root, &record), 0);
+        assert_false(awaits_vm(history, CONFIG_CONFIRM_VM));
+}
+
 #define ON_FAKE(title, function) { (title), (function), set_up, tear_down, NULL }
 
 int main(void) {
@@ -187,6 +225,7 @@ int main(void) {
                 ON_FAKE("a damaged record", test_damaged),
                 ON_FAKE("temporary files", test_temporary_files),
                 ON_FAKE("what cannot be written", test_unwritable),
+                ON_FAKE("a boot that a VM confirms", test_awaits_vm),
         };
 
         return cmocka_run_group_tests_name("boot-history", tests, NULL, NULL);

@@ -40,6 +40,16 @@ static const struct Accepted {
         ConfigConfirm confirm;
 } accepted[] = {
         { "nothing set", MODE, "", CONFIG_CONFIRM_MANUAL },
+        { "nothing set, and a device that a VM can have",
+          MODE "vfio-devices = gpu\n[device gpu]\naddress = 0000:0b:00.0\n", "",
+          CONFIG_CONFIRM_VM },
+        { "confirmed by hand, and a device that a VM can have",
+          MODE "confirm = manual\nvfio-devices = gpu\n[device gpu]\naddress = 0000:0b:00.0\n", "",
+          CONFIG_CONFIRM_MANUAL },
+        { "nothing set, and a device that the fallback mode has as well",
+          MODE "vfio-devices = nic\n[device nic]\naddress = 0000:05:00.0\n"
+               "[mode host]\nvfio-devices = nic\n",
+          "", CONFIG_CONFIRM_MANUAL },
         { "an empty list", MODE "cmdline =\n", "", CONFIG_CONFIRM_MANUAL },
         { "one argument", MODE "cmdline = nosmt=force\n", "nosmt=force", CONFIG_CONFIRM_MANUAL },
         { "blanks become one blank", MODE "cmdline =  a \t b  ; c\n\td\n   e   f\n", "a b d e f",

@@ -20,6 +20,7 @@ static const ConfigMode both = { .name = "x",
                                  .expect_vm = 30,
                                  .on_vm_exit = CONFIG_ON_VM_EXIT_FALLBACK };
 
+/* What stands for the boot, too: where a mode says so, here, the boot waits to be confirmed. */
 static const ConfigMode confirms = { .name = "x", .confirm = CONFIG_CONFIRM_VM };
 static const ConfigMode confirms_and_leaves = { .name = "x",
                                                 .confirm = CONFIG_CONFIRM_VM,
@@ -454,6 +455,7 @@ static void test_course(void **state) {
         for (size_t i = 0; i < row->n; i++) {
                 char text[VM_WATCH_SIZE_MAX];
 
+                watch.confirms = row->mode->confirm == CONFIG_CONFIRM_VM;
                 if (row->moments[i].word)
                         hear(&watch, row->mode, &row->moments[i]);
                 verdict = vm_watch_look(&watch, row->mode, at(row->moments[i].at),
@@ -491,7 +493,9 @@ static const struct Next {
 
 static void test_next(void **state) {
         const struct Next *row = *state;
-        const VmWatch watch = { .phase = row->phase, .since = at(row->since) };
+        const VmWatch watch = { .phase = row->phase,
+                                .since = at(row->since),
+                                .confirms = row->mode->confirm == CONFIG_CONFIRM_VM };
         uint64_t next = vm_watch_next_look(&watch, row->mode, at(row->now));
 
         assert_true(next == (row->next <= 0 ? VM_WATCH_NEVER : at(row->next)));
@@ -520,11 +524,34 @@ static void test_clock(_unused_ void **state) {
 }
 
 static void test_needed(_unused_ void **state) {
-        assert_false(vm_watch_is_needed(&plain, false));
-        assert_true(vm_watch_is_needed(&plain, true));
-        assert_true(vm_watch_is_needed(&expects, false));
-        assert_true(vm_watch_is_needed(&leaves, false));
-        assert_true(vm_watch_is_needed(&confirms, false));
+        assert_false(vm_watch_is_needed(&plain, false, false));
+        assert_true(vm_watch_is_needed(&plain, true, false));
+        assert_true(vm_watch_is_needed(&expects, false, false));
+        assert_true(vm_watch_is_needed(&leaves, false, false));
+        assert_true(vm_watch_is_needed(&plain, false, true));
+        assert_false(vm_watch_is_needed(&confirms, false, false)); /* no boot waits for it */
+}
+
+/* `vfio-modectl confirm`, while a VM is awaited, or one is there. */
+static void test_confirmed_by_somebody_else(_unused_ void **state) {
+        char reason[VM_WATCH_REASON_SIZE];
+        VmWatch waits = { .mode = "x", .confirms = true }, has = waits, leaving = waits;
+
+        assert_int_equal(vm_watch_look(&waits, &confirms, at(1), false, "gpu", reason), VM_WAIT);
+        waits.confirms = false;
+        assert_int_equal(vm_watch_look(&waits, &confirms, at(2), false, "gpu", reason), VM_DONE);
+
+        assert_int_equal(vm_watch_look(&has, &confirms, at(1), true, "gpu", reason), VM_WAIT);
+        has.confirms = false;
+        assert_int_equal(vm_watch_look(&has, &confirms, at(2), true, "gpu", reason), VM_WAIT);
+        assert_true(vm_watch_next_look(&has, &confirms, at(2)) == VM_WATCH_NEVER);
+        assert_int_equal(vm_watch_look(&has, &confirms, at(3), false, "gpu", reason), VM_DONE);
+
+        assert_int_equal(vm_watch_look(&leaving, &confirms_and_leaves, at(1), false, "gpu", reason),
+                         VM_WAIT);
+        leaving.confirms = false;
+        assert_int_equal(vm_watch_look(&leaving, &confirms_and_leaves, at(2), false, "gpu", reason),
+                         VM_WAIT);
 }
 
 static void test_devices(_unused_ void **state) {
@@ -534,8 +561,8 @@ static void test_devices(_unused_ void **state) {
         config.modes[0].vfio_devices = 0x5;
         (void)strcpy(config.modes[1].name, "x");
         config.modes[1].vfio_devices = 0x7;
-        assert_int_equal(vm_watch_devices(&config, &config.modes[1]), 0x2);
-        assert_int_equal(vm_watch_devices(&config, &config.modes[0]), 0);
+        assert_int_equal(config_own_devices(&config, &config.modes[1]), 0x2);
+        assert_int_equal(config_own_devices(&config, &config.modes[0]), 0);
 }
 
 /* --- what is left for the next guard --- */
@@ -589,6 +616,7 @@ int main(void) {
         TABLE_ROWS(&table, test_next, nexts);
         table_add(&table, "while the machine boots no time counts", test_clock, NULL);
         table_add(&table, "who has something to watch for", test_needed, NULL);
+        table_add(&table, "somebody else confirms the boot", test_confirmed_by_somebody_else, NULL);
         table_add(&table, "devices of the fallback mode are not watched", test_devices, NULL);
         TABLE_ROWS(&table, test_damaged, damaged);
         table_add(&table, "what is known comes back as it was written", test_whole, NULL);

@@ -82,22 +82,27 @@ static int write_synced(int dir_fd, const char *name, const char *text, size_t l
         return fsync(fd) < 0 ? -errno : 0;
 }
 
-static int replace(int dir_fd, const char *name, const BootRecord *record) {
-        char text[BOOT_RECORD_SIZE_MAX], temporary[64];
-        int n, r;
+static int replace_text(int dir_fd, const char *name, const char *text, size_t length) {
+        char temporary[64];
+        int r;
 
-        n = boot_record_format(record, text, sizeof(text));
-        if (n < 0)
-                return n;
         r = file_temporary_name(name, temporary, sizeof(temporary));
         if (r < 0)
                 return r;
-        r = write_synced(dir_fd, temporary, text, (size_t)n);
+        r = write_synced(dir_fd, temporary, text, length);
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
                 r = -errno;
         if (r < 0)
                 (void)unlinkat(dir_fd, temporary, 0);
         return r;
+}
+
+static int replace(int dir_fd, const char *name, const BootRecord *record) {
+        char text[BOOT_RECORD_SIZE_MAX];
+        int n;
+
+        n = boot_record_format(record, text, sizeof(text));
+        return n < 0 ? n : replace_text(dir_fd, name, text, (size_t)n);
 }
 
 static int open_directory(const Root *root) {
@@ -131,6 +136,21 @@ int boot_record_write(const Root *root, const BootRecord *record) {
         r = keep_previous(root, dir_fd, record->boot_id);
         if (r >= 0)
                 r = replace(dir_fd, "boot", record);
+        if (r >= 0 && fsync(dir_fd) < 0)
+                r = -errno;
+        return r;
+}
+
+int fall_record_write(const Root *root, const FallRecord *fall) {
+        _cleanup_close_ int dir_fd = open_directory(root);
+        char text[FALL_RECORD_SIZE_MAX];
+        int r;
+
+        if (dir_fd < 0)
+                return dir_fd;
+        r = fall_record_format(fall, text, sizeof(text));
+        if (r >= 0)
+                r = replace_text(dir_fd, "fall", text, (size_t)r);
         if (r >= 0 && fsync(dir_fd) < 0)
                 r = -errno;
         return r;

@@ -37,6 +37,10 @@ bool boot_awaits_vm(const Root *root, const Config *config, const ConfigMode *mo
  * negative errno. */
 _must_check_ int boot_record_write(const Root *root, const BootRecord *record);
 
+/** Writes that the machine fell back at run time, so that a reset right after it does not lose
+ * that. Returns 0 or a negative errno. */
+_must_check_ int fall_record_write(const Root *root, const FallRecord *fall);
+
 /** Reads the last time that the machine fell back at run time. Returns 0; -ENOENT where it never
  * did; -EBADMSG; else the error of reading. */
 _must_check_ int fall_record_read(const Root *root, FallRecord *ret);

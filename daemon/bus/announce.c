@@ -107,16 +107,13 @@ static bool fell_back(const Snapshot *now) {
 static void remember_fall(const Service *service, const char *from) {
         const Snapshot *now = &service->snapshot;
         FallRecord fall = { .time = now->mode_since };
-        char text[FALL_RECORD_SIZE_MAX];
         int r;
 
         if (strcmp(from, NO_MODE) != 0)
                 (void)snprintf(fall.from, sizeof(fall.from), "%s", from);
         (void)snprintf(fall.to, sizeof(fall.to), "%s", now->current_mode);
         (void)snprintf(fall.reason, sizeof(fall.reason), "%s", now->mode_reason);
-        r = fall_record_format(&fall, text, sizeof(text));
-        if (r >= 0)
-                r = file_replace_at(service->root.fd, FALL_RECORD_PATH, text, (size_t)r);
+        r = fall_record_write(&service->root, &fall);
         if (r < 0)
                 log_warning_errno(r, "/" FALL_RECORD_PATH " cannot be written: %m");
 }

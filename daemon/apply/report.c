@@ -79,11 +79,18 @@ static void queue_guard(const char *mode) {
                           mode);
 }
 
-/* Never into a boot that might go the same way again. To everybody, by way of journald. */
-static void reset(const Root *root) {
-        log_line(LOG_EMERG, "The machine is reset now: a device is stuck in the kernel, and its "
-                            "mode has on-wedged = reboot.");
-        wedged_reset(root);
+/* To everybody, by way of journald. */
+static void reboot_machine(const Root *root, Reboot how) {
+        if (how == REBOOT_BY_FORCE) {
+                log_line(LOG_EMERG, "The machine is reset now: a device is stuck in the kernel, "
+                                    "and its mode has on-wedged = reboot.");
+                wedged_reset(root);
+        } else if (how == REBOOT_IN_ORDER && root->is_live) {
+                log_line(LOG_EMERG, "The machine is rebooted now: the card cannot be had back, and "
+                                    "its mode has on-wedged = reboot.");
+                if (units_queue_reboot() < 0)
+                        log_error("The reboot could not be queued.");
+        }
 }
 
 void report_switch(const Root *root, const SwitchResult *result) {
@@ -94,8 +101,9 @@ void report_switch(const Root *root, const SwitchResult *result) {
         if (result->run.kind == REFUSAL_WEDGED)
                 wedged_await_return(root);
         tell_everybody(root, result);
-        if (result->is_stranded && disarm_next_boot(root) && result->is_to_be_reset)
-                reset(root);
+        /* Never into a boot that might go the same way again. */
+        if (result->is_stranded && disarm_next_boot(root))
+                reboot_machine(root, result->reboot);
         if (result->start[0] != '\0')
                 queue_start(root, result);
         if (result->has_guard)

@@ -224,16 +224,17 @@ static RefusalKind look_again(Switch *s) {
         return kind == REFUSAL_NONE ? plan_to_let_go(s) : kind;
 }
 
-/* Whether the mode on the way in, or the one on the way back from, has it so. Not for a pool of
- * hugepages: nothing is lost that a reset would bring back. At boot the count of unconfirmed boots
- * is the remedy: a reset that early might be one after the other. */
-static bool is_to_be_reset(const Switch *s) {
-        const ConfigMode *to = config_find_mode(&s->now.config, s->now.mode);
-        const ConfigMode *from = config_find_mode(&s->now.config, s->now.state.mode);
-
-        return !s->request->early && !s->is_in_a_pool &&
-               ((to && to->on_wedged == CONFIG_ON_WEDGED_REBOOT) ||
-                (from && from->on_wedged == CONFIG_ON_WEDGED_REBOOT));
+/* Not for a pool of hugepages: nothing is lost that another boot would bring back. At boot the
+ * count of unconfirmed boots is the remedy: a reboot that early might be one after the other. */
+static Reboot needed_reboot(const Switch *s, RefusalKind kind) {
+        if (s->request->early || s->is_in_a_pool ||
+            !config_reboots(&s->now.config, s->now.state.mode, s->now.mode))
+                return REBOOT_NONE;
+        if (s->got_stuck)
+                return REBOOT_BY_FORCE;
+        return s->request->is_last_way && (kind == REFUSAL_FAILED || kind == REFUSAL_HALF_WAY)
+                       ? REBOOT_IN_ORDER
+                       : REBOOT_NONE;
 }
 
 static RefusalKind let_them_go(void *userdata, UndoLog *undo, Refusal *refusal) {
@@ -493,7 +494,7 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
                         s->got_stuck || request->is_last_way ||
                         (s->now.is_fallback && !s->guest_has_rest &&
                          (result->kind == REFUSAL_FAILED || result->kind == REFUSAL_HALF_WAY));
-                ret->is_to_be_reset = s->got_stuck && is_to_be_reset(s);
+                ret->reboot = needed_reboot(s, result->kind);
         }
         return result->kind;
 }

@@ -27,13 +27,20 @@ typedef struct SwitchRequest {
         const char *holders; /**< in place of the mode's own key, as there; NULL or "": as there */
 } SwitchRequest;
 
+/** What the mode's `on-wedged = reboot` leads to. */
+typedef enum Reboot {
+        REBOOT_NONE,
+        REBOOT_IN_ORDER, /**< the last way back has failed */
+        REBOOT_BY_FORCE, /**< a device is stuck in the kernel, on which an orderly one would wait */
+} Reboot;
+
 typedef struct SwitchResult {
         RunResult run; /**< how it ended, with text for the user */
         bool changed; /**< something was done, be it only that the mode in force has another name */
-        bool is_stranded;    /**< the card cannot be had back, but for the next boot */
-        bool has_guard;      /**< the mode is on and has something to watch for, whose unit is to be
-                                started */
-        bool is_to_be_reset; /**< by force: the mode has on-wedged = reboot */
+        bool is_stranded; /**< the card cannot be had back, but for the next boot */
+        bool has_guard;   /**< the mode is on and has something to watch for, whose unit is to be
+                             started */
+        Reboot reboot;
         char from[CONFIG_NAME_SIZE];  /**< the mode before; "": none */
         char source[32], reason[512]; /**< of the request */
         char start[CONFIG_NAME_SIZE]; /**< the mode whose unit is to be started after a failure; "":

@@ -67,6 +67,17 @@ int units_queue_service(const char *unit) {
         return run_for("start", "--no-block", unit);
 }
 
+/* Whoever locks out a reboot (systemd-inhibit(1)) is not asked: nobody may see the screen. */
+int units_queue_reboot(void) {
+        static const char *const arguments[] = { SYSTEMCTL,       "start",
+                                                 "--no-block",    "--job-mode=replace-irreversibly",
+                                                 "reboot.target", NULL };
+        int r;
+
+        r = command_run(arguments, NULL, 0);
+        return r > 0 ? -EIO : r;
+}
+
 int units_queue_guard(const char *mode) {
         char unit[sizeof(GUARD_PREFIX SUFFIX) + CONFIG_NAME_SIZE];
 

@@ -104,6 +104,9 @@ _must_check_ int units_queue_service(const char *unit);
 /** Queues the start of a mode's guard. Returns as units_start(). */
 _must_check_ int units_queue_guard(const char *mode);
 
+/** Queues an orderly reboot of the machine. Returns as units_start(). */
+_must_check_ int units_queue_reboot(void);
+
 /** Queues its start; where it is active, its end first. Returns as units_start(). */
 _must_check_ int units_queue_restart(const char *unit);
 

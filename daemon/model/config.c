@@ -85,6 +85,18 @@ uint32_t config_own_devices(const Config *config, const ConfigMode *mode) {
         return mode->vfio_devices & ~(fallback ? fallback->vfio_devices : 0);
 }
 
+bool config_reboots(const Config *config, const char *from, const char *to) {
+        for (size_t i = 0; i < config->n_modes; i++) {
+                const ConfigMode *mode = &config->modes[i];
+
+                if (mode->on_wedged == CONFIG_ON_WEDGED_REBOOT &&
+                    (from[0] == '\0' || strcmp(mode->name, from) == 0 ||
+                     strcmp(mode->name, to) == 0))
+                        return true;
+        }
+        return false;
+}
+
 ConfigConfirm config_default_confirm(const Config *config, const ConfigMode *mode) {
         return config_own_devices(config, mode) != 0 ? CONFIG_CONFIRM_VM : CONFIG_CONFIRM_MANUAL;
 }

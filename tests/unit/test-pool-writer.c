@@ -295,7 +295,7 @@ static void assert_wedged(const Machine *m, const char *how) {
                                "nothing is switched but to the fallback mode. If it never does, a "
                                "reboot helps."));
         assert_string_equal(m->result.start, "");
-        assert_false(m->result.is_to_be_reset);
+        assert_int_equal(m->result.reboot, REBOOT_NONE);
 }
 
 /* With the GPU where it was, and on-wedged = reboot is for drivers. */

@@ -276,7 +276,7 @@ static void test_wedged(void **state) {
         assert_wedged(m, "unbinding " DISPLAY " from nvidia");
         assert_non_null(strstr(m->result.run.text, "within 1 s"));
         assert_true(m->result.is_stranded);
-        assert_false(m->result.is_to_be_reset);
+        assert_int_equal(m->result.reboot, REBOOT_NONE);
         check_no_mode(m);
         writer = read_writer(m);
         assert_int_equal(writer.write.kind, RUN_WRITE_UNBIND);
@@ -612,13 +612,15 @@ static void test_on_wedged(void **state) {
                 const char *from, *to; /* the way that gets stuck */
                 const char *stuck;
                 const char *key;
-                bool resets;
+                Reboot reboot;
         } rows[] = {
-                { NULL, "passthrough", UNBIND, "on-wedged = reboot\n", true },
-                { NULL, "passthrough", UNBIND, "on-wedged = stay\n", false },
-                { "passthrough", "host", VFIO_UNBIND, "on-wedged = reboot\n", true },
-                { "passthrough", "host", VFIO_UNBIND, "[mode host]\non-wedged = reboot\n", true },
-                { "passthrough", "host", VFIO_UNBIND, "[mode other]\non-wedged = reboot\n", false },
+                { NULL, "passthrough", UNBIND, "on-wedged = reboot\n", REBOOT_BY_FORCE },
+                { NULL, "passthrough", UNBIND, "on-wedged = stay\n", REBOOT_NONE },
+                { "passthrough", "host", VFIO_UNBIND, "on-wedged = reboot\n", REBOOT_BY_FORCE },
+                { "passthrough", "host", VFIO_UNBIND, "[mode host]\non-wedged = reboot\n",
+                  REBOOT_BY_FORCE },
+                { "passthrough", "host", VFIO_UNBIND, "[mode other]\non-wedged = reboot\n",
+                  REBOOT_NONE },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -632,10 +634,10 @@ static void test_on_wedged(void **state) {
                         assert_int_equal(switch_to(m, rows[i].from), REFUSAL_NONE);
                 make_fifo(m, rows[i].stuck);
                 assert_int_equal(switch_to(m, rows[i].to), REFUSAL_WEDGED);
-                assert_int_equal(m->result.is_to_be_reset, rows[i].resets);
+                assert_int_equal(m->result.reboot, rows[i].reboot);
                 /* Once is enough: who asks again is told. */
                 assert_int_equal(switch_to(m, rows[i].to), REFUSAL_WEDGED);
-                assert_false(m->result.is_to_be_reset);
+                assert_int_equal(m->result.reboot, REBOOT_NONE);
                 writer = read_writer(m);
                 release_fifo(m, rows[i].stuck);
                 wait_for_writer(&writer);

@@ -124,6 +124,16 @@ def properties(pc: PC, unit: str, *names: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines())
 
 
+def keep_journal(pc: PC) -> None:
+    """What this boot writes can be read in the next one, with `journalctl -b -1`."""
+    pc.ok("""
+        mkdir -p /var/log/journal /run/systemd/journald.conf.d
+        printf '[Journal]\\nStorage=persistent\\n' > /run/systemd/journald.conf.d/zz-persistent.conf
+        systemctl restart systemd-journald
+        journalctl --flush
+    """)
+
+
 def refused(pc: PC, mode: str) -> tuple[int, str]:
     """What the last start of a mode's unit, which failed, left: exit status and sentence."""
     left = properties(pc, f"vfio-mode@{mode}", "ExecMainStatus", "StatusText")

@@ -14,14 +14,16 @@ import pytest
 
 import cache
 import image
-from modes import active, check_tool_refused, overrides, snapshot
+from modes import active, check_tool_refused, keep_journal, overrides, snapshot
 from pc import PC
+from test_guard import entries
 
 HERE = Path(__file__).resolve().parent
 SLOT = [f"0000:03:00.{function}" for function in range(3)]
 DRIVER = "faulty-testdev"  # not vfio-SOMETHING, which is no host driver
 PARAMETERS = "/sys/module/vfio_mode_faulty/parameters"
 DEADLINE = 2
+STRANDED = "a12549ee3a494db59e9db4c58c33c3b1"
 
 # With a mode for something else, so that functions go home on the way from one mode to another.
 CONFIG = f"""\
@@ -232,6 +234,34 @@ def test_remove_stalls_for_ever(pc: PC) -> None:
     assert active(pc) == ["host"]
     assert pc.read("/root/file") == "saved\n"
     assert pc.ok("vfio-modectl status --mode") == "host"
+
+
+@pytest.mark.drawn("switches")
+@pytest.mark.machine("gpu")
+def test_the_return_fails(pc: PC) -> None:
+    """The next boot is one of the host's, and everybody is told. With on-wedged = reboot it comes at once, as soon as
+    the fallback's unit has tried all; here with a lock of somebody's against it."""
+    plug_in(pc, CONFIG.replace("vfio-devices = faulty", "vfio-devices = faulty\non-wedged = reboot"))
+    keep_journal(pc)
+    pc.ok("vfio-modectl switch faulty")
+    tell(pc, probe_at=SLOT[1], probe_errno=19)
+    check_tool_refused(pc, "host", "half-way", 1, SLOT[1], DRIVER)
+    assert places(pc) == [DRIVER, "", DRIVER]
+    assert status(pc)["next_boot"]["mode"] == "host"
+    (entry,) = entries(pc, STRANDED)
+    assert (entry["PRIORITY"], entry["VFIO_MODE_FROM"], entry["VFIO_MODE_RESULT"]) == ("0", "faulty", "half-way")
+    issue = pc.read("/run/issue.d/vfio-mode.issue")
+    assert "the card cannot be had back while the machine runs" in issue and SLOT[1] in issue, issue
+    pc.ok("systemd-inhibit --mode=block --what=shutdown sleep infinity > /dev/null 2>&1 &")
+    pc.hold_resets()
+    pc.ok("systemctl start --no-block vfio-mode-fallback.service")
+    pc.after_reset()
+    pc.wait_agent()
+    pc.wait_up()
+    assert active(pc) == ["host"]
+    said = pc.ok("journalctl -b -1 --no-pager -o cat -p emerg")
+    assert "The machine is rebooted now: the card cannot be had back" in said, said
+    assert "Reached target" in pc.ok("journalctl -b -1 --no-pager -o cat _PID=1 | tail -n 50")
 
 
 @pytest.mark.drawn("switches")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from machines import ini
-from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, active, bindings, look, properties
+from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, active, bindings, keep_journal, look, properties
 from pc import PC
 
 pytestmark = pytest.mark.machine("gpu")
@@ -137,15 +137,11 @@ def test_reboot_leaves_the_card_with_the_guest(pc: PC) -> None:
     """With a guest running, `systemctl reboot` moves nothing: no unit runs, both stay on vfio-pci."""
     pc.ok("mkdir -p /usr/lib/systemd/system-shutdown")
     pc.write("/usr/lib/systemd/system-shutdown/last-look", LAST_LOOK, mode=0o755)
-    pc.ok("""
-        mkdir -p /var/log/journal /run/systemd/journald.conf.d
-        printf '[Journal]\\nStorage=persistent\\n' > /run/systemd/journald.conf.d/zz-persistent.conf
-        systemctl restart systemd-journald
-        systemctl start vfio-mode@passthrough
-    """)
+    keep_journal(pc)
+    pc.ok("systemctl start vfio-mode@passthrough")
     start_guest(pc, GPU_GUEST, GPU)
     assert look(pc) == PASSTHROUGH
-    pc.ok("journalctl --flush; logger -t marker before-the-reboot; journalctl --sync")
+    pc.ok("logger -t marker before-the-reboot; journalctl --sync")
     boot = pc.boot_id.replace("-", "")
     pc.hold_resets()
     pc.run("systemctl reboot &")

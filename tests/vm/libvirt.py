@@ -34,7 +34,7 @@ def domain(*, managed: str = "no", devices: str = "", hostdev: str = "", argumen
 <domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{NAME}</name><uuid>926dc612-4867-4c28-ae74-c46a88737db8</uuid>
   <memory unit='MiB'>32</memory><vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>
   <on_poweroff>destroy</on_poweroff><on_crash>destroy</on_crash>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
@@ -44,6 +44,38 @@ def domain(*, managed: str = "no", devices: str = "", hostdev: str = "", argumen
   <qemu:commandline>{extra}</qemu:commandline>
 </domain>
 """
+
+
+# What a guest's firmware boots: it waits for the power button, as ACPI has it (QEMU's ICH9 has its registers at
+# 0x600), and switches itself off.
+_OBEYS = bytes([
+    0xba, 0x02, 0x06,  # mov dx, 0x602: what is enabled
+    0xed,              # in ax, dx
+    0x80, 0xcc, 0x01,  # or ah, 1: the power button
+    0xef,              # out dx, ax
+    0xba, 0x00, 0x06,  # mov dx, 0x600: what has happened
+    0xed,              # in ax, dx
+    0xf6, 0xc4, 0x01,  # test ah, 1
+    0x74, 0xfa,        # jz, back to the in
+    0xba, 0x04, 0x06,  # mov dx, 0x604
+    0xb8, 0x00, 0x20,  # mov ax, 0x2000: sleep, of type 0, which is off
+    0xef,              # out dx, ax
+    0xf4,              # hlt
+]).ljust(510, b"\0") + b"\x55\xaa"
+_DISK = "/var/lib/libvirt/images/obeys.img"
+_IS_READY = f"virsh --quiet qemu-monitor-command --hmp {NAME} 'i /hx 0x602' | grep -q 0x0100"
+
+
+def define_obeying(pc: PC, *, managed: str = "no") -> None:
+    """As define(), a guest that ends when it is asked to: see until_it_obeys()."""
+    pc.write(_DISK, _OBEYS)
+    pc.ok(f"truncate --size=1M {_DISK}")
+    define(pc, domain(managed=managed, devices=f"<disk type='file'><driver name='qemu' type='raw'/>"
+                      f"<source file='{_DISK}'/><target dev='sda' bus='sata'/></disk>"))
+
+
+def until_it_obeys(pc: PC) -> None:
+    pc.ok(f"until {_IS_READY}; do :; done", timeout=120)
 
 
 def install(pc: PC) -> None:

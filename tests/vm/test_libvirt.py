@@ -19,7 +19,7 @@ pytestmark = pytest.mark.machine("gpu")
 MANAGER = "org.vfiomode1 /org/vfiomode1 org.vfiomode1.Manager"
 START = f"virsh --quiet start {libvirt.NAME}"
 DESTROY = f"virsh --quiet destroy {libvirt.NAME}"
-QUIT = f"virsh --quiet qemu-monitor-command --hmp {libvirt.NAME} quit"
+SHUTDOWN = f"virsh --quiet shutdown {libvirt.NAME}"
 QEMU = "qemu-system-x86_64"  # as much of the name as the kernel keeps is enough for pkill(1)
 SECONDS = 20
 KEYS = f"switch-for-vm = yes\non-vm-exit = fallback\nvm-exit-grace = 2s\nexpect-vm = {SECONDS}s\n"
@@ -58,17 +58,37 @@ def test_the_card_follows_the_guest(pc: PC, managed: str, request: pytest.Fixtur
     refused(pc, START, "set switch-for-vm = yes in [mode passthrough].", "(not-for-vm)")
     assert look(pc) == HOST
     pc.write(INI, ini() + KEYS)
-    libvirt.define(pc, libvirt.domain(managed=managed))
+    libvirt.define_obeying(pc, managed=managed)
     rounds = 10 if request.config.option.long else 3
     for number in range(rounds):
         pc.ok(START, timeout=120)
         check_is_on(pc)
-        pc.ok(QUIT if number % 2 else DESTROY, timeout=120)
+        if number % 2:
+            libvirt.until_it_obeys(pc)
+            pc.ok(SHUTDOWN)
+        else:
+            pc.ok(DESTROY, timeout=120)
         pc.ok(UNTIL_HOST)
         assert look(pc) == HOST
         there = status(pc)
         assert (there["source"], there["held"], there["reason"]) == ("vm-exit", None, ENDED)
     assert not [event for event in events(pc, "mode-changed") if event["event"] == "fell-back"]
+    assert "blocked for more than" not in pc.ok("dmesg")
+
+
+@pytest.mark.drawn("vms")
+def test_a_person_takes_the_card_back(pc: PC) -> None:
+    """The guest is shut down in order first, by virsh; the hooks that follow find nothing to do."""
+    set_up(pc, "switch-for-vm = yes\n")
+    libvirt.define_obeying(pc)
+    pc.ok(START, timeout=120)
+    check_is_on(pc)
+    libvirt.until_it_obeys(pc)
+    pc.ok("vfio-modectl switch host", timeout=120)
+    assert look(pc) == HOST
+    assert "shutting down, reason=shutdown" in pc.ok(f"tail -n 1 {libvirt.LOG}")
+    there = status(pc)
+    assert there["held"] and there["source"] != "vm-exit", there
     assert "blocked for more than" not in pc.ok("dmesg")
 
 

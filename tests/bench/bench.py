@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import native
 import trips
+import wakeups
 
 # What the product is to reach. A figure that misses its aim fails nothing.
 WALL_TO_DIRECT = 1.5
@@ -66,6 +67,14 @@ nobody's child.
 {verdict(slow.median <= WALL_TO_DIRECT)}.
 - Wall time of driverctl to that of vfio-mode-apply: {ratio(fast)}; aim: at least {DRIVERCTL_TO_APPLY:g}: \
 {verdict(fast.median >= DRIVERCTL_TO_APPLY)}."""
+
+
+def wakeups_text(result: trips.Result) -> str:
+    rows = [[state.title, str(result.wakeups[state.title]),
+             "-" if state.aim is None else f"{state.aim}: {verdict(result.wakeups[state.title] <= state.aim)}"]
+            for state in wakeups.STATES]
+    head = [f"what vfio-mode-guard waits for, for {wakeups.SECONDS} s", "wakeups", "aim"]
+    return "There, too:\n\n" + table(head, rows)
 
 
 def native_table(counts: dict[str, dict[int, native.Counts]]) -> str:
@@ -161,7 +170,8 @@ def main() -> int:
     facts = machine_facts()
     with results_alone():
         counts = native.measure() if both or arguments.native else None
-        round_trips = trips.measure(arguments.trips, arguments.counted) if both or arguments.emulated else None
+        round_trips = (trips.measure(arguments.trips, arguments.counted, wakeups.count)
+                       if both or arguments.emulated else None)
     if arguments.json:
         print(json_text(facts, round_trips, counts))
         return 0
@@ -169,7 +179,7 @@ def main() -> int:
     print(f"`{command}`, {facts['date']}, {facts['cores']} cores ({facts['processor']}), "
           f"kernel {facts['kernel']}, QEMU {facts['qemu']}, {facts['compiler']}; "
           f"load average before it {facts['load']}.")
-    texts = [trips_text(round_trips, arguments.counted)] if round_trips else []
+    texts = [trips_text(round_trips, arguments.counted), wakeups_text(round_trips)] if round_trips else []
     texts += [native_text(counts)] if counts else []
     for text in texts:
         print(f"\n{text}")

@@ -98,6 +98,7 @@ class Result:
     trips: dict[str, list[Trip]]  # by name of the way
     kernel: str
     systemd: str
+    wakeups: dict[str, int]  # see wakeups.py
 
     def of(self, way: str, figure: str) -> list[float]:
         return [getattr(trip, figure) for trip in self.trips[way]]
@@ -150,14 +151,14 @@ def _run(pc: PC, trips: int) -> dict[str, list[Trip]]:
     return {way.name: [legs[way.name, trip] for trip in range(1, trips + 1)] for way in WAYS}
 
 
-def measure(trips: int, counted: bool) -> Result:
-    """So many round trips each way."""
+def measure(trips: int, counted: bool, wakeups: Callable[[PC], dict[str, int]]) -> Result:
+    """So many round trips each way, and then the wakeups."""
     power.clean_run_directories()
     pc = _start(counted)
     try:
         _push_programs(pc)
         with cache.timed(f"{trips} round trips"):
             measured = _run(pc, trips)
-        return Result(measured, pc.ok("uname -r"), pc.ok("systemctl --version").split()[1])
+        return Result(measured, pc.ok("uname -r"), pc.ok("systemctl --version").split()[1], wakeups(pc))
     finally:
         pc.close()

@@ -191,7 +191,7 @@ def test_the_guard_is_killed(pc: PC) -> None:
 @pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_nothing_wakes_it_while_a_vm_runs(pc: PC) -> None:
-    """Nor has a mode without its keys a guard."""
+    """Nor has a mode without its keys a guard, where no boot waits to be confirmed."""
     pc.ok(SWITCH)
     assert properties(pc, UNIT, "ActiveState", "NRestarts")["ActiveState"] == "inactive"
     pc.write(INI, ini() + "on-vm-exit = fallback\n")
@@ -205,7 +205,10 @@ def test_nothing_wakes_it_while_a_vm_runs(pc: PC) -> None:
     assert pc.ok(switches) == before
     # Nor does the machine go to sleep under it.
     assert '"sleep" "vfio-mode"' in pc.ok(LOCKS)
-    pc.ok(f"kill {pid}; while {LOCKS} | grep -q '\"sleep\" \"vfio-mode\"'; do :; done")
+    # Nor do the service manager and the bus take it along.
+    pc.ok("systemctl daemon-reexec; systemctl restart dbus.service")
+    assert properties(pc, UNIT, "MainPID")["MainPID"] == guard
+    pc.ok(f"kill {pid}; while {LOCKS} | grep -q '\"sleep\" \"vfio-mode\"'; do :; done; {UNTIL_HOST}")
 
 
 @pytest.mark.drawn("boots")
@@ -242,8 +245,9 @@ def test_terminals_are_told(pc: PC) -> None:
 @pytest.mark.drawn("chains")
 @pytest.mark.nextboot("grub")
 def test_a_vm_confirms_a_boot(pc: PC) -> None:
-    """The end of the boot does not; a VM that has stayed does, and then nothing is watched any more."""
-    pc.write(INI, config(confirm="vm"))
+    """The end of the boot does not; a VM that has stayed does, where the mode does not say else. Then nothing is
+    watched any more."""
+    pc.write(INI, config())
     pc.ok("vfio-modectl set-default passthrough && sync")
     trial = cut(pc)
     assert trial.went_to("passthrough", "trial"), trial
@@ -291,7 +295,7 @@ def test_the_network_is_gone(pc: PC) -> None:
 @pytest.mark.nextboot("grub")
 def test_a_boot_whose_vm_fails(pc: PC) -> None:
     """The screen is back without another boot; the trial is not confirmed, and the next boot is one of the host's."""
-    pc.write(INI, config(confirm="vm") + "expect-vm = 1min\n")
+    pc.write(INI, config() + "expect-vm = 1min\n")
     pc.write("/etc/systemd/system/guest.service", """[Service]
 ExecStart=/usr/bin/qemu-system-x86_64 -no-such-option
 [Install]

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "boot/next-boot.h"
+#include "boot/ways-back-scan.h"
 #include "guests.h"
 #include "host/config-load.h"
 #include "host/conflicts.h"
@@ -312,6 +313,38 @@ static void check_cmdline(Inspect *i) {
               KERNEL_CMDLINE_SIZE - 1);
 }
 
+/* --- the ways back --- */
+
+/* Where there is a plan they belong to it: who reads it before the first switch is to know. */
+static void add_way_back(Inspect *i, WayBackKind kind, const WayBack *way) {
+        char id[sizeof(i->ret->checks[0].id)];
+        InspectionStep *step;
+
+        (void)snprintf(id, sizeof(id), WAY_BACK_ID_PREFIX "%s", way_back_name(kind));
+        check(i, way->is_open ? CHECK_PASS : CHECK_WARN, id, way->advice, "%s", way->text);
+        if (i->ret->kind != REFUSAL_NONE)
+                return;
+        step = &i->ret->steps[i->ret->n_steps++];
+        (void)snprintf(step->step, sizeof(step->step), "%s",
+                       way->is_open ? INSPECTION_WAY_BACK : INSPECTION_NO_WAY_BACK);
+        (void)snprintf(step->object, sizeof(step->object), "%s", way_back_name(kind));
+        (void)snprintf(step->note, sizeof(step->note), "%s", way->text);
+}
+
+static void check_ways_back(Inspect *i) {
+        WayBack ways[_WAY_BACK_MAX];
+        int r;
+
+        if (!i->mode || strcmp(i->mode->name, i->now.config.fallback_mode) == 0)
+                return;
+        r = ways_back_find(i->now.root, &i->now.config, i->mode, &i->now.host, &i->next, ways);
+        if (r < 0)
+                check(i, CHECK_WARN, "ways-back", "", "Ways back cannot be looked for: %s.",
+                      strerror(-r));
+        for (size_t n = 0; r >= 0 && n < _WAY_BACK_MAX; n++)
+                add_way_back(i, (WayBackKind)n, &ways[n]);
+}
+
 static void check_unit(Inspect *i, const char *path, const char *unit, const char *id) {
         bool enabled = faccessat(i->now.root->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
         char advice[128];
@@ -347,5 +380,6 @@ int inspect(const Root *root, const char *mode, Inspection *ret) {
         check_cmdline(i);
         check_unit(i, ENABLED_BOOT_UNIT, "vfio-mode-boot.service", "boot-unit");
         check_unit(i, ENABLED_CONFIRM_UNIT, "vfio-mode-confirm.service", "confirm-unit");
+        check_ways_back(i);
         return 0;
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/file.h"
 #include "host/state-files.h"
 #include "inspect.h"
 #include "mode-check.h"
@@ -117,15 +116,6 @@ static bool has_answer(const Inspecting *inspecting) {
                before->st_mtim.tv_nsec != after.st_mtim.tv_nsec;
 }
 
-static int read_answer(const Inspecting *inspecting, Inspection *ret) {
-        _cleanup_free_ char *text = NULL;
-        ssize_t n;
-
-        n = file_read_alloc_at(inspecting->service->root.fd, inspecting->path, INSPECTION_SIZE_MAX,
-                               &text);
-        return n < 0 ? (int)n : inspection_parse(text, ret);
-}
-
 static void refuse_all(Request *requests, const char *text) {
         for (Request *request = requests, *follower; request; request = follower) {
                 follower = request->follower;
@@ -142,7 +132,8 @@ static void on_ended(void *userdata, const UnitJobEnd *end) {
 
         if (end->refused)
                 refuse_all(requests, end->text);
-        else if (!has_answer(inspecting) || read_answer(inspecting, inspection) < 0)
+        else if (!has_answer(inspecting) ||
+                 inspection_read(&inspecting->service->root, inspecting->mode, inspection) < 0)
                 refuse_all(requests, "The inspection gave no answer; see: systemctl status "
                                      "'vfio-mode-inspect@*'");
         else

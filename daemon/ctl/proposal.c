@@ -12,7 +12,9 @@
 #include "host/host-plan.h"
 #include "host/in-use.h"
 #include "model/guest.h"
+#include "model/inspection.h"
 #include "model/plan.h"
+#include "view/describe-ways-back.h"
 
 static RefusalKind refuse_config(const Machine *machine, Refusal *refusal) {
         _cleanup_(lines_done) Lines errors = { 0 };
@@ -93,7 +95,8 @@ static RefusalKind make_plan(Machine *machine, const Config *config, const char 
 /* --- filling --- */
 
 static void init(Proposal *proposal) {
-        *proposal = (Proposal){ .steps = json_list(), .notes = json_list() };
+        *proposal =
+                (Proposal){ .steps = json_list(), .notes = json_list(), .ways_back = json_list() };
 }
 
 static void add_step(Proposal *proposal, const char *step, const char *object, const char *text) {
@@ -126,6 +129,19 @@ static void add_plan(Proposal *proposal, const Plan *plan) {
                 json_append_string(proposal->notes, plan->notes[i]);
 }
 
+static void add_ways_back(const Machine *machine, const Config *config, const char *mode,
+                          Proposal *ret) {
+        _cleanup_free_ NextBoot *next = must_have(calloc(1, sizeof(*next)));
+        json_object *rows;
+
+        next_boot_read(&machine->root, next);
+        rows = ways_back_find_json(machine, config, config_find_mode(config, mode), next);
+        if (!rows)
+                return;
+        json_object_put(ret->ways_back);
+        ret->ways_back = rows;
+}
+
 void proposal_make(Machine *machine, const char *mode, Proposal *ret) {
         _cleanup_free_ Config *config = must_have(calloc(1, sizeof(*config)));
         _cleanup_free_ Plan *plan = must_have(calloc(1, sizeof(*plan)));
@@ -138,6 +154,8 @@ void proposal_make(Machine *machine, const char *mode, Proposal *ret) {
                 ret->kind = refusal.kind;
         if (ret->kind == REFUSAL_NONE)
                 add_plan(ret, plan);
+        if (ret->kind == REFUSAL_NONE && strcmp(mode, config->fallback_mode) != 0)
+                add_ways_back(machine, config, mode, ret);
         else
                 (void)snprintf(ret->text, sizeof(ret->text), "%s", refusal.text);
 }
@@ -157,10 +175,16 @@ int proposal_ask(Bus *bus, const char *mode, Proposal *ret, BusError *error) {
                 const json_object *row = json_at(rows, i);
                 const char *step = json_get_text(row, "step"), *note = json_get_text(row, "note");
 
+                const char *object = json_get_text(row, "object");
+
                 if (strcmp(step, "note") == 0)
                         json_append_string(ret->notes, note);
+                else if (strcmp(step, INSPECTION_WAY_BACK) == 0)
+                        json_append(ret->ways_back, way_back_row(object, true, note));
+                else if (strcmp(step, INSPECTION_NO_WAY_BACK) == 0)
+                        json_append(ret->ways_back, way_back_row(object, false, note));
                 else
-                        add_step(ret, step, json_get_text(row, "object"), note);
+                        add_step(ret, step, object, note);
         }
         return r;
 }
@@ -168,6 +192,7 @@ int proposal_ask(Bus *bus, const char *mode, Proposal *ret, BusError *error) {
 void proposal_done(Proposal *proposal) {
         json_object_put(TAKE_PTR(proposal->steps));
         json_object_put(TAKE_PTR(proposal->notes));
+        json_object_put(TAKE_PTR(proposal->ways_back));
 }
 
 /* --- showing --- */
@@ -178,9 +203,17 @@ void proposal_print(const Proposal *proposal) {
         for (size_t i = 0; i < json_length(proposal->notes); i++)
                 text_line(stdout, "  note: %s",
                           json_object_get_string(json_at(proposal->notes, i)));
+        for (size_t i = 0; i < json_length(proposal->ways_back); i++) {
+                const json_object *way = json_at(proposal->ways_back, i);
+
+                text_line(stdout, "  %s: %s",
+                          json_get_bool(way, "open") ? "way back" : "no way back",
+                          json_get_text(way, "text"));
+        }
 }
 
 void proposal_add_to_json(const Proposal *proposal, json_object *object) {
         json_add(object, "steps", json_object_get(proposal->steps));
         json_add(object, "notes", json_object_get(proposal->notes));
+        json_add(object, "ways_back", json_object_get(proposal->ways_back));
 }

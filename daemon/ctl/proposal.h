@@ -16,6 +16,7 @@ typedef struct Proposal {
         char text[REFUSAL_TEXT_SIZE]; /**< where kind is not REFUSAL_NONE */
         json_object *steps;           /**< objects with `step`, `object` and `text` */
         json_object *notes;           /**< strings */
+        json_object *ways_back;       /**< objects as way_back_row() makes them */
 } Proposal;
 
 /** Makes it for @mode; scans the machine for that. The caller ends it by proposal_done(). */
@@ -31,8 +32,8 @@ _must_check_ int proposal_ask(Bus *bus, const char *mode, Proposal *ret, BusErro
 /** Frees it; for `_cleanup_(proposal_done)`. */
 void proposal_done(Proposal *proposal);
 
-/** Prints the steps and notes for a person, each behind two blanks. */
+/** Prints the steps, the notes and the ways back for a person, each behind two blanks. */
 void proposal_print(const Proposal *proposal);
 
-/** Adds `steps` and `notes`. */
+/** Adds `steps`, `notes` and `ways_back`. */
 void proposal_add_to_json(const Proposal *proposal, json_object *object);

@@ -9,10 +9,13 @@
 #include <time.h>
 
 #include "ctl/boot-text.h"
+#include "ctl/bus.h"
 #include "ctl/description.h"
 #include "ctl/local.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
+#include "model/ways-back.h"
+#include "view/describe-ways-back.h"
 #include "view/describe.h"
 
 #define LABEL_WIDTH 13
@@ -215,6 +218,47 @@ static void print_device(Table *table, const json_object *device) {
         table_add(table, COLOUR_NONE, "%s", json_get_text(device, "name"));
 }
 
+/* The service may not look at the host's network, but has that done for a check of the mode. */
+static json_object *look_for_ways_back(const Arguments *arguments, const json_object *status) {
+        const size_t length = strlen(WAY_BACK_ID_PREFIX);
+        const char *mode = json_get_text(status, "mode");
+        _cleanup_json_ json_object *checks = NULL;
+        _cleanup_(bus_closep) Bus *bus = NULL;
+        json_object *ways;
+        BusError error;
+
+        if (arguments->root || strcmp(mode, NO_MODE) == 0 ||
+            strcmp(mode, json_get_text(status, "fallback_mode")) == 0 ||
+            bus_open(arguments->host, &bus, &error) < 0 ||
+            bus_rows(bus, "CheckMode", mode, &checks, &error) < 0)
+                return NULL;
+        ways = json_list();
+        for (size_t i = 0; i < json_length(checks); i++) {
+                const json_object *check = json_at(checks, i);
+                const char *id = json_get_text(check, "id");
+
+                if (strncmp(id, WAY_BACK_ID_PREFIX, length) == 0)
+                        json_append(ways, way_back_row(id + length,
+                                                       strcmp(json_get_text(check, "result"),
+                                                              "pass") == 0,
+                                                       json_get_text(check, "message")));
+        }
+        return ways;
+}
+
+static void print_ways_back(const Arguments *arguments, const json_object *status) {
+        _cleanup_json_ json_object *found = look_for_ways_back(arguments, status);
+        const json_object *ways = found ? found : json_get(status, "ways_back");
+
+        for (size_t i = 0; i < json_length(ways); i++) {
+                const json_object *way = json_at(ways, i);
+                bool is_open = json_get_bool(way, "open");
+
+                field(arguments, i == 0 ? "Ways back" : "", is_open ? COLOUR_GREEN : COLOUR_YELLOW,
+                      "%s%s", is_open ? "" : "none: ", json_get_text(way, "text"));
+        }
+}
+
 static void print_devices(const Arguments *arguments, const json_object *devices) {
         static const char *const headers[] = { "DEVICE", "ADDRESS", "DRIVER", "WANTED", "NAME" };
         _cleanup_(table_freep) Table *table = table_new(headers, ARRAY_SIZE(headers));
@@ -237,6 +281,7 @@ static void print_status(const Arguments *arguments, const json_object *status) 
         print_fall(arguments, json_get(status, "last_fall"));
         print_result(arguments, "Last switch", json_get(status, "last_switch"));
         print_drift(arguments, status);
+        print_ways_back(arguments, status);
         print_devices(arguments, json_get(status, "devices"));
 }
 
@@ -295,8 +340,8 @@ const Verb verb_status = {
                 "Shows the mode in force, since when, by whom and why; the configuration and the\n"
                 "modes that it names as default and fallback; the mode of the next boot and what\n"
                 "decides about it; what the last boots and the last switch did; what differs\n"
-                "between the mode and the kernel; and each configured device with the driver it\n"
-                "is on and the one the mode wants.\n"
+                "between the mode and the kernel; the ways back from it; and each configured\n"
+                "device with the driver it is on and the one the mode wants.\n"
                 "\n"
                 "  --mode    Print the name of the mode only, or `none`.\n",
         .options = VERB_OPTION_MODE,

@@ -284,7 +284,7 @@ static bool is_to_rescue(const Guard *guard) {
 
         if (r < 0)
                 log_warning_errno(r, "Whether the mode takes the screen cannot be found out: %m");
-        return r != 0 && !connectors_have_screen(guard->root);
+        return r != 0 && !connectors_have_screen(guard->root, NULL, 0);
 }
 
 static void on_pressed(void *userdata) {
@@ -292,7 +292,7 @@ static void on_pressed(void *userdata) {
         const char *mode = guard->watched->config.fallback_mode;
         int r;
 
-        if (connectors_have_screen(guard->root)) {
+        if (connectors_have_screen(guard->root, NULL, 0)) {
                 log_notice("Another card has a screen by now: the power button does again what it "
                            "always does.");
                 power_button_closep(&guard->button);

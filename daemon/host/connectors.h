@@ -4,9 +4,11 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
+#include "model/pci-address.h"
 #include "root.h"
 
-/** Whether a screen is connected to a card that a driver of the host's has. Nothing is probed for
- * it. */
-bool connectors_have_screen(const Root *root);
+/** Whether a screen is connected to a card that a driver of the host's has, and that is none of
+ * @except. Nothing is probed for it. */
+bool connectors_have_screen(const Root *root, const PciAddress *except, size_t n_except);

@@ -194,6 +194,17 @@ int needs_walk_add_leaf(NeedsWalk *walk, size_t i, NeedKind kind, const char *ta
         return r < 0 ? r : 1;
 }
 
+int needs_walk_add_guest(NeedsWalk *walk, size_t i) {
+        Need need = { .kind = NEED_NETWORK };
+
+        /* A router has one for each of its guests. */
+        for (size_t n = 0; n < walk->needs->n_needs; n++)
+                if (walk->needs->needs[n].kind == NEED_NETWORK && walk->needs->needs[n].n_path == 0)
+                        return 0;
+        say_chain(walk, i, &need);
+        return needs_add(walk->needs, &need);
+}
+
 int needs_walk(NeedsWalk *walk, const char *name, NeedsExpand expand) {
         size_t first = walk->n_nodes;
         int r;

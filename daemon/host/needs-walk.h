@@ -57,6 +57,10 @@ _must_check_ int needs_walk_add_entries(NeedsWalk *walk, const char *path, const
 _must_check_ int needs_walk_add_leaf(NeedsWalk *walk, size_t node, NeedKind kind,
                                      const char *target);
 
+/** Adds a need of the network for a node whose other end is a virtual machine's, as one without
+ * functions; the first of them is enough. Returns 0 or -ENOSPC. */
+_must_check_ int needs_walk_add_guest(NeedsWalk *walk, size_t node);
+
 /** Takes the functions off a path such as "../../devices/pci0000:00/0000:05:00.0/net/eth0". Returns
  * 0 or -ENOSPC. */
 _must_check_ int need_read_path(const Root *root, const char *target, Need *need);

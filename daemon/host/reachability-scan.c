@@ -2,6 +2,7 @@
 /* Networks: from the interfaces of the default routes down to their ports. Keyboards. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -11,11 +12,22 @@
 #include "reachability-scan.h"
 
 #define NET_DIR "sys/class/net"
+#define TUN_FLAG_TAP 0x0002
 #define INPUT_DIR "sys/class/input"
 
 #define TABLE_MAX (64 * 1024 * 1024) /* a router may have all of the Internet's routes */
 
 /* --- network --- */
+
+/* A tap's other end is a program, and of those a virtual machine (kernel:
+ * Documentation/networking/tuntap.rst; IFF_TAP in include/uapi/linux/if_tun.h). */
+static bool is_tap(const NeedsWalk *walk, const char *name) {
+        char path[NEEDS_PATH_SIZE], flags[32];
+
+        (void)snprintf(path, sizeof(path), NET_DIR "/%s/tun_flags", name);
+        return file_read_line_at(walk->root->fd, path, flags, sizeof(flags)) > 0 &&
+               (strtoul(flags, NULL, 16) & TUN_FLAG_TAP);
+}
 
 static int expand_interface(NeedsWalk *walk, size_t i) {
         const char *name = walk->nodes[i].name;
@@ -31,6 +43,11 @@ static int expand_interface(NeedsWalk *walk, size_t i) {
         r = needs_walk_add_entries(walk, path, "lower_", i);
         if (r != 0)
                 return r;
+        if (is_tap(walk, name)) {
+                r = needs_walk_add_guest(walk, i);
+                if (r < 0)
+                        return r;
+        }
         /* A port of a switch that has the uplink as another port (Open vSwitch). */
         (void)snprintf(path, sizeof(path), NET_DIR "/%s/master", name);
         if (file_read_link_name_at(walk->root->fd, path, master, sizeof(master)) < 0)

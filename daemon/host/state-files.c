@@ -114,3 +114,13 @@ int vm_list_read(const Root *root, VmList *ret) {
         n = file_read_alloc_at(root->fd, VM_LIST_PATH, VM_LIST_SIZE_MAX, &text);
         return n < 0 ? (int)n : vm_list_parse(text, ret);
 }
+
+int inspection_read(const Root *root, const char *mode, Inspection *ret) {
+        char path[sizeof(INSPECT_DIR) + CONFIG_NAME_SIZE];
+        _cleanup_free_ char *text = NULL;
+        ssize_t n;
+
+        (void)snprintf(path, sizeof(path), INSPECT_DIR "/%s", mode);
+        n = file_read_alloc_at(root->fd, path, INSPECTION_SIZE_MAX, &text);
+        return n < 0 ? (int)n : inspection_parse(text, ret);
+}

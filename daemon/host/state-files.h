@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "model/inspection.h"
 #include "model/run-result.h"
 #include "model/run-state.h"
 #include "model/switch-trial.h"
@@ -68,6 +69,10 @@ _must_check_ int trial_next_read(const Root *root, SwitchTrial *ret);
 
 /** Reads what the guard of a mode knows, be it an earlier one's. Returns as trial_read(). */
 _must_check_ int vm_watch_read(const Root *root, VmWatch *ret);
+
+/** Reads what the last inspection of a mode found out. Returns 0; -ENOENT where there was none;
+ * -EBADMSG; -EPROTONOSUPPORT; else the error of reading. */
+_must_check_ int inspection_read(const Root *root, const char *mode, Inspection *ret);
 
 /** Reads what hooks have told of virtual machines. Returns as trial_read(). */
 _must_check_ int vm_list_read(const Root *root, VmList *ret);

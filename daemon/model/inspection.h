@@ -13,6 +13,7 @@
 #include "config.h"
 #include "plan.h"
 #include "refusal.h"
+#include "ways-back.h"
 
 #define INSPECTION_CHECKS_MAX 64
 #define INSPECTION_SIZE_MAX (256 * 1024)
@@ -31,10 +32,14 @@ typedef struct Check {
         char advice[256];                /**< what to do; "": nothing */
 } Check;
 
-/** A step or a note of the plan. */
+#define INSPECTION_WAY_BACK "way-back"       /* the step that says of one that is open */
+#define INSPECTION_NO_WAY_BACK "no-way-back" /* of one that is not */
+
+/** A step or a note of the plan, or a way back from the mode. */
 typedef struct InspectionStep {
-        char step[16];                 /**< step_kind_name(), or "note" */
-        char object[CONFIG_UNIT_SIZE]; /**< an address, a module, a unit, a process; "" of a note */
+        char step[16];                 /**< step_kind_name(), "note", or one of the above */
+        char object[CONFIG_UNIT_SIZE]; /**< an address, a module, a unit, a process, a way's word;
+                                          "" of a note */
         char note[256];                /**< the step as a person reads it, or the note's text */
 } InspectionStep;
 
@@ -44,7 +49,7 @@ typedef struct Inspection {
         RefusalKind kind;             /**< REFUSAL_NONE: there is a plan */
         char text[REFUSAL_TEXT_SIZE]; /**< of the refusal */
         char public_text[REFUSAL_TEXT_SIZE]; /**< the same without names of processes */
-        InspectionStep steps[PLAN_STOPS_MAX + PLAN_STEPS_MAX + PLAN_NOTES_MAX];
+        InspectionStep steps[PLAN_STOPS_MAX + PLAN_STEPS_MAX + PLAN_NOTES_MAX + _WAY_BACK_MAX];
         size_t n_steps;
         Check checks[INSPECTION_CHECKS_MAX];
         size_t n_checks;

@@ -28,7 +28,7 @@ typedef struct Need {
         char chain[NEED_CHAIN_SIZE];    /**< how the host gets to it, the beginning of a sentence:
                                            "eth0, which carries the default route through vmbr0," */
         PciAddress path[NEED_PATH_MAX]; /**< from the root of the PCI tree on; all are needed */
-        size_t n_path;
+        size_t n_path;      /**< 0: of NEED_NETWORK; a virtual machine has its other end */
         bool is_essential;  /**< of NEED_STORAGE: the running system ends without it */
         bool is_function;   /**< it is itself the last function of the path, not something below */
         bool shows_console; /**< of NEED_SCREEN, as are the rest: the framebuffer console */

@@ -20,15 +20,18 @@ static bool is_boot_vga(const ConfigDevice *device, const Host *host) {
         return false;
 }
 
-bool rescue_is_wanted(const Config *config, const ConfigMode *mode, const Host *host) {
+bool rescue_takes_screen(const Config *config, const ConfigMode *mode, const Host *host) {
         uint32_t devices = config_own_devices(config, mode);
 
-        if (strcmp(mode->name, config->fallback_mode) == 0 || mode->rescue == CONFIG_RESCUE_NONE)
-                return false;
-        if (mode->rescue == CONFIG_RESCUE_POWER_BUTTON)
-                return true;
         for (size_t i = 0; i < config->n_devices; i++)
                 if (devices & 1u << i && is_boot_vga(&config->devices[i], host))
                         return true;
         return false;
+}
+
+bool rescue_is_wanted(const Config *config, const ConfigMode *mode, const Host *host) {
+        if (strcmp(mode->name, config->fallback_mode) == 0 || mode->rescue == CONFIG_RESCUE_NONE)
+                return false;
+        return mode->rescue == CONFIG_RESCUE_POWER_BUTTON ||
+               rescue_takes_screen(config, mode, host);
 }

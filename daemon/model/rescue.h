@@ -9,6 +9,8 @@
 #include "config.h"
 #include "host.h"
 
-/** Whether it is: where `rescue` says so; unset, where the mode takes a boot_vga device that the
- * fallback mode leaves to the host. */
+/** Whether the mode takes a boot_vga device that the fallback mode leaves to the host. */
+bool rescue_takes_screen(const Config *config, const ConfigMode *mode, const Host *host);
+
+/** Whether it is: where `rescue` says so; unset, where the mode takes the screen. */
 bool rescue_is_wanted(const Config *config, const ConfigMode *mode, const Host *host);

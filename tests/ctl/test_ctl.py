@@ -534,7 +534,8 @@ def test_dry_run(machine):
     text = machine.text("switch", "passthrough", "--dry-run")
     answer = machine.json("switch", "passthrough", "--dry-run")
     assert text.startswith("To mode passthrough:\n")
-    assert [f"  {step['text']}" for step in answer["steps"]] == text.splitlines()[1:]
+    ways = [f"  {'' if way['open'] else 'no '}way back: {way['text']}" for way in answer["ways_back"]]
+    assert [f"  {step['text']}" for step in answer["steps"]] + ways == text.splitlines()[1:]
     assert (answer["dry_run"], answer["changed"], answer["refusal"]) == (True, True, None)
     assert [(step["step"], step["text"]) for step in answer["steps"] if step["object"] == GPU] == [
         ("set-override", f"{GPU}: set driver_override to vfio-pci"),

@@ -54,6 +54,43 @@ def next_boot(machine):
     return answer["next_boot"], answer["default_mode"]
 
 
+MENU = ("### vfio-mode environment ###\nset timeout_style=menu\nset timeout=5\n"
+        "menuentry 'x' $menuentry_id_option 'vfio-mode-host-simple' {\n}\n")
+
+
+def test_ways_back(machine):
+    """Of a captured machine nobody can be asked for servers and logins; in the host mode none is needed."""
+    machine.write("boot/grub/grub.cfg", MENU).write("sys/class/tty/console/active", "tty0 ttyS0\n")
+    machine.block()
+    assert machine.json("status")["ways_back"] is None
+    proposed = machine.json("switch", "passthrough", "--dry-run")["ways_back"]
+    assert [(way["id"], way["open"]) for way in proposed] == [
+        ("boot-menu", True), ("power-button", True), ("ssh", False), ("serial-console", False), ("trial", True)]
+    assert [way["text"] for way in proposed] == [
+        "The menu of GRUB is shown for 5 s, and has an entry for 'host'.",
+        "A press of the power button brings the screen back.", "No SSH server runs.",
+        "The kernel's console ttyS0 has no login.",
+        "A boot into 'passthrough' is counted by GRUB before it is made: one that fails, or is not confirmed, leads "
+        "to 'host'."]
+    assert machine.json("switch", "host", "--dry-run")["ways_back"] == []
+    machine.state("passthrough", "host")
+    assert machine.json("status")["ways_back"] == proposed
+    said = fields(machine.text("status"))
+    assert said["Ways back"][0] == "The menu of GRUB is shown for 5 s, and has an entry for 'host'.", said
+
+
+def test_another_card_has_a_screen(machine):
+    connector = machine.root / "sys/class/drm/card1-DP-1"
+    connector.parent.mkdir(parents=True)
+    for device, said in (("0000:01:00.0", "A press of the power button brings the screen back."),
+                         ("0000:06:00.0", "Another card has a screen, and the power button does what it always does.")):
+        machine.write(f"sys/devices/{device}/drm/card1/card1-DP-1/status", "connected\n")
+        connector.unlink(missing_ok=True)
+        connector.symlink_to(f"../../devices/{device}/drm/card1/card1-DP-1")
+        ways = machine.json("switch", "passthrough", "--dry-run")["ways_back"]
+        assert ways[1]["text"] == said
+
+
 def test_nothing_is_armed(machine):
     boot, default = next_boot(machine.block())
     assert (boot["mode"], boot["kind"], default) == ("host", "config", "host")

@@ -325,6 +325,23 @@ static void make_bond(FakeHost *host) {
         fake_host_add_default_route(host, "vmbr0");
 }
 
+/* The uplink of the bridge is a VM's, which has the card. A VPN is no VM. */
+static void make_router(FakeHost *host) {
+        static const char *const taps[] = { "tap100i0", "tun0" };
+
+        fake_host_add_interface(host, "virtual/net/vmbr0");
+        for (size_t i = 0; i < ARRAY_SIZE(taps); i++) {
+                char path[64];
+
+                (void)snprintf(path, sizeof(path), "virtual/net/%s", taps[i]);
+                fake_host_add_interface(host, path);
+                (void)snprintf(path, sizeof(path), "sys/class/net/%s/tun_flags", taps[i]);
+                fake_host_write(host, path, i == 0 ? "0x1002\n" : "0x1001\n");
+                fake_host_add_lower(host, "vmbr0", taps[i]);
+        }
+        fake_host_add_default_route(host, "vmbr0");
+}
+
 static void make_two_routes(FakeHost *host) {
         fake_host_add_interface(host, NIC1);
         fake_host_add_interface(host, "pci0000:00/0000:00:14.0/usb1/1-4/1-4:1.0/net/wwan0");
@@ -445,6 +462,8 @@ static const Row rows[] = {
           "vmbr0," AT_NIC1
           "network: eth1, which carries the default route through bond0, bond0.7 and "
           "vmbr0," AT_NIC2 },
+        { "a bridge whose uplink is a virtual machine", make_router,
+          "network: tap100i0, which carries the default route through vmbr0, []\n" },
         { "a route of IPv4 twice, and one of IPv6", make_two_routes,
           "network: eth0, which carries the default route," AT_NIC1
           "network: wwan0, which carries the default route, [0000:00:14.0]\n" },

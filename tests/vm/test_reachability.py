@@ -199,3 +199,45 @@ def test_last_keyboard(pc: PC) -> None:
                   f"{SPARE} of device 'thing', and no other keyboard would be left", "'input'")
     pc.write(INI, away(SPARE, "input"))
     switch_there_and_back(pc, SPARE, "xhci_hcd")
+
+
+# ---- The ways back ----
+
+
+def ssh(pc: PC, mode: str) -> tuple[bool, str]:
+    """What a plan says of that way."""
+    ways = json.loads(pc.ok(f"vfio-modectl switch {mode} --dry-run --json=short"))["ways_back"]
+    (way,) = [way for way in ways if way["id"] == "ssh"]
+    return way["open"], way["text"]
+
+
+@pytest.mark.machine("nic")
+def test_ways_back(pc: PC) -> None:
+    """Of SSH: through a card that stays, that goes, that is a virtual machine's; and where it is told."""
+    name = pc.ok(f"ls /sys/bus/pci/devices/{NIC}/net")
+    stays = f"SSH: {name}, which carries the default route, stays with the host."
+    pc.write(INI, away(NIC, "network"))
+    assert ssh(pc, "passthrough") == (False, "No SSH server runs.")
+    # As good as one, as far as is looked.
+    pc.ok("systemd-run --quiet --unit=ssh.service sleep infinity")
+    assert ssh(pc, "passthrough") == (True, stays)
+    assert ssh(pc, "away") == (
+        False, f"SSH: {name}, which carries the default route, goes with the mode, and this way with it.")
+    pc.ok("vfio-modectl switch passthrough")
+    assert stays in pc.ok("vfio-modectl status")
+    told = json.loads(pc.ok("vfio-modectl status --json=short"))["ways_back"]
+    assert [way["id"] for way in told] == ["boot-menu", "power-button", "ssh", "serial-console", "trial"]
+    assert (told[2]["open"], told[2]["text"]) == (True, stays)
+    checks = json.loads(pc.ok("vfio-modectl check passthrough --json=short"))["checks"]
+    assert [check["result"] for check in checks if check["id"] == "way-back-ssh"] == ["pass"]
+    pc.ok("""
+        ip route del default
+        ip link add vmbr0 type bridge && ip tuntap add tap100i0 mode tap
+        ip link set tap100i0 master vmbr0 up && ip link set vmbr0 up
+        ip address add 192.0.2.1/24 dev vmbr0 && ip route add default via 192.0.2.2 dev vmbr0
+    """)
+    assert ssh(pc, "passthrough") == (
+        False, "SSH: tap100i0, which carries the default route through vmbr0, belongs to a virtual machine: when it "
+               "is gone, so is this way.")
+    pc.ok("vfio-modectl switch host")
+    assert "Ways back" not in pc.ok("vfio-modectl status")

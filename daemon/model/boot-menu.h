@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The menu of a boot loader, as a person will meet it: what grub.cfg says of it. Pure. */
+#pragma once
+
+#include <stdbool.h>
+
+#define BOOT_MENU_WAITS (-1) /* for a pick, as long as it takes */
+
+typedef struct BootMenu {
+        bool is_hidden; /**< it is not shown unless a key is held while it starts */
+        int timeout;    /**< in seconds; BOOT_MENU_WAITS */
+        bool has_entry; /**< for the mode that was asked for */
+} BootMenu;
+
+/**
+ * Reads grub.cfg, whose first `timeout` after its `timeout_style` counts: what comes before is for
+ * the boot after one that has failed, and what comes later for GRUBs without styles (GRUB:
+ * util/grub.d/00_header.in).
+ *
+ * @mode: whose entry is looked for, by the ids that our script gives (conf/grub/11_vfio-mode)
+ */
+void boot_menu_parse(const char *grub_cfg, const char *mode, BootMenu *ret);

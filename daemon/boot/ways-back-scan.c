@@ -58,7 +58,7 @@ static void find_away(const Config *config, const ConfigMode *mode, const Host *
 
 /* "tty0 ttyS0": a screen's have a digit right after their tty. */
 static void find_serial(const Root *root, WaysBackFacts *facts) {
-        char line[256], unit[64], *cursor = line;
+        char line[256], *cursor = line;
         const char *name;
 
         if (file_read_line_at(root->fd, CONSOLES_PATH, line, sizeof(line)) <= 0)
@@ -69,19 +69,25 @@ static void find_serial(const Root *root, WaysBackFacts *facts) {
                         continue;
                 (void)snprintf(facts->serial, sizeof(facts->serial), "%s", name);
         }
-        (void)snprintf(unit, sizeof(unit), "serial-getty@%s.service", facts->serial);
-        facts->has_login = facts->serial[0] != '\0' && root->is_live && units_is_active(unit);
 }
 
-/* Of a captured machine nobody can be asked. */
-static bool has_ssh(const Root *root) {
-        static const char *const units[] = { "ssh.service", "sshd.service", "ssh.socket",
-                                             "sshd.socket" };
+/* All at once. Of a captured machine nobody can be asked. */
+static void ask_units(const Root *root, WaysBackFacts *facts) {
+        enum {
+                LOGIN = 4
+        };
+        char names[][CONFIG_UNIT_SIZE] = { "ssh.service", "sshd.service", "ssh.socket",
+                                           "sshd.socket", "" };
+        const size_t n = facts->serial[0] != '\0' ? LOGIN + 1 : LOGIN;
+        UnitState states[ARRAY_SIZE(names)];
 
-        for (size_t i = 0; i < ARRAY_SIZE(units) && root->is_live; i++)
-                if (units_is_active(units[i]))
-                        return true;
-        return false;
+        (void)snprintf(names[LOGIN], sizeof(names[LOGIN]), "serial-getty@%s.service",
+                       facts->serial);
+        if (!root->is_live || units_look((const char(*)[CONFIG_UNIT_SIZE])names, n, states) < 0)
+                return;
+        for (size_t i = 0; i < LOGIN; i++)
+                facts->has_ssh |= states[i].runs;
+        facts->has_login = n > LOGIN && states[LOGIN].runs;
 }
 
 int ways_back_find(const Root *root, const Config *config, const ConfigMode *mode, const Host *host,
@@ -106,8 +112,8 @@ int ways_back_find(const Root *root, const Config *config, const ConfigMode *mod
         facts->away = scan->away;
         facts->n_away = scan->n_away;
         facts->has_other_screen = connectors_have_screen(root, scan->away, scan->n_away);
-        facts->has_ssh = has_ssh(root);
         find_serial(root, facts);
+        ask_units(root, facts);
         facts->is_counted = next->place.path[0] != '\0' && next->place.has_scripts &&
                             boot_marker_proves_grub(&next->marker);
         facts->is_once = next->efi_available && mode->cmdline[0] == '\0';

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/pci-address.h"
 #include "view/json.h"
 
 /** Options that belong to one verb. */
@@ -22,6 +23,8 @@ typedef enum VerbOption {
         VERB_OPTION_WITHOUT_PROTECTION = 1u << 6,
         VERB_OPTION_CONFIRM = 1u << 7,
         VERB_OPTION_HOLDERS = 1u << 8,
+        VERB_OPTION_DEVICE = 1u << 9,
+        VERB_OPTION_FORCE = 1u << 10,
 } VerbOption;
 
 typedef struct Verb Verb;
@@ -32,6 +35,7 @@ typedef struct Arguments {
         const char *host;         /**< -H: the machine to ask; NULL: this one */
         const char *config;       /**< --config; NULL: the machine's */
         const char *holders;      /**< --holders; NULL: the service's default */
+        PciAddress device;        /**< --device; valid if VERB_OPTION_DEVICE is given */
         uint64_t confirm_within;  /**< --confirm, in us; 0: none */
         unsigned tries;           /**< --tries; 0: the service's default */
         char **operands;          /**< behind the verb */
@@ -66,6 +70,7 @@ extern const Verb verb_check;
 extern const Verb verb_confirm;
 extern const Verb verb_help;
 extern const Verb verb_hook;
+extern const Verb verb_init;
 extern const Verb verb_list_devices;
 extern const Verb verb_list_modes;
 extern const Verb verb_next;

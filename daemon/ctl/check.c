@@ -34,9 +34,10 @@ static void print_text(const Arguments *arguments, const MachineConfig *config) 
         for (size_t i = 0; i < errors.n_lines; i++)
                 text_line(stderr, "%s", errors.lines[i]);
         if (config->result >= 0 && !arguments->quiet)
-                text_line(stdout, "%s: no errors; %zu modes, %zu devices",
+                text_line(stdout, "%s: no errors; %zu mode%s, %zu device%s",
                           arguments->config ? arguments->config : "/" CONFIG_PATH,
-                          config->config.n_modes, config->config.n_devices);
+                          config->config.n_modes, config->config.n_modes == 1 ? "" : "s",
+                          config->config.n_devices, config->config.n_devices == 1 ? "" : "s");
 }
 
 static void print_json(const Arguments *arguments, const MachineConfig *config) {

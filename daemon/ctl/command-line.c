@@ -27,16 +27,18 @@ enum {
         OPTION_NO_PAGER,
         OPTION_ROOT,
         OPTION_VERSION,
-        OPTION_OF_VERB = 0x200, /* and the bit of a VerbOption */
+        OPTION_OF_VERB = 0x1000, /* and the bit of a VerbOption */
 };
 
-static const char *const later_verbs[] = { "init", "report", "rom" };
+static const char *const later_verbs[] = { "report", "rom" };
 
 static const struct option long_options[] = {
         { "cancel", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_CANCEL },
         { "config", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_CONFIG },
         { "confirm", optional_argument, NULL, OPTION_OF_VERB | VERB_OPTION_CONFIRM },
+        { "device", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_DEVICE },
         { "dry-run", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_DRY_RUN },
+        { "force", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_FORCE },
         { "help", no_argument, NULL, 'h' },
         { "holders", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_HOLDERS },
         { "json", required_argument, NULL, OPTION_JSON },
@@ -137,6 +139,14 @@ static int parse_tries(const char *text, unsigned *ret) {
         return EXIT_CODE_DONE;
 }
 
+static int parse_device(const char *text, PciAddress *ret) {
+        if (pci_address_parse(text, ret) < 0)
+                return usage_error("--device takes a whole PCI address, such as 0000:01:00.0, not "
+                                   "'%s'",
+                                   text);
+        return EXIT_CODE_DONE;
+}
+
 /* The value of a verb's option, if it takes one. */
 static int parse_value(Arguments *arguments, unsigned option) {
         switch ((VerbOption)option) {
@@ -149,6 +159,9 @@ static int parse_value(Arguments *arguments, unsigned option) {
                 return parse_holders(optarg, &arguments->holders);
         case VERB_OPTION_TRIES:
                 return parse_tries(optarg, &arguments->tries);
+        case VERB_OPTION_DEVICE:
+                return parse_device(optarg, &arguments->device);
+        case VERB_OPTION_FORCE:
         case VERB_OPTION_MODE:
         case VERB_OPTION_TREE:
         case VERB_OPTION_DRY_RUN:

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What `init` writes: a configuration with the reason of each choice beside it. */
+#pragma once
+
+#include "host/pci-names.h"
+#include "model/setup.h"
+
+/** What somebody was asked. */
+typedef struct InitAnswers {
+        bool end_sessions, switch_for_vm;
+} InitAnswers;
+
+/** Writes the configuration. The caller frees it. */
+char *init_text_make(const Setup *setup, const InitAnswers *answers, PciNames *names);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `init`: proposes a first configuration of this machine, and puts it in place. What was set up by
+ * hand for the same until now is named, with the command that takes it away, and left alone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "ctl/init-text.h"
+#include "ctl/local.h"
+#include "ctl/text.h"
+#include "host/conflicts.h"
+#include "model/kernel-cmdline.h"
+#include "model/refusal.h"
+
+#define EDIT_GRUB "take it out of /etc/default/grub, then: update-grub"
+
+typedef struct Init {
+        const Arguments *arguments;
+        Machine *machine;
+        PciNames *names;
+        Setup setup;
+        char *text; /* of the configuration */
+        Lines remarks;
+} Init;
+
+static void init_done(Init *init) {
+        machine_freep(&init->machine);
+        pci_names_closep(&init->names);
+        free(init->text);
+        lines_done(&init->remarks);
+}
+
+/* --- the choice --- */
+
+static void list_cards(const Init *init) {
+        for (size_t i = 0; i < init->setup.n_cards; i++) {
+                const Function *card = init->setup.cards[i].display;
+                char address[PCI_ADDRESS_SIZE], name[128];
+
+                text_line(stderr, "  %s  %s%s", pci_address_format(card->address, address),
+                          pci_names_device(init->names, card->id, name, sizeof(name)),
+                          init->setup.cards[i].is_boot_vga ? " (the PC boots with it)" : "");
+        }
+}
+
+static int choose(Init *init) {
+        const Arguments *arguments = init->arguments;
+        bool is_named = arguments->options & VERB_OPTION_DEVICE;
+        char cmdline[KERNEL_CMDLINE_MAX] = "", address[PCI_ADDRESS_SIZE];
+
+        if (file_read_line_at(init->machine->root.fd, "proc/cmdline", cmdline, sizeof(cmdline)) < 0)
+                cmdline[0] = '\0';
+        setup_make(&init->machine->host, cmdline, is_named ? &arguments->device : NULL,
+                   &init->setup);
+        if (init->setup.choice == SETUP_UNKNOWN) {
+                complain("There are several graphics cards that could be meant: say which, with "
+                         "--device=ADDRESS.");
+                list_cards(init);
+                return EXIT_CODE_USAGE;
+        }
+        if (init->setup.choice != SETUP_NONE)
+                return EXIT_CODE_DONE;
+        if (is_named)
+                complain("There is no graphics card at %s.",
+                         pci_address_format(arguments->device, address));
+        else
+                complain("There is no graphics card.");
+        list_cards(init);
+        return EXIT_CODE_NOT_VIABLE;
+}
+
+/* --- the questions --- */
+
+/* What nobody can be asked is answered by no. */
+static bool ask(const Init *init, const char *question) {
+        const Arguments *arguments = init->arguments;
+        char answer[16] = "";
+
+        if (!arguments->terminal || !isatty(STDIN_FILENO) || arguments->json != JSON_OFF ||
+            arguments->options & VERB_OPTION_DRY_RUN)
+                return false;
+        (void)printf("%s [y/N] ", question);
+        (void)fflush(stdout);
+        return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static void make_text(Init *init) {
+        InitAnswers answers = { 0 };
+
+        if (init->setup.takes_screen)
+                answers.end_sessions =
+                        ask(init, "May a switch end the desktop sessions on its screen? What is "
+                                  "not saved is lost.");
+        answers.switch_for_vm =
+                ask(init, "May the start of a virtual machine switch to passthrough mode?");
+        init->text = init_text_make(&init->setup, &answers, init->names);
+}
+
+/* --- the remarks --- */
+
+static void remark_on_cmdline(Init *init) {
+        const Setup *setup = &init->setup;
+
+        if (setup->ids[0] != '\0')
+                lines_add(&init->remarks,
+                          "vfio-pci.ids=%s on the kernel command line binds these in every mode: "
+                          "%s",
+                          setup->ids, EDIT_GRUB);
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (setup->hugepages[size] > 0)
+                        lines_add(&init->remarks,
+                                  "%u hugepages of %s are reserved by the kernel command line, in "
+                                  "every mode: %s",
+                                  setup->hugepages[size], hugepage_name(size), EDIT_GRUB);
+}
+
+static void remark_on_owners(Init *init) {
+        _cleanup_free_ Conflicts *conflicts = must_have(calloc(1, sizeof(*conflicts)));
+        PciAddress functions[PCI_SLOT_FUNCTIONS + 1];
+        size_t n = 0;
+
+        functions[n++] = init->setup.first->address;
+        for (size_t i = 0; i < init->setup.n_companions; i++)
+                functions[n++] = init->setup.companions[i]->address;
+        conflicts_find(&init->machine->root, &init->machine->host, functions, n, conflicts);
+        for (size_t i = 0; i < conflicts->n_conflicts; i++)
+                lines_add(&init->remarks, "%s%s%s", conflicts->conflicts[i].text,
+                          conflicts->conflicts[i].advice[0] != '\0' ? " → " : "",
+                          conflicts->conflicts[i].advice);
+}
+
+static void remark(Init *init) {
+        remark_on_cmdline(init);
+        remark_on_owners(init);
+        if (!init->machine->host.iommu)
+                lines_add(&init->remarks,
+                          "There is no IOMMU: switch it on in the firmware's setup (VT-d, AMD-Vi) "
+                          "and, for Intel, with intel_iommu=on on the kernel command line.");
+        if (init->setup.n_strangers > 0)
+                lines_add(&init->remarks,
+                          "Its IOMMU group has other devices, with which alone it can go; see the "
+                          "line `also`.");
+}
+
+/* --- putting it in place --- */
+
+static int put_in_place(Init *init) {
+        const Machine *machine = init->machine;
+        bool may_replace = init->arguments->options & VERB_OPTION_FORCE;
+        int r;
+
+        if (!may_replace &&
+            faccessat(machine->root.fd, CONFIG_PATH, F_OK, AT_SYMLINK_NOFOLLOW) >= 0) {
+                complain("/%s is there already; --force replaces it, --dry-run prints what would "
+                         "be written.",
+                         CONFIG_PATH);
+                return EXIT_CODE_FAILED;
+        }
+        r = file_replace_at(machine->root.fd, CONFIG_PATH, init->text, strlen(init->text));
+        if (r < 0) {
+                complain("/%s cannot be written: %s", CONFIG_PATH, strerror(-r));
+                return r == -EACCES || r == -EPERM ? EXIT_CODE_NOT_AUTHORISED : EXIT_CODE_FAILED;
+        }
+        return EXIT_CODE_DONE;
+}
+
+/* What we wrote has to be read back, or it is our fault. */
+static bool is_good(const Init *init) {
+        const ConfigSource source = { "init", init->text, strlen(init->text) };
+        _cleanup_free_ ConfigErrors *errors = must_have(calloc(1, sizeof(*errors)));
+        _cleanup_free_ Config *config = must_have(calloc(1, sizeof(*config)));
+        char text[256];
+
+        if (config_parse(&source, 1, config, errors) >= 0)
+                return true;
+        complain("The proposal is wrong, which is a fault of this program: %s",
+                 config_errors_format(errors, text, sizeof(text)));
+        return false;
+}
+
+static json_object *lines_of(const char *text) {
+        json_object *lines = json_list();
+
+        while (*text) {
+                size_t length = strcspn(text, "\n");
+                _cleanup_free_ char *line = must_have(strndup(text, length));
+
+                json_append_string(lines, line);
+                text += length + (text[length] == '\n');
+        }
+        return lines;
+}
+
+static void print(const Init *init, bool is_written) {
+        const Arguments *arguments = init->arguments;
+
+        if (arguments->json != JSON_OFF) {
+                _cleanup_json_ json_object *answer = json_answer();
+                json_object *remarks = json_list();
+
+                json_add_string(answer, "path", "/" CONFIG_PATH);
+                json_add_bool(answer, "changed", is_written);
+                json_add(answer, "config", lines_of(init->text));
+                for (size_t i = 0; i < init->remarks.n_lines; i++)
+                        json_append_string(remarks, init->remarks.lines[i]);
+                json_add(answer, "remarks", remarks);
+                json_print(answer, arguments->json);
+                return;
+        }
+        if (!is_written)
+                (void)fputs(init->text, stdout);
+        for (size_t i = 0; i < init->remarks.n_lines; i++)
+                warn("%s", init->remarks.lines[i]);
+        if (is_written && !arguments->quiet)
+                text_line(stdout, "/%s is written. Next: vfio-modectl check passthrough",
+                          CONFIG_PATH);
+}
+
+static int run(const Arguments *arguments) {
+        bool dry_run = arguments->options & VERB_OPTION_DRY_RUN;
+        _cleanup_(init_done) Init init = { .arguments = arguments };
+        int r;
+
+        if (arguments->root && !dry_run) {
+                complain("A captured machine (--root) is not changed; add --dry-run.");
+                return EXIT_CODE_USAGE;
+        }
+        init.machine = local_machine(arguments, MACHINE_SCAN_ALL);
+        if (!init.machine)
+                return EXIT_CODE_FAILED;
+        if (pci_names_open(&init.names) < 0)
+                (void)must_have(NULL);
+        r = choose(&init);
+        if (r != EXIT_CODE_DONE)
+                return r;
+        make_text(&init);
+        if (!is_good(&init))
+                return EXIT_CODE_FAILED;
+        remark(&init);
+        if (!dry_run)
+                r = put_in_place(&init);
+        if (r == EXIT_CODE_DONE)
+                print(&init, !dry_run);
+        return r;
+}
+
+const Verb verb_init = {
+        .name = "init",
+        .synopsis = "[--device=ADDRESS] [--dry-run] [--force]",
+        .summary = "Propose a configuration for this machine, and put it in place",
+        .details =
+                "Finds the graphics cards and writes /etc/vfio-mode.ini with a host mode and a\n"
+                "passthrough mode, and the reason of each choice beside it. Of several cards it\n"
+                "takes the one that is set up for virtual machines already, or the only one that\n"
+                "the PC does not boot with. On a terminal it asks what it may not choose: whether\n"
+                "a switch may end desktop sessions, and whether virtual machines may switch.\n"
+                "What was set up by hand until now is named, and left alone.\n"
+                "\n"
+                "  --device=ADDRESS    The card that virtual machines are to have.\n"
+                "  --dry-run           Print the configuration and write nothing.\n"
+                "  --force             Replace the configuration that is there.\n",
+        .options = VERB_OPTION_DEVICE | VERB_OPTION_DRY_RUN | VERB_OPTION_FORCE,
+        .run = run,
+};

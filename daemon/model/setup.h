@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a first configuration says of this machine: which graphics card goes to virtual machines,
+ * what goes with it, and what was set up by hand for the same until now. Pure.
+ */
+#pragma once
+
+#include "host.h"
+
+#define SETUP_CARDS_MAX 16
+#define SETUP_STRANGERS_MAX 16
+#define SETUP_IDS_SIZE 256
+
+typedef struct SetupCard {
+        const Function *display; /**< the first of its slot that is one */
+        bool is_boot_vga;        /**< the firmware's screen is on it */
+        bool is_set_up; /**< it is on a VFIO driver, or was bound there by its id at boot */
+} SetupCard;
+
+/** Why a card was chosen. */
+typedef enum SetupChoice {
+        SETUP_UNKNOWN,      /**< none was: there are several it could be */
+        SETUP_NONE,         /**< there is no card, or none at that address */
+        SETUP_NAMED,        /**< somebody said so */
+        SETUP_ALREADY,      /**< it is the only one that is set up for it */
+        SETUP_ONLY,         /**< there is no other */
+        SETUP_ONLY_NOT_VGA, /**< it is the only one that the PC does not boot with */
+        _SETUP_CHOICE_MAX,
+} SetupChoice;
+
+typedef struct Setup {
+        SetupCard cards[SETUP_CARDS_MAX];
+        size_t n_cards; /**< those kept; by address */
+        SetupChoice choice;
+        const Function *first;                          /**< of the chosen slot */
+        const Function *companions[PCI_SLOT_FUNCTIONS]; /**< its others */
+        const Function *strangers[SETUP_STRANGERS_MAX]; /**< in its IOMMU group, and in the way */
+        size_t n_companions, n_strangers;
+        bool takes_screen;       /**< the PC boots with it, or no other card is there */
+        const char *host_driver; /**< that it has now; "": none that would be a home */
+        uint32_t hugepages[_HUGEPAGE_SIZE_MAX]; /**< that the kernel was told to reserve */
+        char ids[SETUP_IDS_SIZE]; /**< the value of vfio-pci.ids= on its command line; "": none */
+} Setup;
+
+/**
+ * Finds the graphics cards and chooses one.
+ *
+ * @host: every function of the machine; the result points into it
+ * @cmdline: of the running kernel
+ * @device: the slot that somebody named, by any of its functions; NULL: nobody did
+ */
+void setup_make(const Host *host, const char *cmdline, const PciAddress *device, Setup *ret);
+
+/** Why, in words: "it is the only graphics card", say. Only where one was chosen. */
+const char *setup_choice_text(SetupChoice choice);

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,11 +14,13 @@
 #include "host/config-load.h"
 #include "host/conflicts.h"
 #include "host/holders.h"
+#include "host/machine-facts.h"
 #include "host/state-files.h"
 #include "inspect.h"
 #include "let-go.h"
 #include "model/device.h"
 #include "model/kernel-cmdline.h"
+#include "model/machine-check.h"
 #include "module-conflicts.h"
 #include "module.h"
 #include "situation.h"
@@ -38,22 +39,7 @@ typedef struct Inspect {
         Inspection *ret;
 } Inspect;
 
-static void _printf_(5, 6) check(Inspect *i, CheckResult result, const char *id, const char *advice,
-                                 const char *format, ...) {
-        Inspection *ret = i->ret;
-        va_list arguments;
-        Check *new;
-
-        if (ret->n_checks == INSPECTION_CHECKS_MAX)
-                return;
-        new = &ret->checks[ret->n_checks++];
-        *new = (Check){ .result = result };
-        (void)snprintf(new->id, sizeof(new->id), "%s", id);
-        (void)snprintf(new->advice, sizeof(new->advice), "%s", result == CHECK_PASS ? "" : advice);
-        va_start(arguments, format);
-        (void)vsnprintf(new->message, sizeof(new->message), format, arguments);
-        va_end(arguments);
-}
+#define check(i, ...) inspection_add_check((i)->ret, __VA_ARGS__)
 
 /* --- the plan --- */
 
@@ -168,6 +154,17 @@ static void check_config(Inspect *i) {
                       config->n_devices == 1 ? "" : "s");
 }
 
+/* Only a mode that gives devices away needs any of it. */
+static void check_machine(Inspect *i) {
+        MachineFacts facts;
+
+        if (!i->mode || i->mode->vfio_devices == 0)
+                return;
+        machine_facts_read(i->now.root, &facts);
+        facts.has_iommu = i->now.host.iommu;
+        machine_check(&facts, i->ret);
+}
+
 static void check_host_driver(Inspect *i, const ConfigDevice *device, PciAddress address) {
         char id[sizeof("host-driver-") + CONFIG_NAME_SIZE], text[PCI_ADDRESS_SIZE], modalias[128];
         const Function *function = host_find(&i->now.host, address);
@@ -231,11 +228,6 @@ static void check_owners(Inspect *i) {
 static void check_switch(Inspect *i) {
         size_t n_steps = i->plan.n_stops + i->plan.n_steps;
 
-        if (i->mode && i->mode->vfio_devices != 0)
-                check(i, i->now.host.iommu ? CHECK_PASS : CHECK_FAIL, "iommu",
-                      "Switch it on in the firmware's setup (VT-d, AMD-Vi) and, for Intel, with "
-                      "intel_iommu=on on the kernel command line.",
-                      i->now.host.iommu ? "The IOMMU is on." : "There is no IOMMU.");
         if (i->ret->kind == REFUSAL_NONE)
                 check(i, CHECK_PASS, "switch", "", "A switch takes %zu step%s.", n_steps,
                       n_steps == 1 ? "" : "s");
@@ -372,6 +364,7 @@ int inspect(const Root *root, const char *mode, Inspection *ret) {
         make_plan(i);
         next_boot_read(root, &i->next);
         check_config(i);
+        check_machine(i);
         check_devices(i);
         check_owners(i);
         check_switch(i);

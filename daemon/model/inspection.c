@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,23 @@ static const char *const result_names[_CHECK_RESULT_MAX] = {
 
 const char *check_result_name(CheckResult result) {
         return result_names[result];
+}
+
+void inspection_add_check(Inspection *inspection, CheckResult result, const char *id,
+                          const char *advice, const char *format, ...) {
+        va_list arguments;
+        Check *check;
+
+        if (inspection->n_checks == INSPECTION_CHECKS_MAX)
+                return;
+        check = &inspection->checks[inspection->n_checks++];
+        *check = (Check){ .result = result };
+        (void)snprintf(check->id, sizeof(check->id), "%s", id);
+        (void)snprintf(check->advice, sizeof(check->advice), "%s",
+                       result == CHECK_PASS ? "" : advice);
+        va_start(arguments, format);
+        (void)vsnprintf(check->message, sizeof(check->message), format, arguments);
+        va_end(arguments);
 }
 
 void inspection_hide_processes(Inspection *inspection) {

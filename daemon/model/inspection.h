@@ -58,6 +58,10 @@ typedef struct Inspection {
 /** A result's word: pass, warn, fail. */
 const char *check_result_name(CheckResult result);
 
+/** Adds a check; where there is no room it is left out. @advice is dropped of one that passes. */
+void inspection_add_check(Inspection *inspection, CheckResult result, const char *id,
+                          const char *advice, const char *format, ...) _printf_(5, 6);
+
 /** Takes the processes' names out of the steps, for who may not see them. */
 void inspection_hide_processes(Inspection *inspection);
 

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "machine-facts.h"
+
+#define CPUINFO_PATH "proc/cpuinfo"
+#define CPUINFO_MAX (16 * 1024 * 1024) /* some hundreds of processors */
+#define TABLES_DIR "sys/firmware/acpi/tables/"
+
+static bool exists(const Root *root, const char *path) {
+        return faccessat(root->fd, path, F_OK, 0) == 0;
+}
+
+/* The first processor's will do. */
+static void read_flags(const Root *root, MachineFacts *ret) {
+        _cleanup_free_ char *text = NULL;
+        char *flags, *cursor, *word;
+
+        if (file_read_alloc_at(root->fd, CPUINFO_PATH, CPUINFO_MAX, &text) < 0)
+                return;
+        flags = strstr(text, "\nflags");
+        if (!flags)
+                return;
+        flags++;
+        flags[strcspn(flags, "\n")] = '\0';
+        cursor = flags;
+        while ((word = strsep(&cursor, " \t"))) {
+                ret->has_vmx |= strcmp(word, "vmx") == 0;
+                ret->has_svm |= strcmp(word, "svm") == 0;
+        }
+}
+
+void machine_facts_read(const Root *root, MachineFacts *ret) {
+        *ret = (MachineFacts){
+                .has_kvm = exists(root, "sys/class/misc/kvm"),
+                .has_dmar = exists(root, TABLES_DIR "DMAR"),
+                .has_ivrs = exists(root, TABLES_DIR "IVRS"),
+        };
+        read_flags(root, ret);
+        if (file_read_line_at(root->fd, "proc/cmdline", ret->cmdline, sizeof(ret->cmdline)) < 0)
+                ret->cmdline[0] = '\0';
+}

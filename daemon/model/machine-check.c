@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "machine-check.h"
+
+#define FIRMWARE_VIRTUALISATION \
+        "Switch it on in the firmware's setup (Intel: VT-x; AMD: SVM), and look at dmesg."
+#define FIRMWARE_IOMMU "Switch it on in the firmware's setup (Intel: VT-d; AMD: IOMMU, AMD-Vi)."
+
+/* A word as it stands, or a name up to its "=". */
+static bool has_word(const char *cmdline, const char *word) {
+        const char *cursor = cmdline, *found;
+        size_t length, n = strlen(word);
+
+        while ((found = kernel_cmdline_next(&cursor, &length)))
+                if (length >= n && memcmp(found, word, n) == 0 &&
+                    (length == n || word[n - 1] == '='))
+                        return true;
+        return false;
+}
+
+static void check_virtualisation(const MachineFacts *facts, Inspection *ret) {
+        const char *name = facts->has_svm ? "svm" : "vmx";
+
+        if (!facts->has_svm && !facts->has_vmx)
+                inspection_add_check(ret, CHECK_WARN, "virtualisation", FIRMWARE_VIRTUALISATION,
+                                     "The processor does not offer virtualisation: it is off in "
+                                     "the firmware, or this is a virtual machine.");
+        else if (!facts->has_kvm)
+                inspection_add_check(ret, CHECK_WARN, "virtualisation", FIRMWARE_VIRTUALISATION,
+                                     "The processor offers virtualisation (%s), and the kernel "
+                                     "does not use it: the module %s is not loaded, or the "
+                                     "firmware keeps it locked.",
+                                     name, facts->has_svm ? "kvm_amd" : "kvm_intel");
+        else
+                inspection_add_check(ret, CHECK_PASS, "virtualisation", "",
+                                     "The processor offers virtualisation (%s), and KVM uses it.",
+                                     name);
+}
+
+/* Off in the firmware there is no table; with a table, the kernel was told so. */
+static void check_iommu(const MachineFacts *facts, Inspection *ret) {
+        static const char *const off[] = { "iommu=off", "intel_iommu=off", "amd_iommu=off" };
+
+        if (facts->has_iommu) {
+                inspection_add_check(ret, CHECK_PASS, "iommu", "", "The IOMMU is on.");
+                return;
+        }
+        if (!facts->has_dmar && !facts->has_ivrs) {
+                inspection_add_check(ret, CHECK_FAIL, "iommu", FIRMWARE_IOMMU,
+                                     "There is no IOMMU: the firmware has none switched on.");
+                return;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(off); i++)
+                if (has_word(facts->cmdline, off[i])) {
+                        inspection_add_check(ret, CHECK_FAIL, "iommu",
+                                             "Take it out of /etc/default/grub, update GRUB's "
+                                             "configuration and reboot.",
+                                             "There is no IOMMU: %s on the kernel command line "
+                                             "keeps it off.",
+                                             off[i]);
+                        return;
+                }
+        inspection_add_check(ret, CHECK_FAIL, "iommu",
+                             facts->has_dmar ? "Add intel_iommu=on to the kernel command line."
+                                             : "Look at dmesg for AMD-Vi.",
+                             "There is no IOMMU: the firmware has one, and the kernel does not use "
+                             "it.");
+}
+
+/* What people copy from each other (kernel: Documentation/admin-guide/kernel-parameters.txt). */
+static void check_words(const MachineFacts *facts, Inspection *ret) {
+        static const struct {
+                const char *word, *remark, *advice;
+        } words[] = {
+                { "amd_iommu=on", "is no value that the kernel knows, and does nothing",
+                  "Take it off; the IOMMU of AMD is on by itself." },
+                { "pcie_acs_override=",
+                  "makes IOMMU groups look smaller than they are: a guest may reach the host's "
+                  "memory through what was in them",
+                  "Take it off, or know that a guest has to be trusted." },
+                { "nomodeset",
+                  "keeps the host's graphics drivers from the card: no picture "
+                  "returns to the screen",
+                  "Take it off." },
+                { "vfio_iommu_type1.allow_unsafe_interrupts=1",
+                  "lets a guest send any interrupt to the host",
+                  "Take it off where the board has interrupt remapping." },
+        };
+        size_t n = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+                if (!has_word(facts->cmdline, words[i].word))
+                        continue;
+                n++;
+                inspection_add_check(ret, CHECK_WARN, "cmdline-words", words[i].advice,
+                                     "%s on the kernel command line %s.", words[i].word,
+                                     words[i].remark);
+        }
+        if (n == 0)
+                inspection_add_check(ret, CHECK_PASS, "cmdline-words", "",
+                                     "The kernel command line has none of the words that do "
+                                     "nothing here, or harm.");
+}
+
+void machine_check(const MachineFacts *facts, Inspection *ret) {
+        check_virtualisation(facts, ret);
+        check_iommu(facts, ret);
+        check_words(facts, ret);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whether the machine can give devices to virtual machines at all, and which words on its kernel
+ * command line do not do what people have them for. Pure; host/machine-facts reads it.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "inspection.h"
+#include "kernel-cmdline.h"
+
+typedef struct MachineFacts {
+        bool has_vmx, has_svm;            /**< what the processor says it can (Intel, AMD) */
+        bool has_kvm;                     /**< the kernel uses it */
+        bool has_dmar, has_ivrs;          /**< the firmware's tables of an IOMMU (Intel, AMD) */
+        bool has_iommu;                   /**< the kernel uses one */
+        char cmdline[KERNEL_CMDLINE_MAX]; /**< of the running kernel */
+} MachineFacts;
+
+/** Adds the checks `virtualisation`, `iommu`, and `cmdline-words` for each word that there is
+ * something to say of; one that passes where there is none. */
+void machine_check(const MachineFacts *facts, Inspection *ret);

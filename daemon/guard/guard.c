@@ -29,6 +29,7 @@
 #define SEC UINT64_C(1000000)
 #define FALLBACK_UNIT "vfio-mode-fallback.service"
 #define RESCUE_UNIT "vfio-mode-rescue.service"
+#define VFIO_NODES_DIR "/dev/vfio"
 #define RESCUES "The power button brings the screen back."
 #define PRESSED "the power button was pressed"
 #define CONFIRM_UNIT "vfio-mode-confirm.service"
@@ -48,6 +49,7 @@ typedef struct Guard {
         sd_event *event;
         sd_event_source *timer, *end; /* the next look; the end of who has a device */
         sd_event_source *word;        /* of a hook */
+        sd_event_source *opened;      /* a node, by somebody */
         uint64_t started;
         bool has_said; /* what it waits for */
         bool watches_vms;
@@ -146,7 +148,7 @@ static void confirm(const Guard *guard) {
 
 /* A device that a VM has comes back from it in a state that the VM knows nothing of. */
 static void keep_awake(Guard *guard) {
-        bool is_there = guard->watch.phase == VM_THERE;
+        bool is_there = guard->holder.pid > 0;
 
         if (is_there && guard->sleep_fd < 0)
                 guard->sleep_fd = inhibitor_take("sleep", "A virtual machine has a device");
@@ -224,7 +226,6 @@ static VmVerdict judge(Guard *guard, uint64_t now, char reason[static VM_WATCH_R
                 return verdict;
         if (had_settled != guard->watch.has_settled || !guard->has_said)
                 confirm(guard);
-        keep_awake(guard);
         say(guard);
         return verdict;
 }
@@ -242,13 +243,21 @@ static int wait_on(Guard *guard, uint64_t now) {
                                       : look_at(guard, next);
 }
 
-/* Of virtual machines; the button may be ours for longer. */
+/* Nothing depends on a virtual machine any more; the button may be ours for longer. */
 static int end_watch(Guard *guard) {
         guard->watches_vms = false;
-        guard->word = sd_event_source_disable_unref(guard->word);
         if (!guard->button)
                 return sd_event_exit(guard->event, 0);
         return sd_event_source_set_enabled(guard->timer, SD_EVENT_OFF);
+}
+
+/* It comes and goes as it likes, and the machine is kept awake meanwhile. Whoever opens a device is
+ * seen, or told of by a hook: nothing has to be looked at by time. */
+static int attend(Guard *guard, uint64_t now) {
+        int r = guard->holder.pid > 0 ? await_end(guard) : 1;
+
+        return r > 0 ? sd_event_source_set_enabled(guard->timer, SD_EVENT_OFF)
+                     : look_at(guard, r < 0 ? now + TRY_AGAIN_USEC : now);
 }
 
 static int look(Guard *guard) {
@@ -262,6 +271,9 @@ static int look(Guard *guard) {
                 log_warning_errno(r, "Processes using VFIO cannot be looked for: %m");
                 return look_at(guard, now + TRY_AGAIN_USEC);
         }
+        keep_awake(guard);
+        if (!guard->watches_vms)
+                return attend(guard, now);
         switch (judge(guard, now, reason)) {
         case VM_DONE:
                 return end_watch(guard);
@@ -323,30 +335,39 @@ static void guard_done(Guard *guard) {
         (void)sd_event_source_disable_unref(guard->timer);
         (void)sd_event_source_disable_unref(guard->end);
         (void)sd_event_source_disable_unref(guard->word);
+        (void)sd_event_source_disable_unref(guard->opened);
         power_button_closep(&guard->button);
         closep(&guard->sleep_fd);
         (void)sd_event_unref(guard->event);
         free(guard->watched);
 }
 
-static void listen_to_hooks(Guard *guard) {
+/* None of it is complete. Of libvirt's guests nobody is seen to open a device: they open a copy of
+ * its node in a /dev of their own; hooks tell of those, where they are installed. */
+static void hear(Guard *guard) {
         int r;
 
         r = sd_event_add_inotify(guard->event, &guard->word, "/" VM_LIST_DIR,
                                  IN_MOVED_TO | IN_ONLYDIR, on_word, guard);
         if (r < 0)
                 log_warning_errno(r, "What hooks tell is heard only when it is looked at: %m");
+        r = sd_event_add_inotify(guard->event, &guard->opened, VFIO_NODES_DIR, IN_OPEN | IN_ONLYDIR,
+                                 on_word, guard);
+        if (r < 0)
+                log_info("Who opens a device is seen only when it is looked at: " VFIO_NODES_DIR
+                         " cannot be watched.");
 }
 
-static int watch_vms(Guard *guard) {
+static int watch(Guard *guard) {
         int r;
 
-        begin(guard);
+        if (guard->watches_vms)
+                begin(guard);
         r = sd_event_add_time(guard->event, &guard->timer, CLOCK_MONOTONIC, 0, ACCURACY_USEC,
                               on_time, guard);
         if (r < 0)
                 return r;
-        listen_to_hooks(guard);
+        hear(guard);
         return look(guard);
 }
 
@@ -366,8 +387,8 @@ static int run(Guard *guard) {
                 log_info(RESCUES);
                 (void)sd_notify(0, "STATUS=" RESCUES);
         }
-        if (r >= 0 && guard->watches_vms)
-                r = watch_vms(guard);
+        if (r >= 0)
+                r = watch(guard);
         return r < 0 ? r : sd_event_loop(guard->event);
 }
 

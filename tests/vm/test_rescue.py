@@ -5,10 +5,12 @@ import json
 
 import pytest
 
+import libvirt
 from machines import ini
-from modes import HOST, INI, PASSTHROUGH, drivers, look
+from modes import HOST, INI, PASSTHROUGH, drivers, look, properties
 from pc import PC
-from test_guard import LOCKS, UNTIL_HOST, events, watch
+from test_guard import LOCKS, UNIT, UNTIL_HOST, check_told_alike, events, hold, watch
+from test_libvirt import START
 from test_stop_vm import SECONDS, check_returned, write_service
 
 RESCUES = ini(rescue=True) + f"stop-vm = {SECONDS}s\n"
@@ -37,12 +39,30 @@ def test_it_brings_the_screen_back(pc: PC, stop: str) -> None:
     there = json.loads(pc.ok("vfio-modectl status --json=short"))
     assert (there["source"], there["reason"], there["held"]["reason"]) == ("power-button", PRESSED, PRESSED)
     assert not [event for event in events(pc, '"new_mode":"host"') if event["event"] == "fell-back"]
+    check_told_alike(pc, there)
     said = pc.ok("journalctl -b -o cat --no-pager -p emerg")
     assert "The power button was pressed: the screen is on its way back." in said, said
     pc.ok(f"while {IS_TAKEN}; do :; done; [ $(systemctl show --value -p Result vfio-mode-rescue) = success ]")
     pc.run("systemctl kill --signal=KILL guest.service")  # what it was asked by would wait for ever
     pc.power_button()
     pc.wait_poweroff()
+
+
+@pytest.mark.drawn("vms")
+@pytest.mark.machine("gpu")
+def test_a_guest_of_libvirt_is_shut_down(pc: PC) -> None:
+    """By virsh, and it obeys: no signal ends it."""
+    pc.write(INI, ini(rescue=True) + "switch-for-vm = yes\n")
+    libvirt.install(pc)
+    libvirt.define_obeying(pc)
+    pc.ok(START, timeout=120)
+    libvirt.until_it_obeys(pc)
+    pc.ok(f"until {IS_TAKEN}; do :; done")
+    pc.power_button()
+    pc.ok(UNTIL_HOST, timeout=120)
+    assert look(pc) == HOST
+    assert "shutting down, reason=shutdown" in pc.ok(f"tail -n 1 {libvirt.LOG}")
+    assert json.loads(pc.ok("vfio-modectl status --json=short"))["source"] == "power-button"
 
 
 @pytest.mark.drawn("vms")
@@ -68,6 +88,15 @@ def test_it_can_be_left_alone(pc: PC) -> None:
     assert pc.run(IS_TAKEN).rc == 1
     pc.write(INI, RESCUES)
     pc.ok(f"vfio-modectl switch host; vfio-modectl switch passthrough; until {IS_TAKEN}; do :; done")
+    # Nothing but the button and who opens the card wakes the guard; while somebody has that the machine stays awake.
+    guard = properties(pc, UNIT, "MainPID")["MainPID"]
+    switches = f"grep ctxt_switches /proc/{guard}/status"
+    before = pc.ok(switches)
+    pc.ok("sleep 3")
+    assert pc.ok(switches) == before
+    sleep_is_locked = f"{LOCKS} | grep -q '\"sleep\" \"vfio-mode\"'"
+    pid = hold(pc)
+    pc.ok(f"until {sleep_is_locked}; do :; done; kill {pid}; while {sleep_is_locked}; do :; done")
     pc.ok(f"pkill -KILL -x vfio-mode-guard; while {IS_TAKEN}; do :; done; until {IS_TAKEN}; do :; done")
     pc.power_button()
     pc.ok(UNTIL_HOST)

@@ -135,6 +135,47 @@ int file_replace_at(int dir_fd, const char *path, const char *text, size_t lengt
         return replace(dir_fd, path, 0644, text, length);
 }
 
+static int write_new_synced(int dir_fd, const char *path, const char *text, size_t length) {
+        _cleanup_close_ int fd =
+                openat(dir_fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = write_all(fd, text, length);
+        if (r >= 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0))
+                r = -errno;
+        return r;
+}
+
+static int sync_parent(int dir_fd, const char *path) {
+        const char *slash = strrchr(path, '/');
+        char parent[PATH_MAX] = ".";
+        _cleanup_close_ int fd = -1;
+
+        if (slash && parse_copy(parent, sizeof(parent), path, (size_t)(slash - path)) < 0)
+                return -ENAMETOOLONG;
+        fd = openat(dir_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_replace_synced_at(int dir_fd, const char *path, const char *text, size_t length) {
+        char temporary[PATH_MAX];
+        int r;
+
+        r = file_temporary_name(path, temporary, sizeof(temporary));
+        if (r < 0)
+                return r;
+        r = write_new_synced(dir_fd, temporary, text, length);
+        if (r >= 0 && renameat(dir_fd, temporary, dir_fd, path) < 0)
+                r = -errno;
+        if (r < 0) {
+                (void)unlinkat(dir_fd, temporary, 0);
+                return r;
+        }
+        return sync_parent(dir_fd, path);
+}
+
 int file_replace_private_at(int dir_fd, const char *path, const char *text, size_t length) {
         return replace(dir_fd, path, 0600, text, length);
 }

@@ -51,6 +51,11 @@ _must_check_ int file_write_at(int dir_fd, const char *path, const char *text);
  */
 _must_check_ int file_replace_at(int dir_fd, const char *path, const char *text, size_t length);
 
+/** As file_replace_at(), for what a power cut is not to take: synced, its directory as well. And
+ * readable to all, whatever the umask. */
+_must_check_ int file_replace_synced_at(int dir_fd, const char *path, const char *text,
+                                        size_t length);
+
 /** As file_replace_at(), readable to the owner only. */
 _must_check_ int file_replace_private_at(int dir_fd, const char *path, const char *text,
                                          size_t length);

@@ -67,93 +67,48 @@ bool boot_awaits_vm(const Root *root, const Config *config, const ConfigMode *mo
 
 /* --- writing --- */
 
-static int write_synced(int dir_fd, const char *name, const char *text, size_t length) {
-        _cleanup_close_ int fd = -1;
-        ssize_t n;
-
-        fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0)
-                return -errno;
-        n = write(fd, text, length);
-        if (n < 0)
-                return -errno;
-        if ((size_t)n != length)
-                return -EIO;
-        return fsync(fd) < 0 ? -errno : 0;
+static int make_directory(const Root *root) {
+        return mkdirat(root->fd, STATE_DIR, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int replace_text(int dir_fd, const char *name, const char *text, size_t length) {
-        char temporary[64];
-        int r;
-
-        r = file_temporary_name(name, temporary, sizeof(temporary));
-        if (r < 0)
-                return r;
-        r = write_synced(dir_fd, temporary, text, length);
-        if (r >= 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
-                r = -errno;
-        if (r < 0)
-                (void)unlinkat(dir_fd, temporary, 0);
-        return r;
-}
-
-static int replace(int dir_fd, const char *name, const BootRecord *record) {
+static int replace(const Root *root, const char *path, const BootRecord *record) {
         char text[BOOT_RECORD_SIZE_MAX];
         int n;
 
         n = boot_record_format(record, text, sizeof(text));
-        return n < 0 ? n : replace_text(dir_fd, name, text, (size_t)n);
-}
-
-static int open_directory(const Root *root) {
-        int fd;
-
-        if (mkdirat(root->fd, STATE_DIR, 0755) < 0 && errno != EEXIST)
-                return -errno;
-        fd = openat(root->fd, STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
+        return n < 0 ? n : file_replace_synced_at(root->fd, path, text, (size_t)n);
 }
 
 /* What was this boot's until now becomes that of the boot before, if it is of another boot. */
-static int keep_previous(const Root *root, int dir_fd, const char *boot_id) {
+static int keep_previous(const Root *root, const char *boot_id) {
         BootRecord old;
         int r = boot_record_read(root, BOOT_RECORD_PATH, &old);
 
         if (r >= 0 && strcmp(old.boot_id, boot_id) != 0)
-                return replace(dir_fd, "boot.previous", &old);
+                return replace(root, BOOT_RECORD_PREVIOUS_PATH, &old);
         /* Of the boot before nothing is known: no older one may pass for it. */
         if (r == -EBADMSG || r == -EPROTONOSUPPORT)
-                (void)unlinkat(dir_fd, "boot.previous", 0);
+                (void)unlinkat(root->fd, BOOT_RECORD_PREVIOUS_PATH, 0);
         return 0;
 }
 
 int boot_record_write(const Root *root, const BootRecord *record) {
-        _cleanup_close_ int dir_fd = open_directory(root);
         int r;
 
-        if (dir_fd < 0)
-                return dir_fd;
-        r = keep_previous(root, dir_fd, record->boot_id);
+        r = make_directory(root);
         if (r >= 0)
-                r = replace(dir_fd, "boot", record);
-        if (r >= 0 && fsync(dir_fd) < 0)
-                r = -errno;
-        return r;
+                r = keep_previous(root, record->boot_id);
+        return r < 0 ? r : replace(root, BOOT_RECORD_PATH, record);
 }
 
 int fall_record_write(const Root *root, const FallRecord *fall) {
-        _cleanup_close_ int dir_fd = open_directory(root);
         char text[FALL_RECORD_SIZE_MAX];
         int r;
 
-        if (dir_fd < 0)
-                return dir_fd;
-        r = fall_record_format(fall, text, sizeof(text));
+        r = make_directory(root);
         if (r >= 0)
-                r = replace_text(dir_fd, "fall", text, (size_t)r);
-        if (r >= 0 && fsync(dir_fd) < 0)
-                r = -errno;
-        return r;
+                r = fall_record_format(fall, text, sizeof(text));
+        return r < 0 ? r : file_replace_synced_at(root->fd, FALL_RECORD_PATH, text, (size_t)r);
 }
 
 int fall_record_read(const Root *root, FallRecord *ret) {

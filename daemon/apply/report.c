@@ -82,12 +82,12 @@ static void queue_guard(const char *mode) {
 /* To everybody, by way of journald. */
 static void reboot_machine(const Root *root, Reboot how) {
         if (how == REBOOT_BY_FORCE) {
-                log_line(LOG_EMERG, "The machine is reset now: a device is stuck in the kernel, "
-                                    "and its mode has on-wedged = reboot.");
+                log_line(LOG_EMERG, "The machine is reset now: a device is stuck in the kernel "
+                                    "(on-wedged = reboot).");
                 wedged_reset(root);
         } else if (how == REBOOT_IN_ORDER && root->is_live) {
-                log_line(LOG_EMERG, "The machine is rebooted now: the card cannot be had back, and "
-                                    "its mode has on-wedged = reboot.");
+                log_line(LOG_EMERG, "The machine is rebooted now: the card cannot be had back "
+                                    "(on-wedged = reboot).");
                 if (units_queue_reboot() < 0)
                         log_error("The reboot could not be queued.");
         }

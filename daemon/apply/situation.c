@@ -346,3 +346,9 @@ RefusalKind situation_plan(const Situation *now, Plan *ret, Refusal *refusal) {
 
         return host_plan_make(now->root, &input, ret, refusal);
 }
+
+bool situation_reboots(const Situation *now) {
+        bool is_half_way = now->state.mode[0] == '\0' && now->state.n_homes > 0;
+
+        return config_reboots(&now->config, is_half_way ? NULL : now->state.mode, now->mode);
+}

@@ -65,3 +65,7 @@ void situation_keep_modules(RunState *state, const RunState *from);
 
 /** The same for a unit that was stopped. */
 void situation_keep_unit(RunState *state, const StoppedUnit *unit);
+
+/** Whether the machine is to be rebooted where a device cannot be had back on the way of this
+ * switch: a mode has on-wedged = reboot. */
+bool situation_reboots(const Situation *now);

@@ -226,15 +226,12 @@ static RefusalKind look_again(Switch *s) {
 
 /* Not for a pool of hugepages: nothing is lost that another boot would bring back. At boot the
  * count of unconfirmed boots is the remedy: a reboot that early might be one after the other. */
-static Reboot needed_reboot(const Switch *s, RefusalKind kind) {
-        if (s->request->early || s->is_in_a_pool ||
-            !config_reboots(&s->now.config, s->now.state.mode, s->now.mode))
+static Reboot needed_reboot(const Switch *s, bool has_failed) {
+        if (s->request->early || s->is_in_a_pool || !situation_reboots(&s->now))
                 return REBOOT_NONE;
         if (s->got_stuck)
                 return REBOOT_BY_FORCE;
-        return s->request->is_last_way && (kind == REFUSAL_FAILED || kind == REFUSAL_HALF_WAY)
-                       ? REBOOT_IN_ORDER
-                       : REBOOT_NONE;
+        return s->request->is_last_way && has_failed ? REBOOT_IN_ORDER : REBOOT_NONE;
 }
 
 static RefusalKind let_them_go(void *userdata, UndoLog *undo, Refusal *refusal) {
@@ -456,6 +453,7 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
         _cleanup_(switch_free) Switch *s = calloc(1, sizeof(*s));
         const char *invocation = getenv("INVOCATION_ID");
         RunResult *result = &ret->run;
+        bool has_failed;
 
         (void)memset(ret, 0, sizeof(*ret));
         (void)snprintf(result->verb, sizeof(result->verb), "%s", request->verb);
@@ -490,11 +488,12 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
                 run_result_set_refusal(result, &s->refusal);
                 (void)snprintf(ret->start, sizeof(ret->start), "%s",
                                mode_after_failure(s, result->kind));
+                /* A guest that stays is none of our failures. */
+                has_failed = !s->guest_has_rest &&
+                             (result->kind == REFUSAL_FAILED || result->kind == REFUSAL_HALF_WAY);
                 ret->is_stranded =
-                        s->got_stuck || request->is_last_way ||
-                        (s->now.is_fallback && !s->guest_has_rest &&
-                         (result->kind == REFUSAL_FAILED || result->kind == REFUSAL_HALF_WAY));
-                ret->reboot = needed_reboot(s, result->kind);
+                        s->got_stuck || request->is_last_way || (s->now.is_fallback && has_failed);
+                ret->reboot = needed_reboot(s, has_failed);
         }
         return result->kind;
 }

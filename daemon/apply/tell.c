@@ -134,6 +134,17 @@ static void show_on_consoles(const Root *root) {
                 (void)futimens(fd, NULL);
 }
 
+/* To all terminals, by journald. */
+static void tell_stranded(const SwitchResult *result) {
+        char text[REFUSAL_TEXT_SIZE + 128];
+
+        (void)snprintf(text, sizeof(text),
+                       "The card cannot be had back while the machine runs; reboot it to have the "
+                       "screen back. %s",
+                       result->run.text);
+        make_entry(result, LOG_EMERG, MESSAGE_ID_STRANDED, text);
+}
+
 void tell_everybody(const Root *root, const SwitchResult *result) {
         int r;
 
@@ -143,9 +154,7 @@ void tell_everybody(const Root *root, const SwitchResult *result) {
                 return;
         }
         if (result->is_stranded)
-                make_entry(result, LOG_EMERG, MESSAGE_ID_STRANDED,
-                           "The card cannot be had back while the machine runs; reboot it to have "
-                           "the screen back.");
+                tell_stranded(result);
         r = put_up(root, result);
         if (r < 0) {
                 log_warning_errno(r, "/" ISSUE_PATH " cannot be written: %m");

@@ -90,8 +90,7 @@ bool config_reboots(const Config *config, const char *from, const char *to) {
                 const ConfigMode *mode = &config->modes[i];
 
                 if (mode->on_wedged == CONFIG_ON_WEDGED_REBOOT &&
-                    (from[0] == '\0' || strcmp(mode->name, from) == 0 ||
-                     strcmp(mode->name, to) == 0))
+                    (!from || strcmp(mode->name, from) == 0 || strcmp(mode->name, to) == 0))
                         return true;
         }
         return false;

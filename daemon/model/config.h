@@ -198,8 +198,8 @@ bool config_unit_is_valid(const char *name);
 uint32_t config_own_devices(const Config *config, const ConfigMode *mode);
 
 /** Whether the machine is to be rebooted where a device cannot be had back on the way from a mode
- * to another: one of them has on-wedged = reboot. After a switch that ended half-way @from is "",
- * no mode; whose device is missing is not known then, and the word of any mode counts. */
+ * to another: one of them has on-wedged = reboot. "" is no mode. After a switch that ended half-way
+ * the one whose device is missing is not known: for @from NULL the word of any mode counts. */
 bool config_reboots(const Config *config, const char *from, const char *to);
 
 /** How a boot into a mode is confirmed where the mode does not say. */

@@ -619,6 +619,7 @@ static void test_on_wedged(void **state) {
                 { "passthrough", "host", VFIO_UNBIND, "on-wedged = reboot\n", REBOOT_BY_FORCE },
                 { "passthrough", "host", VFIO_UNBIND, "[mode host]\non-wedged = reboot\n",
                   REBOOT_BY_FORCE },
+                { NULL, "passthrough", UNBIND, "[mode other]\non-wedged = reboot\n", REBOOT_NONE },
                 { "passthrough", "host", VFIO_UNBIND, "[mode other]\non-wedged = reboot\n",
                   REBOOT_NONE },
         };

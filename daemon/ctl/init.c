@@ -9,14 +9,14 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "boot/boot-place.h"
 #include "ctl/init-text.h"
 #include "ctl/local.h"
 #include "ctl/text.h"
 #include "host/conflicts.h"
+#include "model/boot-state.h"
 #include "model/kernel-cmdline.h"
 #include "model/refusal.h"
-
-#define EDIT_GRUB "take it out of /etc/default/grub, then: update-grub"
 
 typedef struct Init {
         const Arguments *arguments;
@@ -24,6 +24,7 @@ typedef struct Init {
         PciNames *names;
         Setup setup;
         char *text; /* of the configuration */
+        char *edit; /* how to take a word off the kernel command line */
         Lines remarks;
 } Init;
 
@@ -31,6 +32,7 @@ static void init_done(Init *init) {
         machine_freep(&init->machine);
         pci_names_closep(&init->names);
         free(init->text);
+        free(init->edit);
         lines_done(&init->remarks);
 }
 
@@ -47,15 +49,29 @@ static void list_cards(const Init *init) {
         }
 }
 
+static char *how_to_edit(const Root *root) {
+        _cleanup_free_ BootPlace *place = must_have(calloc(1, sizeof(*place)));
+
+        if (boot_place_find(root, place) >= 0 && place->loader == BOOT_LOADER_GRUB)
+                return text_format("take it out of /etc/default/grub, then: %s",
+                                   place->grub_command);
+        return text_format("take it out of the boot loader's configuration");
+}
+
 static int choose(Init *init) {
         const Arguments *arguments = init->arguments;
         bool is_named = arguments->options & VERB_OPTION_DEVICE;
         char cmdline[KERNEL_CMDLINE_MAX] = "", address[PCI_ADDRESS_SIZE];
+        BootMarker marker;
 
         if (file_read_line_at(init->machine->root.fd, "proc/cmdline", cmdline, sizeof(cmdline)) < 0)
                 cmdline[0] = '\0';
+        init->edit = how_to_edit(&init->machine->root);
         setup_make(&init->machine->host, cmdline, is_named ? &arguments->device : NULL,
                    &init->setup);
+        /* In a boot into a mode the pages on the command line are the mode's. */
+        if (boot_marker_find(cmdline, &marker) >= 0 && boot_kind_is_armed(marker.kind))
+                (void)memset(init->setup.hugepages, 0, sizeof(init->setup.hugepages));
         if (init->setup.choice == SETUP_UNKNOWN) {
                 complain("There are several graphics cards that could be meant: say which, with "
                          "--device=ADDRESS.");
@@ -78,19 +94,34 @@ static int choose(Init *init) {
 /* What nobody can be asked is answered by no. */
 static bool ask(const Init *init, const char *question) {
         const Arguments *arguments = init->arguments;
-        char answer[16] = "";
+        _cleanup_free_ char *answer = NULL;
+        size_t size = 0;
 
         if (!arguments->terminal || !isatty(STDIN_FILENO) || arguments->json != JSON_OFF ||
             arguments->options & VERB_OPTION_DRY_RUN)
                 return false;
         (void)printf("%s [y/N] ", question);
         (void)fflush(stdout);
-        return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+        return getline(&answer, &size, stdin) > 0 && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+/* Before any question: it is about this one. */
+static void tell_choice(const Init *init) {
+        const Function *card = init->setup.first;
+        char address[PCI_ADDRESS_SIZE], name[128];
+
+        if (init->arguments->json == JSON_OFF && !init->arguments->quiet &&
+            !(init->arguments->options & VERB_OPTION_DRY_RUN))
+                text_line(stdout, "For virtual machines: %s, %s, since %s.",
+                          pci_address_format(card->address, address),
+                          pci_names_device(init->names, card->id, name, sizeof(name)),
+                          setup_choice_text(init->setup.choice));
 }
 
 static void make_text(Init *init) {
         InitAnswers answers = { 0 };
 
+        tell_choice(init);
         if (init->setup.takes_screen)
                 answers.end_sessions =
                         ask(init, "May a switch end the desktop sessions on its screen? What is "
@@ -109,13 +140,13 @@ static void remark_on_cmdline(Init *init) {
                 lines_add(&init->remarks,
                           "vfio-pci.ids=%s on the kernel command line binds these in every mode: "
                           "%s",
-                          setup->ids, EDIT_GRUB);
+                          setup->ids, init->edit);
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 if (setup->hugepages[size] > 0)
                         lines_add(&init->remarks,
                                   "%u hugepages of %s are reserved by the kernel command line, in "
                                   "every mode: %s",
-                                  setup->hugepages[size], hugepage_name(size), EDIT_GRUB);
+                                  setup->hugepages[size], hugepage_name(size), init->edit);
 }
 
 static void remark_on_owners(Init *init) {
@@ -142,7 +173,7 @@ static void remark(Init *init) {
                           "and, for Intel, with intel_iommu=on on the kernel command line.");
         if (init->setup.n_strangers > 0)
                 lines_add(&init->remarks,
-                          "Its IOMMU group has other devices, with which alone it can go; see the "
+                          "Its IOMMU group has other devices, without which it cannot go; see the "
                           "line `also`.");
 }
 
@@ -160,7 +191,7 @@ static int put_in_place(Init *init) {
                          CONFIG_PATH);
                 return EXIT_CODE_FAILED;
         }
-        r = file_replace_at(machine->root.fd, CONFIG_PATH, init->text, strlen(init->text));
+        r = file_replace_synced_at(machine->root.fd, CONFIG_PATH, init->text, strlen(init->text));
         if (r < 0) {
                 complain("/%s cannot be written: %s", CONFIG_PATH, strerror(-r));
                 return r == -EACCES || r == -EPERM ? EXIT_CODE_NOT_AUTHORISED : EXIT_CODE_FAILED;

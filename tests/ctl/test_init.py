@@ -94,11 +94,19 @@ def test_what_was_set_up_by_hand(machine):
     assert "; also = 0000:01:02.0\n" in answer["config"]
     said = "\n".join(answer["remarks"])
     for words in ("vfio-pci.ids=10de:2484,10de:228b on the kernel command line binds these in every mode: take it out "
-                  "of /etc/default/grub, then: update-grub", "20 hugepages of 1G are reserved by the kernel command line",
+                  "of the boot loader's configuration", "20 hugepages of 1G are reserved by the kernel command line",
                   "driverctl", "Its IOMMU group has other devices"):
         assert words in said, said
     answer = machine.run("init", "--dry-run")
     assert all(remark in answer.stderr for remark in said.splitlines())
+
+
+def test_pages_of_a_mode(machine):
+    """In a boot into a mode what the kernel was told is the mode's, and none of a hand-made setup."""
+    words = "hugepagesz=1G hugepages=20 panic=10 vfio_mode.boot=once.7.0"
+    machine.write("proc/cmdline", f"quiet vfio_mode=passthrough {words}\n")
+    answer = proposed(machine)
+    assert "hugepages" not in answer["config"] and answer["remarks"] == []
 
 
 def test_without_an_iommu(machine):

@@ -36,6 +36,7 @@ typedef struct Inspect {
         Refusal refusal;
         NextBoot next;
         const ConfigMode *mode;
+        bool is_scanned; /* the host */
         Inspection *ret;
 } Inspect;
 
@@ -110,6 +111,7 @@ static RefusalKind plan(Inspect *i) {
         kind = situation_scan(&i->now, &i->refusal);
         if (kind != REFUSAL_NONE)
                 return kind;
+        i->is_scanned = true;
         r = holders_find_vfio(i->now.root, &i->now.host);
         if (r < 0)
                 return refusal_set(&i->refusal, REFUSAL_FAILED,
@@ -327,7 +329,7 @@ static void check_ways_back(Inspect *i) {
         WayBack ways[_WAY_BACK_MAX];
         int r;
 
-        if (!i->mode || strcmp(i->mode->name, i->now.config.fallback_mode) == 0)
+        if (!i->mode || !i->is_scanned || strcmp(i->mode->name, i->now.config.fallback_mode) == 0)
                 return;
         r = ways_back_find(i->now.root, &i->now.config, i->mode, &i->now.host, &i->next, ways);
         if (r < 0)

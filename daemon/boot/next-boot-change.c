@@ -61,8 +61,7 @@ static bool block_is_read(const NextBoot *now) {
         return now->place.path[0] != '\0' && now->place.has_scripts;
 }
 
-/* ... and was seen to write it, in the boot that is running. */
-static bool block_is_proved(const NextBoot *now) {
+bool next_boot_is_counted(const NextBoot *now) {
         return block_is_read(now) && now->state_result >= 0 &&
                boot_marker_proves_grub(&now->marker);
 }
@@ -80,9 +79,8 @@ static bool block_speaks(const NextBoot *now) {
         return mode[0] != '\0';
 }
 
-static bool efi_carries(const Request *request) {
-        return request->now.efi_available && request->mode->cmdline[0] == '\0' &&
-               !block_speaks(&request->now);
+bool next_boot_is_once(const NextBoot *now, const ConfigMode *mode) {
+        return now->efi_available && mode->cmdline[0] == '\0' && !block_speaks(now);
 }
 
 /* Says why a mode that can fail is not armed. */
@@ -130,7 +128,7 @@ static RefusalKind check_length(const Request *request, Refusal *refusal) {
  * or nothing would protect it and that was not said to be all right. */
 static RefusalKind prepare_block(Request *request, NextBootAnswer *ret, Refusal *refusal) {
         NextBoot *now = &request->now;
-        bool proved = block_is_proved(now);
+        bool proved = next_boot_is_counted(now);
         bool made = false;
 
         if (!block_is_read(now))
@@ -231,13 +229,13 @@ static RefusalKind once_fallback(Request *request, NextBootAnswer *ret, Refusal 
         NextBootOutlook outlook;
 
         next_boot_outlook(now, request->config, &outlook);
-        if (!block_is_proved(now) && strcmp(outlook.mode, request->mode->name) == 0) {
+        if (!next_boot_is_counted(now) && strcmp(outlook.mode, request->mode->name) == 0) {
                 (void)snprintf(ret->text, sizeof(ret->text),
                                "The next boot goes to '%s' already: %s.", outlook.mode,
                                outlook.reason);
                 return REFUSAL_NONE;
         }
-        if (!block_is_proved(now) && efi_carries(request)) {
+        if (!next_boot_is_counted(now) && next_boot_is_once(&request->now, request->mode)) {
                 set_efi(now, request->default_is_fallback ? "none" : request->mode->name, ret);
                 if (request->default_is_fallback)
                         (void)snprintf(ret->text, sizeof(ret->text),
@@ -273,7 +271,7 @@ RefusalKind next_boot_set_once(const Root *root, const Config *config, const cha
                 return refusal->kind;
         if (request.is_fallback)
                 return once_fallback(&request, ret, refusal);
-        if (!block_is_proved(&request.now) && efi_carries(&request)) {
+        if (!next_boot_is_counted(&request.now) && next_boot_is_once(&request.now, request.mode)) {
                 set_efi(&request.now, request.mode->name, ret);
                 say_once(&request, true, ret);
                 return REFUSAL_NONE;

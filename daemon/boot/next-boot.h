@@ -82,6 +82,14 @@ void next_boot_outlook(const NextBoot *now, const Config *config, NextBootOutloo
  */
 const char *next_boot_not_run(const NextBoot *now);
 
+/** Whether GRUB reads the boot environment and was seen to write it, in the boot that is running:
+ * then it counts each boot that is armed before it makes it. */
+bool next_boot_is_counted(const NextBoot *now);
+
+/** Whether the one-shot EFI variable can carry the mode to the next boot, and to no other: one
+ * without kernel arguments, where GRUB names none before it. */
+bool next_boot_is_once(const NextBoot *now, const ConfigMode *mode);
+
 /** How long the kernel's command line of a boot with these arguments is: what is ours on the
  * running one goes, and they come. 0 where the running one cannot be read. The kernel cuts off what
  * is not below KERNEL_CMDLINE_SIZE, without a word, and ours stands at the end. */

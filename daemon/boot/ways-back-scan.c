@@ -21,14 +21,14 @@ typedef struct Scan {
         size_t n_away;
 } Scan;
 
-static bool read_menu(const Root *root, const char *directory, const char *mode, BootMenu *ret) {
+static bool read_menu(const Root *root, const char *directory, BootMenu *ret) {
         _cleanup_free_ char *text = NULL;
         char path[BOOT_PATH_SIZE + sizeof("/grub.cfg")];
 
         (void)snprintf(path, sizeof(path), "%s/grub.cfg", directory);
         if (file_read_alloc_at(root->fd, path, GRUB_CFG_MAX, &text) < 0)
                 return false;
-        boot_menu_parse(text, mode, ret);
+        boot_menu_parse(text, ret);
         return true;
 }
 
@@ -36,24 +36,28 @@ static void find_menu(const Root *root, const BootPlace *place, WaysBackFacts *f
         if (place->loader != BOOT_LOADER_UNKNOWN)
                 facts->boot_loader = boot_loader_name(place->loader);
         facts->menu_command = place->grub_command ? place->grub_command : "";
-        facts->has_menu =
-                place->grub_directory[0] != '\0' &&
-                read_menu(root, place->grub_directory, facts->fallback_mode, &facts->menu);
+        /* Another boot loader's machine may have a grub.cfg as well, which it does not boot by. */
+        facts->has_menu = place->loader == BOOT_LOADER_GRUB && place->grub_directory[0] != '\0';
+        facts->menu_is_read =
+                facts->has_menu && read_menu(root, place->grub_directory, &facts->menu);
 }
 
-static void find_away(const Config *config, const ConfigMode *mode, const Host *host, Scan *scan) {
+/* Of a device that is not there nobody can say what hangs below it. */
+static int find_away(const Config *config, const ConfigMode *mode, const Host *host, Scan *scan) {
         for (size_t i = 0; i < config->n_devices; i++) {
                 PciAddress functions[DEVICE_FUNCTIONS_MAX];
                 Refusal refusal;
                 size_t n = 0;
 
-                if (!(mode->vfio_devices & UINT32_C(1) << i) ||
-                    device_resolve(&config->devices[i], host, functions, &n, &refusal) !=
-                            REFUSAL_NONE)
+                if (!(mode->vfio_devices & UINT32_C(1) << i))
                         continue;
+                if (device_resolve(&config->devices[i], host, functions, &n, &refusal) !=
+                    REFUSAL_NONE)
+                        return -ENODEV;
                 for (size_t j = 0; j < n && scan->n_away < HOST_FUNCTIONS_MAX; j++)
                         scan->away[scan->n_away++] = functions[j];
         }
+        return 0;
 }
 
 /* "tty0 ttyS0": a screen's have a digit right after their tty. */
@@ -85,6 +89,7 @@ static void ask_units(const Root *root, WaysBackFacts *facts) {
                        facts->serial);
         if (!root->is_live || units_look((const char(*)[CONFIG_UNIT_SIZE])names, n, states) < 0)
                 return;
+        facts->units_are_known = true;
         for (size_t i = 0; i < LOGIN; i++)
                 facts->has_ssh |= states[i].runs;
         facts->has_login = n > LOGIN && states[LOGIN].runs;
@@ -104,19 +109,20 @@ int ways_back_find(const Root *root, const Config *config, const ConfigMode *mod
         find_menu(root, &next->place, facts);
         facts->rescues = rescue_is_wanted(config, mode, host);
         facts->takes_screen = facts->rescues || rescue_takes_screen(config, mode, host);
-        r = reachability_scan(root, &scan->needs);
+        r = find_away(config, mode, host, scan);
+        if (r >= 0)
+                r = reachability_scan(root, &scan->needs);
         if (r < 0)
                 return r;
-        find_away(config, mode, host, scan);
         facts->needs = &scan->needs;
         facts->away = scan->away;
         facts->n_away = scan->n_away;
         facts->has_other_screen = connectors_have_screen(root, scan->away, scan->n_away);
         find_serial(root, facts);
         ask_units(root, facts);
-        facts->is_counted = next->place.path[0] != '\0' && next->place.has_scripts &&
-                            boot_marker_proves_grub(&next->marker);
-        facts->is_once = next->efi_available && mode->cmdline[0] == '\0';
+        facts->is_counted = next_boot_is_counted(next);
+        facts->is_once = next_boot_is_once(next, mode);
+        facts->is_default = strcmp(config->default_mode, mode->name) == 0;
         ways_back_judge(facts, ret);
         return 0;
 }

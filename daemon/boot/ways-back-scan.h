@@ -17,7 +17,8 @@
  * @host: scanned for the devices of the configuration
  * @next: as next_boot_read() left it
  *
- * Returns 0, -ENOMEM, or the error of looking for what the network hangs below.
+ * Returns 0; -ENODEV where a device of the mode is not as it should be; -ENOMEM; or the error of
+ * looking for what the network hangs below.
  */
 _must_check_ int ways_back_find(const Root *root, const Config *config, const ConfigMode *mode,
                                 const Host *host, const NextBoot *next,

@@ -26,22 +26,26 @@ json_object *description_read(const Arguments *arguments) {
         return must_have(json_parse(text));
 }
 
-static json_object *ask(const char *host, BusError *error) {
+static json_object *ask(const char *host, Bus **ret_bus, BusError *error) {
         _cleanup_(bus_closep) Bus *bus = NULL;
         json_object *description = NULL;
 
         if (bus_open(host, &bus, error) < 0 || bus_describe(bus, &description, error) < 0)
                 return NULL;
+        if (ret_bus)
+                *ret_bus = TAKE_PTR(bus);
         return description;
 }
 
-json_object *description_get(const Arguments *arguments) {
+json_object *description_get(const Arguments *arguments, Bus **ret_bus) {
         json_object *description;
         BusError error;
 
+        if (ret_bus)
+                *ret_bus = NULL;
         if (arguments->root)
                 return description_read(arguments);
-        description = ask(arguments->host, &error);
+        description = ask(arguments->host, ret_bus, &error);
         if (description)
                 return description;
         if (arguments->host) {

@@ -6,9 +6,15 @@
 #pragma once
 
 #include "ctl/arguments.h"
+#include "ctl/bus.h"
 
-/** Gets it; the caller puts it. NULL where that failed, which has been said to the user then. */
-json_object *description_get(const Arguments *arguments);
+/**
+ * Gets it; the caller puts it. NULL where that failed, which has been said to the user then.
+ *
+ * @ret_bus: the connection that it was got by, for more; NULL there where the service was not
+ * asked. The caller ends it by bus_closep(). May be NULL
+ */
+json_object *description_get(const Arguments *arguments, Bus **ret_bus);
 
 /** Reads it in this process, of the machine below --root or of this one. Returns as
  * description_get(). */

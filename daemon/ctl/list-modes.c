@@ -50,7 +50,7 @@ static int run(const Arguments *arguments) {
         _cleanup_json_ json_object *status = NULL, *answer = NULL;
 
         /* Every user may read what this takes, so the service need not be started for it. */
-        status = arguments->host ? description_get(arguments) : description_read(arguments);
+        status = arguments->host ? description_get(arguments, NULL) : description_read(arguments);
         if (!status)
                 return EXIT_CODE_FAILED;
         description_complain_of_config(status);

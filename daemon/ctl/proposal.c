@@ -152,12 +152,13 @@ void proposal_make(Machine *machine, const char *mode, Proposal *ret) {
                 ret->kind = make_plan(machine, config, mode, plan, &refusal);
         else
                 ret->kind = refusal.kind;
-        if (ret->kind == REFUSAL_NONE)
-                add_plan(ret, plan);
-        if (ret->kind == REFUSAL_NONE && strcmp(mode, config->fallback_mode) != 0)
-                add_ways_back(machine, config, mode, ret);
-        else
+        if (ret->kind != REFUSAL_NONE) {
                 (void)snprintf(ret->text, sizeof(ret->text), "%s", refusal.text);
+                return;
+        }
+        add_plan(ret, plan);
+        if (strcmp(mode, config->fallback_mode) != 0)
+                add_ways_back(machine, config, mode, ret);
 }
 
 int proposal_ask(Bus *bus, const char *mode, Proposal *ret, BusError *error) {

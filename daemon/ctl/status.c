@@ -9,13 +9,10 @@
 #include <time.h>
 
 #include "ctl/boot-text.h"
-#include "ctl/bus.h"
 #include "ctl/description.h"
 #include "ctl/local.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
-#include "model/ways-back.h"
-#include "view/describe-ways-back.h"
 #include "view/describe.h"
 
 #define LABEL_WIDTH 13
@@ -218,44 +215,33 @@ static void print_device(Table *table, const json_object *device) {
         table_add(table, COLOUR_NONE, "%s", json_get_text(device, "name"));
 }
 
-/* The service may not look at the host's network, but has that done for a check of the mode. */
-static json_object *look_for_ways_back(const Arguments *arguments, const json_object *status) {
-        const size_t length = strlen(WAY_BACK_ID_PREFIX);
-        const char *mode = json_get_text(status, "mode");
+/* The service may not look at the host's network, but has that done for a check of the mode, and
+ * says of it from then on. */
+static json_object *look_for_ways_back(Bus *bus, const json_object *status) {
+        const char *mode = json_get_word(status, "ways_back_from");
         _cleanup_json_ json_object *checks = NULL;
-        _cleanup_(bus_closep) Bus *bus = NULL;
-        json_object *ways;
+        json_object *again = NULL;
         BusError error;
 
-        if (arguments->root || strcmp(mode, NO_MODE) == 0 ||
-            strcmp(mode, json_get_text(status, "fallback_mode")) == 0 ||
-            bus_open(arguments->host, &bus, &error) < 0 ||
-            bus_rows(bus, "CheckMode", mode, &checks, &error) < 0)
+        if (!bus || !mode || bus_rows(bus, "CheckMode", mode, &checks, &error) < 0 ||
+            bus_describe(bus, &again, &error) < 0)
                 return NULL;
-        ways = json_list();
-        for (size_t i = 0; i < json_length(checks); i++) {
-                const json_object *check = json_at(checks, i);
-                const char *id = json_get_text(check, "id");
-
-                if (strncmp(id, WAY_BACK_ID_PREFIX, length) == 0)
-                        json_append(ways, way_back_row(id + length,
-                                                       strcmp(json_get_text(check, "result"),
-                                                              "pass") == 0,
-                                                       json_get_text(check, "message")));
-        }
-        return ways;
+        return again;
 }
 
-static void print_ways_back(const Arguments *arguments, const json_object *status) {
-        _cleanup_json_ json_object *found = look_for_ways_back(arguments, status);
-        const json_object *ways = found ? found : json_get(status, "ways_back");
+static void print_ways_back(const Arguments *arguments, Bus *bus, const json_object *status) {
+        _cleanup_json_ json_object *again = look_for_ways_back(bus, status);
+        const json_object *ways = json_get(again ? again : status, "ways_back");
 
+        if (json_length(ways) > 0)
+                field(arguments, "Ways back", COLOUR_NONE, "from %s",
+                      json_get_text(status, "ways_back_from"));
         for (size_t i = 0; i < json_length(ways); i++) {
                 const json_object *way = json_at(ways, i);
                 bool is_open = json_get_bool(way, "open");
 
-                field(arguments, i == 0 ? "Ways back" : "", is_open ? COLOUR_GREEN : COLOUR_YELLOW,
-                      "%s%s", is_open ? "" : "none: ", json_get_text(way, "text"));
+                field(arguments, "", is_open ? COLOUR_GREEN : COLOUR_YELLOW, "%s%s",
+                      is_open ? "" : "none: ", json_get_text(way, "text"));
         }
 }
 
@@ -271,7 +257,7 @@ static void print_devices(const Arguments *arguments, const json_object *devices
         table_print(table, 0, !arguments->quiet, arguments->coloured);
 }
 
-static void print_status(const Arguments *arguments, const json_object *status) {
+static void print_status(const Arguments *arguments, Bus *bus, const json_object *status) {
         print_mode(arguments, status);
         print_timed_switch(arguments, json_get(status, "timed_switch"));
         print_config(arguments, status);
@@ -281,7 +267,7 @@ static void print_status(const Arguments *arguments, const json_object *status) 
         print_fall(arguments, json_get(status, "last_fall"));
         print_result(arguments, "Last switch", json_get(status, "last_switch"));
         print_drift(arguments, status);
-        print_ways_back(arguments, status);
+        print_ways_back(arguments, bus, status);
         print_devices(arguments, json_get(status, "devices"));
 }
 
@@ -311,11 +297,12 @@ static int run_word(const Arguments *arguments) {
 
 static int run(const Arguments *arguments) {
         bool mode_only = arguments->options & VERB_OPTION_MODE;
+        _cleanup_(bus_closep) Bus *bus = NULL;
         _cleanup_json_ json_object *status = NULL;
 
         if (mode_only && !arguments->host)
                 return run_word(arguments);
-        status = description_get(arguments);
+        status = description_get(arguments, &bus);
         if (!status)
                 return EXIT_CODE_FAILED;
         if (mode_only) {
@@ -323,7 +310,7 @@ static int run(const Arguments *arguments) {
                 return EXIT_CODE_DONE;
         }
         if (arguments->json == JSON_OFF)
-                print_status(arguments, status);
+                print_status(arguments, bus, status);
         else
                 json_print(status, arguments->json);
         if (!json_get_word(status, "devices_error"))

@@ -19,7 +19,7 @@
 
 /* --- network --- */
 
-/* A tap's other end is a program, and of those a virtual machine (kernel:
+/* The other end of a tap is a program's, most often a virtual machine's (kernel:
  * Documentation/networking/tuntap.rst; IFF_TAP in include/uapi/linux/if_tun.h). */
 static bool is_tap(const NeedsWalk *walk, const char *name) {
         char path[NEEDS_PATH_SIZE], flags[32];

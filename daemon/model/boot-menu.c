@@ -4,10 +4,10 @@
 
 #include "base/parse.h"
 #include "boot-menu.h"
-#include "config.h"
 
 #define SET_STYLE "set timeout_style="
 #define SET_TIMEOUT "set timeout="
+#define FALLBACK_ID "'vfio-mode-fallback-"
 #define TIMEOUT_MAX 86400
 
 /* What is no number, or none that somebody would wait for, is for ever; as is -1. */
@@ -31,15 +31,13 @@ static const char *find_word(const char *text, const char *word) {
         return NULL;
 }
 
-void boot_menu_parse(const char *grub_cfg, const char *mode, BootMenu *ret) {
-        char id[sizeof("'vfio-mode--") + CONFIG_NAME_SIZE];
+void boot_menu_parse(const char *grub_cfg, BootMenu *ret) {
         const char *style = find_word(grub_cfg, SET_STYLE);
         const char *timeout = find_word(style ? style : grub_cfg, SET_TIMEOUT);
 
-        (void)snprintf(id, sizeof(id), "'vfio-mode-%.*s-", CONFIG_NAME_SIZE - 1, mode);
         *ret = (BootMenu){
                 .is_hidden = style && strncmp(style, "hidden", strlen("hidden")) == 0,
                 .timeout = timeout ? parse_timeout(timeout) : BOOT_MENU_WAITS,
-                .has_entry = strstr(grub_cfg, id) != NULL,
+                .has_entry = strstr(grub_cfg, FALLBACK_ID) != NULL,
         };
 }

@@ -9,14 +9,13 @@
 typedef struct BootMenu {
         bool is_hidden; /**< it is not shown unless a key is held while it starts */
         int timeout;    /**< in seconds; BOOT_MENU_WAITS */
-        bool has_entry; /**< for the mode that was asked for */
+        bool has_entry; /**< for the fallback mode */
 } BootMenu;
 
 /**
  * Reads grub.cfg, whose first `timeout` after its `timeout_style` counts: what comes before is for
  * the boot after one that has failed, and what comes later for GRUBs without styles (GRUB:
- * util/grub.d/00_header.in).
- *
- * @mode: whose entry is looked for, by the ids that our script gives (conf/grub/11_vfio-mode)
+ * util/grub.d/00_header.in). Our own entries have ids by which they are known
+ * (conf/grub/11_vfio-mode.in).
  */
-void boot_menu_parse(const char *grub_cfg, const char *mode, BootMenu *ret);
+void boot_menu_parse(const char *grub_cfg, BootMenu *ret);

@@ -65,6 +65,8 @@ static void judge_boot_menu(const WaysBackFacts *facts, WayBack *way) {
         else if (!facts->has_menu)
                 set(way, false, advice, "The menu of %s has no entry of vfio-mode.",
                     facts->boot_loader);
+        else if (!facts->menu_is_read)
+                set(way, false, "", "The configuration of %s cannot be read.", facts->boot_loader);
         else
                 judge_grub(facts, way);
 }
@@ -78,7 +80,7 @@ static void judge_power_button(const WaysBackFacts *facts, WayBack *way) {
                 set(way, false, "Set rescue = power-button in the mode.",
                     "The power button does what it always does.");
         else if (facts->has_other_screen)
-                set(way, true, "",
+                set(way, false, "",
                     "Another card has a screen, and the power button does what it always does.");
         else
                 set(way, true, "", "A press of the power button brings the screen back.");
@@ -115,15 +117,18 @@ static const Need *best_network(const WaysBackFacts *facts) {
 static void judge_ssh(const WaysBackFacts *facts, WayBack *way) {
         const Need *network = best_network(facts);
 
-        if (!facts->has_ssh)
-                set(way, false, "Install openssh-server.", "No SSH server runs.");
+        if (!facts->units_are_known)
+                set(way, false, "", "SSH: whether a server runs is not known.");
+        else if (!facts->has_ssh)
+                set(way, false, "Install openssh-server, or start it.", "No SSH server runs.");
         else if (!network)
                 set(way, false, "", "SSH: this host has no default route over a card of its own.");
         else if (stays(facts, network))
                 set(way, true, "", "SSH: %s stays with the host.", network->chain);
         else if (network->n_path == 0)
                 set(way, false, "",
-                    "SSH: %s belongs to a virtual machine: when it is gone, so is this way.",
+                    "SSH: %s has a virtual machine behind it, and there is no card of the host's "
+                    "beside: when that is gone, so is this way.",
                     network->chain);
         else
                 set(way, false, "", "SSH: %s goes with the mode, and this way with it.",
@@ -140,6 +145,9 @@ static void judge_serial(const WaysBackFacts *facts, WayBack *way) {
         if (facts->serial[0] == '\0')
                 set(way, false, "Add console=ttyS0,115200 to the kernel command line.",
                     "The kernel has no console but the screen.");
+        else if (!facts->units_are_known)
+                set(way, false, "", "Whether the kernel's console %s has a login is not known.",
+                    facts->serial);
         else if (!facts->has_login)
                 set(way, false, advice, "The kernel's console %s has no login.", facts->serial);
         else
@@ -154,11 +162,18 @@ static void judge_trial(const WaysBackFacts *facts, WayBack *way) {
                     facts->mode, facts->fallback_mode);
         else if (facts->is_once)
                 set(way, true, "",
-                    "A boot into '%s' is one, by an EFI variable: the next one is as always.",
+                    "A boot into '%s' is made once, by an EFI variable that it uses up: the boot "
+                    "after it is as always.",
                     facts->mode);
+        else if (facts->is_default)
+                set(way, true, "",
+                    "'%s' is the default mode, whose boots are counted: two in a row that are not "
+                    "confirmed lead to '%s'.",
+                    facts->mode, facts->fallback_mode);
         else
                 set(way, false, "",
-                    "Nothing counts the boots into '%s': from one that fails no other leads back.",
+                    "A boot into '%s' cannot be tried: nothing here leads back from one that "
+                    "fails.",
                     facts->mode);
 }
 

@@ -30,13 +30,15 @@ typedef struct WayBack {
 /** What is known of a mode on this machine. */
 typedef struct WaysBackFacts {
         const char *mode, *fallback_mode;
-        const char *boot_loader;  /**< its name; NULL: nobody knows */
-        bool has_menu;            /**< `menu` was read */
-        BootMenu menu;            /**< for the fallback mode */
+        const char *boot_loader; /**< its name; NULL: nobody knows */
+        bool has_menu;           /**< it is one whose menu we make entries in */
+        bool menu_is_read;       /**< `menu` is known */
+        BootMenu menu;
         const char *menu_command; /**< makes the menu anew; "": none does */
         bool takes_screen;        /**< the mode takes the boot_vga device, or `rescue` says so */
         bool rescues;             /**< the power button is to */
         bool has_other_screen;    /**< another card has one, which leaves the button alone */
+        bool units_are_known;     /**< the service manager was asked for has_ssh and has_login */
         bool has_ssh;             /**< a server of it runs, or is started by who comes */
         const Needs *needs;       /**< of the host's network; others do not matter */
         const PciAddress *away;   /**< the functions that are on vfio-pci in the mode */
@@ -45,6 +47,7 @@ typedef struct WaysBackFacts {
         bool has_login;  /**< on it */
         bool is_counted; /**< GRUB counts a trial before it makes it */
         bool is_once;    /**< else, a boot into the mode is one, by the EFI variable */
+        bool is_default; /**< else, the mode is default-mode, whose boots are counted here */
 } WaysBackFacts;
 
 /** A way's word. */

@@ -47,13 +47,25 @@ static json_object *read_inspected(const Machine *machine, const char *mode) {
         return rows;
 }
 
-json_object *ways_back_to_json(const Machine *machine, const Boots *boots) {
-        const Config *config = machine_config(machine);
-        const ConfigMode *mode = config ? config_find_mode(config, machine_mode(machine)) : NULL;
+static const ConfigMode *choose_mode(const Config *config, const char *now) {
+        const ConfigMode *mode = config_find_mode(config, now);
 
-        if (!mode || strcmp(mode->name, config->fallback_mode) == 0)
-                return NULL;
-        if (machine->root.is_live)
-                return read_inspected(machine, mode->name);
-        return ways_back_find_json(machine, config, mode, &boots->next);
+        if (!mode || strcmp(now, config->fallback_mode) != 0)
+                return mode;
+        mode = config_find_mode(config, config->default_mode);
+        for (size_t i = 0; i < config->n_modes && strcmp(mode->name, now) == 0; i++)
+                mode = &config->modes[i];
+        return strcmp(mode->name, now) == 0 ? NULL : mode;
+}
+
+void ways_back_add(const Machine *machine, const Boots *boots, json_object *answer) {
+        const Config *config = machine_config(machine);
+        const ConfigMode *mode = config ? choose_mode(config, machine_mode(machine)) : NULL;
+
+        json_add_word(answer, "ways_back_from", mode ? mode->name : "");
+        json_add(answer, "ways_back",
+                 !mode ? NULL
+                 : machine->root.is_live
+                         ? read_inspected(machine, mode->name)
+                         : ways_back_find_json(machine, config, mode, &boots->next));
 }

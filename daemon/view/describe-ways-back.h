@@ -10,12 +10,15 @@
 json_object *way_back_row(const char *id, bool is_open, const char *text);
 
 /**
- * All of them. Of the live machine those that the last inspection of the mode has found, since this
- * process may not look at the host's network; else they are looked for.
+ * Adds `ways_back_from`, the mode whose ways back are told: the one in force; in the fallback mode
+ * the default one, or else the first other, which is for the reader to know before the first
+ * switch. And `ways_back`, an array.
  *
- * Returns an array; NULL in the fallback mode, in no mode, and where nobody has looked.
+ * Of the live machine they are those that the last inspection of the mode has found, since this
+ * process may not look at the host's network; else they are looked for. Each is null where there is
+ * none.
  */
-json_object *ways_back_to_json(const Machine *machine, const Boots *boots);
+void ways_back_add(const Machine *machine, const Boots *boots, json_object *answer);
 
 /** Looks for those from a mode of the configuration. Returns an array, or NULL where that fails. */
 json_object *ways_back_find_json(const Machine *machine, const Config *config,

@@ -210,7 +210,7 @@ int describe(const Root *root, const char *names_of, char **ret_json) {
         boots_add(boots, machine, answer);
         json_add(answer, "last_switch", last_switch_to_json(machine, names_of));
         json_add(answer, "drift", drift_to_json(machine, boots));
-        json_add(answer, "ways_back", ways_back_to_json(machine, boots));
+        ways_back_add(machine, boots, answer);
         json_add(answer, "modes", modes_to_json(machine, boots->default_mode));
         add_devices(machine, answer);
         *ret_json = json_text(answer);

@@ -8,8 +8,8 @@
  * `fallback_mode`), what boots go to from now on (`default_mode`), the next boot (`next_boot`,
  * `boot_environment`), this boot and the one before (`last_boot`, `previous_boot`), the last switch
  * (`last_switch`) and the one that waits to be confirmed (`timed_switch`), what differs from the
- * mode (`drift`), how to get back from it (`ways_back`), and the configured devices (`devices`,
- * `devices_error`).
+ * mode (`drift`), how to get back from it, or from the one that is likely to be next
+ * (`ways_back_from`, `ways_back`), and the configured devices (`devices`, `devices_error`).
  */
 #pragma once
 

@@ -55,28 +55,42 @@ def next_boot(machine):
 
 
 MENU = ("### vfio-mode environment ###\nset timeout_style=menu\nset timeout=5\n"
-        "menuentry 'x' $menuentry_id_option 'vfio-mode-host-simple' {\n}\n")
+        "menuentry 'x' $menuentry_id_option 'vfio-mode-fallback-simple' {\n}\n")
 
 
 def test_ways_back(machine):
     """Of a captured machine nobody can be asked for servers and logins; in the host mode none is needed."""
     machine.write("boot/grub/grub.cfg", MENU).write("sys/class/tty/console/active", "tty0 ttyS0\n")
     machine.block()
-    assert machine.json("status")["ways_back"] is None
     proposed = machine.json("switch", "passthrough", "--dry-run")["ways_back"]
     assert [(way["id"], way["open"]) for way in proposed] == [
         ("boot-menu", True), ("power-button", True), ("ssh", False), ("serial-console", False), ("trial", True)]
     assert [way["text"] for way in proposed] == [
         "The menu of GRUB is shown for 5 s, and has an entry for 'host'.",
-        "A press of the power button brings the screen back.", "No SSH server runs.",
-        "The kernel's console ttyS0 has no login.",
+        "A press of the power button brings the screen back.", "SSH: whether a server runs is not known.",
+        "Whether the kernel's console ttyS0 has a login is not known.",
         "A boot into 'passthrough' is counted by GRUB before it is made: one that fails, or is not confirmed, leads "
         "to 'host'."]
     assert machine.json("switch", "host", "--dry-run")["ways_back"] == []
-    machine.state("passthrough", "host")
-    assert machine.json("status")["ways_back"] == proposed
-    said = fields(machine.text("status"))
-    assert said["Ways back"][0] == "The menu of GRUB is shown for 5 s, and has an entry for 'host'.", said
+    # In the host mode, too: it is to be known before the first switch.
+    for mode, before in (("host", "passthrough"), ("passthrough", "host")):
+        status = machine.state(mode, before).json("status")
+        assert (status["ways_back_from"], status["ways_back"]) == ("passthrough", proposed)
+    said = fields(machine.text("status"))["Ways back"]
+    assert said[:2] == ["from passthrough", "The menu of GRUB is shown for 5 s, and has an entry for 'host'."], said
+
+
+def test_no_ways_back(machine):
+    """In no mode, and where there is no other one; and where a device is missing they are not known."""
+    only = FALLBACK_CONFIG.replace("[mode passthrough]\nvfio-devices = nic gpu\n", "")
+    machine.config(only).accepted(only)
+    assert (machine.json("status")["ways_back_from"], machine.json("status")["ways_back"]) == (None, None)
+    machine.config(FALLBACK_CONFIG).accepted(FALLBACK_CONFIG).state("passthrough", "host", name="undo")
+    assert machine.json("status")["ways_back_from"] is None
+    (machine.root / "run/vfio-mode/undo").unlink()
+    (machine.root / "sys/bus/pci/devices/0000:01:00.0/modalias").unlink()
+    status = machine.json("status")
+    assert (status["ways_back_from"], status["ways_back"]) == ("passthrough", None)
 
 
 def test_another_card_has_a_screen(machine):

@@ -17,9 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(text);
         (void)memcpy(text, data, size);
         text[size] = '\0';
-        boot_menu_parse(text, "host", &menu);
+        boot_menu_parse(text, &menu);
         assert(menu.timeout >= BOOT_MENU_WAITS);
-        assert(!menu.has_entry || strstr(text, "vfio-mode-host-"));
+        assert(!menu.has_entry || strstr(text, "vfio-mode-fallback-"));
         free(text);
         return 0;
 }

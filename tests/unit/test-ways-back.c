@@ -10,7 +10,7 @@
 
 /* --- the menu --- */
 
-#define ENTRY "menuentry 'x' $menuentry_id_option 'vfio-mode-host-simple' {\n}\n"
+#define ENTRY "menuentry 'x' $menuentry_id_option 'vfio-mode-fallback-simple' {\n}\n"
 
 static const struct MenuRow {
         const char *title;
@@ -38,7 +38,7 @@ static const struct MenuRow {
           "set timeout=99999999999999999999\n",
           { false, BOOT_MENU_WAITS, false } },
         { "an entry of another mode",
-          "menuentry 'x' $menuentry_id_option 'vfio-mode-hostess-simple' {\n}\n",
+          "menuentry 'x' $menuentry_id_option 'vfio-mode-host-simple' {\n}\n",
           { false, BOOT_MENU_WAITS, false } },
 };
 
@@ -46,7 +46,7 @@ static void test_menu(void **state) {
         const struct MenuRow *row = *state;
         BootMenu menu;
 
-        boot_menu_parse(row->text, "host", &menu);
+        boot_menu_parse(row->text, &menu);
         assert_int_equal(menu.is_hidden, row->menu.is_hidden);
         assert_int_equal(menu.timeout, row->menu.timeout);
         assert_int_equal(menu.has_entry, row->menu.has_entry);
@@ -54,9 +54,9 @@ static void test_menu(void **state) {
 
 /* --- the ways --- */
 
-#define MENU(hidden, timeout, entry)                                                       \
-        .boot_loader = "GRUB", .has_menu = true, .menu = { (hidden), (timeout), (entry) }, \
-        .menu_command = "update-grub"
+#define MENU(hidden, timeout, entry)                                   \
+        .boot_loader = "GRUB", .has_menu = true, .menu_is_read = true, \
+        .menu = { (hidden), (timeout), (entry) }, .menu_command = "update-grub"
 
 static const struct Row {
         const char *title;
@@ -117,6 +117,14 @@ static const struct Row {
           false,
           "The menu of systemd-boot has no entry of vfio-mode.",
           "Add vfio_mode=host to the kernel command line there." },
+        { "a menu that cannot be read",
+          WAY_BACK_BOOT_MENU,
+          { .boot_loader = "GRUB", .has_menu = true },
+          NULL,
+          NULL,
+          false,
+          "The configuration of GRUB cannot be read.",
+          "" },
         { "no boot loader that is known",
           WAY_BACK_BOOT_MENU,
           { 0 },
@@ -139,7 +147,7 @@ static const struct Row {
           { .takes_screen = true, .rescues = true, .has_other_screen = true },
           NULL,
           NULL,
-          true,
+          false,
           "Another card has a screen, and the power button does what it always does.",
           "" },
         { "a power button that is left alone",
@@ -161,7 +169,7 @@ static const struct Row {
 
         { "a card that stays",
           WAY_BACK_SSH,
-          { .has_ssh = true },
+          { .has_ssh = true, .units_are_known = true },
           "eth0 6",
           NULL,
           true,
@@ -169,7 +177,7 @@ static const struct Row {
           "" },
         { "a card that goes",
           WAY_BACK_SSH,
-          { .has_ssh = true },
+          { .has_ssh = true, .units_are_known = true },
           "eth0 5",
           NULL,
           false,
@@ -177,7 +185,7 @@ static const struct Row {
           "" },
         { "one of two stays",
           WAY_BACK_SSH,
-          { .has_ssh = true },
+          { .has_ssh = true, .units_are_known = true },
           "eth0 5",
           "eth1 6",
           true,
@@ -185,7 +193,7 @@ static const struct Row {
           "" },
         { "the first of two stays",
           WAY_BACK_SSH,
-          { .has_ssh = true },
+          { .has_ssh = true, .units_are_known = true },
           "eth0 6",
           "eth1 5",
           true,
@@ -193,15 +201,16 @@ static const struct Row {
           "" },
         { "a router in a VM",
           WAY_BACK_SSH,
-          { .has_ssh = true },
+          { .has_ssh = true, .units_are_known = true },
           "tap 0",
           NULL,
           false,
-          "SSH: tap belongs to a virtual machine: when it is gone, so is this way.",
+          "SSH: tap has a virtual machine behind it, and there is no card of the host's beside: when that "
+          "is gone, so is this way.",
           "" },
         { "a card beside the taps of its bridge",
           WAY_BACK_SSH,
-          { .has_ssh = true },
+          { .has_ssh = true, .units_are_known = true },
           "tap 0",
           "eth1 6",
           true,
@@ -209,7 +218,7 @@ static const struct Row {
           "" },
         { "no route",
           WAY_BACK_SSH,
-          { .has_ssh = true },
+          { .has_ssh = true, .units_are_known = true },
           NULL,
           NULL,
           false,
@@ -217,16 +226,24 @@ static const struct Row {
           "" },
         { "no server",
           WAY_BACK_SSH,
-          { 0 },
+          { .units_are_known = true },
           "eth0 6",
           NULL,
           false,
           "No SSH server runs.",
-          "Install openssh-server." },
+          "Install openssh-server, or start it." },
+        { "nobody can be asked for a server",
+          WAY_BACK_SSH,
+          { .has_ssh = true },
+          "eth0 6",
+          NULL,
+          false,
+          "SSH: whether a server runs is not known.",
+          "" },
 
         { "a serial console",
           WAY_BACK_SERIAL,
-          { .serial = "ttyS0", .has_login = true },
+          { .serial = "ttyS0", .units_are_known = true, .has_login = true },
           NULL,
           NULL,
           true,
@@ -234,12 +251,20 @@ static const struct Row {
           "" },
         { "a serial console without a login",
           WAY_BACK_SERIAL,
-          { .serial = "hvc0" },
+          { .serial = "hvc0", .units_are_known = true },
           NULL,
           NULL,
           false,
           "The kernel's console hvc0 has no login.",
           "systemctl enable --now serial-getty@hvc0.service" },
+        { "nobody can be asked for a login",
+          WAY_BACK_SERIAL,
+          { .serial = "hvc0" },
+          NULL,
+          NULL,
+          false,
+          "Whether the kernel's console hvc0 has a login is not known.",
+          "" },
         { "no serial console",
           WAY_BACK_SERIAL,
           { 0 },
@@ -264,7 +289,17 @@ static const struct Row {
           NULL,
           NULL,
           true,
-          "A boot into 'game' is one, by an EFI variable: the next one is as always.",
+          "A boot into 'game' is made once, by an EFI variable that it uses up: the boot after it is as "
+          "always.",
+          "" },
+        { "the default mode",
+          WAY_BACK_TRIAL,
+          { .is_default = true },
+          NULL,
+          NULL,
+          true,
+          "'game' is the default mode, whose boots are counted: two in a row that are not confirmed "
+          "lead to 'host'.",
           "" },
         { "no trial",
           WAY_BACK_TRIAL,
@@ -272,7 +307,7 @@ static const struct Row {
           NULL,
           NULL,
           false,
-          "Nothing counts the boots into 'game': from one that fails no other leads back.",
+          "A boot into 'game' cannot be tried: nothing here leads back from one that fails.",
           "" },
 };
 

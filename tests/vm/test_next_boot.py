@@ -316,6 +316,9 @@ def test_update_grub(pc: PC) -> None:
     """
     before = entries(pc)
     assert f"Debian GNU/Linux, with Linux {pc.ok('uname -r')}, passthrough mode" in before
+    checks = json.loads(pc.ok("vfio-modectl check passthrough --json=short"))["checks"]
+    (menu,) = [check["message"] for check in checks if check["id"] == "way-back-boot-menu"]
+    assert menu == "The menu of GRUB has an entry for 'host', and is never shown."
     pc.ok(_OTHER_PACKAGE)
     name = f"Debian GNU/Linux, with Linux {_OTHER_KERNEL}"
     # INITRD: its initramfs would take a minute to make, and is not looked into here.

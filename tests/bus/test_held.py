@@ -28,6 +28,9 @@ def test_a_hold_is_told_and_released(rig):
     rig.machine.state("host", "passthrough", "fallback", WHY, held=WHY)
     wait_for(listener, "HeldBy", WHY)
     assert described(rig) == {"reason": WHY, "since": "2026-01-01T00:00:00Z"}
+    rig.kill()
+    rig.start()
+    assert rig.get("HeldBy") == WHY
     rig.call("Release")
     wait_for(listener, "HeldBy", "")
     assert described(rig) is None

@@ -182,6 +182,41 @@ static void test_a_refused_boot_does_not_count(void **state) {
         assert_int_equal(pc->record.unconfirmed, 0);
 }
 
+static bool is_held(PC *pc) {
+        RunState *now = calloc(1, sizeof(*now));
+        bool held;
+
+        assert_int_equal(state_read(&pc->root, now), 0);
+        held = now->hold.since > 0;
+        free(now);
+        return held;
+}
+
+/* What somebody chose is held, and what a failure led to; what a boot goes to by itself is not. */
+static void test_what_a_boot_holds(void **state) {
+        PC *pc = *state;
+
+        configure(pc, "passthrough", "manual");
+        assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
+        check_driver(pc, "vfio-pci");
+        assert_false(is_held(pc));
+        assert_int_equal(boot(pc, BOOT_ID_2, "vfio_mode=passthrough\n"), REFUSAL_NONE);
+        assert_true(is_held(pc));
+        configure(pc, "host", "manual");
+        assert_int_equal(boot(pc, BOOT_ID_3, "ro\n"), REFUSAL_NONE);
+        assert_false(is_held(pc));
+        assert_int_equal(boot(pc, BOOT_ID_1, "vfio_mode=passthrough vfio_mode.boot=once.7.0\n"),
+                         REFUSAL_NONE);
+        assert_true(is_held(pc));
+        assert_int_equal(boot(pc, BOOT_ID_2, "ro\n"), REFUSAL_NONE);
+        assert_false(is_held(pc));
+        fake_host_remove(pc->fake, "sys/class/iommu");
+        assert_int_equal(boot(pc, BOOT_ID_3, "vfio_mode=passthrough vfio_mode.boot=once.7.0\n"),
+                         REFUSAL_NO_IOMMU);
+        assert_string_equal(record(pc)->mode, "host");
+        assert_true(is_held(pc));
+}
+
 static void test_no_var_lib(void **state) {
         PC *pc = *state;
 
@@ -581,6 +616,7 @@ int main(void) {
                 ON_PC("kexec is a repeated boot", test_kexec_is_a_repeated_boot),
                 ON_PC("two unconfirmed boots into default-mode", test_two_unconfirmed_boots),
                 ON_PC("a refused boot does not count", test_a_refused_boot_does_not_count),
+                ON_PC("what a boot holds", test_what_a_boot_holds),
                 ON_PC("no /var/lib in early boot", test_no_var_lib),
                 ON_PC("a /var/lib that cannot be written", test_var_lib_that_cannot_be_written),
                 ON_PC("a damaged record", test_a_damaged_record),

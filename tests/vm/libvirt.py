@@ -81,6 +81,8 @@ def until_it_obeys(pc: PC) -> None:
 def install(pc: PC) -> None:
     """libvirtd runs, and knows the hook: as the man page says."""
     pc.write("/etc/libvirt/qemu.conf", _QEMU_CONF)
+    # Until then it is there, and not where libvirtd would look.
+    pc.ok("test -x /usr/share/vfio-mode/hooks/libvirt && ! test -e /etc/libvirt/hooks/qemu.d/libvirt")
     pc.ok(f"systemctl unmask --quiet {_UNITS} && systemctl start libvirtd.service && "
           "install -D -t /etc/libvirt/hooks/qemu.d /usr/share/vfio-mode/hooks/libvirt && "
           "systemctl reload libvirtd", timeout=120)

@@ -15,6 +15,7 @@ GPU, AUDIO = "0000:01:00.0", "0000:01:00.1"
 DRIVERCTL = f"/etc/driverctl.d/pci-{GPU}"
 
 
+@pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_conflicting_owner(pc: PC) -> None:
     """What driverctl pins is refused on the way in, and comes back all the same."""

@@ -9,6 +9,8 @@ import pytest
 from modes import AUDIO, GPU, INI, drivers
 from pc import PC
 
+pytestmark = pytest.mark.drawn("inits")
+
 GPUS = {"gpu": GPU, "nic": GPU, "two-gpus": "0000:02:00.0", "gpu-bookworm": GPU}
 
 

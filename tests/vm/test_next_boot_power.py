@@ -57,6 +57,7 @@ def duration(pc: PC, command: str) -> float:
     return time.monotonic() - begin
 
 
+@pytest.mark.drawn("cuts")
 @pytest.mark.nextboot("grub")
 def test_cut_while_arming(pc: PC, rng: random.Random, request: pytest.FixtureRequest) -> None:
     """Not armed, or armed: with the reply not heard, both are right."""
@@ -73,6 +74,7 @@ def test_cut_while_arming(pc: PC, rng: random.Random, request: pytest.FixtureReq
     check_outcomes(seen, {("host", "idle"), ("passthrough", "once")})
 
 
+@pytest.mark.drawn("cuts")
 @pytest.mark.nextboot("grub")
 @pytest.mark.parametrize("begin, longest", [("BdsDxe: starting", 0.5), ("Loading initial ramdisk", 30)],
                          ids=["grub", "early-boot"])
@@ -91,6 +93,7 @@ def test_cut_while_booting(pc: PC, rng: random.Random, request: pytest.FixtureRe
     check_outcomes(seen, {("host", "expired"), ("passthrough", "once")})
 
 
+@pytest.mark.drawn("cuts")
 @pytest.mark.nextboot("grub")
 def test_cut_while_confirming(pc: PC, rng: random.Random, request: pytest.FixtureRequest) -> None:
     """A trial that was not confirmed is over; one that was is the default, with all its boots but one."""

@@ -6,6 +6,7 @@ several things.
 """
 
 import contextlib
+import json
 import random
 import re
 from pathlib import Path

@@ -92,14 +92,15 @@ static int choose(Init *init) {
 /* --- the questions --- */
 
 /* What nobody can be asked is answered by no. */
-static bool ask(const Init *init, const char *question) {
-        const Arguments *arguments = init->arguments;
+static bool can_ask(const Arguments *arguments) {
+        return arguments->terminal && isatty(STDIN_FILENO) && arguments->json == JSON_OFF &&
+               !(arguments->options & VERB_OPTION_DRY_RUN);
+}
+
+static bool ask(const char *question) {
         _cleanup_free_ char *answer = NULL;
         size_t size = 0;
 
-        if (!arguments->terminal || !isatty(STDIN_FILENO) || arguments->json != JSON_OFF ||
-            arguments->options & VERB_OPTION_DRY_RUN)
-                return false;
         (void)printf("%s [y/N] ", question);
         (void)fflush(stdout);
         return getline(&answer, &size, stdin) > 0 && (answer[0] == 'y' || answer[0] == 'Y');
@@ -122,12 +123,14 @@ static void make_text(Init *init) {
         InitAnswers answers = { 0 };
 
         tell_choice(init);
-        if (init->setup.takes_screen)
+        if (can_ask(init->arguments)) {
                 answers.end_sessions =
-                        ask(init, "May a switch end the desktop sessions on its screen? What is "
-                                  "not saved is lost.");
-        answers.switch_for_vm =
-                ask(init, "May the start of a virtual machine switch to passthrough mode?");
+                        init->setup.takes_screen &&
+                        ask("May a switch end the desktop sessions on its screen? What is not "
+                            "saved is lost.");
+                answers.switch_for_vm =
+                        ask("May the start of a virtual machine switch to passthrough mode?");
+        }
         init->text = init_text_make(&init->setup, &answers, init->names);
 }
 

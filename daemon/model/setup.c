@@ -135,7 +135,8 @@ static void add_neighbour(const Function *function, Setup *ret) {
 }
 
 static void look_around(const Host *host, const SetupCard *card, Setup *ret) {
-        for (size_t i = 0; i < host->n_functions && !ret->first; i++)
+        ret->first = card->display;
+        for (size_t i = host->n_functions; i-- > 0;)
                 if (pci_address_same_slot(host->functions[i].address, card->display->address))
                         ret->first = &host->functions[i];
         for (size_t i = 0; i < host->n_functions; i++)

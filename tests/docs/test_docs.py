@@ -445,3 +445,11 @@ def test_the_checks_are_explained() -> None:
     named = {name for line in re.findall(r"^\.It Sy (.*)$", section, re.M)
              for name in line.replace(" Ns Ar ", "").split(" , ")}
     assert named - {"way-back-WAY"} == written
+
+
+@pytest.mark.parametrize("name", ["libvirt", "proxmox"])
+def test_a_hook_is_one_command(name: str) -> None:
+    """Of ours: what AppArmor lets libvirtd's children run, and none of the hypervisor's own."""
+    text = (SOURCE / "conf" / "hooks" / f"{name}.in").read_text(encoding="utf-8")
+    commands = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert commands == [f'exec @bindir@/vfio-modectl hook -- {name} "$@"']

@@ -39,9 +39,9 @@ def until_settled(pc: PC) -> None:
     pc.ok(f"python3 -c 'import time; time.sleep(max(0, {since} + 10.1 - time.monotonic()))'")
 
 
-def hold(pc: PC) -> str:
+def hold(pc: PC, function: str = GPU) -> str:
     """What the guard takes for a VM, and what starts in no time: a process with the node open; its PID."""
-    return pc.ok(f"(exec 3<> /dev/vfio/{pc.group(GPU)}; exec sleep infinity) > /dev/null 2>&1 & echo $!")
+    return pc.ok(f"(exec 3<> /dev/vfio/{pc.group(function)}; exec sleep infinity) > /dev/null 2>&1 & echo $!")
 
 
 def watch(pc: PC) -> None:
@@ -264,10 +264,17 @@ def test_terminals_are_told(pc: PC) -> None:
 def test_a_vm_confirms_a_boot(pc: PC) -> None:
     """The end of the boot does not; a VM that has stayed does, where the mode does not say else. Then nothing is
     watched any more."""
-    pc.write(INI, config())
+    text = config().replace("[mode host]", f"[device nic]\naddress = {NIC}\n\n[mode host]\nvfio-devices = nic")
+    pc.write(INI, text.replace("vfio-devices = gpu", "vfio-devices = nic gpu"))
     pc.ok("vfio-modectl set-default passthrough && sync")
     trial = cut(pc)
     assert trial.went_to("passthrough", "trial"), trial
+    # One on a device that the host mode has on vfio-pci as well is none: the guard has looked, and waits.
+    assert pc.driver(NIC) == "vfio-pci"
+    hold(pc, NIC)
+    woken = f"$(awk '/^voluntary/ {{ print $2 }}' /proc/$(systemctl show --value -p MainPID {UNIT})/status)"
+    pc.ok(f"before={woken}; until [ {woken} -gt $((before + 2)) ]; do :; done")
+    assert knows(pc)["phase"] == "expected"
     said = pc.ok("systemctl start vfio-mode-confirm.service; journalctl -b -o cat -u vfio-mode-confirm")
     assert "start a VM on its devices" in said, said
     assert block(pc)["vfio_left"] == "0"

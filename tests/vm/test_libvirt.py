@@ -13,7 +13,7 @@ from modes import AUDIO, GPU, HOST, INI, NIC, PASSTHROUGH, active, look
 from nextboot import refused
 from pc import PC
 from test_bus import LISTEN, signals
-from test_guard import FELL_BACK, KNOWS, UNTIL_HOST, check_told_alike, entries, events, until_phase, watch
+from test_guard import FELL_BACK, KNOWS, UNTIL_HOST, check_told_alike, entries, events, hold, until_phase, watch
 
 pytestmark = pytest.mark.machine("gpu")
 
@@ -177,6 +177,25 @@ def test_a_start_that_fails(pc: PC, name: str) -> None:
     assert look(pc).gpu == PASSTHROUGH.gpu
     # Once, for all that time.
     assert signals(pc, "FellBack") == [["passthrough", "host", reason]]
+
+
+@pytest.mark.drawn("vms")
+@pytest.mark.parametrize(("end", "reason", "source"), [("crashed", HAS_FAILED, "fallback"),
+                                                       ("shutdown", ENDED, "vm-exit")])
+def test_an_older_libvirt(pc: PC, end: str, reason: str, source: str) -> None:
+    """One that does not tell how a guest has ended (before 10.5.0): that is read from the guest's log."""
+    set_up(pc)
+    hook = f"/etc/libvirt/hooks/qemu.d/libvirt {libvirt.NAME}"
+    pc.ok(f"{hook} prepare begin - < /root/guest.xml", timeout=60)
+    pid = hold(pc)
+    until_phase(pc, "there")
+    pc.write(libvirt.LOG, f"2026-01-01 00:00:00.000+0000: starting up\n"
+             f"2026-01-01 00:00:05.000+0000: shutting down, reason={end}\n")
+    pc.ok(f"kill {pid}; {hook} release end - < /root/guest.xml")
+    pc.ok(UNTIL_HOST)
+    there = status(pc)
+    assert (there["reason"], there["source"]) == (reason, source)
+    check_told_alike(pc, there)
 
 
 @pytest.mark.drawn("vms")

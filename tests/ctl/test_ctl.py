@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 
+import pexpect
 import pytest
 from captured import (AUDIO, BRIDGE, CONFIG, EVIL, GPU, NIC, PROGRAM, Machine, fields, rows, run,
                       sanitizers)
@@ -23,6 +24,7 @@ from captured import (AUDIO, BRIDGE, CONFIG, EVIL, GPU, NIC, PROGRAM, Machine, f
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 MAN_PAGE = SOURCE / "daemon/vfio-modectl.1"
 COMPLETION = SOURCE / "conf/completion/vfio-modectl"
+ZSH_COMPLETION = COMPLETION.with_name("_vfio-modectl")
 VERBS = ["status", "list-devices", "list-modes", "switch", "run", "next", "set-default", "confirm",
          "release", "check", "init", "watch", "hook", "help"]
 
@@ -164,10 +166,11 @@ def test_help_of_a_verb(verb):
     assert options_in(answer.stdout) - {"--help"} <= man_items()[1]
 
 
-def test_completion_knows_all_verbs_and_options():
-    text = COMPLETION.read_text()
+@pytest.mark.parametrize("path", [COMPLETION, ZSH_COMPLETION], ids=["bash", "zsh"])
+def test_completion_knows_all_verbs_and_options(path):
+    text = path.read_text()
     assert options_in(run("help").stdout) <= options_in(text)
-    assert all(re.search(rf"[ ']{verb}[ ']", text) for verb in VERBS)
+    assert all(re.search(rf"[ ']{verb}[ ':]", text) for verb in VERBS)
 
 
 def complete(*words, path=""):
@@ -196,6 +199,30 @@ def test_completion(machine, tmp_path):
     assert complete("run", "passthrough", "a-gue", path=tools) == ["a-guest"]
     assert complete("run", "passthrough", "--", "a-guest", f"{tools}/vf") == [f"{tools}/vfio-modectl"]
     assert complete("run", "passthrough", "--", "a-guest", "switch", "--dr") == []
+
+
+# Ctrl-X ends a line, and says what it has become.
+ZSH = ("PS1='READY> '; fpath=({path} $fpath); autoload -Uz compinit; compinit -u -D; "
+       "show() {{ LAST=$BUFFER; BUFFER=; zle accept-line }}; zle -N show; bindkey '^X' show; "
+       "precmd() {{ [[ $LAST ]] && print -r \"LINE[$LAST]\"; LAST= }}; echo load''ed")
+
+
+def test_completion_in_zsh(machine, tmp_path):
+    machine.in_host_mode()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "vfio-modectl").write_text(f'#!/bin/sh\nexec "{PROGRAM}" --root="{machine.root}" "$@"\n')
+    (tools / "vfio-modectl").chmod(0o755)
+    zsh = pexpect.spawn("zsh -f -i", encoding="utf-8", timeout=30, dimensions=(50, 200),
+                        env={"PATH": f"{tools}:{os.environ['PATH']}", "TERM": "dumb", "HOME": str(tmp_path)})
+    zsh.sendline(ZSH.format(path=ZSH_COMPLETION.parent))
+    zsh.expect("loaded\r\n")
+    for words, completed in (("st", "status "), ("status --mo", "status --mode "), ("--json=s", "--json=short "),
+                             ("switch p", "switch passthrough "), ("init --de", "init --device="),
+                             ("next --ca", "next --cancel "), ("help rel", "help release ")):
+        zsh.send(f"vfio-modectl {words}\t\x18")
+        zsh.expect(r"LINE\[(.*?)\]")
+        assert zsh.match[1] == f"vfio-modectl {completed}"
 
 
 # --- status ---

@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "ctl/hook.h"
 #include "ctl/local.h"
 #include "ctl/text.h"
+#include "host/state-files.h"
 #include "model/proxmox-guest.h"
 #include "model/refusal.h"
 
@@ -76,21 +78,36 @@ static int find_functions(const Arguments *arguments, const char *id, Vm *vm) {
         return r;
 }
 
+/* A hookscript is not told how a guest has ended. One that was not asked to, so soon that it cannot
+ * have stayed for as long as the guard wants, has failed to start. */
+static bool has_failed_to_start(const Arguments *arguments, const char *name) {
+        _cleanup_free_ VmList *list = must_have(calloc(1, sizeof(*list)));
+        _cleanup_(root_close) Root root = ROOT_NULL;
+        const Vm *told;
+
+        if (local_root(arguments, &root) < 0 || vm_list_read(&root, list) < 0)
+                return false;
+        told = vm_list_find(list, name);
+        return told && told->word == VM_WORD_BEGUN &&
+               now_usec() - told->time < VM_WATCH_SETTLE_USEC;
+}
+
 int hook_proxmox(const Arguments *arguments, const char *const *operands, size_t n) {
         _cleanup_free_ Vm *vm = must_have(calloc(1, sizeof(*vm)));
         const char *id = n >= 1 ? operands[0] : "", *phase = n >= 2 ? operands[1] : "";
-        bool begins = strcmp(phase, "pre-start") == 0;
+        bool begins = strcmp(phase, "pre-start") == 0, has_ended = strcmp(phase, "post-stop") == 0;
 
         if (n != 2 || id[0] == '\0' || id[strspn(id, DIGITS)] != '\0' || strlen(id) > 9) {
                 complain(
                         "'hook proxmox' needs what Proxmox VE calls a hookscript with: VMID PHASE");
                 return EXIT_CODE_USAGE;
         }
-        if (!begins && strcmp(phase, "post-stop") != 0)
+        if (!begins && !has_ended && strcmp(phase, "pre-stop") != 0)
                 return EXIT_CODE_DONE;
         hook_name(id, vm);
         if (find_functions(arguments, id, vm) < 0)
                 return begins ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
-        vm->word = VM_WORD_STOPPED;
+        vm->word = has_ended && has_failed_to_start(arguments, vm->name) ? VM_WORD_FAILED
+                                                                         : VM_WORD_STOPPED;
         return begins ? hook_begin(arguments, vm) : hook_end(arguments, vm);
 }

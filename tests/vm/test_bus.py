@@ -217,14 +217,17 @@ def test_twenty_callers(pc: PC, rng: random.Random) -> None:
     for method, error in said:
         refusals = {f"org.vfiomode1.Error.{name}" for name in MEANWHILE.get(method, ())}
         assert error in {"", *refusals}, f"{method}: {error}"
-    assert {method for method, error in said if not error} == {
-        *CHANGES, "Describe", "PlanSwitch", "CheckMode"}
+    # By chance one may have met others each time that it was called: not when all are through.
+    unlucky = {*CHANGES, "Describe", "PlanSwitch", "CheckMode"} - {method for method, error in said if not error}
+    assert unlucky <= set(MEANWHILE), said
     assert [result for _, result, _ in told] == ["done"] * said.count(["SwitchMode", ""]), told
     assert look(pc) in (HOST, PASSTHROUGH)
-    assert len(set(pids)) > 1, f"it did not go away in between: {pids}"
+    assert len(set(pids)) >= 3, f"it did not go away between the rounds: {pids}"
     wait_for(pc, f'[ "$({HAS_OWNER})" = "b false" ]')
     log = pc.ok("journalctl -b --no-pager -o cat -u vfio-moded.service")
     assert "Failed with" not in log, log
+    for method in unlucky:
+        pc.ok(f"{CALL} {method} {({**CHANGES, 'PlanSwitch': 's passthrough'})[method]}")
 
 
 def test_fallback_unit_is_told(pc: PC) -> None:

@@ -23,6 +23,7 @@ SLOT = [f"0000:03:00.{function}" for function in range(3)]
 DRIVER = "faulty-testdev"  # not vfio-SOMETHING, which is no host driver
 PARAMETERS = "/sys/module/vfio_mode_faulty/parameters"
 DEADLINE = 2
+WEDGED = "59c7384a1c4f436094ad48d71e50bcd2"
 STRANDED = "a12549ee3a494db59e9db4c58c33c3b1"
 
 # With a mode for something else, so that functions go home on the way from one mode to another.
@@ -278,6 +279,8 @@ def test_probe_stalls(pc: PC) -> None:
     wait_for_late_return(pc)
     assert places(pc) == [DRIVER] * 3
     assert (overrides(pc), active(pc)) == ({}, ["host"])
+    entry = entries(pc, WEDGED)[0]
+    assert (entry["VFIO_MODE_FROM"], entry["VFIO_MODE_RESULT"]) == ("faulty", "wedged") and SLOT[2] in entry["MESSAGE"]
 
 
 @pytest.mark.machine("gpu")

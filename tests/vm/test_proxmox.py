@@ -8,7 +8,7 @@ import pytest
 from machines import ini
 from modes import HOST, INI, NIC, PASSTHROUGH, look
 from pc import PC
-from test_guard import FELL_BACK, UNTIL_HOST, entries, until_phase, watch
+from test_guard import FELL_BACK, UNTIL_HOST, check_told_alike, entries, until_phase, watch
 from test_guest import GPU_GUEST, end_guest, start_guest
 from test_libvirt import status
 
@@ -76,6 +76,25 @@ def test_a_start_that_dies_after_pre_start(pc: PC) -> None:
     assert there["held"]["reason"] == there["reason"] == f"VM '100' has not opened gpu within {SECONDS} s"
     refused = pc.run(f"{HOOK} 100 pre-start")
     assert refused.rc == 11 and refused.out.count("\n") == 1 and "vfio-modectl release" in refused.out, refused
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["killed", "stopped"])
+def test_a_guest_that_ends_at_once(pc: PC, asked: bool) -> None:
+    """It has failed to start, unless somebody has asked for its end."""
+    pc.ok(f"{HOOK} 100 pre-start", timeout=60)
+    pid = start_guest(pc, GPU_GUEST, GPU)
+    if asked:
+        stop(pc, pid)
+    else:
+        pc.ok(f"kill -KILL {pid}; {HOOK} 100 post-stop")
+    pc.ok(UNTIL_HOST)
+    assert look(pc) == HOST
+    there = status(pc)
+    if asked:
+        assert (there["source"], there["held"], len(entries(pc, FELL_BACK))) == ("vm-exit", None, 0)
+    else:
+        assert (there["source"], there["reason"]) == ("fallback", "VM '100' has failed")
+    check_told_alike(pc, there)
 
 
 def test_what_cannot_be_read(pc: PC) -> None:

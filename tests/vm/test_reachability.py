@@ -13,6 +13,7 @@ import pytest
 from machines import ini
 from modes import INI, active, check_refused, check_tool_refused, drivers, overrides
 from pc import PC
+from test_guard import entries
 from test_holders import main_pid, write_unit
 
 NIC = "0000:02:00.0"
@@ -58,6 +59,8 @@ def test_default_route(pc: PC) -> None:
     refusal = json.loads(dry.stdout)["refusal"]
     assert (dry.rc, refusal["name"], refusal["text"].startswith(says)) == (6, "would-cut-network", True)
     assert says in pc.run("vfio-modectl check away").out
+    entry = entries(pc, "ed892804fcaa4daaabca82e8e3d3d82f")[-1]
+    assert (entry["VFIO_MODE"], entry["VFIO_MODE_RESULT"]) == ("away", "would-cut-network") and says in entry["MESSAGE"]
 
     pc.write(INI, away(NIC, "network"))
     assert f"{NIC}: unbind from e1000e" in pc.ok("vfio-modectl switch away --dry-run")

@@ -24,8 +24,18 @@ CALLS = [
     ("Release", ""), ("BeginVM", "sas", "win", ["0000:00:1f.2"]), ("EndVM", "ss", "win", "stopped")]
 rng = random.Random(int(sys.argv[1]))
 delays = [[rng.uniform(0, 3) for _ in range(3)] for _ in range(20)]
-together = threading.Barrier(20, timeout=300)
 said, told, pids = [], [], []
+
+
+def until_it_is_gone():
+    """Each round finds the service idle, and gone: by itself, when the last switch has ended."""
+    watcher = wire.Connection(BUS)
+    watcher.bus("AddMatch", "s", f"type='signal',member='NameOwnerChanged',arg0='{NAME}'")
+    while watcher.bus("NameHasOwner", "s", NAME)[0]:
+        watcher.next_signal("NameOwnerChanged", 120)
+
+
+together = threading.Barrier(20, action=until_it_is_gone, timeout=300)
 
 
 def caller(number):

@@ -51,7 +51,8 @@ typedef struct Guard {
         sd_event_source *word;        /* of a hook */
         sd_event_source *opened;      /* a node, by somebody */
         uint64_t started;
-        bool has_said; /* what it waits for */
+        uint64_t asked_until; /* the fallback mode is on its way */
+        bool has_said;        /* what it waits for */
         bool watches_vms;
         int sleep_fd; /* the lock against the machine's sleep, while a VM has a device; -1: none */
         PowerButton *button; /* NULL: it is not ours */
@@ -169,7 +170,10 @@ static int on_time(_unused_ sd_event_source *source, _unused_ uint64_t now, void
 
 static int on_word(_unused_ sd_event_source *source, _unused_ const struct inotify_event *event,
                    void *userdata) {
-        return look(userdata);
+        const Guard *guard = userdata;
+
+        /* The way back tries whether the nodes are free. */
+        return now_usec() < guard->asked_until ? 0 : look(userdata);
 }
 
 static int on_end(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t events,
@@ -260,6 +264,11 @@ static int attend(Guard *guard, uint64_t now) {
                      : look_at(guard, r < 0 ? now + TRY_AGAIN_USEC : now);
 }
 
+static int go_back(Guard *guard, uint64_t now, const char *source, const char *reason) {
+        guard->asked_until = now + fall_back(guard, source, reason);
+        return look_at(guard, guard->asked_until);
+}
+
 static int look(Guard *guard) {
         char reason[VM_WATCH_REASON_SIZE];
         uint64_t now = now_usec();
@@ -278,9 +287,9 @@ static int look(Guard *guard) {
         case VM_DONE:
                 return end_watch(guard);
         case VM_FALL_BACK:
-                return look_at(guard, now + fall_back(guard, SOURCE_FALLBACK, reason));
+                return go_back(guard, now, SOURCE_FALLBACK, reason);
         case VM_GO_BACK:
-                return look_at(guard, now + fall_back(guard, SOURCE_VM_EXIT, reason));
+                return go_back(guard, now, SOURCE_VM_EXIT, reason);
         case VM_WAIT:
                 break;
         }

@@ -110,6 +110,7 @@ def check_fell_back(pc: PC, reason: str) -> None:
     fell = [event for event in told if event["event"] == "fell-back"]
     assert [(event["from"], event["to"], event["reason"]) for event in fell] == [
         ("passthrough", "host", reason)], told
+    assert pc.ok(f"journalctl -b -o cat -u {UNIT} | grep -c '^Going to the fallback mode'") == "1"
     (entry,) = entries(pc, FELL_BACK)
     assert (entry["VFIO_MODE_FROM"], entry["VFIO_MODE"], entry["VFIO_MODE_REASON"]) == ("passthrough", "host", reason)
     assert f": {reason}.\nIt is held; see: vfio-modectl status\n" in pc.read("/run/issue.d/vfio-mode.issue")

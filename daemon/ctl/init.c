@@ -14,6 +14,7 @@
 #include "ctl/local.h"
 #include "ctl/text.h"
 #include "host/conflicts.h"
+#include "host/machine-facts.h"
 #include "model/boot-state.h"
 #include "model/kernel-cmdline.h"
 #include "model/refusal.h"
@@ -167,13 +168,26 @@ static void remark_on_owners(Init *init) {
                           conflicts->conflicts[i].advice);
 }
 
+/* What the checks of a mode will say: of the IOMMU, and of words on the command line. */
+static void remark_on_machine(Init *init) {
+        _cleanup_free_ Inspection *found = must_have(calloc(1, sizeof(*found)));
+        MachineFacts facts;
+
+        machine_facts_read(&init->machine->root, &facts);
+        facts.has_iommu = init->machine->host.iommu;
+        machine_check(&facts, found);
+        for (size_t i = 0; i < found->n_checks; i++) {
+                const Check *check = &found->checks[i];
+
+                if (check->result != CHECK_PASS && strcmp(check->id, "virtualisation") != 0)
+                        lines_add(&init->remarks, "%s → %s", check->message, check->advice);
+        }
+}
+
 static void remark(Init *init) {
+        remark_on_machine(init);
         remark_on_cmdline(init);
         remark_on_owners(init);
-        if (!init->machine->host.iommu)
-                lines_add(&init->remarks,
-                          "There is no IOMMU: switch it on in the firmware's setup (VT-d, AMD-Vi) "
-                          "and, for Intel, with intel_iommu=on on the kernel command line.");
         if (init->setup.n_strangers > 0)
                 lines_add(&init->remarks,
                           "Its IOMMU group has other devices, without which it cannot go; see the "

@@ -175,7 +175,6 @@ int proposal_ask(Bus *bus, const char *mode, Proposal *ret, BusError *error) {
         for (size_t i = 0; i < json_length(rows); i++) {
                 const json_object *row = json_at(rows, i);
                 const char *step = json_get_text(row, "step"), *note = json_get_text(row, "note");
-
                 const char *object = json_get_text(row, "object");
 
                 if (strcmp(step, "note") == 0)

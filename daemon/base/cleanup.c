@@ -7,10 +7,11 @@
 
 #include "cleanup.h"
 
-void closep(const int *fd) {
+void closep(int *fd) {
         int saved_errno = errno;
 
         if (*fd >= 0)
                 close(*fd);
+        *fd = -1;
         errno = saved_errno;
 }

@@ -22,8 +22,10 @@ static inline void freep(void *p) {
         free(*(void **)p);
 }
 
-/** Closes `*fd` unless it is negative. For `_cleanup_close_`; errno is left as it was. */
-void closep(const int *fd);
+/** Closes `*fd` unless it is negative, and makes it so. For `_cleanup_close_`; errno is left as it
+ * was.
+ */
+void closep(int *fd);
 
 static inline void closedirp(DIR **dir) {
         if (*dir)

@@ -12,7 +12,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "boot/boot-history.h"
 #include "guests.h"
 #include "host/hold.h"
 #include "host/holders.h"
@@ -20,9 +19,7 @@
 #include "host/units.h"
 #include "let-go.h"
 #include "lock.h"
-#include "model/rescue.h"
 #include "model/switch-origin.h"
-#include "model/vm-watch.h"
 #include "notify.h"
 #include "picture.h"
 #include "plan-apply.h"
@@ -428,12 +425,10 @@ static RefusalKind run(Switch *s) {
         return kind == REFUSAL_NONE ? go(s) : kind;
 }
 
+/* The fallback mode has none of its own. */
 static bool is_to_be_guarded(const Switch *s) {
-        const ConfigMode *mode = config_find_mode(&s->now.config, s->now.mode);
-
-        return vm_watch_is_needed(mode, strcmp(s->request->source, SOURCE_VM) == 0,
-                                  boot_awaits_vm(s->now.root, &s->now.config, mode)) ||
-               rescue_is_wanted(&s->now.config, mode, &s->now.host);
+        return config_own_devices(&s->now.config, config_find_mode(&s->now.config, s->now.mode)) !=
+               0;
 }
 
 static void describe_success(const Switch *s, RunResult *ret) {

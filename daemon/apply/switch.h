@@ -38,8 +38,8 @@ typedef struct SwitchResult {
         RunResult run; /**< how it ended, with text for the user */
         bool changed; /**< something was done, be it only that the mode in force has another name */
         bool is_stranded; /**< the card cannot be had back, but for the next boot */
-        bool has_guard;   /**< the mode is on and has something to watch for, whose unit is to be
-                             started */
+        bool has_guard;   /**< the mode is on and has devices of its own: its guard is to be started
+                           */
         Reboot reboot;
         char from[CONFIG_NAME_SIZE];  /**< the mode before; "": none */
         char source[32], reason[512]; /**< of the request */

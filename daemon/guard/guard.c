@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/pidfd.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -24,19 +23,20 @@
 #include "model/switch-origin.h"
 #include "model/vm-watch.h"
 #include "power-button.h"
+#include "signs.h"
 #include "watched.h"
 
 #define SEC UINT64_C(1000000)
 #define FALLBACK_UNIT "vfio-mode-fallback.service"
 #define RESCUE_UNIT "vfio-mode-rescue.service"
-#define VFIO_NODES_DIR "/dev/vfio"
 #define RESCUES "The power button brings the screen back."
 #define PRESSED "the power button was pressed"
 #define CONFIRM_UNIT "vfio-mode-confirm.service"
 #define BOOTED_TARGET "multi-user.target"
-#define BOOT_USEC (300 * SEC)     /* a boot that does not get there counts from then on, too */
-#define ASK_AGAIN_USEC (60 * SEC) /* whether the fallback mode is on its way */
-#define TRY_AGAIN_USEC SEC        /* what has failed */
+#define BOOT_USEC (300 * SEC)      /* a boot that does not get there counts from then on, too */
+#define ASK_AGAIN_USEC (60 * SEC)  /* whether the fallback mode is on its way */
+#define TRY_AGAIN_USEC SEC         /* what has failed */
+#define REGISTERED_USEC (60 * SEC) /* a guest opens a device some time after it was registered */
 #define ACCURACY_USEC (20 * 1000)
 
 typedef struct Guard {
@@ -48,12 +48,11 @@ typedef struct Guard {
         char kept[VM_WATCH_SIZE_MAX];
         sd_event *event;
         sd_event_source *timer, *end; /* the next look; the end of who has a device */
-        sd_event_source *word;        /* of a hook */
-        sd_event_source *opened;      /* a node, by somebody */
+        Signs *signs;
         uint64_t started;
+        uint64_t registered;  /* when a guest was last; 0: never */
         uint64_t asked_until; /* the fallback mode is on its way */
         bool has_said;        /* what it waits for */
-        bool watches_vms;
         int sleep_fd; /* the lock against the machine's sleep, while a VM has a device; -1: none */
         PowerButton *button; /* NULL: it is not ours */
 } Guard;
@@ -168,12 +167,14 @@ static int on_time(_unused_ sd_event_source *source, _unused_ uint64_t now, void
         return look(userdata);
 }
 
-static int on_word(_unused_ sd_event_source *source, _unused_ const struct inotify_event *event,
-                   void *userdata) {
-        const Guard *guard = userdata;
+static int on_sign(Sign sign, void *userdata) {
+        Guard *guard = userdata;
+        uint64_t now = now_usec();
 
+        if (sign == SIGN_MACHINE)
+                guard->registered = now;
         /* The way back tries whether the nodes are free. */
-        return now_usec() < guard->asked_until ? 0 : look(userdata);
+        return now < guard->asked_until ? 0 : look(guard);
 }
 
 static int on_end(_unused_ sd_event_source *source, _unused_ int fd, _unused_ uint32_t events,
@@ -247,21 +248,17 @@ static int wait_on(Guard *guard, uint64_t now) {
                                       : look_at(guard, next);
 }
 
-/* Nothing depends on a virtual machine any more; the button may be ours for longer. */
-static int end_watch(Guard *guard) {
-        guard->watches_vms = false;
-        if (!guard->button)
-                return sd_event_exit(guard->event, 0);
-        return sd_event_source_set_enabled(guard->timer, SD_EVENT_OFF);
-}
-
-/* It comes and goes as it likes, and the machine is kept awake meanwhile. Whoever opens a device is
- * seen, or told of by a hook: nothing has to be looked at by time. */
+/* Nothing depends on a virtual machine, or not any more. It comes and goes as it likes, and the
+ * machine is kept awake meanwhile. There are signs of it: nothing has to be looked at by time. */
 static int attend(Guard *guard, uint64_t now) {
-        int r = guard->holder.pid > 0 ? await_end(guard) : 1;
+        bool is_there = guard->holder.pid > 0;
+        int r = is_there ? await_end(guard) : 1;
 
-        return r > 0 ? sd_event_source_set_enabled(guard->timer, SD_EVENT_OFF)
-                     : look_at(guard, r < 0 ? now + TRY_AGAIN_USEC : now);
+        if (r <= 0)
+                return look_at(guard, r < 0 ? now + TRY_AGAIN_USEC : now);
+        if (!is_there && guard->registered > 0 && now - guard->registered < REGISTERED_USEC)
+                return look_at(guard, now + TRY_AGAIN_USEC);
+        return sd_event_source_set_enabled(guard->timer, SD_EVENT_OFF);
 }
 
 static int go_back(Guard *guard, uint64_t now, const char *source, const char *reason) {
@@ -281,11 +278,9 @@ static int look(Guard *guard) {
                 return look_at(guard, now + TRY_AGAIN_USEC);
         }
         keep_awake(guard);
-        if (!guard->watches_vms)
-                return attend(guard, now);
         switch (judge(guard, now, reason)) {
         case VM_DONE:
-                return end_watch(guard);
+                return attend(guard, now);
         case VM_FALL_BACK:
                 return go_back(guard, now, SOURCE_FALLBACK, reason);
         case VM_GO_BACK:
@@ -317,8 +312,6 @@ static void on_pressed(void *userdata) {
                 log_notice("Another card has a screen by now: the power button does again what it "
                            "always does.");
                 power_button_closep(&guard->button);
-                if (!guard->watches_vms)
-                        (void)sd_event_exit(guard->event, 0);
                 return;
         }
         power_button_beep(guard->button);
@@ -343,61 +336,32 @@ static void on_pressed(void *userdata) {
 static void guard_done(Guard *guard) {
         (void)sd_event_source_disable_unref(guard->timer);
         (void)sd_event_source_disable_unref(guard->end);
-        (void)sd_event_source_disable_unref(guard->word);
-        (void)sd_event_source_disable_unref(guard->opened);
+        signs_closep(&guard->signs);
         power_button_closep(&guard->button);
         closep(&guard->sleep_fd);
         (void)sd_event_unref(guard->event);
         free(guard->watched);
 }
 
-/* None of it is complete. Of libvirt's guests nobody is seen to open a device: they open a copy of
- * its node in a /dev of their own; hooks tell of those, where they are installed. */
-static void hear(Guard *guard) {
-        int r;
-
-        r = sd_event_add_inotify(guard->event, &guard->word, "/" VM_LIST_DIR,
-                                 IN_MOVED_TO | IN_ONLYDIR, on_word, guard);
-        if (r < 0)
-                log_warning_errno(r, "What hooks tell is heard only when it is looked at: %m");
-        r = sd_event_add_inotify(guard->event, &guard->opened, VFIO_NODES_DIR, IN_OPEN | IN_ONLYDIR,
-                                 on_word, guard);
-        if (r < 0)
-                log_info("Who opens a device is seen only when it is looked at: " VFIO_NODES_DIR
-                         " cannot be watched.");
-}
-
-static int watch(Guard *guard) {
-        int r;
-
-        if (guard->watches_vms)
-                begin(guard);
-        r = sd_event_add_time(guard->event, &guard->timer, CLOCK_MONOTONIC, 0, ACCURACY_USEC,
-                              on_time, guard);
-        if (r < 0)
-                return r;
-        hear(guard);
-        return look(guard);
-}
-
 static int run(Guard *guard) {
         bool rescues = is_to_rescue(guard);
         int r;
 
-        if (!guard->watches_vms && !rescues) {
-                log_info("Mode '%s' has nothing to watch for.", guard->watched->mode->name);
-                return 0;
-        }
         guard->started = now_usec();
+        guard->watch.confirms = awaits_confirmation(guard);
+        begin(guard);
         r = sd_event_new(&guard->event);
         if (r >= 0 && rescues)
                 r = power_button_open(guard->root, guard->event, on_pressed, guard, &guard->button);
-        if (r >= 0 && rescues) {
+        if (r >= 0 && rescues)
                 log_info(RESCUES);
-                (void)sd_notify(0, "STATUS=" RESCUES);
-        }
         if (r >= 0)
-                r = watch(guard);
+                r = sd_event_add_time(guard->event, &guard->timer, CLOCK_MONOTONIC, 0,
+                                      ACCURACY_USEC, on_time, guard);
+        if (r >= 0)
+                r = signs_open(guard->event, on_sign, guard, &guard->signs);
+        if (r >= 0)
+                r = look(guard);
         return r < 0 ? r : sd_event_loop(guard->event);
 }
 
@@ -413,10 +377,10 @@ int guard_run(const Root *root, const char *mode) {
         if (r < 0)
                 return log_error_errno(r, "What was accepted with mode '%s' cannot be read: %m",
                                        mode);
-        guard.watch.confirms = awaits_confirmation(&guard);
-        guard.watches_vms = vm_watch_is_needed(guard.watched->mode,
-                                               strcmp(guard.watched->state.source, SOURCE_VM) == 0,
-                                               guard.watch.confirms);
+        if (config_own_devices(&guard.watched->config, guard.watched->mode) == 0) {
+                log_info("Mode '%s' has nothing to watch for.", mode);
+                return 0;
+        }
         r = run(&guard);
         return r < 0 ? log_error_errno(r, "The guard of mode '%s' cannot go on: %m", mode) : 0;
 }

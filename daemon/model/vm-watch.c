@@ -23,11 +23,6 @@ static const char *const phase_names[_VM_PHASE_MAX] = {
         [VM_FAILED] = "failed",     [VM_OVER] = "over",
 };
 
-bool vm_watch_is_needed(const ConfigMode *mode, bool is_for_vm, bool confirms) {
-        return is_for_vm || confirms || mode->expect_vm > 0 ||
-               mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK;
-}
-
 /* --- what is seen --- */
 
 static void enter(VmWatch *watch, VmPhase phase, uint64_t now) {
@@ -42,6 +37,12 @@ static uint64_t passed(const VmWatch *watch, uint64_t now) {
 /* Whether the mode is pointless without one. */
 static bool has_to_come(const VmWatch *watch, const ConfigMode *mode) {
         return mode->expect_vm > 0 || watch->is_for_vm;
+}
+
+/* Whether anything depends on one. */
+static bool is_awaited(const VmWatch *watch, const ConfigMode *mode) {
+        return has_to_come(watch, mode) || watch->confirms ||
+               mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK;
 }
 
 /* How long one may take to come; 0: as long as it likes. */
@@ -131,9 +132,9 @@ static void say_why(const VmWatch *watch, const ConfigMode *mode, const char *wh
 VmVerdict vm_watch_look(VmWatch *watch, const ConfigMode *mode, uint64_t now, bool is_open,
                         const char *what, char reason[static VM_WATCH_REASON_SIZE]) {
         take_note(watch, mode, now, is_open);
-        if (watch->phase == VM_EXPECTED &&
-            !vm_watch_is_needed(mode, watch->is_for_vm, watch->confirms))
-                enter(watch, VM_OVER, now); /* somebody else has confirmed the boot */
+        /* Somebody else may have confirmed the boot. */
+        if (watch->phase == VM_EXPECTED && !is_awaited(watch, mode))
+                enter(watch, VM_OVER, now);
         if (watch->phase == VM_OVER)
                 return VM_DONE;
         if (passed(watch, now) < limit(watch, mode))
@@ -210,8 +211,11 @@ const char *vm_watch_describe(const VmWatch *watch, const ConfigMode *mode, cons
         else if (watch->phase == VM_FAILED && watch->is_announced)
                 (void)snprintf(buffer, VM_WATCH_REASON_SIZE,
                                "The VM that had opened %s has ended; its hook will say how.", what);
-        else if (watch->phase == VM_FAILED || watch->phase == VM_OVER)
-                (void)snprintf(buffer, VM_WATCH_REASON_SIZE, "Nothing is awaited any more.");
+        else if (watch->phase == VM_FAILED)
+                (void)snprintf(buffer, VM_WATCH_REASON_SIZE, "The VM that had opened %s has ended.",
+                               what);
+        else if (watch->phase == VM_OVER)
+                (void)snprintf(buffer, VM_WATCH_REASON_SIZE, "No VM is awaited.");
         else if (watch->phase == VM_EXPECTED && time_to_come(watch, mode) == 0)
                 (void)snprintf(buffer, VM_WATCH_REASON_SIZE, "No VM has opened %s yet.", what);
         else if (watch->phase == VM_EXPECTED && watch->since == 0)

@@ -27,7 +27,7 @@ typedef enum VmPhase {
         VM_THERE,    /**< a process has a device open */
         VM_GONE,     /**< the last one has let go; another one may come while the grace lasts */
         VM_FAILED,   /**< the first one let go before VM_WATCH_SETTLE_USEC had passed */
-        VM_OVER,     /**< nothing is awaited any more */
+        VM_OVER,     /**< none is awaited, or none any more */
         _VM_PHASE_MAX,
 } VmPhase;
 
@@ -54,12 +54,8 @@ typedef enum VmVerdict {
         VM_WAIT,      /**< until vm_watch_next_look(), or until who has it ends */
         VM_FALL_BACK, /**< for the reason given, which is a failure; the same with the next look */
         VM_GO_BACK,   /**< likewise, but all went well */
-        VM_DONE,      /**< there is nothing to watch any more */
+        VM_DONE,      /**< nothing depends on one; it comes and goes as it likes */
 } VmVerdict;
-
-/** Whether a mode has anything to watch for: expect-vm or on-vm-exit says so, it was entered for a
- * virtual machine, or one confirms the boot. */
-bool vm_watch_is_needed(const ConfigMode *mode, bool is_for_vm, bool confirms);
 
 /**
  * Takes note of what is seen, and decides.

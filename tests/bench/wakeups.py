@@ -34,7 +34,8 @@ _HOLD = (f"group=$(basename $(readlink /sys/bus/pci/devices/{_GPU}/iommu_group))
 STATES = (
     State("no VM has come yet", False, _WATCHES, _AWAIT, None),
     State("a VM has the card", False, _WATCHES, _HOLD, 0),
-    State("nothing but the power button", True, "", "sleep 1", 0),
+    State("none is awaited; the power button", True, "", "until grep -q '^phase=over$' "
+          "/run/vfio-mode-guard/watch; do :; done", 0),
 )
 
 _COUNT = """

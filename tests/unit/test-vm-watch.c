@@ -523,13 +523,32 @@ static void test_clock(_unused_ void **state) {
                             "A VM has opened gpu.");
 }
 
-static void test_needed(_unused_ void **state) {
-        assert_false(vm_watch_is_needed(&plain, false, false));
-        assert_true(vm_watch_is_needed(&plain, true, false));
-        assert_true(vm_watch_is_needed(&expects, false, false));
-        assert_true(vm_watch_is_needed(&leaves, false, false));
-        assert_true(vm_watch_is_needed(&plain, false, true));
-        assert_false(vm_watch_is_needed(&confirms, false, false)); /* no boot waits for it */
+static VmVerdict first_look(const ConfigMode *mode, bool is_for_vm, bool confirms_boot) {
+        char reason[VM_WATCH_REASON_SIZE];
+        VmWatch watch = { .mode = "x", .is_for_vm = is_for_vm, .confirms = confirms_boot };
+
+        return vm_watch_look(&watch, mode, at(1), false, "gpu", reason);
+}
+
+static void test_awaited(_unused_ void **state) {
+        assert_int_equal(first_look(&plain, false, false), VM_DONE);
+        assert_int_equal(first_look(&plain, true, false), VM_WAIT);
+        assert_int_equal(first_look(&expects, false, false), VM_WAIT);
+        assert_int_equal(first_look(&leaves, false, false), VM_WAIT);
+        assert_int_equal(first_look(&plain, false, true), VM_WAIT);
+        assert_int_equal(first_look(&confirms, false, false), VM_DONE); /* no boot waits for it */
+}
+
+/* It may come and go all the same, and is waited for as long as it is there. */
+static void test_comes_unawaited(_unused_ void **state) {
+        char reason[VM_WATCH_REASON_SIZE], text[VM_WATCH_REASON_SIZE];
+        VmWatch watch = { .mode = "x" };
+
+        assert_int_equal(vm_watch_look(&watch, &plain, at(1), false, "gpu", reason), VM_DONE);
+        assert_string_equal(vm_watch_describe(&watch, &plain, "gpu", text), "No VM is awaited.");
+        assert_int_equal(vm_watch_look(&watch, &plain, at(2), true, "gpu", reason), VM_DONE);
+        assert_int_equal(vm_watch_look(&watch, &plain, at(3), false, "gpu", reason), VM_DONE);
+        assert_true(vm_watch_next_look(&watch, &plain, at(3)) == VM_WATCH_NEVER);
 }
 
 /* `vfio-modectl confirm`, while a VM is awaited, or one is there. */
@@ -615,7 +634,8 @@ int main(void) {
         TABLE_ROWS(&table, test_course, courses);
         TABLE_ROWS(&table, test_next, nexts);
         table_add(&table, "while the machine boots no time counts", test_clock, NULL);
-        table_add(&table, "who has something to watch for", test_needed, NULL);
+        table_add(&table, "what has a VM awaited", test_awaited, NULL);
+        table_add(&table, "a VM that nobody awaits", test_comes_unawaited, NULL);
         table_add(&table, "somebody else confirms the boot", test_confirmed_by_somebody_else, NULL);
         table_add(&table, "devices of the fallback mode are not watched", test_devices, NULL);
         TABLE_ROWS(&table, test_damaged, damaged);

@@ -78,14 +78,18 @@ def until_it_obeys(pc: PC) -> None:
     pc.ok(f"until {_IS_READY}; do :; done", timeout=120)
 
 
+def run(pc: PC) -> None:
+    """libvirtd runs, and knows of no hook."""
+    pc.write("/etc/libvirt/qemu.conf", _QEMU_CONF)
+    pc.ok(f"systemctl unmask --quiet {_UNITS} && systemctl start libvirtd.service", timeout=120)
+
+
 def install(pc: PC) -> None:
     """libvirtd runs, and knows the hook: as the man page says."""
-    pc.write("/etc/libvirt/qemu.conf", _QEMU_CONF)
+    run(pc)
     # Until then it is there, and not where libvirtd would look.
     pc.ok("test -x /usr/share/vfio-mode/hooks/libvirt && ! test -e /etc/libvirt/hooks/qemu.d/libvirt")
-    pc.ok(f"systemctl unmask --quiet {_UNITS} && systemctl start libvirtd.service && "
-          "install -D -t /etc/libvirt/hooks/qemu.d /usr/share/vfio-mode/hooks/libvirt && "
-          "systemctl reload libvirtd", timeout=120)
+    pc.ok("install -D -t /etc/libvirt/hooks/qemu.d /usr/share/vfio-mode/hooks/libvirt && systemctl reload libvirtd")
 
 
 def define(pc: PC, definition: str | None = None) -> None:

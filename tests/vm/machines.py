@@ -75,8 +75,7 @@ def ini(gpu: str = "address = 0000:01:00.0\nid = 1234:1111", *, consent: str = "
         nic: str | None = None, general: str = "", cmdline: str = "", rescue: bool = False) -> str:
     """A configuration with a mode `passthrough` that takes the GPU.
 
-    rescue: with the power button, as by itself. Without, no guard is started at each switch, which is two seconds of
-    emulation.
+    rescue: with the power button, as by itself. Without, a press of it shuts the machine down as always.
     """
     text = f"[general]\ndefault-mode = host\nfallback-mode = host\n{general}\n[device gpu]\n{gpu}\n"
     if consent:

@@ -96,7 +96,7 @@ SUITES = {
         # display manager and a compositor; and for test_libvirt.py that.
         Suite("trixie", extra_packages=(
             "systemd-dev", "lvm2", "xfsprogs", "dosfstools", "systemd-boot-efi", "greetd", "weston",
-            "libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients")),
+            "libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients", "systemd-container")),
         Suite("bookworm", extra_packages=()),
     )
 }

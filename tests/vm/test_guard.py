@@ -21,6 +21,7 @@ FAILED = "the VM that had opened gpu has ended within 10 s"
 LOCKS = "busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager ListInhibitors"
 MODE_CHANGED = "3b67d5dc249c45d48fceaf5243da37d4"
 FELL_BACK = "42dd17b21330430a902de2ed8220153d"
+IS_AWAKE = "grep -q -s WHO=vfio-mode /run/systemd/inhibit/*[0-9]"  # the others, .ref, are FIFOs
 ENDED = "the last VM that had opened gpu has ended, and none has come for {} s"
 
 
@@ -37,6 +38,16 @@ def until_settled(pc: PC) -> None:
     until_phase(pc, "there")
     since = int(knows(pc)["since"]) / 1e6
     pc.ok(f"python3 -c 'import time; time.sleep(max(0, {since} + 10.1 - time.monotonic()))'")
+
+
+def check_sleeps(pc: PC) -> str:
+    """Nothing wakes the guard; its PID."""
+    guard = properties(pc, UNIT, "MainPID")["MainPID"]
+    switches = f"grep ctxt_switches /proc/{guard}/status"
+    before = pc.ok(switches)
+    pc.ok("sleep 3")
+    assert pc.ok(switches) == before
+    return guard
 
 
 def hold(pc: PC, function: str = GPU) -> str:
@@ -147,20 +158,30 @@ def test_a_vm_is_killed_at_once(pc: PC) -> None:
 @pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_a_vm_ends_and_the_mode_stays(pc: PC) -> None:
-    """The guard has nothing more to do, and the next VM works."""
+    """The guard awaits nothing more, and keeps the machine awake while the next VM works."""
     pc.write(INI, ini() + "expect-vm = 5min\n")
     pc.ok(SWITCH)
     pid = start_guest(pc, GPU_GUEST, GPU)
     until_settled(pc)
     end_guest(pc, pid)
-    pc.ok(f"while systemctl is-active --quiet {UNIT}; do :; done")
-    assert properties(pc, UNIT, "Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
-    assert knows(pc)["phase"] == "over"
+    until_phase(pc, "over")
     assert look(pc) == PASSTHROUGH
-    end_guest(pc, start_guest(pc, GPU_GUEST, GPU))
-    # To mend the mode is not to begin anew.
+    pid = start_guest(pc, GPU_GUEST, GPU)
+    pc.ok(f"until {IS_AWAKE}; do :; done")
+    end_guest(pc, pid)
+    pc.ok(f"while {IS_AWAKE}; do :; done")
+    # To mend the mode is not to begin anew, nor is it to be killed.
+    guard = properties(pc, UNIT, "MainPID")["MainPID"]
     pc.ok("systemctl reload vfio-mode@passthrough")
-    pc.ok(f"while systemctl list-jobs | grep -q {UNIT} || systemctl is-active --quiet {UNIT}; do :; done")
+    pc.ok(f"while systemctl list-jobs | grep -q {UNIT}; do :; done")
+    assert properties(pc, UNIT, "MainPID")["MainPID"] == guard
+    assert knows(pc)["phase"] == "over"
+    pc.ok(f"""
+        kill -KILL {guard}
+        until pid=$(systemctl show --value -p MainPID {UNIT}); [ "$pid" != 0 ] && [ "$pid" != {guard} ]; do :; done
+    """)
+    pid = hold(pc)
+    pc.ok(f"until {IS_AWAKE}; do :; done; kill {pid}; while {IS_AWAKE}; do :; done")
     assert knows(pc)["phase"] == "over"
     assert look(pc) == PASSTHROUGH
 
@@ -207,26 +228,22 @@ def test_the_guard_is_killed(pc: PC) -> None:
 @pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_nothing_wakes_it_while_a_vm_runs(pc: PC) -> None:
-    """Nor has a mode without its keys a guard, where no boot waits to be confirmed."""
+    """Nor where none is awaited and none is there."""
     pc.ok(SWITCH)
-    assert properties(pc, UNIT, "ActiveState", "NRestarts")["ActiveState"] == "inactive"
+    until_phase(pc, "over")
+    check_sleeps(pc)
     pc.write(INI, ini() + "on-vm-exit = fallback\n")
     pc.ok("systemctl start vfio-mode@host && " + SWITCH)
     pid = hold(pc)
     until_phase(pc, "there")
-    guard = properties(pc, UNIT, "MainPID")["MainPID"]
-    switches = f"grep ctxt_switches /proc/{guard}/status"
-    before = pc.ok(switches)
-    pc.ok("sleep 3")
-    assert pc.ok(switches) == before
+    guard = check_sleeps(pc)
     # Nor does the machine go to sleep under it.
     assert '"sleep" "vfio-mode"' in pc.ok(LOCKS)
     # Nor do the service manager and the bus take it along. (logind does not come back to the bus by itself, but
     # has its locks; with the guard's end it is gone.)
     pc.ok("systemctl daemon-reexec; systemctl restart dbus.service")
     assert properties(pc, UNIT, "MainPID")["MainPID"] == guard
-    lock = "grep -q -s WHO=vfio-mode /run/systemd/inhibit/*"
-    pc.ok(f"{lock} && kill {pid}; while {lock}; do :; done; {UNTIL_HOST}")
+    pc.ok(f"{IS_AWAKE} && kill {pid}; while {IS_AWAKE}; do :; done; {UNTIL_HOST}")
 
 
 @pytest.mark.drawn("boots")
@@ -263,8 +280,8 @@ def test_terminals_are_told(pc: PC) -> None:
 @pytest.mark.drawn("chains")
 @pytest.mark.nextboot("grub")
 def test_a_vm_confirms_a_boot(pc: PC) -> None:
-    """The end of the boot does not; a VM that has stayed does, where the mode does not say else. Then nothing is
-    watched any more."""
+    """The end of the boot does not; a VM that has stayed does, where the mode does not say else. Then none is awaited
+    any more."""
     text = config().replace("[mode host]", f"[device nic]\naddress = {NIC}\n\n[mode host]\nvfio-devices = nic")
     pc.write(INI, text.replace("vfio-devices = gpu", "vfio-devices = nic gpu"))
     pc.ok("vfio-modectl set-default passthrough && sync")
@@ -283,8 +300,8 @@ def test_a_vm_confirms_a_boot(pc: PC) -> None:
     until_settled(pc)
     pc.ok(f"until grub-editenv {PLACE} list | grep -q '^vfio_left=3$'; do :; done")
     check_is_default(pc)
-    pc.ok(f"kill {pid}; while systemctl is-active --quiet {UNIT}; do :; done")
-    assert knows(pc)["phase"] == "over"
+    pc.ok(f"kill {pid}")
+    until_phase(pc, "over")
 
 
 @pytest.mark.drawn("switches")

@@ -13,7 +13,8 @@ from modes import AUDIO, GPU, HOST, INI, NIC, PASSTHROUGH, active, look
 from nextboot import refused
 from pc import PC
 from test_bus import LISTEN, signals
-from test_guard import FELL_BACK, KNOWS, UNTIL_HOST, check_told_alike, entries, events, hold, until_phase, watch
+from test_guard import (FELL_BACK, IS_AWAKE, KNOWS, UNTIL_HOST, check_sleeps, check_told_alike, entries, events, hold,
+                        until_phase, watch)
 
 pytestmark = pytest.mark.machine("gpu")
 
@@ -232,3 +233,32 @@ def test_a_service_that_hangs(pc: PC) -> None:
     assert 45 <= took < 60, took
     assert pc.driver(GPU) == HOST.gpu and pc.driver(NIC) != "vfio-pci"
     pc.ok("pkill -KILL -x vfio-moded; virsh --quiet list")
+
+
+@pytest.mark.drawn("vms")
+def test_a_service_that_hangs_at_the_end(pc: PC) -> None:
+    """libvirtd waits for the stated time; the guard has seen the guest's end, and the screen comes back by it."""
+    set_up(pc)
+    pc.ok(START, timeout=120)
+    check_is_on(pc)
+    pc.ok("vfio-modectl status; pkill -STOP -x vfio-moded")
+    began = uptime(pc)
+    pc.ok(DESTROY, timeout=120)
+    took = uptime(pc) - began
+    assert 10 <= took < 20, took
+    pc.ok("virsh --quiet list; pkill -KILL -x vfio-moded; " + UNTIL_HOST, timeout=90)
+    assert look(pc) == HOST
+
+
+@pytest.mark.drawn("vms")
+def test_no_hook(pc: PC) -> None:
+    """A guest that nobody tells of and nobody awaits keeps the machine awake: machined has it."""
+    libvirt.run(pc)
+    libvirt.define(pc)
+    pc.ok("vfio-modectl switch passthrough")
+    until_phase(pc, "over")
+    check_sleeps(pc)
+    pc.ok(f"{START}; until {IS_AWAKE}; do :; done", timeout=120)
+    check_sleeps(pc)
+    pc.ok(f"{DESTROY}; while {IS_AWAKE}; do :; done", timeout=120)
+    assert look(pc) == PASSTHROUGH

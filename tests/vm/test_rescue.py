@@ -7,9 +7,9 @@ import pytest
 
 import libvirt
 from machines import ini
-from modes import HOST, INI, PASSTHROUGH, drivers, look, properties
+from modes import HOST, INI, PASSTHROUGH, drivers, look
 from pc import PC
-from test_guard import LOCKS, UNIT, UNTIL_HOST, check_told_alike, events, hold, watch
+from test_guard import LOCKS, UNTIL_HOST, check_sleeps, check_told_alike, events, hold, until_phase, watch
 from test_libvirt import START
 from test_stop_vm import SECONDS, check_returned, write_service
 
@@ -72,8 +72,7 @@ def test_another_card_has_a_screen(pc: PC) -> None:
     pc.write(INI, ini("address = 0000:01:00.0", rescue=True))
     pc.ok("vfio-modectl switch passthrough")
     assert drivers(pc, "0000:01:00.0", "0000:02:00.0") == ["vfio-pci", "bochs-drm"]
-    guard = "vfio-mode-guard@passthrough.service"
-    pc.ok(f"while systemctl is-active --quiet {guard} || systemctl list-jobs | grep -q {guard}; do :; done")
+    until_phase(pc, "over")
     assert pc.run(IS_TAKEN).rc == 1
     pc.power_button()
     pc.wait_poweroff()
@@ -85,15 +84,13 @@ def test_it_can_be_left_alone(pc: PC) -> None:
     """By the configuration; and the guard that has it is killed without losing it for good."""
     pc.write(INI, ini())
     pc.ok("vfio-modectl switch passthrough")
+    until_phase(pc, "over")
     assert pc.run(IS_TAKEN).rc == 1
     pc.write(INI, RESCUES)
     pc.ok(f"vfio-modectl switch host; vfio-modectl switch passthrough; until {IS_TAKEN}; do :; done")
     # Nothing but the button and who opens the card wakes the guard; while somebody has that the machine stays awake.
-    guard = properties(pc, UNIT, "MainPID")["MainPID"]
-    switches = f"grep ctxt_switches /proc/{guard}/status"
-    before = pc.ok(switches)
-    pc.ok("sleep 3")
-    assert pc.ok(switches) == before
+    until_phase(pc, "over")
+    check_sleeps(pc)
     sleep_is_locked = f"{LOCKS} | grep -q '\"sleep\" \"vfio-mode\"'"
     pid = hold(pc)
     pc.ok(f"until {sleep_is_locked}; do :; done; kill {pid}; while {sleep_is_locked}; do :; done")

@@ -8,17 +8,26 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "boot/grub-fresh.h"
 #include "boot/next-boot.h"
 #include "boot/ways-back-scan.h"
 #include "guests.h"
 #include "host/config-load.h"
 #include "host/conflicts.h"
+#include "host/connectors.h"
+#include "host/device-facts.h"
 #include "host/holders.h"
+#include "host/hook-facts.h"
 #include "host/machine-facts.h"
+#include "host/memory-scan.h"
 #include "host/state-files.h"
 #include "inspect.h"
 #include "let-go.h"
+#include "model/device-check.h"
 #include "model/device.h"
+#include "model/holders-check.h"
+#include "model/hook-check.h"
+#include "model/hugepages-check.h"
 #include "model/kernel-cmdline.h"
 #include "model/machine-check.h"
 #include "module-conflicts.h"
@@ -36,7 +45,9 @@ typedef struct Inspect {
         Refusal refusal;
         NextBoot next;
         const ConfigMode *mode;
-        bool is_scanned; /* the host */
+        bool is_scanned;                      /* the host */
+        PciAddress taken[HOST_FUNCTIONS_MAX]; /* every function of the mode's devices */
+        size_t n_taken;
         Inspection *ret;
 } Inspect;
 
@@ -188,27 +199,79 @@ static void check_host_driver(Inspect *i, const ConfigDevice *device, PciAddress
                       "No driver is known that %s would go back to.", text);
 }
 
-static void check_device(Inspect *i, const ConfigDevice *device) {
-        PciAddress functions[DEVICE_FUNCTIONS_MAX];
+static void check_device(Inspect *i, DeviceFacts *facts) {
         char id[sizeof("device-") + CONFIG_NAME_SIZE], address[PCI_ADDRESS_SIZE];
-        Refusal refusal = { 0 };
-        size_t n = 0;
+        const ConfigDevice *device = facts->device;
+        size_t n = facts->n_functions;
 
         (void)snprintf(id, sizeof(id), "device-%s", device->name);
-        if (device_resolve(device, &i->now.host, functions, &n, &refusal) != REFUSAL_NONE) {
-                check(i, CHECK_FAIL, id, "`vfio-modectl list-devices` lists what is there.", "%s",
-                      refusal.text);
-        } else if (n > 0) {
-                check(i, CHECK_PASS, id, "", "%s and %zu more function%s.",
-                      pci_address_format(functions[0], address), n - 1, n == 2 ? "" : "s");
-                check_host_driver(i, device, functions[0]);
-        }
+        check(i, CHECK_PASS, id, "", "%s and %zu more function%s.",
+              pci_address_format(facts->functions[0], address), n - 1, n == 2 ? "" : "s");
+        device_facts_read(i->now.root, &i->now.host, i->taken, i->n_taken, facts);
+        device_check(facts, &i->now.host, i->taken, i->n_taken, i->ret);
+        check_host_driver(i, device, facts->functions[0]);
 }
 
+static bool find_device(Inspect *i, const ConfigDevice *device, DeviceFacts *ret) {
+        char id[sizeof("device-") + CONFIG_NAME_SIZE];
+        Refusal refusal = { 0 };
+
+        *ret = (DeviceFacts){ .device = device };
+        if (device_resolve(device, &i->now.host, ret->functions, &ret->n_functions, &refusal) !=
+            REFUSAL_NONE) {
+                (void)snprintf(id, sizeof(id), "device-%s", device->name);
+                check(i, CHECK_FAIL, id, "`vfio-modectl list-devices` lists what is there.", "%s",
+                      refusal.text);
+                return false;
+        }
+        for (size_t n = 0; n < ret->n_functions && i->n_taken < ARRAY_SIZE(i->taken); n++)
+                i->taken[i->n_taken++] = ret->functions[n];
+        return ret->n_functions > 0;
+}
+
+/* All of them are found first: what is one's stranger may belong to another. */
 static void check_devices(Inspect *i) {
-        for (size_t n = 0; i->mode && n < i->now.config.n_devices; n++)
-                if (i->mode->vfio_devices & (UINT32_C(1) << n))
-                        check_device(i, &i->now.config.devices[n]);
+        _cleanup_free_ DeviceFacts *found = calloc(CONFIG_DEVICES_MAX, sizeof(*found));
+        size_t n_found = 0;
+
+        if (!found || !i->mode)
+                return;
+        for (size_t n = 0; n < i->now.config.n_devices; n++)
+                if (i->mode->vfio_devices & (UINT32_C(1) << n) &&
+                    find_device(i, &i->now.config.devices[n], &found[n_found]))
+                        n_found++;
+        for (size_t n = 0; n < n_found; n++)
+                check_device(i, &found[n]);
+}
+
+static void check_hugepages(Inspect *i) {
+        MemoryNodes nodes;
+
+        if (!i->mode || !hugepages_are_wanted(&i->mode->hugepages))
+                return;
+        memory_scan_nodes(i->now.root, &nodes);
+        hugepages_check(&i->mode->hugepages, &i->now.host.memory, &nodes,
+                        i->n_taken > 0 ? memory_node_of(i->now.root, i->taken[0]) : -1, i->ret);
+}
+
+/* A guest may be given a device of the mode's only. */
+static void check_hook(Inspect *i) {
+        HookFacts facts;
+
+        if (!i->mode || config_own_devices(&i->now.config, i->mode) == 0)
+                return;
+        hook_facts_read(i->now.root, &facts);
+        hook_check(&facts, i->mode, i->ret);
+}
+
+/* Looked at with the plan, on the live machine. */
+static void check_holders(Inspect *i) {
+        if (!i->now.root->is_live || !i->mode ||
+            (i->ret->kind != REFUSAL_NONE && i->ret->kind != REFUSAL_BUSY) ||
+            !in_use_takes_from_host(&i->plan, &i->now.host))
+                return;
+        holders_check(&i->let_go.in_use.holders,
+                      connectors_have_screen(i->now.root, i->taken, i->n_taken), i->ret);
 }
 
 static void check_owners(Inspect *i) {
@@ -252,6 +315,19 @@ static void check_scripts(Inspect *i, const BootPlace *place) {
               place->why_no_scripts[0] ? ": " : " yet", place->why_no_scripts);
 }
 
+static void check_fresh(Inspect *i, const BootPlace *place) {
+        char source[BOOT_PATH_SIZE], advice[128];
+        int r = grub_find_newer_source(i->now.root, place->grub_directory, source);
+
+        (void)snprintf(advice, sizeof(advice), "Run %s.", place->grub_command);
+        if (r > 0)
+                check(i, CHECK_WARN, "boot-fresh", advice,
+                      "/%s has been changed since GRUB's configuration was made.", source);
+        else if (r == 0)
+                check(i, CHECK_PASS, "boot-fresh", "",
+                      "GRUB's configuration is newer than what it is made from.");
+}
+
 static void check_place(Inspect *i) {
         const BootPlace *place = &i->next.place;
 
@@ -272,6 +348,8 @@ static void check_place(Inspect *i) {
                       boot_loader_name(place->loader), place->path);
         if (place->path[0] != '\0')
                 check_scripts(i, place);
+        if (place->grub_directory[0] != '\0')
+                check_fresh(i, place);
 }
 
 static void check_protection(Inspect *i) {
@@ -327,15 +405,23 @@ static void add_way_back(Inspect *i, WayBackKind kind, const WayBack *way) {
 
 static void check_ways_back(Inspect *i) {
         WayBack ways[_WAY_BACK_MAX];
+        size_t n_open = 0;
         int r;
 
         if (!i->mode || !i->is_scanned || strcmp(i->mode->name, i->now.config.fallback_mode) == 0)
                 return;
         r = ways_back_find(i->now.root, &i->now.config, i->mode, &i->now.host, &i->next, ways);
-        if (r < 0)
+        if (r < 0) {
                 check(i, CHECK_WARN, "ways-back", "", "Ways back cannot be looked for: %s.",
                       strerror(-r));
-        for (size_t n = 0; r >= 0 && n < _WAY_BACK_MAX; n++)
+                return;
+        }
+        for (size_t n = 0; n < _WAY_BACK_MAX; n++)
+                n_open += ways[n].is_open;
+        check(i, n_open > 0 ? CHECK_PASS : CHECK_FAIL, "ways-back",
+              "Open one of them first: see below.", "%zu of %d ways back to '%s' are open.", n_open,
+              _WAY_BACK_MAX, i->now.config.fallback_mode);
+        for (size_t n = 0; n < _WAY_BACK_MAX; n++)
                 add_way_back(i, (WayBackKind)n, &ways[n]);
 }
 
@@ -368,7 +454,10 @@ int inspect(const Root *root, const char *mode, Inspection *ret) {
         check_config(i);
         check_machine(i);
         check_devices(i);
+        check_hugepages(i);
         check_owners(i);
+        check_holders(i);
+        check_hook(i);
         check_switch(i);
         check_place(i);
         check_protection(i);

@@ -9,6 +9,7 @@
 
 #define CPUINFO_PATH "proc/cpuinfo"
 #define CPUINFO_MAX (16 * 1024 * 1024) /* some hundreds of processors */
+#define INTERRUPTS_MAX (16 * 1024 * 1024)
 #define TABLES_DIR "sys/firmware/acpi/tables/"
 
 static bool exists(const Root *root, const char *path) {
@@ -34,6 +35,17 @@ static void read_flags(const Root *root, MachineFacts *ret) {
         }
 }
 
+/* Of those that go through it the controllers have names with IR (kernel:
+ * drivers/iommu/{amd/iommu.c,intel/irq_remapping.c}). */
+static void read_interrupts(const Root *root, MachineFacts *ret) {
+        _cleanup_free_ char *text = NULL;
+
+        if (file_read_alloc_at(root->fd, "proc/interrupts", INTERRUPTS_MAX, &text) <= 0)
+                return;
+        ret->interrupts_are_known = true;
+        ret->remaps_interrupts = strstr(text, " IR-") || strstr(text, "-IR ");
+}
+
 void machine_facts_read(const Root *root, MachineFacts *ret) {
         *ret = (MachineFacts){
                 .has_kvm = exists(root, "sys/class/misc/kvm"),
@@ -41,6 +53,7 @@ void machine_facts_read(const Root *root, MachineFacts *ret) {
                 .has_ivrs = exists(root, TABLES_DIR "IVRS"),
         };
         read_flags(root, ret);
+        read_interrupts(root, ret);
         if (file_read_line_at(root->fd, "proc/cmdline", ret->cmdline, sizeof(ret->cmdline)) < 0)
                 ret->cmdline[0] = '\0';
 }

@@ -41,11 +41,13 @@ static uint64_t find_kib(const char *text, const char *name) {
         return 0;
 }
 
-static bool read_count(const Root *root, HugepageSize size, const char *attribute, uint64_t *ret) {
+/* @pools: the directory of those of the machine, or of a node. */
+static bool read_count(const Root *root, const char *pools, HugepageSize size,
+                       const char *attribute, uint64_t *ret) {
         char path[128], text[32];
         ssize_t n;
 
-        (void)snprintf(path, sizeof(path), HUGEPAGES_DIR "/hugepages-%" PRIu64 "kB/%s",
+        (void)snprintf(path, sizeof(path), "%s/hugepages-%" PRIu64 "kB/%s", pools,
                        hugepage_kib(size), attribute);
         n = file_read_line_at(root->fd, path, text, sizeof(text));
         /* A pool that cannot be read looks like none, and nothing is given back of it: not at the
@@ -58,9 +60,9 @@ static bool read_count(const Root *root, HugepageSize size, const char *attribut
 static void read_pool(const Root *root, HugepageSize size, HugepagePool *ret) {
         uint64_t all, surplus = 0;
 
-        if (!read_count(root, size, "nr_hugepages", &all))
+        if (!read_count(root, HUGEPAGES_DIR, size, "nr_hugepages", &all))
                 return;
-        (void)read_count(root, size, "surplus_hugepages", &surplus);
+        (void)read_count(root, HUGEPAGES_DIR, size, "surplus_hugepages", &surplus);
         ret->is_there = true;
         ret->pages = all > surplus ? all - surplus : 0;
 }
@@ -75,4 +77,35 @@ void memory_scan(const Root *root, Memory *ret) {
         }
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 read_pool(root, size, &ret->pools[size]);
+}
+
+void memory_scan_nodes(const Root *root, MemoryNodes *ret) {
+        *ret = (MemoryNodes){ 0 };
+        for (unsigned number = 0; number < MEMORY_NODES_MAX; number++) {
+                MemoryNode node = { .number = number };
+                bool is_there = false;
+                char pools[64];
+
+                (void)snprintf(pools, sizeof(pools), "sys/devices/system/node/node%u/hugepages",
+                               number);
+                for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++) {
+                        is_there |=
+                                read_count(root, pools, size, "nr_hugepages", &node.pages[size]);
+                        (void)read_count(root, pools, size, "free_hugepages", &node.free[size]);
+                }
+                if (is_there)
+                        ret->nodes[ret->n_nodes++] = node;
+        }
+}
+
+int memory_node_of(const Root *root, PciAddress address) {
+        char path[64], text[16], name[PCI_ADDRESS_SIZE];
+        uint64_t node;
+
+        (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/numa_node",
+                       pci_address_format(address, name));
+        if (file_read_line_at(root->fd, path, text, sizeof(text)) <= 0 ||
+            parse_decimal(text, MEMORY_NODES_MAX - 1, &node) < 0)
+                return -1;
+        return (int)node;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Kernel: mm/swapfile.c (swap_show), net/ipv4/fib_trie.c (fib_route_seq_show), net/ipv6/route.c
- * (rt6_info_route), drivers/input/input.c (input_print_bitmap).
+ * Kernel: mm/swapfile.c (swap_show), kernel/resource.c (r_show), net/ipv4/fib_trie.c
+ * (fib_route_seq_show), net/ipv6/route.c (rt6_info_route), drivers/input/input.c
+ * (input_print_bitmap).
  */
 #include <net/route.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -57,6 +59,23 @@ bool proc_swaps_next(const char **cursor, char *path, size_t size) {
                  */
                 if (line[0] == '/' && proc_field(&line, path, size))
                         return true;
+        }
+        return false;
+}
+
+/* "    c0000000-c03e7fff : BOOTFB", with two blanks for each resource that it lies in. */
+bool proc_iomem_next(const char **cursor, unsigned *depth, char *name, size_t size) {
+        while (**cursor) {
+                const char *line = *cursor, *colon;
+                size_t length = strcspn(line, "\n");
+
+                proc_next_line(cursor);
+                colon = memmem(line, length, " : ", 3);
+                if (!colon)
+                        continue;
+                *depth = (unsigned)strspn(line, " ") / 2;
+                (void)snprintf(name, size, "%.*s", (int)(line + length - colon - 3), colon + 3);
+                return true;
         }
         return false;
 }

@@ -34,6 +34,17 @@ void proc_next_line(const char **cursor);
 bool proc_swaps_next(const char **cursor, char *path, size_t size);
 
 /**
+ * Takes the next resource of /proc/iomem.
+ *
+ * @cursor: the table at first
+ * @depth: how many others it lies in
+ * @name: what it is, cut where it does not fit
+ *
+ * Returns false at the table's end.
+ */
+bool proc_iomem_next(const char **cursor, unsigned *depth, char *name, size_t size);
+
+/**
  * Takes the next usable default route of /proc/net/route.
  *
  * @cursor: the table at first

@@ -176,6 +176,27 @@ static int look_at_one(const char *unit, UnitState *ret) {
         return units_look((const char(*)[CONFIG_UNIT_SIZE])names, 1, ret);
 }
 
+int units_changed_at(const char *unit, uint64_t *ret) {
+        static const char name[] = "StateChangeTimestampMonotonic=";
+        const char *const arguments[] = {
+                SYSTEMCTL, "show", "--property=ActiveState,StateChangeTimestampMonotonic",
+                "--",      unit,   NULL
+        };
+        char output[256], *time;
+        int r;
+
+        r = command_run(arguments, output, sizeof(output));
+        if (r != 0)
+                return r < 0 ? r : -EIO;
+        time = strstr(output, name);
+        if (!strstr(output, "ActiveState=active\n") || !time)
+                return 0;
+        time += strlen(name);
+        time[strcspn(time, "\n")] = '\0';
+        r = parse_decimal(time, UINT64_MAX, ret);
+        return r < 0 ? -EBADMSG : 1;
+}
+
 bool units_is_active(const char *unit) {
         UnitState state;
 

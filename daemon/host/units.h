@@ -79,6 +79,13 @@ _must_check_ int units_job(const char *mode, char ret[static 16]);
  */
 _must_check_ int units_look(const char (*names)[CONFIG_UNIT_SIZE], size_t n, UnitState *ret);
 
+/**
+ * When a unit that runs was last started or reloaded (CLOCK_MONOTONIC, µs).
+ *
+ * Returns 1; 0 where it does not run; else as units_look().
+ */
+_must_check_ int units_changed_at(const char *unit, uint64_t *ret);
+
 /** Whether a unit runs. */
 bool units_is_active(const char *unit);
 

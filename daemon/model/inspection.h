@@ -15,8 +15,8 @@
 #include "refusal.h"
 #include "ways-back.h"
 
-#define INSPECTION_CHECKS_MAX 64
-#define INSPECTION_SIZE_MAX (256 * 1024)
+#define INSPECTION_CHECKS_MAX 128
+#define INSPECTION_SIZE_MAX (384 * 1024)
 
 typedef enum CheckResult {
         CHECK_PASS,

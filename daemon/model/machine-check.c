@@ -69,6 +69,21 @@ static void check_iommu(const MachineFacts *facts, Inspection *ret) {
                              "it.");
 }
 
+static void check_interrupts(const MachineFacts *facts, Inspection *ret) {
+        if (!facts->has_iommu || !facts->interrupts_are_known)
+                return;
+        if (facts->remaps_interrupts)
+                inspection_add_check(ret, CHECK_PASS, "interrupts", "",
+                                     "The IOMMU remaps interrupts.");
+        else
+                inspection_add_check(ret, CHECK_WARN, "interrupts",
+                                     "Look for it in the firmware's setup (x2APIC, VT-d), and at "
+                                     "dmesg.",
+                                     "The IOMMU does not remap interrupts: no guest gets a device, "
+                                     "unless vfio_iommu_type1.allow_unsafe_interrupts=1 lets each "
+                                     "send the host any interrupt.");
+}
+
 /* What people copy from each other (kernel: Documentation/admin-guide/kernel-parameters.txt). */
 static void check_words(const MachineFacts *facts, Inspection *ret) {
         static const struct {
@@ -107,5 +122,6 @@ static void check_words(const MachineFacts *facts, Inspection *ret) {
 void machine_check(const MachineFacts *facts, Inspection *ret) {
         check_virtualisation(facts, ret);
         check_iommu(facts, ret);
+        check_interrupts(facts, ret);
         check_words(facts, ret);
 }

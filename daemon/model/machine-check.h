@@ -15,9 +15,11 @@ typedef struct MachineFacts {
         bool has_kvm;                     /**< the kernel uses it */
         bool has_dmar, has_ivrs;          /**< the firmware's tables of an IOMMU (Intel, AMD) */
         bool has_iommu;                   /**< the kernel uses one */
+        bool interrupts_are_known;        /**< that is: */
+        bool remaps_interrupts;           /**< and keeps a device to its own interrupts by it */
         char cmdline[KERNEL_CMDLINE_MAX]; /**< of the running kernel */
 } MachineFacts;
 
-/** Adds the checks `virtualisation`, `iommu`, and `cmdline-words` for each word that there is
- * something to say of; one that passes where there is none. */
+/** Adds the checks `virtualisation`, `iommu`, `interrupts`, and `cmdline-words` for each word that
+ * there is something to say of; one that passes where there is none. */
 void machine_check(const MachineFacts *facts, Inspection *ret);

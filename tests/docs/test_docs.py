@@ -434,19 +434,6 @@ def test_limits_of_the_configuration(tmp_path: Path) -> None:
         assert (result.returncode == 0) == good, result.stderr
 
 
-def test_the_checks_are_explained() -> None:
-    """Each id that a check can have, by the man page's list, and no other."""
-    sources = "".join((SOURCE / "daemon" / path).read_text(encoding="utf-8")
-                      for path in ("apply/inspect.c", "model/machine-check.c"))
-    written = set(re.findall(r'CHECK_(?:PASS|WARN|FAIL),\s*"([a-z-]+)"', sources))
-    written |= set(re.findall(r'"vfio-mode-(?:boot|confirm)\.service", "([a-z-]+)"', sources))
-    written |= {f"{name}NAME" for name in re.findall(r'sizeof\("((?:device|host-driver)-)"\)', sources)}
-    section = between(PAGES["vfio-modectl.1"], ".Sh CHECKS", ".Sh WAYS BACK")
-    named = {name for line in re.findall(r"^\.It Sy (.*)$", section, re.M)
-             for name in line.replace(" Ns Ar ", "").split(" , ")}
-    assert named - {"way-back-WAY"} == written
-
-
 @pytest.mark.parametrize("name", ["libvirt", "proxmox"])
 def test_a_hook_is_one_command(name: str) -> None:
     """Of ours: what AppArmor lets libvirtd's children run, and none of the hypervisor's own."""

@@ -47,6 +47,17 @@ static void read_swaps(const char *text, size_t lines) {
         assert(*cursor == '\0');
 }
 
+static void read_iomem(const char *text, size_t lines) {
+        const char *cursor = text;
+        unsigned depth;
+        char name[16];
+        size_t n = 0;
+
+        while (proc_iomem_next(&cursor, &depth, name, sizeof(name)))
+                assert(++n <= lines && depth <= strlen(text) && strlen(name) < sizeof(name));
+        assert(*cursor == '\0');
+}
+
 static void read_mounts(const char *text, size_t lines) {
         const char *cursor = text;
         MountInfo mount;
@@ -72,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         lines = count_lines(text);
         read_routes(text, lines);
         read_swaps(text, lines);
+        read_iomem(text, lines);
         read_mounts(text, lines);
         (void)input_keys_are_keyboard(text);
         free(text);

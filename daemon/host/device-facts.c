@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Kernel: Documentation/ABI/testing/{sysfs-bus-pci,sysfs-kernel-iommu_groups}; the addresses in
+ * /proc/iomem need rights (kernel/resource.c), the names do not.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "connectors.h"
+#include "device-facts.h"
+#include "proc-tables.h"
+
+#define PATH_SIZE 128
+#define BARS 6
+#define SMALL_FILE_SIZE 4096
+#define IOMEM_MAX (1024 * 1024)
+
+static ssize_t read_attribute(const Root *root, PciAddress address, const char *name, char *buffer,
+                              size_t size) {
+        char path[PATH_SIZE], text[PCI_ADDRESS_SIZE];
+        ssize_t n;
+
+        (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/%s",
+                       pci_address_format(address, text), name);
+        n = file_read_line_at(root->fd, path, buffer, size);
+        if (n < 0)
+                buffer[0] = '\0';
+        return n;
+}
+
+/* --- BARs --- */
+
+/* The n-th line of `resource`: its first and last address, and flags. */
+static uint64_t bar_size(const char *resources, unsigned n) {
+        uint64_t start, end;
+        char *rest;
+
+        while (n-- > 0)
+                proc_next_line(&resources);
+        start = strtoull(resources, &rest, 16);
+        end = strtoull(rest, NULL, 16);
+        return end > start ? end - start + 1 : 0;
+}
+
+/* A set of sizes: bit n is 2^n MiB. */
+static uint64_t least_mib(uint64_t sizes) {
+        return sizes & -sizes;
+}
+
+static void read_bars(const Root *root, PciAddress address, FunctionFacts *ret) {
+        char path[PATH_SIZE], text[PCI_ADDRESS_SIZE], name[sizeof("resource0_resize")], sizes[32];
+        _cleanup_free_ char *resources = NULL;
+
+        (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/resource",
+                       pci_address_format(address, text));
+        if (file_read_alloc_at(root->fd, path, SMALL_FILE_SIZE, &resources) < 0)
+                return;
+        for (unsigned n = 0; n < BARS; n++) {
+                uint64_t mib = bar_size(resources, n) >> 20;
+
+                (void)snprintf(name, sizeof(name), "resource%u_resize", n);
+                if (mib <= ret->bar_mib ||
+                    read_attribute(root, address, name, sizes, sizeof(sizes)) <= 0)
+                        continue;
+                ret->bar = n;
+                ret->bar_mib = mib;
+                ret->bar_least_mib = least_mib(strtoull(sizes, NULL, 16));
+        }
+}
+
+/* --- the firmware's framebuffer --- */
+
+static bool is_firmware_framebuffer(const char *name) {
+        static const char *const names[] = { "efifb", "vesafb", "simplefb", "simpledrm", "BOOTFB" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (strcmp(name, names[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* What lies in a function's memory is indented below a line that has its address for a name. */
+static void find_framebuffer(const char *iomem, PciAddress address, FunctionFacts *ret) {
+        char owner[PCI_ADDRESS_SIZE], name[PCI_ADDRESS_SIZE];
+        unsigned depth, own_depth = UINT_MAX;
+
+        (void)pci_address_format(address, owner);
+        while (proc_iomem_next(&iomem, &depth, name, sizeof(name)))
+                if (depth > own_depth && is_firmware_framebuffer(name))
+                        (void)snprintf(ret->framebuffer, sizeof(ret->framebuffer), "%s", name);
+                else if (depth <= own_depth)
+                        own_depth = strcmp(name, owner) == 0 ? depth : UINT_MAX;
+}
+
+/* --- */
+
+/* "direct": mapped for the firmware's sake; "direct-relaxable": for a driver's only. */
+static bool has_reserved_region(const Root *root, int group) {
+        _cleanup_free_ char *text = NULL;
+        char path[PATH_SIZE];
+        const char *cursor;
+
+        (void)snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%d/reserved_regions", group);
+        if (group < 0 || file_read_alloc_at(root->fd, path, SMALL_FILE_SIZE, &text) < 0)
+                return false;
+        for (cursor = text; *cursor; proc_next_line(&cursor)) {
+                size_t length = strcspn(cursor, "\n");
+
+                if (length >= strlen(" direct") &&
+                    memcmp(cursor + length - strlen(" direct"), " direct", strlen(" direct")) == 0)
+                        return true;
+        }
+        return false;
+}
+
+void device_facts_read(const Root *root, const Host *host, const PciAddress *taken, size_t n_taken,
+                       DeviceFacts *facts) {
+        _cleanup_free_ char *iomem = NULL;
+
+        facts->other_screen = connectors_have_screen(root, taken, n_taken);
+        if (file_read_alloc_at(root->fd, "proc/iomem", IOMEM_MAX, &iomem) < 0)
+                iomem = NULL;
+        for (size_t i = 0; i < facts->n_functions; i++) {
+                PciAddress address = facts->functions[i];
+                FunctionFacts *ret = &facts->facts[i];
+
+                *ret = (FunctionFacts){ 0 };
+                (void)read_attribute(root, address, "reset_method", ret->reset, sizeof(ret->reset));
+                (void)read_attribute(root, address, "power_state", ret->power_state,
+                                     sizeof(ret->power_state));
+                /* A look at its sizes would wake it (resource_resize_show, 6.1). */
+                if (strcmp(ret->power_state, "D0") == 0)
+                        read_bars(root, address, ret);
+                if (iomem)
+                        find_framebuffer(iomem, address, ret);
+        }
+        if (facts->n_functions > 0) {
+                const Function *first = host_find(host, facts->functions[0]);
+
+                facts->has_reserved_region = first && has_reserved_region(root, first->iommu_group);
+        }
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libvirt looks for hooks when it starts and when it is reloaded, and where it has found none it
+ * does not look again (libvirt: src/util/virhook.c, virHookInitialize).
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "hook-facts.h"
+#include "units.h"
+
+#define LIBVIRT_DIR "etc/libvirt/qemu"
+#define HOOKS_DIR "etc/libvirt/hooks/qemu.d"
+#define OLD_HOOK "etc/libvirt/hooks/qemu"
+#define OURS "vfio-modectl"
+#define HOOK_SIZE_MAX (256 * 1024)
+#define HOOKS_MAX 256
+
+static bool exists(const Root *root, const char *path) {
+        return faccessat(root->fd, path, F_OK, 0) == 0;
+}
+
+static bool begins_with(const Root *root, const char *path, char c) {
+        char text[16];
+
+        return file_read_line_at(root->fd, path, text, sizeof(text)) > 0 && text[0] == c;
+}
+
+/* When libvirt looked for hooks last (CLOCK_MONOTONIC, µs); 0: it does not run, and will when it
+ * starts. */
+static uint64_t last_look(const Root *root) {
+        static const char *const units[] = { "libvirtd.service", "virtqemud.service" };
+        uint64_t last = 0, time;
+
+        for (size_t i = 0; root->is_live && i < ARRAY_SIZE(units); i++)
+                if (units_changed_at(units[i], &time) > 0 && time > last)
+                        last = time;
+        return last;
+}
+
+static bool was_there(const struct stat *found, uint64_t time) {
+        const uint64_t ago = now_usec() > time ? now_usec() - time : 0;
+        const uint64_t changed = (uint64_t)found->st_ctim.tv_sec * UINT64_C(1000000) +
+                                 (uint64_t)found->st_ctim.tv_nsec / 1000;
+
+        return time == 0 || changed + ago <= now_real_usec();
+}
+
+static void look_at(const Root *root, const char *path, uint64_t last, HookFacts *ret) {
+        _cleanup_free_ char *text = NULL;
+        struct stat found, link;
+
+        if (fstatat(root->fd, path, &found, 0) < 0 || !S_ISREG(found.st_mode) ||
+            fstatat(root->fd, path, &link, AT_SYMLINK_NOFOLLOW) < 0)
+                return;
+        if (found.st_mode & S_IXUSR && was_there(&link, last))
+                ret->is_known = true;
+        if (file_read_alloc_at(root->fd, path, HOOK_SIZE_MAX, &text) < 0 || !strstr(text, OURS))
+                return;
+        (void)snprintf(ret->path, sizeof(ret->path), "%s", path);
+        ret->is_executable = found.st_mode & S_IXUSR;
+        ret->is_link = S_ISLNK(link.st_mode);
+}
+
+void hook_facts_read(const Root *root, HookFacts *ret) {
+        _cleanup_closedir_ DIR *dir = NULL;
+        const struct dirent *entry;
+        uint64_t last;
+        size_t n = 0;
+
+        *ret = (HookFacts){
+                .has_libvirt = exists(root, LIBVIRT_DIR),
+                .has_apparmor = begins_with(root, "sys/module/apparmor/parameters/enabled", 'Y') &&
+                                (exists(root, "etc/apparmor.d/usr.sbin.libvirtd") ||
+                                 exists(root, "etc/apparmor.d/usr.sbin.virtqemud")),
+                .selinux_enforces = begins_with(root, "sys/fs/selinux/enforce", '1'),
+        };
+        if (!ret->has_libvirt)
+                return;
+        last = last_look(root);
+        look_at(root, OLD_HOOK, last, ret);
+        dir = file_open_dir_at(root->fd, HOOKS_DIR);
+        while (dir && n++ < HOOKS_MAX && (entry = readdir(dir))) {
+                char path[sizeof(HOOKS_DIR "/") + sizeof(entry->d_name)];
+
+                (void)snprintf(path, sizeof(path), HOOKS_DIR "/%s", entry->d_name);
+                if (entry->d_name[0] != '.')
+                        look_at(root, path, last, ret);
+        }
+}

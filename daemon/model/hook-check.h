@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whether libvirt's hook is there, and will be heard of. Pure; host/hook-facts reads it.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "config.h"
+#include "inspection.h"
+
+typedef struct HookFacts {
+        bool has_libvirt;
+        char path[256];     /**< of the hook, below the root; "": none that asks us */
+        bool is_executable; /**< by its mode */
+        bool is_link;       /**< to elsewhere */
+        bool is_known;      /**< libvirt has looked for hooks since one was there */
+        bool has_apparmor;  /**< is on, and has a profile for libvirtd */
+        bool selinux_enforces;
+} HookFacts;
+
+/** Adds the check `libvirt-hook`, where libvirt is there. */
+void hook_check(const HookFacts *facts, const ConfigMode *mode, Inspection *ret);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "hugepages-check.h"
+
+#define BOOT_ADVICE \
+        "Boot into the mode, which reserves them before anything else, or free memory first."
+
+typedef struct HugepagesCheck {
+        const HugepagesWanted *wanted;
+        const Memory *memory;
+        const MemoryNodes *nodes;
+        int node;
+        Inspection *ret;
+} HugepagesCheck;
+
+/* ": node 0 has 3 (1 free), node 1 has 1 (1 free)" */
+static void describe_nodes(const MemoryNodes *nodes, HugepageSize size, char *buffer,
+                           size_t buffer_size) {
+        size_t length = 0;
+
+        buffer[0] = '\0';
+        for (size_t i = 0; i < nodes->n_nodes && length < buffer_size; i++)
+                length += (size_t)snprintf(buffer + length, buffer_size - length,
+                                           "%s node %u has %" PRIu64 " (%" PRIu64 " free)",
+                                           i == 0 ? ":" : ",", nodes->nodes[i].number,
+                                           nodes->nodes[i].pages[size], nodes->nodes[i].free[size]);
+}
+
+/* Those of another node are reached more slowly than the device's own. */
+static bool are_elsewhere(const HugepagesCheck *c, HugepageSize size) {
+        for (size_t i = 0; c->node >= 0 && i < c->nodes->n_nodes; i++)
+                if (c->nodes->nodes[i].number == (unsigned)c->node)
+                        return c->nodes->nodes[i].pages[size] < c->wanted->pages[size];
+        return false;
+}
+
+static void check_size(const HugepagesCheck *c, HugepageSize size, uint64_t *to_spare) {
+        const uint64_t wanted = c->wanted->pages[size], there = c->memory->pools[size].pages;
+        const uint64_t missing = wanted > there ? wanted - there : 0;
+        const uint64_t minimum = hugepages_minimum(c->wanted, size);
+        const uint64_t possible = there + *to_spare / hugepage_kib(size);
+        const char *name = hugepage_name(size);
+        char id[sizeof("hugepages-1G")], nodes[256];
+
+        (void)snprintf(id, sizeof(id), "hugepages-%s", name);
+        describe_nodes(c->nodes, size, nodes, sizeof(nodes));
+        if (!c->memory->pools[size].is_there)
+                inspection_add_check(c->ret, CHECK_FAIL, id, "Take them out of the mode.",
+                                     "The processor and the kernel have no pages of %s.", name);
+        else if (possible < minimum)
+                inspection_add_check(c->ret, CHECK_FAIL, id, BOOT_ADVICE,
+                                     "%" PRIu64 " are wanted and at least %" PRIu64
+                                     " needed, and there is memory for %" PRIu64 "%s.",
+                                     wanted, minimum, possible, nodes);
+        else if (possible < wanted)
+                inspection_add_check(c->ret, CHECK_WARN, id, BOOT_ADVICE,
+                                     "%" PRIu64 " are wanted, and there is memory for %" PRIu64
+                                     "%s.",
+                                     wanted, possible, nodes);
+        else if (missing > 0 && size == HUGEPAGE_1G)
+                inspection_add_check(c->ret, CHECK_WARN, id, BOOT_ADVICE,
+                                     "%" PRIu64 " of %" PRIu64
+                                     " have to be found in a running machine, where few whole GiB "
+                                     "are free in one piece%s.",
+                                     missing, wanted, nodes);
+        else if (are_elsewhere(c, size) && missing == 0)
+                inspection_add_check(
+                        c->ret, CHECK_WARN, id, "Reserve them by node: hugepages=NODE:NUMBER.",
+                        "The device is on node %d, and not all of the %" PRIu64 " wanted are%s.",
+                        c->node, wanted, nodes);
+        else
+                inspection_add_check(c->ret, CHECK_PASS, id, "",
+                                     "%" PRIu64 " are wanted, %" PRIu64
+                                     " are there, and there is memory for the rest%s.",
+                                     wanted, there, nodes);
+        *to_spare -=
+                missing * hugepage_kib(size) < *to_spare ? missing * hugepage_kib(size) : *to_spare;
+}
+
+void hugepages_check(const HugepagesWanted *wanted, const Memory *memory, const MemoryNodes *nodes,
+                     int node, Inspection *ret) {
+        const HugepagesCheck c = { wanted, memory, nodes, node, ret };
+        uint64_t to_spare = memory_to_spare_kib(memory);
+
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (wanted->pages[size] > 0)
+                        check_size(&c, size, &to_spare);
+}

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What vfio-mode-apply finds of a mode beforehand: each check, seen to pass and not to, on machines made of words.
+
+The program under test is beside $VFIO_MODECTL. tests/vm/test_checks.py does the same with a real machine.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from captured import AUDIO, GPU, NIC, PROGRAM, sanitizers
+from test_describe import BLOCK, FALLBACK_CONFIG, MENU, Booted
+
+APPLY = Path(PROGRAM).with_name("vfio-mode-apply")
+PAGE = Path(__file__).parents[2] / "daemon" / "vfio-modectl.1"
+LIVE = {"holders"}  # for a running machine only: see there
+PCI = "sys/bus/pci/devices"
+UNITS = "etc/systemd/system"
+
+
+class Pc(Booted):
+    """One on which everything is as it should be, but for what a captured machine cannot say."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.write("boot/grub/grub.cfg", MENU).write("sys/class/tty/console/active", "tty0\n").block()
+        self.write("proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu svm\n")
+        self.write("sys/class/misc/kvm/dev", "10:232\n").write("sys/firmware/acpi/tables/IVRS", "")
+        self.write("proc/interrupts", "  1:  9  IR-IO-APIC  1-edge  i8042\n")
+        for unit in ("sysinit.target.wants/vfio-mode-boot", "multi-user.target.wants/vfio-mode-confirm"):
+            self.write(f"{UNITS}/{unit}.service", "")
+        for function in (GPU, AUDIO, NIC):
+            self.function(function, reset_method="flr bus", power_state="D0")
+
+    def function(self, address, **attributes):
+        for name, text in attributes.items():
+            self.write(f"{PCI}/{address}/{name}", f"{text}\n")
+        return self
+
+    def cmdline(self, words):
+        return self.write("proc/cmdline", f"root=/dev/sda2 ro vfio_mode.boot=idle.1.0 {words}\n")
+
+    def remove(self, path):
+        (self.root / path).unlink()
+        return self
+
+    def on_vfio(self):
+        for function, old in ((GPU, "nvidia"), (AUDIO, "snd_hda_intel")):
+            self.remove(f"{PCI}/{function}/driver")
+            (self.root / PCI / function / "driver").symlink_to("../../../../bus/pci/drivers/vfio-pci")
+            self.write(f"{PCI}/{function}/driver_override", "vfio-pci\n")
+        return self.state("passthrough", "host", homes=[f"{GPU} nvidia", f"{AUDIO} snd_hda_intel"])
+
+    def checks(self):
+        """Rows of the mode passthrough: (id, result, message, advice)."""
+        subprocess.run([APPLY, f"--root={self.root}", "inspect", "passthrough"], timeout=30, check=True,
+                       capture_output=True, env={"PATH": os.environ["PATH"], **sanitizers()})
+        text = (self.root / "run/vfio-mode/inspect/passthrough").read_text()
+        return [Row(*row) for row in re.findall(r"^check=(\S+) (\S+) \nmessage=(.*)\nadvice=(.*)$", text, re.M)]
+
+
+    def pool(self, size, pages, free, node=0):
+        """Pages that the machine has, all of them or those of a node."""
+        for where in ("sys/kernel/mm", f"sys/devices/system/node/node{node}")[node > 0:]:
+            self.write(f"{where}/hugepages/hugepages-{size}/nr_hugepages", f"{pages}\n")
+            self.write(f"{where}/hugepages/hugepages-{size}/free_hugepages", f"{free}\n")
+        return self
+
+    def apparmor(self):
+        return self.write("sys/module/apparmor/parameters/enabled", "Y\n").write(
+            "etc/apparmor.d/usr.sbin.libvirtd", "")
+
+
+class Row(NamedTuple):
+    id: str
+    result: str
+    message: str
+    advice: str
+
+
+def config(**keys):
+    """The configuration, with more keys of the mode."""
+    return FALLBACK_CONFIG + "".join(f"{name.replace('_', '-')} = {value}\n" for name, value in keys.items())
+
+
+def iomem(name):
+    return (f"c0000000-febfffff : PCI Bus 0000:00\n  c0000000-c0ffffff : {GPU}\n    c0000000-c03e7fff : {name}\n"
+            f"  c1000000-c1ffffff : {NIC}\n")
+
+
+def resized(machine, start, end):
+    machine.function(GPU, resource1_resize="000000000000ff00")
+    return machine.write(f"{PCI}/{GPU}/resource", "0x00000000c0000000 0x00000000c0ffffff 0x0000000000040200\n"
+                         f"0x{start:016x} 0x{end:016x} 0x000000000014220c\n")
+
+
+def other_screen(machine):
+    machine.write("sys/class/drm/card1-DP-1/status", "connected\n")
+    (machine.root / "sys/class/drm/card1-DP-1/device").mkdir()
+    (machine.root / "sys/class/drm/card1-DP-1/device/device").symlink_to("../../../bus/pci/devices/0000:06:00.0")
+
+
+def rename(machine, address, pci_id):
+    vendor, device = pci_id.upper().split(":")
+    machine.function(address, modalias=f"pci:v0000{vendor}d0000{device}sv00000000sd00000000bc03sc00i00")
+    return machine.config(FALLBACK_CONFIG.replace("id = 10de:2484\n", ""))
+
+
+def without_iommu(pc, *, tables=False):
+    shutil.rmtree(pc.root / "sys/class/iommu")
+    if not tables:
+        pc.remove("sys/firmware/acpi/tables/IVRS")
+
+
+def memory(pc, **keys):
+    pc.write("proc/meminfo", "MemTotal:        4194304 kB\nMemAvailable:    4000000 kB\n")
+    return pc.config(config(**keys))
+
+
+def hook(pc, text='#!/bin/sh\nexec /usr/bin/vfio-modectl hook -- libvirt "$@"\n', mode=0o755, *, link=False):
+    """libvirt, with a hook."""
+    pc.write("etc/libvirt/qemu/networks/default.xml", "")
+    if text:
+        path = "usr/share/vfio-mode/hooks/libvirt" if link else "etc/libvirt/hooks/qemu.d/libvirt"
+        pc.write(path, text)
+        (pc.root / path).chmod(mode)
+    if link:
+        (pc.root / "etc/libvirt/hooks/qemu.d").mkdir(parents=True)
+        (pc.root / "etc/libvirt/hooks/qemu.d/libvirt").symlink_to("../../../../usr/share/vfio-mode/hooks/libvirt")
+
+
+def changed(pc, path):
+    made = (pc.root / "boot/grub/grub.cfg").stat().st_mtime
+    pc.write(path, "")
+    os.utime(pc.root / path, (made + 1, made + 1))
+
+
+# The check, what it says, words of it, and how the machine differs from the one above.
+CASES = [
+    ("config", "pass", "2 modes, 2 devices.", lambda pc: pc),
+    ("config", "fail", "unknown key", lambda pc: pc.config(FALLBACK_CONFIG + "nonsense = 1\n")),
+    ("virtualisation", "pass", "offers virtualisation (svm), and KVM uses it.", lambda pc: pc),
+    ("virtualisation", "warn", "does not offer virtualisation", lambda pc: pc.write("proc/cpuinfo", "flags : fpu\n")),
+    ("virtualisation", "warn", "kvm_amd is not loaded", lambda pc: pc.remove("sys/class/misc/kvm/dev") and
+     (pc.root / "sys/class/misc/kvm").rmdir()),
+    ("iommu", "pass", "The IOMMU is on.", lambda pc: pc),
+    ("cmdline-words", "pass", "none of the words", lambda pc: pc),
+    ("cmdline-words", "warn", "amd_iommu=on on the kernel command line is no value", lambda pc: pc.cmdline("amd_iommu=on")),
+    ("device-gpu", "pass", "0000:01:00.0 and 1 more function.", lambda pc: pc),
+    ("device-gpu", "fail", "10de:2484", lambda pc: pc.function(
+        GPU, modalias="pci:v000010DEd00002206sv00000000sd00000000bc03sc00i00")),
+    ("group-gpu", "pass", "Nothing else in IOMMU group 1 is in the way.", lambda pc: pc),
+    ("group-gpu", "fail", "0000:02:00.0 [8086:1533] (igb).", lambda pc: pc.add(
+        "0000:02:00.0", "8086:1533", "020000", group=1, driver="igb")),
+    ("group-gpu", "fail", "for itself (RMRR)", lambda pc: pc.write(
+        "sys/kernel/iommu_groups/1/reserved_regions", "0x00000000fee00000 0x00000000feefffff msi\n"
+        "0x00000000bdf00000 0x00000000bdffffff direct\n")),
+    ("group-gpu", "pass", "in the way", lambda pc: pc.write(
+        "sys/kernel/iommu_groups/1/reserved_regions", "0x00000000bdf00000 0x00000000bdffffff direct-relaxable\n")),
+    ("group-gpu", "fail", "no IOMMU group", lambda pc: pc.remove(f"{PCI}/{GPU}/iommu_group")),
+    ("screen-gpu", "warn", "the host has none", lambda pc: pc),
+    ("screen-gpu", "pass", "another card has a screen, too", other_screen),
+    ("screen-gpu", "pass", "boots with another card", lambda pc: pc.function(GPU, boot_vga="0")),
+    ("framebuffer-gpu", "pass", "No framebuffer of the firmware's", lambda pc: pc),
+    ("framebuffer-gpu", "pass", "No framebuffer", lambda pc: pc.write("proc/iomem", iomem("nvidia"))),
+    ("framebuffer-gpu", "pass", "(efifb) is in its memory; a switch takes it off", lambda pc: pc.write(
+        "proc/iomem", iomem("efifb"))),
+    ("framebuffer-gpu", "fail", "(BOOTFB) still has memory of it", lambda pc: pc.on_vfio().write(
+        "proc/iomem", iomem("BOOTFB"))),
+    ("bars-gpu", "pass", "None of its BARs", lambda pc: resized(pc, 0x800000000, 0x80fffffff)),
+    ("bars-gpu", "warn", "BAR 1 has been resized to 16384 MiB", lambda pc: resized(pc, 0x800000000, 0xbffffffff)),
+    ("bars-gpu", "pass", "None of its BARs", lambda pc: resized(pc, 0x800000000, 0xbffffffff).function(
+        GPU, power_state="D3hot")),
+    ("reset-gpu", "pass", "(flr bus)", lambda pc: pc),
+    ("reset-gpu", "warn", "no way to reset it", lambda pc: pc.function(GPU, reset_method="")),
+    ("reset-gpu", "pass", "(bus)", lambda pc: pc.function(GPU, reset_method="bus")),
+    ("reset-gpu", "warn", "whole bus only", lambda pc: pc.function(GPU, reset_method="bus").add(
+        "0000:01:01.0", "8086:1533", "020000", group=1)),
+    ("reset-gpu", "warn", "AMD Navi 10 is known not to come back well", lambda pc: rename(pc, GPU, "1002:731f")),
+    ("reset-gpu", "pass", "AMD Navi 10 needs a reset of its own, which is there", lambda pc: rename(
+        pc, GPU, "1002:731f").function(GPU, reset_method="device_specific bus")),
+    ("reset-gpu", "pass", "(flr bus)", lambda pc: rename(pc, GPU, "1002:73bf")),
+    ("power-gpu", "pass", "in power state D0", lambda pc: pc),
+    ("power-gpu", "warn", "0000:01:00.1 has no power (D3cold)", lambda pc: pc.function(AUDIO, power_state="D3cold")),
+    ("power-gpu", "warn", "(error)", lambda pc: pc.function(GPU, power_state="error")),
+    ("iommu", "fail", "firmware has none switched on", without_iommu),
+    ("iommu", "fail", "amd_iommu=off on the kernel command line keeps it off", lambda pc: without_iommu(pc.write(
+        "sys/firmware/acpi/tables/IVRS", "").cmdline("amd_iommu=off"), tables=True)),
+    ("interrupts", "pass", "remaps interrupts", lambda pc: pc),
+    ("interrupts", "warn", "does not remap interrupts", lambda pc: pc.write(
+        "proc/interrupts", "  1:  9  IO-APIC  1-edge  i8042\n")),
+    ("host-driver-gpu", "pass", "goes back to nvidia", lambda pc: pc),
+    ("host-driver-nic", "warn", "No driver is known", lambda pc: pc),
+    ("owner", "pass", "No other program", lambda pc: pc),
+    ("owner", "fail", GPU, lambda pc: pc.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n")),
+    ("hugepages-2M", "pass", "512 are wanted, 512 are there, and there is memory for the rest: node 0 has 512 (500 free).",
+     lambda pc: memory(pc, hugepages_2M=512).pool("2048kB", 512, 500)),
+    ("hugepages-2M", "fail", "4096 are wanted and at least 4096 needed, and there is memory for 1",
+     lambda pc: memory(pc, hugepages_2M=4096).pool("2048kB", 0, 0)),
+    ("hugepages-2M", "warn", "4096 are wanted, and there is memory for 1", lambda pc: memory(
+        pc, hugepages_2M=4096, hugepages_min="10%").pool("2048kB", 0, 0)),
+    ("hugepages-2M", "fail", "no pages of 2M", lambda pc: memory(pc, hugepages_2M=4)),
+    ("hugepages-2M", "warn", "The device is on node 1, and not all of the 8 wanted are: node 0 has 8 (8 free), node 1 has "
+     "0 (0 free).", lambda pc: memory(pc, hugepages_2M=8).pool("2048kB", 8, 8).pool("2048kB", 0, 0, node=1).function(
+         GPU, numa_node=1)),
+    ("hugepages-1G", "pass", "1 are wanted, 1 are there", lambda pc: memory(pc, hugepages_1G=1).pool("1048576kB", 1, 1)),
+    ("hugepages-1G", "warn", "1 of 2 have to be found in a running machine", lambda pc: memory(
+        pc, hugepages_1G=2).pool("1048576kB", 1, 1)),
+    ("libvirt-hook", "pass", "does not need it", lambda pc: hook(pc, None)),
+    ("libvirt-hook", "warn", "is not switched on: no guest", lambda pc: hook(pc.config(config(switch_for_vm="yes")), None)),
+    ("libvirt-hook", "pass", "libvirt runs /etc/libvirt/hooks/qemu.d/libvirt.", hook),
+    ("libvirt-hook", "warn", "is not switched on", lambda pc: hook(
+        pc.config(config(switch_for_vm="yes")), "#!/bin/sh\nexec echo\n")),
+    ("libvirt-hook", "fail", "is not executable", lambda pc: hook(pc, mode=0o644)),
+    ("libvirt-hook", "fail", "is a link, and AppArmor", lambda pc: hook(pc.apparmor(), link=True)),
+    ("libvirt-hook", "pass", "libvirt runs", lambda pc: hook(pc, link=True)),
+    ("libvirt-hook", "warn", "SELinux is enforcing", lambda pc: hook(pc.write("sys/fs/selinux/enforce", "1"))),
+    ("switch", "fail", "refused (other-device-there)", lambda pc: pc.function(
+        GPU, modalias="pci:v000010DEd00002206sv00000000sd00000000bc03sc00i00")),
+    ("boot-place", "warn", "it is not there", lambda pc: pc.remove(BLOCK)),
+    ("boot-place", "warn", "it is damaged", lambda pc: pc.block(end=6)),
+    ("boot-scripts", "pass", "reads it", lambda pc: pc),
+    ("boot-scripts", "warn", "does not read it", lambda pc: pc.write("boot/grub/grub.cfg", "menuentry 'x' {\n}\n")),
+    ("boot-fresh", "pass", "is newer than", lambda pc: pc),
+    ("boot-fresh", "warn", "/etc/default/grub has been changed", lambda pc: changed(pc, "etc/default/grub")),
+    ("boot-fresh", "warn", "/etc/grub.d/40_custom has been changed", lambda pc: changed(pc, "etc/grub.d/40_custom")),
+    ("boot-protection", "pass", "has been seen to read and write", lambda pc: pc),
+    ("boot-protection", "warn", "has not been seen", lambda pc: pc.write("proc/cmdline", "root=/dev/sda2 ro\n")),
+    ("cmdline", "pass", "bytes of the kernel command line", lambda pc: pc.config(config(cmdline="mitigations=off"))),
+    ("cmdline", "fail", "bytes of the kernel command line", lambda pc: pc.config(
+        config(cmdline="mitigations=off")).cmdline("x" * 2000)),
+    ("ways-back", "pass", "3 of 5 ways back to 'host' are open", lambda pc: pc),
+    ("ways-back", "fail", "0 of 5", lambda pc: pc.config(config(rescue="none")).remove("boot/grub/grub.cfg")),
+    ("way-back-power-button", "pass", "brings the screen back", lambda pc: pc),
+    ("way-back-power-button", "warn", "", lambda pc: pc.config(config(rescue="none"))),
+    ("switch", "pass", "A switch takes ", lambda pc: pc),
+    ("boot-place", "pass", "GRUB with the boot environment", lambda pc: pc),
+    ("boot-unit", "pass", "vfio-mode-boot.service is enabled", lambda pc: pc),
+    ("boot-unit", "warn", "is not enabled", lambda pc: pc.remove(
+        f"{UNITS}/sysinit.target.wants/vfio-mode-boot.service")),
+    ("confirm-unit", "pass", "vfio-mode-confirm.service is enabled", lambda pc: pc),
+    ("confirm-unit", "warn", "is not enabled", lambda pc: pc.remove(
+        f"{UNITS}/multi-user.target.wants/vfio-mode-confirm.service")),
+]
+
+
+@pytest.fixture
+def pc(tmp_path):
+    (tmp_path / "root").mkdir()
+    return Pc(tmp_path / "root")
+
+
+@pytest.mark.parametrize(("name", "result", "words", "differ"), CASES)
+def test_a_check(pc, name, result, words, differ):
+    differ(pc)
+    rows = [row for row in pc.checks() if row.id == name and words in row.message]
+    assert [row.result for row in rows] == [result], pc.checks()
+
+
+def test_each_is_seen_both_ways(tmp_path):
+    """Those of the man page, and no others; none that only ever passes, or never does."""
+    section = PAGE.read_text(encoding="utf-8").split(".Sh CHECKS")[1].split(".Sh WAYS BACK")[0]
+    named = {name for line in re.findall(r"^\.It Sy (.*)$", section, re.M)
+             for name in line.replace(" Ns Ar ", "").split(" , ")}
+    seen = set()
+    for number, (_, _, _, differ) in enumerate(CASES):
+        (tmp_path / str(number)).mkdir()
+        machine = Pc(tmp_path / str(number))
+        differ(machine)
+        seen |= {(re.sub(r"-(gpu|nic)$", "-NAME", re.sub("^way-back-.*", "way-back-WAY", row.id)), row.result == "pass")
+                 for row in machine.checks()}
+    assert seen == {(name, passes) for name in named - LIVE for passes in (True, False)}, sorted(seen)

@@ -25,6 +25,7 @@ typedef enum VerbOption {
         VERB_OPTION_HOLDERS = 1u << 8,
         VERB_OPTION_DEVICE = 1u << 9,
         VERB_OPTION_FORCE = 1u << 10,
+        VERB_OPTION_OUTPUT = 1u << 11,
 } VerbOption;
 
 typedef struct Verb Verb;
@@ -35,6 +36,7 @@ typedef struct Arguments {
         const char *host;         /**< -H: the machine to ask; NULL: this one */
         const char *config;       /**< --config; NULL: the machine's */
         const char *holders;      /**< --holders; NULL: the service's default */
+        const char *output;       /**< -o; NULL: none */
         PciAddress device;        /**< --device; valid if VERB_OPTION_DEVICE is given */
         uint64_t confirm_within;  /**< --confirm, in us; 0: none */
         unsigned tries;           /**< --tries; 0: the service's default */
@@ -75,6 +77,7 @@ extern const Verb verb_list_devices;
 extern const Verb verb_list_modes;
 extern const Verb verb_next;
 extern const Verb verb_release;
+extern const Verb verb_report;
 extern const Verb verb_run;
 extern const Verb verb_set_default;
 extern const Verb verb_status;

@@ -3,9 +3,11 @@
  * The rows say what was looked at; whether the mode would be refused, and by which name, only the
  * plan can say.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "ctl/check-mode.h"
+#include "ctl/local.h"
 #include "ctl/proposal.h"
 #include "ctl/refused.h"
 #include "ctl/table.h"
@@ -46,6 +48,78 @@ static void print_json(const Arguments *arguments, json_object *rows, const Prop
         json_print(answer, arguments->json);
 }
 
+static int print(const Arguments *arguments, json_object *rows, const Proposal *proposal) {
+        if (arguments->json != JSON_OFF)
+                print_json(arguments, rows, proposal);
+        else if (json_length(rows) > 0)
+                print_table(arguments, rows);
+        if (proposal->kind != REFUSAL_NONE)
+                return refused_complain(proposal->kind, proposal->text);
+        return EXIT_CODE_DONE;
+}
+
+/* --- of a captured machine --- */
+
+static json_object *rows_of(const Inspection *inspection) {
+        json_object *rows = json_list();
+
+        for (size_t i = 0; i < inspection->n_checks; i++) {
+                const Check *check = &inspection->checks[i];
+                json_object *row = json_new();
+
+                json_add_string(row, "id", check->id);
+                json_add_string(row, "result", check_result_name(check->result));
+                json_add_string(row, "message", check->message);
+                json_add_string(row, "advice", check->advice);
+                json_append(rows, row);
+        }
+        return rows;
+}
+
+static bool has_mode(const Root *root, const char *mode) {
+        _cleanup_(machine_freep) Machine *machine = NULL;
+        const Config *config;
+
+        if (machine_read(root, MACHINE_SCAN_NOTHING, &machine) < 0)
+                return true;
+        config = machine_config(machine);
+        return !config || config_find_mode(config, mode);
+}
+
+/* Nobody can be asked any more, but what the service has seen may have been kept. */
+static int check_captured(const Arguments *arguments) {
+        _cleanup_free_ Inspection *inspection = must_have(calloc(1, sizeof(*inspection)));
+        const char *mode = arguments->operands[0];
+        _cleanup_json_ json_object *rows = NULL;
+        _cleanup_(root_close) Root root = ROOT_NULL;
+        Proposal proposal = { 0 };
+        int r;
+
+        if (local_root(arguments, &root) < 0)
+                return EXIT_CODE_FAILED;
+        r = config_name_is_valid(mode) ? inspection_read(&root, mode, inspection) : -ENOENT;
+        if (r == -ENOENT && !has_mode(&root, mode)) {
+                proposal.kind = REFUSAL_UNKNOWN_MODE;
+                (void)snprintf(proposal.text, sizeof(proposal.text), "There is no mode '%s'.",
+                               mode);
+        } else if (r == -ENOENT) {
+                complain("The machine was captured without a check of mode '%s'; `vfio-modectl "
+                         "report` makes one.",
+                         mode);
+                return EXIT_CODE_FAILED;
+        } else if (r < 0) {
+                complain("The check of mode '%s' cannot be read: %s", mode, strerror(-r));
+                return EXIT_CODE_FAILED;
+        } else {
+                proposal.kind = inspection->kind;
+                (void)snprintf(proposal.text, sizeof(proposal.text), "%s", inspection->text);
+        }
+        rows = rows_of(inspection);
+        return print(arguments, rows, &proposal);
+}
+
+/* --- of a machine with a service --- */
+
 int check_mode(const Arguments *arguments) {
         const char *mode = arguments->operands[0];
         _cleanup_(proposal_done) Proposal proposal = { 0 };
@@ -53,6 +127,8 @@ int check_mode(const Arguments *arguments) {
         _cleanup_(bus_closep) Bus *bus = NULL;
         BusError error;
 
+        if (arguments->root)
+                return check_captured(arguments);
         /* A mode that does not exist is refused by both. */
         if (bus_open(arguments->host, &bus, &error) < 0 ||
             proposal_ask(bus, mode, &proposal, &error) < 0 ||
@@ -60,11 +136,5 @@ int check_mode(const Arguments *arguments) {
                 return refused_complain_of_call(&error, arguments->host);
         if (!rows)
                 rows = json_list();
-        if (arguments->json != JSON_OFF)
-                print_json(arguments, rows, &proposal);
-        else if (json_length(rows) > 0)
-                print_table(arguments, rows);
-        if (proposal.kind != REFUSAL_NONE)
-                return refused_complain(proposal.kind, proposal.text);
-        return EXIT_CODE_DONE;
+        return print(arguments, rows, &proposal);
 }

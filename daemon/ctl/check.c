@@ -74,7 +74,6 @@ static int check_config(const Arguments *arguments) {
 static int run(const Arguments *arguments) {
         const char *reason = arguments->n_operands == 0 ? NULL
                              : arguments->config        ? "--config"
-                             : arguments->root          ? "--root"
                                                         : NULL;
 
         if (reason) {

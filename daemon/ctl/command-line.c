@@ -18,7 +18,7 @@
 #define CONFIRM_MAX 86400   /* s */
 
 /* "-": operands come as option 1, in their place; ":": a missing value comes as ':'. */
-#define SHORT_OPTIONS "-:hjH:"
+#define SHORT_OPTIONS "-:hjH:o:"
 
 enum {
         OPTION_OPERAND = 1,
@@ -30,7 +30,7 @@ enum {
         OPTION_OF_VERB = 0x1000, /* and the bit of a VerbOption */
 };
 
-static const char *const later_verbs[] = { "report", "rom" };
+static const char *const later_verbs[] = { "rom" };
 
 static const struct option long_options[] = {
         { "cancel", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_CANCEL },
@@ -44,6 +44,7 @@ static const struct option long_options[] = {
         { "json", required_argument, NULL, OPTION_JSON },
         { "mode", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_MODE },
         { "no-pager", no_argument, NULL, OPTION_NO_PAGER },
+        { "output", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_OUTPUT },
         { "quiet", no_argument, NULL, OPTION_QUIET },
         { "root", required_argument, NULL, OPTION_ROOT },
         { "tree", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_TREE },
@@ -161,6 +162,9 @@ static int parse_value(Arguments *arguments, unsigned option) {
                 return parse_tries(optarg, &arguments->tries);
         case VERB_OPTION_DEVICE:
                 return parse_device(optarg, &arguments->device);
+        case VERB_OPTION_OUTPUT:
+                arguments->output = optarg;
+                return EXIT_CODE_DONE;
         case VERB_OPTION_FORCE:
         case VERB_OPTION_MODE:
         case VERB_OPTION_TREE:
@@ -196,6 +200,10 @@ static int parse_switch(CommandLine *line, int option) {
                 break;
         case OPTION_VERSION:
                 line->wants_version = true;
+                break;
+        case 'o':
+                arguments->options |= VERB_OPTION_OUTPUT;
+                arguments->output = optarg;
                 break;
         default:
                 arguments->options |= (unsigned)option & (OPTION_OF_VERB - 1u);

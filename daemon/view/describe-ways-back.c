@@ -61,11 +61,12 @@ static const ConfigMode *choose_mode(const Config *config, const char *now) {
 void ways_back_add(const Machine *machine, const Boots *boots, json_object *answer) {
         const Config *config = machine_config(machine);
         const ConfigMode *mode = config ? choose_mode(config, machine_mode(machine)) : NULL;
+        json_object *rows = NULL;
 
         json_add_word(answer, "ways_back_from", mode ? mode->name : "");
-        json_add(answer, "ways_back",
-                 !mode ? NULL
-                 : machine->root.is_live
-                         ? read_inspected(machine, mode->name)
-                         : ways_back_find_json(machine, config, mode, &boots->next));
+        if (mode)
+                rows = read_inspected(machine, mode->name);
+        if (mode && !rows && !machine->root.is_live)
+                rows = ways_back_find_json(machine, config, mode, &boots->next);
+        json_add(answer, "ways_back", rows);
 }

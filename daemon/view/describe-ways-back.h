@@ -14,9 +14,9 @@ json_object *way_back_row(const char *id, bool is_open, const char *text);
  * the default one, or else the first other, which is for the reader to know before the first
  * switch. And `ways_back`, an array.
  *
- * Of the live machine they are those that the last inspection of the mode has found, since this
- * process may not look at the host's network; else they are looked for. Each is null where there is
- * none.
+ * They are those that the last inspection of the mode has found: this process may not look at the
+ * host's network, and of a captured machine nobody can be asked for servers and logins any more.
+ * Where a captured one has no inspection they are looked for. Each is null where there is none.
  */
 void ways_back_add(const Machine *machine, const Boots *boots, json_object *answer);
 

@@ -26,6 +26,7 @@ from machines import Machine
 from qemu import PCError, Qemu, Serial
 
 SNAPSHOT = "booted"
+DISK_SERIAL = "NOT-FOR-OTHERS-0815"
 TIMEOUT = 180.0  # of a command; emulation is slow, and the machine may be busy with others
 BOOT_TIMEOUT = 600.0
 
@@ -89,7 +90,7 @@ def hardware(machine: Machine) -> list[str]:
         "-cpu", "max,la57=off", "-smp", "1", "-m", "1024",
         "-drive", f"if=pflash,format=raw,readonly=on,file={_firmware('OVMF_CODE_4M.fd')}",
         "-audiodev", "none,id=silence", *backends, *devices,
-        "-device", "virtio-blk-pci,drive=disk,bootindex=0,bus=pcie.0,addr=0x10",
+        "-device", f"virtio-blk-pci,drive=disk,serial={DISK_SERIAL},bootindex=0,bus=pcie.0,addr=0x10",
         "-device", "virtio-serial-pci,bus=pcie.0,addr=0x11",
         "-device", "virtserialport,chardev=agent,name=vfio-mode-test",
         "-device", "virtio-rng-pci,bus=pcie.0,addr=0x12",

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Between what was found and tar: everything goes through the redactor here, names and targets of
+ * links as well.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ctl/report-archive.h"
+
+#define ARCHIVE_SIZE_MAX (256u * 1024 * 1024)
+
+static int redact_name(ReportArchive *archive, const char *name, char **ret) {
+        size_t length;
+
+        return redact(archive->redactor, name, strlen(name), ret, &length);
+}
+
+static int add_file(void *userdata, const char *path, RedactFile what, uint64_t time, char *data,
+                    size_t length) {
+        ReportArchive *archive = userdata;
+        _cleanup_free_ char *name = NULL, *text = NULL;
+        size_t size = length, n;
+        int r;
+
+        if (archive->tar.n_bytes + length > ARCHIVE_SIZE_MAX)
+                return -E2BIG;
+        length = redact_file(what, data, length);
+        if (what == REDACT_FILE_RAW)
+                return tar_add_file(&archive->tar, path, time, data, length);
+        r = redact_name(archive, path, &name);
+        if (r >= 0)
+                r = redact(archive->redactor, data, length, &text, &n);
+        if (r < 0)
+                return r;
+        if (what == REDACT_FILE_BLOCK) {
+                char *block = realloc(text, (n > size ? n : size) + 1);
+
+                if (!block)
+                        return -ENOMEM;
+                text = block;
+                n = redact_file_fit_block(text, n, size);
+        }
+        return tar_add_file(&archive->tar, name, time, text, n);
+}
+
+static int add_link(void *userdata, const char *path, const char *target) {
+        ReportArchive *archive = userdata;
+        _cleanup_free_ char *name = NULL, *to = NULL;
+        int r;
+
+        r = redact_name(archive, path, &name);
+        if (r >= 0)
+                r = redact_name(archive, target, &to);
+        return r < 0 ? r : tar_add_link(&archive->tar, name, to);
+}
+
+static int add_directory(void *userdata, const char *path) {
+        ReportArchive *archive = userdata;
+        _cleanup_free_ char *name = NULL;
+        int r = redact_name(archive, path, &name);
+
+        return r < 0 ? r : tar_add_directory(&archive->tar, name);
+}
+
+static int add_missed(void *userdata, const char *path, int error) {
+        ReportArchive *archive = userdata;
+
+        lines_add(&archive->missed, "/%s: %s", path, strerror(-error));
+        return 0;
+}
+
+int report_archive_add_machine(ReportArchive *archive, const Root *root) {
+        const CaptureSink sink = { archive, add_file, add_link, add_directory, add_missed };
+
+        return capture(root, archive->without_overrides, &sink);
+}
+
+int report_archive_add_text(ReportArchive *archive, const char *name, const char *text) {
+        _cleanup_free_ char *copy = must_have(strdup(text));
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), REPORT_DIR "/%s", name);
+        return add_file(archive, path, REDACT_FILE_TEXT, 0, copy, strlen(copy));
+}

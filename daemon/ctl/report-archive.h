@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The archive of a report: redacted entries, each path once. */
+#pragma once
+
+#include "base/tar.h"
+#include "host/capture.h"
+#include "model/redact.h"
+#include "view/words.h"
+
+/** What is in it that `--root=` does not read. */
+#define REPORT_DIR "vfio-mode-report"
+
+typedef struct ReportArchive {
+        TarWriter tar;
+        Redactor *redactor;
+        Lines missed; /**< what could not be read, and why */
+        bool without_overrides;
+} ReportArchive;
+
+/** Adds what `--root=` reads. Returns 0 or a negative errno, after which the archive is no good. */
+_must_check_ int report_archive_add_machine(ReportArchive *archive, const Root *root);
+
+/** Adds a text below REPORT_DIR. Returns as report_archive_add_machine(). */
+_must_check_ int report_archive_add_text(ReportArchive *archive, const char *name,
+                                         const char *text);

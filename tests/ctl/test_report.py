@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The verb report, on captured machines: the program under test is $VFIO_MODECTL."""
+
+import os
+import subprocess
+import tarfile
+
+import pytest
+from captured import EVIL, GPU, PROGRAM, Machine, run, sanitizers
+
+UUID, MAC, MACHINE_ID = "6d3f1c52-8f0e-4a53-9d0c-2f5b7c1e9a44", "52:54:00:ab:cd:ef", "76666966a01d4f4da0de00000000beef"
+SECRETS = (UUID, UUID.upper(), MAC, MAC.replace(":", ""), MACHINE_ID, "1A2B-3C4D", "alice", "bob", "deepthought", "10.9.8.7",
+           "S3R1AL", "hunter2")
+QUESTIONS = (("status",), ("status", "--json=pretty"), ("list-devices",), ("list-devices", "--tree"), ("list-modes",),
+             ("check",), ("check", "passthrough"), ("switch", "passthrough", "--dry-run"), ("init", "--dry-run"))
+DEEP = "sys/devices/pci0000:00/" + "/".join(f"0000:{bus:02x}:00.0" for bus in range(1, 12))
+
+INSPECTION = """\
+vfio-mode-inspection=1
+mode=passthrough
+invocation=
+result=busy
+text=0000:01:00.0 is in use by process 17 (weston) of user alice's weston.service.
+public-text=0000:01:00.0 is in use by 1 process.
+check=iommu pass
+message=The kernel uses the IOMMU.
+advice=
+"""
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """One whose files say whose it is, wherever that is known to happen."""
+    (tmp_path / "root").mkdir()
+    machine = Machine(tmp_path / "root").in_host_mode()
+    machine.write("etc/hostname", "deepthought.example.org\n")
+    machine.write("etc/passwd", "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000:Alice:/home/alice:/bin/sh\n"
+                  "host:x:1001:1001::/home/host:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n")
+    machine.write("etc/machine-id", f"{MACHINE_ID}\n")
+    machine.write("proc/cmdline", f"root=UUID={UUID} ip=10.9.8.7 systemd.machine_id={MACHINE_ID}\n")
+    machine.write("proc/self/mountinfo", "30 1 8:2 / / rw - ext4 /dev/mapper/deepthought--vg-root rw\n"
+                  "31 30 0:50 / /home/bob/nas rw - cifs //10.9.8.7/bob rw,username=bob,password=hunter2\n")
+    machine.write("boot/grub/grub.cfg", f"password alice hunter2\nsearch --fs-uuid --set=root {UUID}\n")
+    machine.write("run/udev/data/b8:2", f"S:disk/by-id/x-S3R1AL\nE:ID_SERIAL=S3R1AL\nE:ID_FS_UUID={UUID}\n")
+    machine.write("etc/libvirt/hooks/qemu", "#!/bin/sh\ncurl -u alice:hunter2 http://10.9.8.7/\nmodprobe -r nvidia\n")
+    machine.write("etc/modprobe.d/local.conf", f"# of /home/bob, for {MAC.upper()}\n")
+    machine.write(f"{DEEP}/net/enx{MAC.replace(':', '')}/address", f"{MAC}\n")
+    machine.write(f"{DEEP}/net/enx{MAC.replace(':', '')}/tun_flags", "0x1002\n")
+    machine.write(f"{DEEP}/nvme/nvme0/serial", "S3R1AL\n")
+    (machine.root / "sys/class/net").mkdir(parents=True)
+    (machine.root / f"sys/class/net/enx{MAC.replace(':', '')}").symlink_to(
+        f"../../{DEEP.removeprefix('sys/')}/net/enx{MAC.replace(':', '')}")
+    return machine
+
+
+def report(machine, path, *arguments):
+    answer = machine.run("report", "-o", str(path), *arguments)
+    assert answer.returncode == 0, answer
+    return answer
+
+
+def test_nothing_says_whose_it_is(machine, tmp_path):
+    report(machine, tmp_path / "a.tar")
+    content = (tmp_path / "a.tar").read_bytes().lower()
+    assert [secret for secret in SECRETS if secret.lower().encode() in content] == []
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        names = archive.getnames()
+        assert len(set(names)) == len(names)
+        text = {name: archive.extractfile(name).read().decode() for name in
+                ("proc/cmdline", "etc/libvirt/hooks/qemu", "run/vfio-mode/status")}
+        assert text["etc/libvirt/hooks/qemu"] == "#!/bin/sh\nmodprobe -r nvidia\n"
+        # A user whose name is a mode's is nobody in particular.
+        assert "mode=host" in text["run/vfio-mode/status"]
+        uuid = text["proc/cmdline"].split()[0].removeprefix("root=UUID=")
+        assert uuid in archive.extractfile("boot/grub/grub.cfg").read().decode()
+        assert uuid in archive.extractfile("run/udev/data/b8:2").read().decode()
+        link = archive.getmember("sys/class/net/enx020000000001")
+        assert f"sys/class/net/{link.linkname}" not in names
+        assert f"{DEEP}/net/enx020000000001/tun_flags" in names
+        assert link.linkname == f"../../{DEEP.removeprefix('sys/')}/net/enx020000000001"
+    assert os.stat(tmp_path / "a.tar").st_mode & 0o777 == 0o600
+
+
+def test_it_can_be_read_in_its_place(machine, tmp_path):
+    """In the same words; and a report of it is the same again."""
+    machine.write("run/vfio-mode/inspect/passthrough", INSPECTION)
+    report(machine, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    for question in QUESTIONS:
+        there = machine.run(*question)
+        here = run("--root", str(tmp_path / "unpacked"), *question)
+        expected = [text.replace("alice", "user1").replace("deepthought", "machine") for text in (there.stdout, there.stderr)]
+        assert (here.returncode, here.stdout, here.stderr) == (there.returncode, *expected), question
+    answer = run("--root", str(tmp_path / "unpacked"), "report", "-o", str(tmp_path / "b.tar"))
+    assert answer.returncode == 0
+    with tarfile.open(tmp_path / "a.tar") as first, tarfile.open(tmp_path / "b.tar") as second:
+        files = [{member.name: (member.linkname, archive.extractfile(member).read() if member.isfile() else None)
+                  for member in archive if "vfio-mode-report" not in member.name} for archive in (first, second)]
+    assert files[0] == files[1]
+
+
+def test_times_stay(machine, tmp_path):
+    machine.result()
+    os.utime(machine.root / "run/vfio-mode/result", ns=(0, 1767225600_123456000))
+    report(machine, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    assert run("--root", str(tmp_path / "unpacked"), "status", "--json=short").stdout == \
+        machine.run("status", "--json=short").stdout
+
+
+def test_a_block_keeps_its_size(machine, tmp_path):
+    """GRUB's environment counts by its size."""
+    text = f"# GRUB Environment Block\nvfio_args=ip=10.9.8.7 root=UUID={UUID}\n".ljust(1024, "#")
+    machine.write("boot/grub/vfio-mode/vfio-mode.env", text)
+    report(machine, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        assert archive.getmember("boot/grub/vfio-mode/vfio-mode.env").size == 1024
+
+
+def test_not_over_another_file(machine, tmp_path):
+    path = tmp_path / "a.tar"
+    path.write_text("something else")
+    answer = machine.run("report", "-o", str(path))
+    assert (answer.returncode, "--force replaces it" in answer.stderr) == (1, True)
+    assert path.read_text() == "something else"
+    report(machine, path, "--force")
+    assert tarfile.is_tarfile(path)
+    assert [left.name for left in tmp_path.iterdir() if left.name != "root"] == ["a.tar"]
+
+
+def test_it_cannot_be_written(machine, tmp_path):
+    answer = machine.run("report", "-o", str(tmp_path / "none/a.tar"))
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "none/a.tar cannot be written: No such file or directory" in answer.stderr
+    os.mkfifo(tmp_path / "pipe")
+    answer = machine.run("report", "-o", str(tmp_path / "pipe"), "--force")
+    assert (answer.returncode, "is no file" in answer.stderr) == (1, True), answer
+
+
+def test_only_root(tmp_path):
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    answer = subprocess.run([*nobody, PROGRAM, "report", "-o", str(tmp_path / "a.tar")], capture_output=True, text=True,
+                            timeout=30, check=False, env={"PATH": os.environ["PATH"], **sanitizers()})
+    assert (answer.returncode, answer.stdout) == (8, "")
+    assert "Only root" in answer.stderr
+
+
+def test_what_cannot_be_taken_is_said(machine, tmp_path):
+    machine.write("etc/modprobe.d/huge.conf", "#" * 5_000_000)
+    answer = report(machine, tmp_path / "a.tar")
+    assert "Not in it: /etc/modprobe.d/huge.conf: File too large" in answer.stderr
+    said = machine.json("report", "-o", str(tmp_path / "b.tar"))
+    assert said["missed"] == ["/etc/modprobe.d/huge.conf: File too large"] and said["entries"] > 20
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        assert "huge.conf" in archive.extractfile("vfio-mode-report/report").read().decode()
+
+
+def test_a_pipe_is_not_waited_for(machine, tmp_path):
+    """Nor a driver_override while a switch is under way."""
+    os.mkfifo(machine.root / "etc/modprobe.d/pipe.conf")
+    report(machine, tmp_path / "a.tar")
+
+
+def test_odd_names(machine, tmp_path):
+    machine.write(f"etc/modprobe.d/{EVIL.replace('/', '')}.conf", "x\n")
+    report(machine, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        assert any(name.endswith("31m\n\u202e.conf") for name in archive.getnames())
+
+
+# --- check of a captured machine ---
+
+def test_check_of_a_captured_machine(machine):
+    machine.write("run/vfio-mode/inspect/passthrough", INSPECTION)
+    answer = machine.run("check", "passthrough")
+    assert answer.returncode == 4
+    assert answer.stdout.splitlines()[1].split() == "iommu pass The kernel uses the IOMMU.".split()
+    assert "in use by process 17 (weston)" in answer.stderr
+    said = machine.json("check", "passthrough", code=4)
+    assert (said["mode"], said["ok"], said["refusal"]["name"]) == ("passthrough", False, "busy")
+    assert said["checks"] == [{"id": "iommu", "result": "pass", "message": "The kernel uses the IOMMU.", "advice": ""}]
+
+
+@pytest.mark.parametrize(("mode", "code", "words"), [
+    ("host", 1, "captured without a check of mode 'host'"), ("bogus", 3, "There is no mode 'bogus'."),
+    ("../x", 3, "There is no mode '../x'.")])
+def test_no_check_was_captured(machine, mode, code, words):
+    answer = machine.run("check", mode)
+    assert (answer.returncode, words in answer.stderr) == (code, True), answer
+
+
+def test_a_damaged_check(machine):
+    machine.write("run/vfio-mode/inspect/passthrough", "bogus\n")
+    answer = machine.run("check", "passthrough")
+    assert (answer.returncode, "cannot be read" in answer.stderr) == (1, True), answer
+
+
+def test_gpu_is_in_the_list(machine, tmp_path):
+    report(machine, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        text = archive.extractfile("vfio-mode-report/pci-functions").read().decode()
+    assert any(line.startswith(f"{GPU} VGA compatible controller [0300]: NVIDIA") for line in text.splitlines()), text

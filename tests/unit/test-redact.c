@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What says whose machine it is goes, and what looks like it stays. */
+#undef NDEBUG
+
+#include <errno.h>
+#include <string.h>
+
+#include "model/redact-file.h"
+#include "model/redact.h"
+#include "table.h"
+
+static const struct Row {
+        const char *title, *text, *redacted;
+} rows[] = {
+        { "nothing", "", "" },
+        { "a UUID", "root=UUID=6D3F1C52-8f0e-4a53-9d0c-2f5b7c1e9a44 quiet",
+          "root=UUID=00000000-0000-4000-8000-000000000001 quiet" },
+        { "the same again, and another one",
+          "6d3f1c52-8f0e-4a53-9d0c-2f5b7c1e9a44 6D3F1C52-8F0E-4A53-9D0C-2F5B7C1E9A44 "
+          "7d3f1c52-8f0e-4a53-9d0c-2f5b7c1e9a44",
+          "00000000-0000-4000-8000-000000000001 00000000-0000-4000-8000-000000000001 "
+          "00000000-0000-4000-8000-000000000002" },
+        { "a UUID of zeros", "00000000-0000-0000-0000-000000000000",
+          "00000000-0000-0000-0000-000000000000" },
+        { "a FAT's UUID", "by-uuid/1A2B-3C4D", "by-uuid/FFFF-0001" },
+        { "a range", "0a00-0bff 03F8-03FF: x", "0a00-0bff 03F8-03FF: x" },
+        { "a date", "2026-11-29", "2026-11-29" },
+        { "a machine id", "76666966a01d4f4da0de000000000001", "00000000000040008000000000000001" },
+        { "a longer number", "76666966a01d4f4da0de00000000000123",
+          "76666966a01d4f4da0de00000000000123" },
+        { "a MAC address", "ether 52:54:00:AB:cd:ef,", "ether 02:00:00:00:00:01," },
+        { "the same in a name", "52:54:00:ab:cd:ef enx525400abcdef 52-54-00-ab-cd-ef",
+          "02:00:00:00:00:01 enx020000000001 02-00-00-00-00-01" },
+        { "no MAC address", "0000:01:00.0 10de:2484 12:34:56 0003:046D:C52B.0001",
+          "0000:01:00.0 10de:2484 12:34:56 0003:046D:C52B.0001" },
+        { "an IPv4 address", "ip=192.168.1.7::10.0.0.1", "ip=198.18.0.1::198.18.0.2" },
+        { "everybody's",
+          "127.0.0.1 0.0.0.0 255.255.255.0 ::1 ::", "127.0.0.1 0.0.0.0 255.255.255.0 ::1 ::" },
+        { "versions", "6.12.48 1.2.3.4.5 usb 1-1.2.3.4:1.0 1.2.3.400",
+          "6.12.48 1.2.3.4.5 usb 1-1.2.3.4:1.0 1.2.3.400" },
+        { "an IPv6 address", "from fe80::5054:ff:feab:cdef: ok, 2001:db8:0:1:2:3:4:5.",
+          "from 2001:db8::1: ok, 2001:db8::2." },
+        { "colons", "a::b std::vector dead::: ::", "2001:db8::1 std::vector dead::: ::" },
+        { "a user", "alice's alice_1 malice alice.service /home/alice/x",
+          "user1's alice_1 malice user1.service /home/user1/x" },
+        { "a user that nobody named", "/home/bob-2/.config and bob-2",
+          "/home/user1/.config and bob-2" },
+        { "the host", "pc.example.org pc pcie", "machine machine pcie" },
+        { "not ASCII",
+          "\xc3\xa9"
+          "alice alice\xc3\xa9",
+          "\xc3\xa9"
+          "alice alice\xc3\xa9" },
+};
+
+static Redactor *new_redactor(void) {
+        Redactor *redactor = redactor_new();
+
+        assert_non_null(redactor);
+        assert_int_equal(redactor_add_word(redactor, REDACT_USER_NAME, "alice"), 0);
+        assert_int_equal(redactor_add_word(redactor, REDACT_HOST_NAME, "pc"), 0);
+        assert_int_equal(redactor_add_word(redactor, REDACT_HOST_NAME, "pc.example.org"), 0);
+        return redactor;
+}
+
+static void test_row(void **state) {
+        _cleanup_(redactor_freep) Redactor *redactor = new_redactor();
+        const struct Row *row = *state;
+        _cleanup_free_ char *text = NULL;
+        size_t length;
+
+        assert_int_equal(redact(redactor, row->text, strlen(row->text), &text, &length), 0);
+        assert_string_equal(text, row->redacted);
+        assert_int_equal(length, strlen(row->redacted));
+}
+
+/* The same value has the same placeholder in every text. */
+static void test_consistent(void **state) {
+        static const char *const texts[] = { "52:54:00:00:00:01", "52:54:00:00:00:02",
+                                             "52:54:00:00:00:01" };
+        static const char *const redacted[] = { "02:00:00:00:00:01", "02:00:00:00:00:02",
+                                                "02:00:00:00:00:01" };
+        _cleanup_(redactor_freep) Redactor *redactor = new_redactor();
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                _cleanup_free_ char *text = NULL;
+                size_t length;
+
+                assert_int_equal(redact(redactor, texts[i], strlen(texts[i]), &text, &length), 0);
+                assert_string_equal(text, redacted[i]);
+        }
+}
+
+/* More than can be told apart still go. */
+static void test_many(void **state) {
+        _cleanup_(redactor_freep) Redactor *redactor = new_redactor();
+        _cleanup_free_ char *text = NULL;
+        char address[32];
+        size_t length;
+
+        for (unsigned i = 0; i < REDACT_SEEN_MAX + 1; i++) {
+                free(text);
+                text = NULL;
+                (void)snprintf(address, sizeof(address), "52:54:00:00:%02x:%02x", i >> 8, i & 0xff);
+                assert_int_equal(redact(redactor, address, strlen(address), &text, &length), 0);
+        }
+        assert_string_equal(text, "02:00:00:00:00:00");
+}
+
+static void test_words(void **state) {
+        _cleanup_(redactor_freep) Redactor *redactor = new_redactor();
+        char word[REDACT_WORD_SIZE + 1];
+        int r = 0;
+
+        assert_int_equal(redactor_add_word(redactor, REDACT_USER_NAME, "alice"), 0);
+        assert_int_equal(redactor_add_word(redactor, REDACT_USER_NAME, "x"), -EINVAL);
+        (void)memset(word, 'x', sizeof(word));
+        word[REDACT_WORD_SIZE] = '\0';
+        assert_int_equal(redactor_add_word(redactor, REDACT_USER_NAME, word), -EINVAL);
+        for (unsigned i = 0; i < REDACT_WORDS_MAX && r == 0; i++) {
+                (void)snprintf(word, sizeof(word), "user-%u", i);
+                r = redactor_add_word(redactor, REDACT_USER_NAME, word);
+        }
+        assert_int_equal(r, -ENOSPC);
+}
+
+/* --- files --- */
+
+static const struct FileRow {
+        const char *title;
+        RedactFile what;
+        const char *text, *taken;
+} file_rows[] = {
+        { "a text", REDACT_FILE_TEXT, "a\nb", "a\nb" },
+        { "a name", REDACT_FILE_NAME, "secret", "" },
+        { "a processor", REDACT_FILE_CPUINFO,
+          "processor\t: 0\nvendor_id\t: X\nSerial\t: 17\nflags\t: vmx\n\nflags\t: svm\n",
+          "vendor_id\t: X\nflags\t: vmx\n" },
+        { "memory", REDACT_FILE_IOMEM, "00a0-c0ff : PCI Bus 0000:00\n  c000-cfff : efifb\nx\n",
+          "0000-0000 : PCI Bus 0000:00\n  0000-0000 : efifb\n" },
+        { "routes", REDACT_FILE_ROUTE,
+          "Iface\tDestination\tGateway\nbr0\t00000000\t0102A8C0\t0003\t0\t0\t0\t00000000\n"
+          "br0\t0002A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n",
+          "Iface\tDestination\tGateway\nbr0\t00000000\t00000000\t0003\t0\t0\t0\t00000000\n" },
+        { "routes of IPv6", REDACT_FILE_IPV6_ROUTE,
+          "0000 00 fe80 00 fe81 1 1 0 3 br0\nfe80 40 0000 00 0000 1 1 0 1 br0\n",
+          "0000 00 0000 00 0000 1 1 0 3 br0\n" },
+        { "mounts", REDACT_FILE_MOUNTS,
+          "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:9 / /mnt/x rw - nfs4 nas:/x rw,addr=10.0.0.1\n"
+          "3 1 0:7 / /usr rw - nfs nas:/usr ro\nbroken\n",
+          "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n3 1 0:7 / /usr rw - nfs -------- --\n" },
+        { "udev", REDACT_FILE_UDEV,
+          "S:disk/by-id/x\nE:ID_SERIAL=17\nE:ID_FS_UUID=1A2B-3C4D\nG:seat\n",
+          "E:ID_FS_UUID=1A2B-3C4D\nG:seat\n" },
+        { "GRUB", REDACT_FILE_GRUB, "set timeout=5\n  password_pbkdf2 root grub.x\nmenuentry\n",
+          "set timeout=5\nmenuentry\n" },
+        { "a script", REDACT_FILE_SCRIPT, "#!/bin/sh\ncurl -u me:secret x\nmodprobe -r nvidia\n",
+          "#!/bin/sh\nmodprobe -r nvidia\n" },
+        { "a mapped device", REDACT_FILE_FIRST_WORD, "LVM-abcdef", "LVM-" },
+        { "without a dash", REDACT_FILE_FIRST_WORD, "x", "x" },
+        { "a card", REDACT_FILE_NVIDIA, "Model: \t X\nGPU UUID: \t GPU-17\nDevice Minor: \t 0\n",
+          "Model: \t X\nDevice Minor: \t 0\n" },
+};
+
+static void test_file(void **state) {
+        const struct FileRow *row = *state;
+        _cleanup_free_ char *text = strdup(row->text);
+
+        assert_non_null(text);
+        assert_int_equal(redact_file(row->what, text, strlen(text)), strlen(row->taken));
+        assert_string_equal(text, row->taken);
+}
+
+static void test_block(void **state) {
+        char shorter[9] = "a=b\n##", longer[9] = "a=bbbb\n#";
+
+        assert_int_equal(redact_file_fit_block(shorter, 6, 8), 8);
+        assert_memory_equal(shorter, "a=b\n####", 8);
+        assert_int_equal(redact_file_fit_block(longer, 8, 7), 7);
+        assert_int_equal(redact_file_fit_block(longer, 7, 6), 7);
+}
+
+int main(void) {
+        Table table = { 0 };
+
+        TABLE_ROWS(&table, test_row, rows);
+        TABLE_ROWS(&table, test_file, file_rows);
+        table_add(&table, "the same everywhere", test_consistent, NULL);
+        table_add(&table, "more than can be told apart", test_many, NULL);
+        table_add(&table, "words", test_words, NULL);
+        table_add(&table, "the size of a block", test_block, NULL);
+        return table_run("redact", &table);
+}

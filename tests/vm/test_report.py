@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A report can be read in the machine's place: `--root=` says the same of it; and it does not say whose the machine
+is."""
+
+import json
+
+import pytest
+
+from modes import INI
+from pc import DISK_SERIAL, PC
+
+ARCHIVE, UNPACKED = "/root/report.tar", "/root/report"
+QUESTIONS = ("status", "status --json=pretty", "list-devices", "list-devices --json=pretty", "list-devices --tree",
+             "list-devices --tree --json=pretty", "list-modes", "check", "check passthrough",
+             "check passthrough --json=pretty", "check host", "check host --json=pretty", "check nosuch")
+PLACEHOLDERS = {"vfio-mode-test": "machine", "alice": "user1"}
+
+# A session of somebody's, which has the card open.
+_SESSION = """
+useradd --create-home alice
+printf '%s\\n' 'auth required pam_permit.so' 'account required pam_permit.so' 'session required pam_systemd.so' \
+    > /etc/pam.d/vfio-mode-test
+chmod a+rw /dev/dri/card0
+systemd-run --quiet --unit=session-of-alice --service-type=exec --uid=alice --property=PAMName=vfio-mode-test \
+    bash -c 'exec 3<>/dev/dri/card0; exec sleep infinity'
+"""
+
+# Whatever was reached below the root by its descriptor and was there is in the archive, too.
+_OPENED = r"""
+import os, re, sys
+call = re.compile(r'^\d+ +\w+\(\d+<(/[^>]*)>, "([^"]*)".* = (?:0|[1-9]\d*)')
+missing = set()
+for line in open("/root/trace"):
+    match = call.match(line)
+    if not match:
+        continue
+    path = os.path.normpath(f"{match[1]}/{match[2]}").replace("//", "/")
+    if re.match("/proc/[0-9]+/", path) and not path.endswith("mountinfo"):
+        continue  # of a process
+    if not os.path.lexists("/root/report" + path):
+        missing.add(path)
+print("\n".join(sorted(missing)))
+"""
+
+
+def secrets(pc: PC) -> list[str]:
+    """What only this machine has."""
+    found = pc.ok("cat /etc/hostname /etc/machine-id /proc/sys/kernel/random/boot_id /sys/class/net/*/address; "
+                  "lsblk --noheadings --output UUID,PARTUUID,SERIAL | tr ' ' '\\n'; ls /dev/disk/by-uuid").split()
+    found = [word for word in found if word.strip("0:-")]
+    assert DISK_SERIAL in found and len(found) >= 6, found
+    return [*found, "alice", *(word.replace("-", "") for word in found if word.count("-") == 4)]
+
+
+def redacted(text: str) -> str:
+    for word, placeholder in PLACEHOLDERS.items():
+        text = text.replace(word, placeholder)
+    return text
+
+
+@pytest.mark.machine("gpu")
+def test_report(pc: PC) -> None:
+    pc.ok(_SESSION)
+    pc.ok("vfio-modectl switch host")
+    assert pc.run("vfio-modectl check passthrough").rc == 4
+    said = json.loads(pc.ok(f"vfio-modectl report -o {ARCHIVE} --json=short"))
+    assert (said["path"], said["missed"]) == (ARCHIVE, []), said
+    assert pc.ok(f"stat --format=%a.%U {ARCHIVE}") == "600.root"
+    live = {question: pc.run(f"vfio-modectl {question}") for question in QUESTIONS}
+    pc.ok(f"mkdir {UNPACKED} && tar --extract --file={ARCHIVE} --directory={UNPACKED}")
+    for question, answer in live.items():
+        read = pc.run(f"vfio-modectl --root={UNPACKED} {question}")
+        assert (read.rc, read.stdout, read.stderr) == (answer.rc, redacted(answer.stdout), redacted(answer.stderr)), \
+            question
+    assert "of user alice" in live["check passthrough"].stderr
+
+    there = [secret for secret in secrets(pc)
+             if pc.run(f"grep --quiet --text --fixed-strings --ignore-case -- '{secret}' {ARCHIVE}").rc != 1]
+    assert there == []
+    journal = pc.read(f"{UNPACKED}/vfio-mode-report/journal")
+    assert "Mode 'host'" in journal and "machine" in redacted(pc.ok("hostname")), journal
+
+    pc.write("/root/opened.py", _OPENED)
+    missing = {}
+    for number, program in enumerate(("vfio-modectl --root=/. status", "vfio-modectl --root=/. list-devices --tree",
+                                      "vfio-modectl --root=/. switch passthrough --dry-run",
+                                      "/usr/libexec/vfio-mode/vfio-mode-apply --root=/. inspect passthrough")):
+        pc.ok(f"strace --follow-forks --decode-fds=path --trace=%file --output=/root/trace {program} >/dev/null || "
+              f"[ {number} = 2 ]")
+        assert pc.ok("grep --count 'sys/bus/pci' /root/trace") != "0"
+        missing[program] = pc.ok("python3 /root/opened.py").split()
+    assert not any(missing.values()), missing
+
+
+@pytest.mark.machine("gpu")
+def test_refused(pc: PC) -> None:
+    """Only root; and over no other file unless it is asked for."""
+    pc.ok("useradd bob")
+    said = pc.run("runuser -u bob -- vfio-modectl report -o /tmp/report.tar")
+    assert (said.rc, "Only root" in said.stderr) == (8, True), said
+    pc.write(ARCHIVE, "something else")
+    said = pc.run(f"vfio-modectl report -o {ARCHIVE}")
+    assert (said.rc, "--force replaces it" in said.stderr, pc.read(ARCHIVE)) == (1, True, "something else"), said
+    pc.write(INI, "[mode bad\n")
+    pc.ok(f"vfio-modectl report -o {ARCHIVE} --force")
+    assert pc.ok(f"tar --extract --to-stdout --file={ARCHIVE} etc/vfio-mode.ini") == "[mode bad"
+    assert pc.ok("ls -A /root | grep -c 'report.tar' || true") == "1"

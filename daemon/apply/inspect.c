@@ -203,10 +203,14 @@ static void check_device(Inspect *i, DeviceFacts *facts) {
         char id[sizeof("device-") + CONFIG_NAME_SIZE], address[PCI_ADDRESS_SIZE];
         const ConfigDevice *device = facts->device;
         size_t n = facts->n_functions;
+        char others[64] = "";
 
         (void)snprintf(id, sizeof(id), "device-%s", device->name);
-        check(i, CHECK_PASS, id, "", "%s and %zu more function%s.",
-              pci_address_format(facts->functions[0], address), n - 1, n == 2 ? "" : "s");
+        if (n > 1)
+                (void)snprintf(others, sizeof(others), " and %zu more function%s", n - 1,
+                               n == 2 ? "" : "s");
+        check(i, CHECK_PASS, id, "", "%s%s.", pci_address_format(facts->functions[0], address),
+              others);
         device_facts_read(i->now.root, &i->now.host, i->taken, i->n_taken, facts);
         device_check(facts, &i->now.host, i->taken, i->n_taken, i->ret);
         check_host_driver(i, device, facts->functions[0]);

@@ -121,6 +121,8 @@ int ways_back_find(const Root *root, const Config *config, const ConfigMode *mod
         find_serial(root, facts);
         ask_units(root, facts);
         facts->is_counted = next_boot_is_counted(next);
+        facts->is_unproven = next->place.path[0] != '\0' && next->place.has_scripts &&
+                             !boot_marker_proves_grub(&next->marker);
         facts->is_once = next_boot_is_once(next, mode);
         facts->is_default = strcmp(config->default_mode, mode->name) == 0;
         ways_back_judge(facts, ret);

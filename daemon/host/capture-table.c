@@ -33,6 +33,7 @@ const CaptureRow capture_rows[] = {
         LINK("sys/bus/pci/devices/*"),
         TREE("sys/bus/pci/devices"), /* in a described machine they may lie there */
         NAME("sys/bus/pci/drivers/*"),
+        NAME("sys/bus/pci/drivers/*/bind"),
         LINK("sys/bus/pci/drivers/*/module"),
         LINK("sys/bus/pci/drivers/*/[0-9a-f]*:*"),
         LINK("sys/bus/platform/devices/*"),

@@ -158,6 +158,8 @@ static RefusalKind check_fallback(Planner *planner) {
         return REFUSAL_NONE;
 }
 
+#define IN_THE_WAY_MAX 8 /* that are named behind the first */
+
 /* Whether a member of the group keeps it from a guest once this plan is done. */
 static bool is_in_the_way(Planner *planner, const Want *want, const Function *member) {
         const Want *other = planner_find(planner, member->address);
@@ -174,28 +176,42 @@ static bool is_in_the_way(Planner *planner, const Want *want, const Function *me
         return !want->function->on_vfio && !function_leaves_group_viable(member);
 }
 
-static RefusalKind check_group(Planner *planner, const Want *want) {
+static const Function *next_in_the_way(Planner *planner, const Want *want, size_t *i) {
         const Host *host = planner->input->host;
-        char ours[PCI_ADDRESS_SIZE], theirs[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
 
-        for (size_t i = 0; i < host->n_functions; i++) {
-                const Function *member = &host->functions[i];
+        while (*i < host->n_functions) {
+                const Function *member = &host->functions[(*i)++];
 
-                if (member->iommu_group != want->function->iommu_group ||
-                    !is_in_the_way(planner, want, member))
-                        continue;
-                return refusal_set(
-                        planner->refusal, REFUSAL_GROUP_NOT_VIABLE,
-                        "%s cannot be passed through alone: its IOMMU group %d also holds %s (%s), "
-                        "which %s drives. Let it go too (functions=, also=), or move one of "
-                        "them to another slot.",
-                        pci_address_format(want->function->address, ours),
-                        want->function->iommu_group, pci_address_format(member->address, theirs),
-                        pci_id_format(member->id, id),
-                        is_kept_from_host(member) || member->driver[0] == '\0' ? "the host"
-                                                                               : member->driver);
+                if (member->iommu_group == want->function->iommu_group &&
+                    is_in_the_way(planner, want, member))
+                        return member;
         }
-        return REFUSAL_NONE;
+        return NULL;
+}
+
+/* Each that is let go shows the next one: all of them are named at once, as far as they fit. */
+static RefusalKind check_group(Planner *planner, const Want *want) {
+        char ours[PCI_ADDRESS_SIZE], theirs[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
+        char others[IN_THE_WAY_MAX * (PCI_ADDRESS_SIZE + 1) + sizeof(", and also ...")] = "";
+        const Function *first, *member;
+        size_t i = 0, n = 0, length = 0;
+
+        first = next_in_the_way(planner, want, &i);
+        if (!first)
+                return REFUSAL_NONE;
+        while ((member = next_in_the_way(planner, want, &i)) && n++ < IN_THE_WAY_MAX)
+                length += (size_t)snprintf(others + length, sizeof(others) - length, "%s%s",
+                                           n == 1 ? ", and also " : " ",
+                                           pci_address_format(member->address, theirs));
+        return refusal_set(
+                planner->refusal, REFUSAL_GROUP_NOT_VIABLE,
+                "%s cannot be passed through alone: its IOMMU group %d also holds %s (%s), "
+                "which %s drives%s%s. Let %s go too (functions=, also=), or move one of them to "
+                "another slot.",
+                pci_address_format(want->function->address, ours), want->function->iommu_group,
+                pci_address_format(first->address, theirs), pci_id_format(first->id, id),
+                is_kept_from_host(first) || first->driver[0] == '\0' ? "the host" : first->driver,
+                others, n > IN_THE_WAY_MAX ? " ..." : "", n > 0 ? "all of these" : "it");
 }
 
 static RefusalKind check_take(Planner *planner, const Want *want) {

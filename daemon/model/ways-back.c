@@ -170,6 +170,11 @@ static void judge_trial(const WaysBackFacts *facts, WayBack *way) {
                     "'%s' is the default mode, whose boots are counted: two in a row that are not "
                     "confirmed lead to '%s'.",
                     facts->mode, facts->fallback_mode);
+        else if (facts->is_unproven)
+                set(way, false, "Reboot once, so that GRUB is seen to read and write it.",
+                    "A boot into '%s' cannot be tried before GRUB has been seen to write the boot "
+                    "environment.",
+                    facts->mode);
         else
                 set(way, false, "",
                     "A boot into '%s' cannot be tried: nothing here leads back from one that "

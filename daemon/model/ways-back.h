@@ -43,11 +43,12 @@ typedef struct WaysBackFacts {
         const Needs *needs;       /**< of the host's network; others do not matter */
         const PciAddress *away;   /**< the functions that are on vfio-pci in the mode */
         size_t n_away;
-        char serial[32]; /**< the kernel's console that is no screen; "": none */
-        bool has_login;  /**< on it */
-        bool is_counted; /**< GRUB counts a trial before it makes it */
-        bool is_once;    /**< else, a boot into the mode is one, by the EFI variable */
-        bool is_default; /**< else, the mode is default-mode, whose boots are counted here */
+        char serial[32];  /**< the kernel's console that is no screen; "": none */
+        bool has_login;   /**< on it */
+        bool is_counted;  /**< GRUB counts a trial before it makes it */
+        bool is_once;     /**< else, a boot into the mode is one, by the EFI variable */
+        bool is_unproven; /**< GRUB would, but it has not been seen to */
+        bool is_default;  /**< else, the mode is default-mode, whose boots are counted here */
 } WaysBackFacts;
 
 /** A way's word. */

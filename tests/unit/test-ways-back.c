@@ -301,6 +301,15 @@ static const struct Row {
           "'game' is the default mode, whose boots are counted: two in a row that are not confirmed "
           "lead to 'host'.",
           "" },
+        { "a trial that GRUB was not seen to count yet",
+          WAY_BACK_TRIAL,
+          { .is_unproven = true },
+          NULL,
+          NULL,
+          false,
+          "A boot into 'game' cannot be tried before GRUB has been seen to write the boot "
+          "environment.",
+          "Reboot once, so that GRUB is seen to read and write it." },
         { "no trial",
           WAY_BACK_TRIAL,
           { 0 },

@@ -37,6 +37,8 @@ for line in open("/root/trace"):
     path = os.path.normpath(f"{match[1]}/{match[2]}").replace("//", "/")
     if re.match("/proc/[0-9]+/", path) and not path.endswith("mountinfo"):
         continue  # of a process
+    if path.endswith(".tmp"):
+        continue  # what it is writing
     if not os.path.lexists("/root/report" + path):
         missing.add(path)
 print("\n".join(sorted(missing)))

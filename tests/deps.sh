@@ -19,7 +19,7 @@ deps_vm=(python3 mmdebstrap ovmf gdisk mtools e2fsprogs xfsprogs btrfs-progs uti
 # GRUB's own code, on disk images made without mounting them.
 deps_grub=(grub-common grub-emu e2fsprogs xfsprogs dosfstools mtools strace)
 
-deps_pytest=(python3-pytest python3-pytest-xdist python3-pexpect python3-dbusmock dbus-daemon zsh)
+deps_pytest=(python3-pytest python3-pytest-xdist python3-jsonschema python3-pexpect python3-dbusmock dbus-daemon zsh)
 
 # A QEMU that is there is used: Proxmox has its own package, and Debian's would throw it out.
 deps_add_qemu() {

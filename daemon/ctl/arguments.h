@@ -61,6 +61,7 @@ struct Verb {
         unsigned options; /**< VERB_OPTION_*, those that go with it */
         bool pages;       /**< long answers go through the pager */
         bool is_remote;   /**< it can be asked of another machine (-H) */
+        bool is_text;     /**< what it says is for people, or nothing */
         bool is_wrapper;  /**< from the second operand on all words are a command's */
         int failure;      /**< what it exits with for whatever reason; 0: by the reason */
 

@@ -269,6 +269,8 @@ static int check(const CommandLine *line) {
         if (arguments->n_operands > verb->max_operands)
                 return usage_error("'%s' does not take '%s'", verb->name,
                                    arguments->operands[verb->max_operands]);
+        if (verb->is_text && arguments->json != JSON_OFF)
+                return usage_error("--json does not go with '%s'", verb->name);
         if (arguments->holders && arguments->options & VERB_OPTION_DRY_RUN)
                 return usage_error("--holders does not go with --dry-run, which plans by the "
                                    "mode's own key");

@@ -78,5 +78,6 @@ const Verb verb_help = {
         .details = "The same as --help where no verb is named.\n",
         .max_operands = 1,
         .pages = true,
+        .is_text = true,
         .run = run,
 };

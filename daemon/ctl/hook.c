@@ -95,5 +95,6 @@ const Verb verb_hook = {
         .min_operands = 1,
         .max_operands = 9,
         .is_wrapper = true,
+        .is_text = true,
         .run = run,
 };

@@ -18,7 +18,8 @@ import pexpect
 import pytest
 import wire
 from rig import MANAGER, NAME, PATH, PROPERTIES, Fake, Rig, until
-from captured import EVIL, PROGRAM, boot_record, sanitizers  # found by rig
+import schema  # found by rig, as the next one is
+from captured import EVIL, PROGRAM, boot_record, sanitizers
 from test_remote import SSH, needs_bridge
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
@@ -63,6 +64,7 @@ class Watcher:
         """The next object, without what each has."""
         while True:
             event = json.loads(self.line())
+            schema.check_answer("watch", event)
             assert event.pop("schema") == 1
             assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event.pop("time"))
             if event["event"] not in passing:

@@ -9,6 +9,8 @@ import os
 import re
 import subprocess
 
+import schema
+
 PROGRAM = os.environ.get("VFIO_MODECTL", "vfio-modectl")
 
 GPU, AUDIO, NIC, BRIDGE = "0000:01:00.0", "0000:01:00.1", "0000:05:00.0", "0000:00:01.0"
@@ -133,10 +135,14 @@ class Machine:
         return answer.stdout
 
 
-def run(*arguments, **environment):
-    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=30,
-                          check=False, env={"PATH": os.environ["PATH"], "TZ": "UTC", **sanitizers(),
-                                            **environment})
+def run(*arguments, is_sane=True, **environment):
+    """is_sane: what the service says is, so that the answer keeps to its schema."""
+    answer = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=30,
+                            check=False, env={"PATH": os.environ["PATH"], "TZ": "UTC", **sanitizers(),
+                                              **environment})
+    if is_sane:
+        schema.check(arguments, answer.stdout)
+    return answer
 
 
 def sanitizers():

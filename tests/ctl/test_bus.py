@@ -129,7 +129,7 @@ def service(server, tmp_path):
 
 @pytest.fixture
 def ask(bus):
-    return lambda *arguments: run(*arguments, **bus)
+    return lambda *arguments, **how: run(*arguments, **how, **bus)
 
 
 def answer_in(process, code=0):
@@ -199,7 +199,7 @@ def test_what_needs_no_bus(service, ask, arguments):
 def test_a_description_that_is_none(service, ask, description):
     service.method("Describe", "", "s", f"ret = {description!r}")
     for arguments in (["status"], ["status", "-j"], ["switch", "host", "--dry-run"], ["confirm"]):
-        answer = ask(*arguments)
+        answer = ask(*arguments, is_sane=False)
         assert answer.returncode in (0, 1)
         assert not re.search("[\0-\x09\x0b-\x1f\x7f\x80-\x9f\u202e]", answer.stdout + answer.stderr)
 
@@ -507,3 +507,10 @@ def test_confirm(service, ask):
     assert answer_in(ask("confirm", "-j"))["changed"] is False
     service.fail("Confirm", "", "", f"{ERROR}OtherBoot")
     assert ask("confirm").returncode == 5
+
+
+def test_release(service, ask):
+    service.then("Release", "", held=None)
+    service.describe(held={"reason": "the power button was pressed", "since": "2026-01-01T00:05:00Z"})
+    answer = answer_in(ask("release", "--json=short"))
+    assert answer == {"schema": 1, "changed": True, "mode": "host", "held": None, "refusal": None}

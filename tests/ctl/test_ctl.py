@@ -18,6 +18,7 @@ import subprocess
 
 import pexpect
 import pytest
+import schema
 from captured import (AUDIO, BRIDGE, CONFIG, EVIL, GPU, NIC, PROGRAM, Machine, fields, rows, run,
                       sanitizers)
 
@@ -222,6 +223,22 @@ def test_completion_in_zsh(machine, tmp_path):
         zsh.send(f"vfio-modectl {words}\t\x18")
         zsh.expect(r"LINE\[(.*?)\]")
         assert zsh.match[1] == f"vfio-modectl {completed}"
+
+
+# --- JSON ---
+
+def test_every_verb_that_answers_in_json_has_a_schema():
+    """The others refuse to."""
+    refusing = [verb for verb in VERBS
+                if run(verb, "--json=short", *{"run": ["x", "--", "true"], "hook": ["libvirt"]}.get(verb, [])).stderr.count("--json")]
+    assert refusing == ["run", "hook", "help"]
+    assert schema.verbs() == {verb for verb in VERBS if verb not in refusing}
+
+
+def test_the_schema_is_one():
+    schema.jsonschema.Draft202012Validator.check_schema(schema.SCHEMA)
+    with pytest.raises(AssertionError, match="--json"):
+        schema.check(("list-modes", "-j"), '{"schema": 1, "modes": [], "new": 1}')
 
 
 # --- status ---

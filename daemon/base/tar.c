@@ -122,11 +122,13 @@ static int put_entry(TarWriter *tar, const Entry *entry, const void *data) {
         return r;
 }
 
-int tar_add_file(TarWriter *tar, const char *path, uint64_t time, const char *data, size_t length) {
-        return put_entry(
-                tar,
-                &(Entry){ .path = path, .type = '0', .mode = 0644, .time = time, .length = length },
-                data);
+int tar_add_file(TarWriter *tar, const char *path, unsigned mode, uint64_t time, const char *data,
+                 size_t length) {
+        const Entry entry = {
+                .path = path, .type = '0', .mode = mode, .time = time, .length = length
+        };
+
+        return put_entry(tar, &entry, data);
 }
 
 int tar_add_directory(TarWriter *tar, const char *path) {

@@ -18,15 +18,16 @@ typedef struct TarWriter {
 } TarWriter;
 
 /**
- * Adds a regular file of mode 0644, root's.
+ * Adds a regular file, root's.
  *
  * @path: relative, without a slash in front
+ * @mode: its permissions
  * @time: of its last change, in us since 1970
  *
  * Returns 0; -EINVAL for a path that tar cannot carry; -ENOMEM; or the error of writing.
  */
-_must_check_ int tar_add_file(TarWriter *tar, const char *path, uint64_t time, const char *data,
-                              size_t length);
+_must_check_ int tar_add_file(TarWriter *tar, const char *path, unsigned mode, uint64_t time,
+                              const char *data, size_t length);
 
 /** Adds a directory of mode 0755. Those above an entry need not be added. Returns as
  * tar_add_file(). */

@@ -16,8 +16,8 @@ static int redact_name(ReportArchive *archive, const char *name, char **ret) {
         return redact(archive->redactor, name, strlen(name), ret, &length);
 }
 
-static int add_file(void *userdata, const char *path, RedactFile what, uint64_t time, char *data,
-                    size_t length) {
+static int add_file(void *userdata, const CapturedFile *file, char *data, size_t length) {
+        const unsigned mode = file->is_executable ? 0755 : 0644;
         ReportArchive *archive = userdata;
         _cleanup_free_ char *name = NULL, *text = NULL;
         size_t size = length, n;
@@ -25,15 +25,15 @@ static int add_file(void *userdata, const char *path, RedactFile what, uint64_t 
 
         if (archive->tar.n_bytes + length > ARCHIVE_SIZE_MAX)
                 return -E2BIG;
-        length = redact_file(what, data, length);
-        if (what == REDACT_FILE_RAW)
-                return tar_add_file(&archive->tar, path, time, data, length);
-        r = redact_name(archive, path, &name);
+        length = redact_file(file->what, data, length);
+        if (file->what == REDACT_FILE_RAW)
+                return tar_add_file(&archive->tar, file->path, mode, file->time, data, length);
+        r = redact_name(archive, file->path, &name);
         if (r >= 0)
                 r = redact(archive->redactor, data, length, &text, &n);
         if (r < 0)
                 return r;
-        if (what == REDACT_FILE_BLOCK) {
+        if (file->what == REDACT_FILE_BLOCK) {
                 char *block = realloc(text, (n > size ? n : size) + 1);
 
                 if (!block)
@@ -41,7 +41,7 @@ static int add_file(void *userdata, const char *path, RedactFile what, uint64_t 
                 text = block;
                 n = redact_file_fit_block(text, n, size);
         }
-        return tar_add_file(&archive->tar, name, time, text, n);
+        return tar_add_file(&archive->tar, name, mode, file->time, text, n);
 }
 
 static int add_link(void *userdata, const char *path, const char *target) {
@@ -81,5 +81,6 @@ int report_archive_add_text(ReportArchive *archive, const char *name, const char
         char path[128];
 
         (void)snprintf(path, sizeof(path), REPORT_DIR "/%s", name);
-        return add_file(archive, path, REDACT_FILE_TEXT, 0, copy, strlen(copy));
+        return add_file(archive, &(CapturedFile){ .path = path, .what = REDACT_FILE_TEXT }, copy,
+                        strlen(copy));
 }

@@ -67,8 +67,18 @@ static int miss(const Capture *capture, const char *path, int error) {
         return capture->sink->missed(capture->sink->userdata, path, error);
 }
 
+static int give_file(Capture *capture, const char *path, RedactFile what, const struct stat *st,
+                     char *data, size_t length) {
+        const CapturedFile file = { .path = path,
+                                    .what = what,
+                                    .is_executable = st->st_mode & S_IXUSR,
+                                    .time = (uint64_t)st->st_mtim.tv_sec * 1000000 +
+                                            (uint64_t)st->st_mtim.tv_nsec / 1000 };
+
+        return capture->sink->file(capture->sink->userdata, &file, data, length);
+}
+
 static int take_file(Capture *capture, const char *path, RedactFile what) {
-        const CaptureSink *sink = capture->sink;
         _cleanup_free_ char *data = NULL;
         struct stat st;
         ssize_t n;
@@ -79,12 +89,8 @@ static int take_file(Capture *capture, const char *path, RedactFile what) {
         if (!S_ISREG(st.st_mode))
                 return 0;
         n = file_read_alloc_at(capture->root->fd, path, CAPTURE_FILE_MAX, &data);
-        if (n < 0)
-                return miss(capture, path, (int)n);
-        return sink->file(sink->userdata, path, what,
-                          (uint64_t)st.st_mtim.tv_sec * 1000000 +
-                                  (uint64_t)st.st_mtim.tv_nsec / 1000,
-                          data, (size_t)n);
+        return n < 0 ? miss(capture, path, (int)n)
+                     : give_file(capture, path, what, &st, data, (size_t)n);
 }
 
 static int take_link(Capture *capture, const char *path) {
@@ -109,7 +115,7 @@ static int take_name(Capture *capture, const char *path, bool keep_link) {
                 return take_link(capture, path);
         if (S_ISDIR(st.st_mode))
                 return sink->directory(sink->userdata, path);
-        return sink->file(sink->userdata, path, REDACT_FILE_NAME, 0, nothing, 0);
+        return give_file(capture, path, REDACT_FILE_NAME, &st, nothing, 0);
 }
 
 static int take(Capture *capture, const char *path) {

@@ -45,11 +45,18 @@ bool capture_takes_directory(const char *name);
 /** Whether there is nothing to take below a directory of a device. */
 bool capture_leaves_directory(const char *name);
 
+typedef struct CapturedFile {
+        const char *path;
+        RedactFile what;
+        bool is_executable;
+        uint64_t time; /**< of its last change, in us */
+} CapturedFile;
+
 /** Gets what is found. Each returns 0, or a negative errno that ends the capture. */
 typedef struct CaptureSink {
         void *userdata;
-        int (*file)(void *userdata, const char *path, RedactFile what, uint64_t time, char *data,
-                    size_t length); /**< @data may be changed, but not grow; @time in us */
+        int (*file)(void *userdata, const CapturedFile *file, char *data,
+                    size_t length); /**< @data may be changed, but not grow */
         int (*link)(void *userdata, const char *path, const char *target);
         int (*directory)(void *userdata, const char *path);
         int (*missed)(void *userdata, const char *path, int error); /**< it could not be read */

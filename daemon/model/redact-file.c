@@ -66,7 +66,8 @@ static bool take_iomem(char *line) {
 
         if (!name)
                 return false;
-        for (char *c = line; c < name; c++)
+        /* Where the kernel lies is a secret of its own. */
+        for (char *c = line; c < name && strstr(name, "Kernel "); c++)
                 if (isxdigit((unsigned char)*c))
                         *c = '0';
         return true;

@@ -15,7 +15,7 @@ typedef enum RedactFile {
         REDACT_FILE_BLOCK,      /**< an environment block of GRUB's, whose size has to stay */
         REDACT_FILE_NAME,       /**< none: that it is there is enough */
         REDACT_FILE_CPUINFO,    /**< kind and flags of the first processor */
-        REDACT_FILE_IOMEM,      /**< the nesting, without addresses, as users see it */
+        REDACT_FILE_IOMEM,      /**< without the addresses of the kernel */
         REDACT_FILE_ROUTE,      /**< default routes, without addresses (/proc/net/route) */
         REDACT_FILE_IPV6_ROUTE, /**< the same (/proc/net/ipv6_route) */
         REDACT_FILE_MOUNTS,     /**< local file systems, and the system's own (mountinfo) */

@@ -136,8 +136,9 @@ static const struct FileRow {
         { "a processor", REDACT_FILE_CPUINFO,
           "processor\t: 0\nvendor_id\t: X\nSerial\t: 17\nflags\t: vmx\n\nflags\t: svm\n",
           "vendor_id\t: X\nflags\t: vmx\n" },
-        { "memory", REDACT_FILE_IOMEM, "00a0-c0ff : PCI Bus 0000:00\n  c000-cfff : efifb\nx\n",
-          "0000-0000 : PCI Bus 0000:00\n  0000-0000 : efifb\n" },
+        { "memory", REDACT_FILE_IOMEM,
+          "00a0-c0ff : PCI Bus 0000:00\n  c000-cfff : Kernel code\nx\n",
+          "00a0-c0ff : PCI Bus 0000:00\n  0000-0000 : Kernel code\n" },
         { "routes", REDACT_FILE_ROUTE,
           "Iface\tDestination\tGateway\nbr0\t00000000\t0102A8C0\t0003\t0\t0\t0\t00000000\n"
           "br0\t0002A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n",

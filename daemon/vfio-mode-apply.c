@@ -37,6 +37,8 @@ static const char usage[] =
         "  one-shot MODE    write the EFI variable (vfio-mode-one-shot@MODE.service)\n"
         "  grub-environment say where the boot environment is, for /etc/grub.d\n"
         "  grub-modes       list the modes for boot menu entries, for /etc/grub.d\n"
+        "  initramfs        keep host drivers off devices, run in the initramfs\n"
+        "  initramfs-files TOOL-KERNEL  list what an image takes, for whoever makes it\n"
         "\n"
         "  --root=DIR       act on the tree below DIR: no units, no modules\n"
         "  --without-units  leave the units of modes alone\n"
@@ -102,6 +104,8 @@ static const Verb verbs[] = {
         { "one-shot", NULL, apply_one_shot },
         { "grub-environment", apply_grub_environment, NULL },
         { "grub-modes", apply_grub_modes, NULL },
+        { "initramfs", apply_initramfs, NULL },
+        { "initramfs-files", NULL, apply_initramfs_files },
 };
 
 /* Returns a negative errno for a verb that does not exist or was given the wrong number of words.

@@ -21,6 +21,7 @@
 #include "host/machine-facts.h"
 #include "host/memory-scan.h"
 #include "host/state-files.h"
+#include "inspect-initramfs.h"
 #include "inspect.h"
 #include "let-go.h"
 #include "model/device-check.h"
@@ -35,7 +36,6 @@
 #include "situation.h"
 #include "sysfs.h"
 
-#define ENABLED_BOOT_UNIT "etc/systemd/system/sysinit.target.wants/vfio-mode-boot.service"
 #define ENABLED_CONFIRM_UNIT "etc/systemd/system/multi-user.target.wants/vfio-mode-confirm.service"
 
 typedef struct Inspect {
@@ -468,6 +468,8 @@ int inspect(const Root *root, const char *mode, Inspection *ret) {
         check_cmdline(i);
         check_unit(i, ENABLED_BOOT_UNIT, "vfio-mode-boot.service", "boot-unit");
         check_unit(i, ENABLED_CONFIRM_UNIT, "vfio-mode-confirm.service", "confirm-unit");
+        if (i->mode && i->mode->vfio_devices != 0)
+                inspect_initramfs(&i->now, ret);
         check_ways_back(i);
         return 0;
 }

@@ -17,6 +17,7 @@
 #include "host/config-load.h"
 #include "host/state-files.h"
 #include "host/units.h"
+#include "initramfs.h"
 #include "model/boot-choice.h"
 #include "model/switch-origin.h"
 #include "processes.h"
@@ -41,21 +42,6 @@ typedef struct Boot {
 } Boot;
 
 /* --- what the choice is made from --- */
-
-static void read_cmdline(Boot *boot) {
-        char cmdline[KERNEL_CMDLINE_MAX] = "";
-        ssize_t n;
-
-        n = file_read_line_at(boot->root->fd, "proc/cmdline", cmdline, sizeof(cmdline));
-        if (n < 0) {
-                log_warning_errno((int)n,
-                                  "/proc/cmdline cannot be read, going by default-mode: %m");
-                cmdline[0] = '\0';
-        }
-        kernel_cmdline_request(cmdline, &boot->input.request);
-        if (boot_marker_find(cmdline, &boot->input.marker) < 0)
-                log_warning("The marker vfio_mode.boot= on the kernel command line is malformed.");
-}
 
 static bool is_second_run(const Boot *boot) {
         return boot->own.boot_id[0] != '\0';
@@ -293,10 +279,11 @@ RefusalKind apply_boot(const Root *root) {
                 return REFUSAL_FAILED;
         boot->root = root;
         boot->since = now_usec();
-        read_cmdline(boot);
+        boot_read_cmdline(root, &boot->input);
         read_earlier_boots(boot);
         take_one_shot(boot);
         if (config_load(root, &files, &boot->config, &boot->errors) < 0) {
+                initramfs_let_go(root, boot->since);
                 stay_without_config(boot);
                 return boot->result.kind;
         }
@@ -305,6 +292,9 @@ RefusalKind apply_boot(const Root *root) {
                  boot->choice.mode, boot->choice.reason);
         reboot_after_panic(boot);
         go_to_mode(boot);
+        /* Where a driver is stuck, to read its function's override would be to wait for it. */
+        if (boot->result.kind != REFUSAL_WEDGED)
+                initramfs_let_go(root, boot->since);
         record_outcome(boot);
         report(root, BOOT_PATH, &boot->result);
         /* While a driver is stuck the machine is in no mode; vfio-mode-confirm.service sees to the

@@ -87,3 +87,16 @@ RefusalKind apply_grub_environment(const Root *root);
 /** `grub-modes`: prints for GRUB's scripts the modes that menu entries are for, with their kernel
  * arguments; with REFUSAL_NOT_SUPPORTED why there can be none. */
 RefusalKind apply_grub_modes(const Root *root);
+
+/**
+ * `initramfs`: run in the initramfs before drivers are loaded. Picks the boot's mode as `boot`
+ * will, without what is only in /var, and keeps the mode's devices from host drivers until then.
+ */
+RefusalKind apply_initramfs(const Root *root);
+
+/**
+ * `initramfs-files TOOL-KERNEL`: prints for who makes that image the files that go into it, and
+ * notes in /var/lib/vfio-mode/initramfs what they were, for `inspect`. Refused where the boot would
+ * not be met by vfio-mode-boot.service.
+ */
+RefusalKind apply_initramfs_files(const Root *root, const char *image);

@@ -14,6 +14,8 @@
 
 #define UNIT_NAME_SIZE (sizeof("vfio-mode@.service") + CONFIG_NAME_SIZE)
 #define UNIT_INSTANCES_MAX 64
+/* The link that `systemctl enable` makes. */
+#define ENABLED_BOOT_UNIT "etc/systemd/system/sysinit.target.wants/vfio-mode-boot.service"
 #define DISPLAY_MANAGER "display-manager.service" /* an alias, whichever there is */
 
 /** One instance of vfio-mode@.service that systemd has loaded. */

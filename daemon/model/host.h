@@ -19,10 +19,15 @@
         256 /* those looked at: configured slots and the members of their groups */
 
 #define PCI_CLASS_BASE_DISPLAY 0x03u
+#define PCI_CLASS_BASE_MULTIMEDIA 0x04u
 #define PCI_CLASS_BASE_BRIDGE 0x06u
 #define PCI_CLASS_VGA 0x0300u
 
 #define VFIO_DRIVER "vfio-pci" /* for whatever has no variant of it */
+
+/* The driver_override that the initramfs leaves: no driver has that name, so whatever is loaded
+ * there stays off the function, and the boot unit knows whose it is. */
+#define INITRAMFS_OVERRIDE "vfio-mode"
 
 #define HOLDER_UNSEEN (-1)
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "boot/initramfs-stamp.h"
+#include "host/config-load.h"
+#include "inspect-initramfs.h"
+#include "model/switch-origin.h"
+
+/* Where the boot went to the mode in force, what it found bound was bound in the initramfs. */
+static const HomeFunction *find_bound_early(const RunState *state) {
+        for (size_t n = 0; n < state->n_homes && strcmp(state->source, SOURCE_BOOT) == 0; n++)
+                if (state->homes[n].driver[0] != '\0' && !driver_is_no_home(state->homes[n].driver))
+                        return &state->homes[n];
+        return NULL;
+}
+
+static void check_images(const Situation *now, const InitramfsStamps *stamps, Inspection *ret) {
+        const HomeFunction *home = find_bound_early(&now->state);
+        char address[PCI_ADDRESS_SIZE], advice[128];
+
+        if (stamps->n_stale > 0) {
+                (void)snprintf(advice, sizeof(advice), "Run %s.", stamps->tool->renew);
+                inspection_add_check(ret, CHECK_WARN, "initramfs", advice,
+                                     "The initramfs %s was made with another configuration or "
+                                     "version than this one%s.",
+                                     stamps->stale,
+                                     stamps->n_stale > 1 ? ", and so were others" : "");
+        } else if (home) {
+                inspection_add_check(ret, CHECK_WARN, "initramfs", "See vfio-mode-initramfs(7).",
+                                     "%s was on %s already when this boot's mode was set: the "
+                                     "driver is in the initramfs, or in the kernel itself.",
+                                     pci_address_format(home->address, address), home->driver);
+        } else if (stamps->n_images > 0) {
+                inspection_add_check(
+                        ret, CHECK_PASS, "initramfs", "",
+                        "The initramfs has this configuration, and keeps host drivers off.");
+        }
+}
+
+void inspect_initramfs(const Situation *now, Inspection *ret) {
+        _cleanup_(config_files_done) ConfigFiles files = { 0 };
+        _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
+        _cleanup_free_ Config *config = calloc(1, sizeof(*config));
+        InitramfsStamps stamps;
+        int r;
+
+        /* Of a configuration with errors `config` says so. */
+        if (!errors || !config || config_load(now->root, &files, config, errors) < 0)
+                return;
+        r = initramfs_stamps_compare(now->root, &files, &stamps);
+        if (r < 0) {
+                inspection_add_check(ret, CHECK_WARN, "initramfs", "",
+                                     "/" INITRAMFS_DIR " cannot be read: %s.", strerror(-r));
+                return;
+        }
+        check_images(now, &stamps, ret);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The checks of what the initramfs does with a mode's devices: see vfio-mode-initramfs(7). */
+#pragma once
+
+#include "model/inspection.h"
+#include "situation.h"
+
+/**
+ * Adds `initramfs` where there is something to say: that an image is stale, or none keeps host
+ * drivers off and one was bound early.
+ */
+void inspect_initramfs(const Situation *now, Inspection *ret);

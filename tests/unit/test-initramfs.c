@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the initramfs keeps from host drivers, what the boot unit makes of it, and what is noted of
+ * the image. */
+#undef NDEBUG
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../fake/fake-host.h"
+#include "apply/inspect.h"
+#include "apply/verbs.h"
+#include "base/file.h"
+#include "boot/efi-one-shot.h"
+#include "boot/initramfs-stamp.h"
+#include "host/units.h"
+#include "model/host.h"
+#include "table.h"
+
+#define GPU "0000:01:00.0"
+#define AUDIO "0000:01:00.1"
+#define OTHER "0000:02:00.0"
+#define CONFIG "etc/vfio-mode.ini"
+#define IMAGE "dracut-6.12.9"
+#define EFI_VARIABLE EFI_VARIABLES_DIR "/" EFI_ONE_SHOT_NAME
+
+typedef struct PC {
+        FakeHost *fake;
+        Root root;
+} PC;
+
+static void configure(PC *pc, const char *general, const char *gpu) {
+        char text[512];
+
+        (void)snprintf(text, sizeof(text),
+                       "[general]\n%s\n[device gpu]\n%s\n[mode passthrough]\nvfio-devices = gpu\n",
+                       general, gpu);
+        fake_host_write(pc->fake, CONFIG, text);
+}
+
+static int set_up(void **state) {
+        PC *pc = calloc(1, sizeof(*pc));
+
+        pc->fake = fake_host_new();
+        fake_host_add_gpu(pc->fake, GPU, .group = 1, .audio = true, .driver = "nvidia",
+                          .boot_vga = true);
+        fake_host_add_gpu(pc->fake, OTHER, .group = 2, .driver = "nvidia");
+        fake_host_set_driver(pc->fake, GPU, "");
+        fake_host_set_driver(pc->fake, AUDIO, "");
+        fake_host_set_driver(pc->fake, OTHER, "");
+        fake_host_write(pc->fake, "proc/self/mountinfo", "");
+        fake_host_write(pc->fake, "proc/sys/kernel/random/boot_id",
+                        "11111111-1111-1111-1111-111111111111\n");
+        fake_host_write(pc->fake, "proc/cmdline", "ro vfio_mode=passthrough\n");
+        fake_host_write(pc->fake, "var/lib/README", "");
+        fake_host_write(pc->fake, "run/README", "");
+        fake_host_write(pc->fake, ENABLED_BOOT_UNIT, "");
+        configure(pc, "", "address = " GPU "\nid = 10de:2484\nconsent = boot-vga");
+        assert_int_equal(root_open(fake_host_path(pc->fake), &pc->root), 0);
+        *state = pc;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        PC *pc = *state;
+
+        root_close(&pc->root);
+        fake_host_freep(&pc->fake);
+        free(pc);
+        return 0;
+}
+
+static void check_override(PC *pc, const char *address, const char *override) {
+        char path[128];
+        _cleanup_free_ char *text = NULL;
+
+        (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/driver_override", address);
+        text = fake_host_read(pc->fake, path);
+        text[strcspn(text, "\n")] = '\0';
+        assert_string_equal(strcmp(text, "(null)") == 0 ? "" : text, override);
+}
+
+static void check_driver(PC *pc, const char *address, const char *driver) {
+        _cleanup_free_ char *now = fake_host_driver(pc->fake, address);
+
+        assert_string_equal(now, driver);
+}
+
+/* --- in the initramfs --- */
+
+/* The kernel's words decide, and default-mode where they do not. */
+static void test_which_boots(void **state) {
+        static const struct {
+                const char *cmdline, *general;
+                bool is_kept;
+        } rows[] = {
+                { "ro vfio_mode=passthrough", "", true },
+                { "ro vfio_mode=passthrough vfio_mode.boot=trial.3.0", "default-mode = host",
+                  true },
+                { "ro vfio_mode=passthrough vfio_mode=fallback", "", false },
+                { "ro", "", false },
+                { "ro", "default-mode = passthrough", true },
+                { "ro vfio_mode=host", "default-mode = passthrough", false },
+                { "ro vfio_mode=fallback vfio_mode.boot=expired.3.0", "default-mode = passthrough",
+                  false },
+                { "ro vfio_mode=nothing", "default-mode = passthrough", false },
+                { "ro single", "default-mode = passthrough", false },
+                { "ro rd.break", "default-mode = passthrough", false },
+        };
+        PC *pc = *state;
+
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                fake_host_set_override(pc->fake, GPU, "");
+                fake_host_set_override(pc->fake, AUDIO, "");
+                fake_host_write(pc->fake, "proc/cmdline", rows[i].cmdline);
+                configure(pc, rows[i].general,
+                          "address = " GPU "\nid = 10de:2484\nconsent = boot-vga");
+                assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
+                check_override(pc, GPU, rows[i].is_kept ? INITRAMFS_OVERRIDE : "");
+                check_override(pc, AUDIO, rows[i].is_kept ? INITRAMFS_OVERRIDE : "");
+                check_override(pc, OTHER, "");
+                check_driver(pc, GPU, "");
+        }
+}
+
+/* Read, and left for the boot unit, which deletes it. */
+static void test_efi_variable(void **state) {
+        static const char variable[] = "\x07\0\0\0passthrough";
+        PC *pc = *state;
+
+        fake_host_write(pc->fake, "proc/cmdline", "ro\n");
+        fake_host_write_bytes(pc->fake, EFI_VARIABLE, variable, sizeof(variable) - 1);
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
+        check_override(pc, GPU, INITRAMFS_OVERRIDE);
+        assert_true(fake_host_exists(pc->fake, EFI_VARIABLE));
+}
+
+/* What the boot unit would refuse is left to the host's driver. */
+static void test_what_is_refused(void **state) {
+        PC *pc = *state;
+
+        configure(pc, "", "address = " GPU "\nid = 10de:ffff\nconsent = boot-vga");
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_OTHER_DEVICE_THERE);
+        configure(pc, "", "address = 0000:05:00.0");
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NOT_FOUND);
+        configure(pc, "", "address = " GPU);
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_DRIVES_THE_CONSOLE);
+        configure(pc, "", "addres = " GPU);
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_CONFIG_INVALID);
+        fake_host_remove(pc->fake, CONFIG);
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_CONFIG_INVALID);
+        configure(pc, "", "address = " GPU "\nconsent = boot-vga");
+        fake_host_remove(pc->fake, "sys/class/iommu");
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NO_IOMMU);
+        check_override(pc, GPU, "");
+        check_override(pc, AUDIO, "");
+}
+
+static void test_what_others_have(void **state) {
+        PC *pc = *state;
+
+        fake_host_set_override(pc->fake, AUDIO, "pci-stub");
+        fake_host_set_driver(pc->fake, GPU, "nvidia");
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
+        check_override(pc, GPU, "");
+        check_override(pc, AUDIO, "pci-stub");
+        check_driver(pc, GPU, "nvidia");
+        /* And a second time, as udev's rule has it. */
+        fake_host_set_driver(pc->fake, GPU, "");
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
+        check_override(pc, GPU, INITRAMFS_OVERRIDE);
+}
+
+/* The root file system may come by any of these; and so may somebody's keyboard. */
+static void test_what_the_root_may_need(void **state) {
+        PC *pc = *state;
+
+        fake_host_add_function(pc->fake, "0000:01:00.2", .id = "10de:1ad8", .class_code = 0x0c0330,
+                               .group = 1);
+        fake_host_add_function(pc->fake, "0000:03:00.0", .id = "144d:a808", .class_code = 0x010802,
+                               .group = 3);
+        fake_host_add_function(pc->fake, "0000:04:00.0", .id = "8086:10d3", .class_code = 0x020000,
+                               .group = 4);
+        fake_host_write(pc->fake, CONFIG,
+                        "[device gpu]\naddress = " GPU "\nconsent = boot-vga\n"
+                        "[device disk]\naddress = 0000:03:00.0\n[device nic]\naddress = "
+                        "0000:04:00.0\n[mode passthrough]\nvfio-devices = gpu disk nic\n");
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
+        check_override(pc, GPU, INITRAMFS_OVERRIDE);
+        check_override(pc, AUDIO, INITRAMFS_OVERRIDE);
+        check_override(pc, "0000:01:00.2", "");
+        check_override(pc, "0000:03:00.0", "");
+        check_override(pc, "0000:04:00.0", "");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
+        check_driver(pc, "0000:01:00.2", "vfio-pci");
+        check_driver(pc, "0000:04:00.0", "vfio-pci");
+}
+
+/* --- then the boot unit --- */
+
+static void test_boot_goes_on(void **state) {
+        PC *pc = *state;
+
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
+        check_driver(pc, GPU, "vfio-pci");
+        check_override(pc, GPU, "vfio-pci");
+        check_override(pc, AUDIO, "vfio-pci");
+        assert_int_equal(apply_switch(&pc->root, "host", true), REFUSAL_NONE);
+        check_driver(pc, GPU, "nvidia");
+        check_override(pc, GPU, "");
+        check_override(pc, AUDIO, "");
+}
+
+/* The driver was loaded in the initramfs, and bound to nothing. */
+static void keep(PC *pc) {
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
+        check_override(pc, GPU, INITRAMFS_OVERRIDE);
+        check_driver(pc, GPU, "");
+}
+
+static void test_boot_decides_otherwise(void **state) {
+        PC *pc = *state;
+
+        keep(pc);
+        fake_host_write(pc->fake, "proc/cmdline", "ro vfio_mode=fallback\n");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
+        check_override(pc, GPU, "");
+        check_driver(pc, GPU, "nvidia");
+        check_driver(pc, AUDIO, "snd_hda_intel");
+}
+
+static void test_boot_refuses(void **state) {
+        PC *pc = *state;
+
+        keep(pc);
+        configure(pc, "", "address = " GPU);
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_DRIVES_THE_CONSOLE);
+        check_override(pc, GPU, "");
+        check_driver(pc, GPU, "nvidia");
+}
+
+/* The image's configuration is not the one of the root file system. */
+static void test_boot_knows_of_nothing(void **state) {
+        PC *pc = *state;
+
+        keep(pc);
+        configure(pc, "default-mode = host", "address = " OTHER);
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
+        check_override(pc, GPU, "");
+        check_driver(pc, GPU, "nvidia");
+        check_driver(pc, AUDIO, "snd_hda_intel");
+        check_driver(pc, OTHER, "vfio-pci");
+}
+
+static void test_boot_cannot_read_its_configuration(void **state) {
+        PC *pc = *state;
+
+        keep(pc);
+        fake_host_set_override(pc->fake, OTHER, "vfio-pci"); /* somebody else's */
+        fake_host_write(pc->fake, CONFIG, "[mode\n");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_CONFIG_INVALID);
+        check_override(pc, GPU, "");
+        check_driver(pc, GPU, "nvidia");
+        check_driver(pc, AUDIO, "snd_hda_intel");
+        check_override(pc, OTHER, "vfio-pci");
+}
+
+/* The boot unit was switched off meanwhile: a switch brings it back all the same. */
+static void test_switch_without_a_boot_unit(void **state) {
+        PC *pc = *state;
+
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
+        assert_int_equal(apply_switch(&pc->root, "host", true), REFUSAL_NONE);
+        check_override(pc, GPU, "");
+        check_driver(pc, GPU, "nvidia");
+}
+
+/* --- the image --- */
+
+static void test_names_of_images(void **state) {
+        static const char *const bad[] = { "",         "dracut",    "dracut-", "dracut-../x",
+                                           "dracut-.", "booster-6", "6.12.9" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                assert_null(initramfs_tool_of(bad[i]));
+        assert_string_equal(initramfs_tool_of("initramfs-tools-6.12")->renew,
+                            "update-initramfs -u -k all");
+        assert_string_equal(initramfs_tool_of("dracut-6.12")->name, "dracut");
+        assert_string_equal(initramfs_tool_of("mkinitcpio-6.12")->name, "mkinitcpio");
+}
+
+static const Check *find_check(const Inspection *inspection) {
+        for (size_t i = 0; i < inspection->n_checks; i++)
+                if (strcmp(inspection->checks[i].id, "initramfs") == 0)
+                        return &inspection->checks[i];
+        return NULL;
+}
+
+/* Returns false where there is no such check. */
+static bool look(PC *pc, CheckResult *ret_result, char *ret_words, size_t size) {
+        _cleanup_free_ Inspection *inspection = calloc(1, sizeof(*inspection));
+        const Check *check;
+
+        assert_int_equal(inspect(&pc->root, "passthrough", inspection), 0);
+        check = find_check(inspection);
+        if (!check)
+                return false;
+        *ret_result = check->result;
+        (void)snprintf(ret_words, size, "%s %s", check->message, check->advice);
+        return true;
+}
+
+static void check_is(PC *pc, CheckResult result, const char *words) {
+        CheckResult is;
+        char said[1024];
+
+        assert_true(look(pc, &is, said, sizeof(said)));
+        assert_int_equal(is, result);
+        assert_non_null(strstr(said, words));
+}
+
+static void test_stale_image(void **state) {
+        PC *pc = *state;
+        CheckResult result;
+        char said[1024];
+
+        assert_false(look(pc, &result, said, sizeof(said)));
+        fake_host_write(pc->fake, "lib/modules/6.12.9/modules.dep", "");
+        assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NONE);
+        check_is(pc, CHECK_PASS, "has this configuration");
+        fake_host_write(pc->fake, "etc/vfio-mode.ini.d/more.ini", "# a word\n");
+        check_is(pc, CHECK_WARN, "dracut --force --regenerate-all");
+        assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NONE);
+        check_is(pc, CHECK_PASS, "has this configuration");
+        /* A kernel that was not made anew, and one that is gone. */
+        fake_host_write(pc->fake, INITRAMFS_DIR "/mkinitcpio-6.1.0", "");
+        check_is(pc, CHECK_PASS, "has this configuration");
+        fake_host_write(pc->fake, "lib/modules/6.1.0/modules.dep", "");
+        check_is(pc, CHECK_WARN, "mkinitcpio-6.1.0");
+        check_is(pc, CHECK_WARN, "mkinitcpio -P");
+}
+
+/* Nothing goes into an image that nobody would go on with. */
+static void test_no_image(void **state) {
+        PC *pc = *state;
+
+        assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NONE);
+        assert_true(fake_host_exists(pc->fake, INITRAMFS_DIR "/" IMAGE));
+        fake_host_remove(pc->fake, ENABLED_BOOT_UNIT);
+        assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NOT_SUPPORTED);
+        assert_false(fake_host_exists(pc->fake, INITRAMFS_DIR "/" IMAGE));
+        fake_host_write(pc->fake, ENABLED_BOOT_UNIT, "");
+        fake_host_write(pc->fake, CONFIG, "[mode\n");
+        assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_CONFIG_INVALID);
+        assert_int_equal(apply_initramfs_files(&pc->root, "6.12.9"), REFUSAL_NOT_SUPPORTED);
+}
+
+static void test_driver_of_the_initramfs(void **state) {
+        PC *pc = *state;
+
+        fake_host_set_driver(pc->fake, GPU, "nvidia");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
+        check_driver(pc, GPU, "vfio-pci");
+        check_is(pc, CHECK_WARN, GPU " was on nvidia already");
+}
+
+#define ON_A_PC(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                ON_A_PC(test_which_boots),
+                ON_A_PC(test_efi_variable),
+                ON_A_PC(test_what_is_refused),
+                ON_A_PC(test_what_others_have),
+                ON_A_PC(test_what_the_root_may_need),
+                ON_A_PC(test_boot_goes_on),
+                ON_A_PC(test_boot_decides_otherwise),
+                ON_A_PC(test_boot_refuses),
+                ON_A_PC(test_boot_knows_of_nothing),
+                ON_A_PC(test_boot_cannot_read_its_configuration),
+                ON_A_PC(test_switch_without_a_boot_unit),
+                cmocka_unit_test(test_names_of_images),
+                ON_A_PC(test_stale_image),
+                ON_A_PC(test_no_image),
+                ON_A_PC(test_driver_of_the_initramfs),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -2,9 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "boot/initramfs-stamp.h"
 #include "host/config-load.h"
+#include "host/root-encryption.h"
 #include "inspect-initramfs.h"
+#include "model/machine-check.h"
+#include "model/rescue.h"
 #include "model/switch-origin.h"
 
 /* Where the boot went to the mode in force, what it found bound was bound in the initramfs. */
@@ -38,7 +42,22 @@ static void check_images(const Situation *now, const InitramfsStamps *stamps, In
         }
 }
 
-void inspect_initramfs(const Situation *now, Inspection *ret) {
+/* Whether what the host's driver shows at boot could be asked for without it. */
+static void check_passphrase(const Situation *now, const ConfigMode *mode, Inspection *ret) {
+        char cmdline[KERNEL_CMDLINE_MAX];
+
+        if (!rescue_takes_screen(&now->config, mode, &now->host) ||
+            file_read_line_at(now->root->fd, "proc/cmdline", cmdline, sizeof(cmdline)) < 0)
+                return;
+        if (root_is_encrypted(now->root))
+                machine_check_passphrase(cmdline, mode->cmdline, ret);
+        else
+                inspection_add_check(ret, CHECK_PASS, "passphrase", "",
+                                     "The root is on no encrypted disk.");
+}
+
+void inspect_initramfs(const Situation *now, const ConfigMode *mode, bool is_scanned,
+                       Inspection *ret) {
         _cleanup_(config_files_done) ConfigFiles files = { 0 };
         _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
         _cleanup_free_ Config *config = calloc(1, sizeof(*config));
@@ -55,4 +74,6 @@ void inspect_initramfs(const Situation *now, Inspection *ret) {
                 return;
         }
         check_images(now, &stamps, ret);
+        if (stamps.n_images > 0 && is_scanned)
+                check_passphrase(now, mode, ret);
 }

@@ -7,6 +7,11 @@
 
 /**
  * Adds `initramfs` where there is something to say: that an image is stale, or none keeps host
- * drivers off and one was bound early.
+ * drivers off and one was bound early; and `passphrase`, where an image does and the mode takes the
+ * screen.
+ *
+ * @mode: of @now's configuration
+ * @is_scanned: @now's host is
  */
-void inspect_initramfs(const Situation *now, Inspection *ret);
+void inspect_initramfs(const Situation *now, const ConfigMode *mode, bool is_scanned,
+                       Inspection *ret);

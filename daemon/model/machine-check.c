@@ -125,3 +125,25 @@ void machine_check(const MachineFacts *facts, Inspection *ret) {
         check_interrupts(facts, ret);
         check_words(facts, ret);
 }
+
+/* Until the boot unit takes the card, the firmware's picture is there to type at. */
+void machine_check_passphrase(const char *cmdline, const char *more, Inspection *ret) {
+        static const char *const off[] = { "video=efifb:off", "video=vesafb:off",
+                                           "initcall_blacklist=sysfb_init" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(off); i++)
+                if (has_word(cmdline, off[i]) || has_word(more, off[i])) {
+                        inspection_add_check(
+                                ret, CHECK_FAIL, "passphrase",
+                                "Take it off, or have the disk unlocked without a "
+                                "person at this screen.",
+                                "The root is encrypted, and in a boot into the mode no "
+                                "picture is there to type a passphrase at: %s.",
+                                off[i]);
+                        return;
+                }
+        inspection_add_check(ret, CHECK_WARN, "passphrase",
+                             "See once, with a second way in, that it can be typed there.",
+                             "The root is encrypted: in a boot into the mode a passphrase is asked "
+                             "for on the firmware's picture, without the host's driver.");
+}

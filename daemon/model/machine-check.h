@@ -23,3 +23,12 @@ typedef struct MachineFacts {
 /** Adds the checks `virtualisation`, `iommu`, `interrupts`, and `cmdline-words` for each word that
  * there is something to say of; one that passes where there is none. */
 void machine_check(const MachineFacts *facts, Inspection *ret);
+
+/**
+ * Adds the check `passphrase`, of a machine whose root is encrypted and whose initramfs keeps the
+ * screen's driver off.
+ *
+ * @cmdline: of the running kernel
+ * @more: what a boot into the mode adds to it
+ */
+void machine_check_passphrase(const char *cmdline, const char *more, Inspection *ret);

@@ -71,6 +71,13 @@ class Pc(Booted):
                        capture_output=True, env={"PATH": os.environ["PATH"], **sanitizers()})
         return self
 
+    def encrypted(self):
+        """The root is on what dm-crypt has opened."""
+        self.write("proc/self/mountinfo", "25 1 254:0 / / rw shared:1 - ext4 /dev/mapper/root rw\n")
+        self.write("sys/class/block/dm-0/dm/uuid", "CRYPT-LUKS2-0-root\n").write("sys/dev/block/README", "")
+        (self.root / "sys/dev/block/254:0").symlink_to("../../class/block/dm-0")
+        return self
+
     def pool(self, size, pages, free, node=0):
         """Pages that the machine has, all of them or those of a node."""
         for where in ("sys/kernel/mm", f"sys/devices/system/node/node{node}")[node > 0:]:
@@ -244,6 +251,9 @@ CASES = [
     ("initramfs", "pass", "has this configuration", lambda pc: pc.image()),
     ("initramfs", "warn", "dracut-6.12.9 was made with another configuration", lambda pc: pc.image().config(
         config(confirm="boot"))),
+    ("passphrase", "pass", "on no encrypted disk", lambda pc: pc.image()),
+    ("passphrase", "warn", "on the firmware's picture", lambda pc: pc.image().encrypted()),
+    ("passphrase", "fail", "video=efifb:off", lambda pc: pc.image().encrypted().cmdline("video=efifb:off")),
     ("ways-back", "pass", "3 of 5 ways back to 'host' are open", lambda pc: pc),
     ("ways-back", "fail", "0 of 5", lambda pc: pc.config(config(rescue="none")).remove("boot/grub/grub.cfg")),
     ("way-back-power-button", "pass", "brings the screen back", lambda pc: pc),

@@ -357,6 +357,48 @@ static void test_no_image(void **state) {
         assert_int_equal(apply_initramfs_files(&pc->root, "6.12.9"), REFUSAL_NOT_SUPPORTED);
 }
 
+/* The root of the machine is on a logical volume, on a partition of what dm-crypt has opened; or in
+ * btrfs on that. */
+static void encrypt_root(PC *pc, const char *mount) {
+        fake_host_write(pc->fake, "proc/self/mountinfo", mount);
+        fake_host_write(pc->fake, "sys/class/block/dm-1/dm/uuid", "LVM-abc\n");
+        fake_host_write(pc->fake, "sys/class/block/dm-1/slaves/dm-0/dev", "");
+        fake_host_write(pc->fake, "sys/class/block/dm-0/dm/uuid", "CRYPT-LUKS2-0-root\n");
+        fake_host_write(pc->fake, "sys/class/block/dm-0/slaves/sda1/dev", "");
+        fake_host_write(pc->fake, "sys/dev/block/README", "");
+        fake_host_write(pc->fake, "dev/mapper/README", "");
+        (void)symlinkat("../../class/block/dm-1", pc->root.fd, "sys/dev/block/254:1");
+        (void)symlinkat("../dm-0", pc->root.fd, "dev/mapper/root");
+}
+
+static CheckResult passphrase(PC *pc) {
+        _cleanup_free_ Inspection *inspection = calloc(1, sizeof(*inspection));
+
+        assert_int_equal(inspect(&pc->root, "passthrough", inspection), 0);
+        for (size_t i = 0; i < inspection->n_checks; i++)
+                if (strcmp(inspection->checks[i].id, "passphrase") == 0)
+                        return inspection->checks[i].result;
+        return _CHECK_RESULT_MAX; /* there is nothing to say */
+}
+
+static void test_passphrase(void **state) {
+        PC *pc = *state;
+
+        encrypt_root(pc, "25 1 254:1 / / rw shared:1 - ext4 /dev/mapper/vg-root rw\n");
+        assert_int_equal(passphrase(pc), _CHECK_RESULT_MAX);
+        fake_host_write(pc->fake, "lib/modules/6.12.9/modules.dep", "");
+        assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NONE);
+        assert_int_equal(passphrase(pc), CHECK_WARN);
+        fake_host_write(pc->fake, "proc/cmdline", "ro video=efifb:off\n");
+        assert_int_equal(passphrase(pc), CHECK_FAIL);
+        encrypt_root(pc, "25 1 0:30 /@ / rw shared:1 - btrfs /dev/mapper/root rw\n");
+        assert_int_equal(passphrase(pc), CHECK_FAIL);
+        fake_host_write(pc->fake, "sys/class/block/dm-0/dm/uuid", "LVM-abc\n");
+        assert_int_equal(passphrase(pc), CHECK_PASS);
+        fake_host_write(pc->fake, "proc/self/mountinfo", "");
+        assert_int_equal(passphrase(pc), CHECK_PASS);
+}
+
 static void test_driver_of_the_initramfs(void **state) {
         PC *pc = *state;
 
@@ -384,6 +426,7 @@ int main(void) {
                 cmocka_unit_test(test_names_of_images),
                 ON_A_PC(test_stale_image),
                 ON_A_PC(test_no_image),
+                ON_A_PC(test_passphrase),
                 ON_A_PC(test_driver_of_the_initramfs),
         };
 

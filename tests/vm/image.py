@@ -27,6 +27,7 @@ import cache
 import ext4
 import lvm
 import suites
+from machines import ini
 from suites import SUITES, Suite
 from tree import run_in, tree
 
@@ -209,6 +210,47 @@ def on_lvm(image: Image) -> Image:
 
     directory = cache.once(image.disk.parent / "lvm", build_disk)
     return Image(image.suite, f"{image.key}-lvm", directory / "disk.raw")
+
+
+# What a person does to have the hooks on, and the tools' own commands. One image for each tool: with udev, and with
+# the GPU's driver both in the list of what is loaded and where udev finds it.
+_INITRAMFS_SCRIPT = r"""
+version=$(basename /boot/vmlinuz-*)
+version=${version#vmlinuz-}
+printf '%s' "$INI" > /etc/vfio-mode.ini
+printf '%s\n' $MODULES >> /etc/initramfs-tools/modules
+ln -s /usr/share/vfio-mode/initramfs/initramfs-tools /etc/initramfs-tools/hooks/vfio-mode
+if [ -e /sbin/lvm ]; then chmod a-x /sbin/lvm; fi
+rm -f "/boot/initrd.img-$version" /var/lib/initramfs-tools/*
+update-initramfs -c -k "$version"
+if command -v dracut; then
+    printf '%s\n' 'add_dracutmodules+=" vfio-mode "' "force_drivers+=\" $MODULES \"" \
+        > /etc/dracut.conf.d/vfio-mode.conf
+    dracut --no-hostonly --omit "$OMIT" --drivers "$DRIVERS $MODULES" /boot/initrd-dracut.img "$version"
+fi
+if [ -e /sbin/lvm ]; then chmod a+x /sbin/lvm; fi
+"""
+
+
+def with_hooks(image: Image) -> Image:
+    """The same disk with vfio-mode's part in the initramfs, which have the GPU's drivers."""
+    words = {"INI": ini(nic="0000:02:00.0"), "MODULES": " ".join(suites.INITRD_GPU_MODULES),
+             "DRIVERS": " ".join(suites.INITRD_MODULES), "OMIT": " ".join(suites.OMITTED_BY_DRACUT)}
+    script = "".join(f"{name}={shlex.quote(value)}\n" for name, value in words.items()) + _INITRAMFS_SCRIPT
+    key = cache.key(image.key, script)
+
+    def build_disk(partial: Path) -> None:
+        layer = partial / "layer"
+        lowers = [image.disk.parent / "layer", _disk(image.suite).parent / "layer", tree(image.suite)]
+        run_in(lowers, layer, script)
+        disk = partial / "disk.raw"
+        _run("cp", "--sparse=always", "--reflink=auto", str(image.disk), str(disk))
+        writer = ext4.Writer()
+        writer.layer(layer, skip=("mnt", "run", "tmp"))
+        writer.write(disk)
+
+    directory = cache.once(image.disk.parent / f"hooks-{key}", build_disk)
+    return Image(image.suite, key, directory / "disk.raw")
 
 
 def _install(suite: Suite, source: Path, layer: Path) -> None:

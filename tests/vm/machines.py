@@ -61,6 +61,7 @@ class Machine:
     suite: str = "trixie"
     kernel_args: str = _QUICK
     initrd: str | None = None  # GRUB's path; None for the normal one
+    hooks: bool = False  # the initramfs has the GPU's drivers, and vfio-mode's part
     lvm: bool = False  # root and /boot on a logical volume
     prepare: str = ""  # a script for the first boot; the machine is what the boot after it is
     files: dict[str, str] = field(default_factory=dict, hash=False)
@@ -204,6 +205,16 @@ MACHINES = {
             nic="0000:02:00.0",
             initrd="/boot/initrd-gpu.img",
         ),
+        *(Machine(
+            f"gpu-hooks{'' if suite == 'trixie' else '-' + suite}",
+            "gpu-initramfs, whose initramfs keeps the drivers off the GPU in the mode that takes it",
+            devices=_VGA_AND_NIC,
+            ini=ini(nic="0000:02:00.0"),
+            gpus=("0000:01:00.0",),
+            nic="0000:02:00.0",
+            suite=suite,
+            hooks=True,
+        ) for suite in ("trixie", "bookworm")),
         Machine(
             "gpu-bookworm",
             "gpu, on Debian 12: kernel 6.1, systemd 252, GRUB 2.06",

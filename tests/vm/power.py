@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import cache
 import ext4
-from image import Image, on_lvm
+from image import Image, on_lvm, with_hooks
 from machines import Machine
 from pc import PC, SNAPSHOT, hardware
 from qemu import PCError
@@ -73,7 +73,9 @@ def cold(machine: Machine, image: Image, *, extra: str = "", files: dict[str, st
 
 
 def _image(machine: Machine, image: Image) -> Image:
-    return on_lvm(image) if machine.lvm else image
+    if machine.lvm:
+        return on_lvm(image)
+    return with_hooks(image) if machine.hooks else image
 
 
 def restored(machine: Machine, image: Image) -> PC:

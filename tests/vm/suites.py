@@ -56,6 +56,13 @@ NOT_ON_DISK = [
 INITRD_MODULES = ["virtio_pci", "virtio_blk", "virtio_console", "ext4"]
 INITRD_GPU_MODULES = ["bochs", "snd_hda_intel", "snd_hda_codec_generic"]
 
+# What the emulated PC has none of.
+OMITTED_BY_DRACUT = """
+    lvm dm crypt mdraid multipath nvdimm resume plymouth i18n console-setup btrfs network nfs qemu dmraid
+    kernel-modules-extra virtiofs virtfs usrmount modsign bluetooth hwdb systemd-hostnamed systemd-timedated
+    systemd-resolved systemd-networkd systemd-pcrphase systemd-sysext systemd-coredump systemd-portabled
+""".split()
+
 # Units of Debian that cost boot time or wake up in the middle of a test.
 MASKED_UNITS = """
     grub-common.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer
@@ -93,10 +100,12 @@ SUITES = {
     for suite in (
         # systemd.pc moved from systemd to systemd-dev between the two. The rest is for test_next_boot*.py:
         # disks on LVM, file systems to record writes on, another boot loader; for test_sessions.py a
-        # display manager and a compositor; and for test_libvirt.py that.
+        # display manager and a compositor; for test_initramfs.py the other tool that makes one, which is there
+        # beside the first as long as its kernel hooks are not; and for test_libvirt.py that.
         Suite("trixie", extra_packages=(
             "systemd-dev", "lvm2", "xfsprogs", "dosfstools", "systemd-boot-efi", "greetd", "weston",
-            "libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients", "systemd-container")),
+            "libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients", "systemd-container",
+            "dracut-core")),
         Suite("bookworm", extra_packages=()),
     )
 }

@@ -34,6 +34,7 @@ static const char usage[] =
         "  disarm           next boot: the fallback mode (vfio-mode-disarm.service)\n"
         "  verdict          look at the display manager (vfio-mode-verdict.service)\n"
         "  inspect MODE     plan and check a mode (vfio-mode-inspect@MODE.service)\n"
+        "  rom ADDRESS      print a function's expansion ROM (vfio-modectl rom)\n"
         "  one-shot MODE    write the EFI variable (vfio-mode-one-shot@MODE.service)\n"
         "  grub-environment say where the boot environment is, for /etc/grub.d\n"
         "  grub-modes       list the modes for boot menu entries, for /etc/grub.d\n"
@@ -101,6 +102,7 @@ static const Verb verbs[] = {
         { "disarm", apply_disarm, NULL },
         { "verdict", apply_verdict, NULL },
         { "inspect", NULL, apply_inspect },
+        { "rom", NULL, apply_rom },
         { "one-shot", NULL, apply_one_shot },
         { "grub-environment", apply_grub_environment, NULL },
         { "grub-modes", apply_grub_modes, NULL },

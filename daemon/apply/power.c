@@ -75,6 +75,17 @@ void power_note(const Root *root, const RunState *noted, HomeFunction *home) {
         read_policy(root, home->port, &home->port_power);
 }
 
+int power_wake(Writer *writer, PciAddress address, HomeFunction *ret) {
+        const RunWrite what = run_write(RUN_WRITE_POWER, address, "on");
+        PowerPath path;
+
+        *ret = (HomeFunction){ .address = address };
+        read_policy(writer->root, address, &ret->power);
+        if (strcmp(ret->power.control, "auto") != 0)
+                return 0;
+        return writer_write(writer, &what, device_path(address, control.name, path), "on\n");
+}
+
 static void put_value(Writer *writer, PciAddress address, const Attribute *attribute,
                       const char *value) {
         const RunWrite what = run_write(attribute->kind, address, value);

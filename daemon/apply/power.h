@@ -14,6 +14,16 @@
 void power_note(const Root *root, const RunState *noted, HomeFunction *home);
 
 /**
+ * Has a function stay awake, and waits until it is: one that sleeps deeply answers nothing but
+ * config space.
+ *
+ * @ret: how it may sleep, for power_put_back()
+ *
+ * Returns 0, also where it never sleeps; else write(2)'s error.
+ */
+_must_check_ int power_wake(Writer *writer, PciAddress address, HomeFunction *ret);
+
+/**
  * Puts back what differs from what was noted. What cannot be put back is said in the log; no switch
  * fails for it, unless it gets stuck (writer.h).
  */

@@ -153,3 +153,68 @@ int sysfs_read_modalias(const Root *root, PciAddress address, char *buffer, size
 
         return n < 0 ? (int)n : 0;
 }
+
+/* --- the expansion ROM --- */
+
+static int write_enable(Writer *writer, PciAddress address, const char *value) {
+        const RunWrite what = run_write(RUN_WRITE_ENABLE, address, value);
+        SysfsPath path;
+
+        return writer_write(writer, &what, device_path(address, "enable", path), value);
+}
+
+int sysfs_enable(Writer *writer, PciAddress address) {
+        char driver[CONFIG_DRIVER_SIZE], count[16];
+        SysfsPath path;
+        ssize_t n;
+        int r;
+
+        r = sysfs_read_driver(writer->root, address, driver);
+        if (r < 0 || driver[0] != '\0')
+                return r;
+        n = file_read_line_at(writer->root->fd, device_path(address, "enable", path), count,
+                              sizeof(count));
+        if (n < 0 || strcmp(count, "0") != 0)
+                return n < 0 ? (int)n : 0;
+        r = write_enable(writer, address, "1");
+        return r < 0 ? r : 1;
+}
+
+int sysfs_disable(Writer *writer, PciAddress address) {
+        return write_enable(writer, address, "0");
+}
+
+/* Each read(2) gives a page at most, and has the function decode its ROM for that long only. */
+static ssize_t read_pages(int fd, uint8_t *buffer, size_t size, SysfsStop stop) {
+        size_t length = 0;
+
+        while (length < size) {
+                ssize_t n =
+                        stop() ? -EINTR : pread(fd, buffer + length, size - length, (off_t)length);
+
+                if (n == 0)
+                        break;
+                if (n < 0)
+                        return n == -EINTR ? n : -errno;
+                length += (size_t)n;
+        }
+        return (ssize_t)length;
+}
+
+ssize_t sysfs_read_rom(const Root *root, PciAddress address, uint8_t *buffer, size_t size,
+                       SysfsStop stop) {
+        /* By one descriptor: what is disabled is what was enabled, whatever comes and goes. And by
+         * just these two bytes at the begin: pci_write_rom() may take less, or more, for a yes. */
+        static const char yes[] = { '1', '\n' }, no[] = { '0', '\n' };
+        _cleanup_close_ int fd = -1;
+        SysfsPath path;
+        ssize_t n;
+
+        fd = openat(root->fd, device_path(address, "rom", path), O_RDWR | O_CLOEXEC);
+        if (fd < 0 || pwrite(fd, yes, sizeof(yes), 0) < 0)
+                return -errno;
+        n = read_pages(fd, buffer, size, stop);
+        if (pwrite(fd, no, sizeof(no), 0) < 0 && n >= 0)
+                return -errno;
+        return n;
+}

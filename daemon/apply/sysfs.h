@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "host/root.h"
 #include "model/config.h"
@@ -42,6 +44,35 @@ _must_check_ int sysfs_probe(Writer *writer, PciAddress address);
  * Returns 0; -ENODEV where it has no such id, or another of write(2)'s errors.
  */
 _must_check_ int sysfs_remove_id(Writer *writer, PciAddress address, const char *driver, PciId id);
+
+/**
+ * Enables a function that no driver is bound to, or takes that back: only then it answers in
+ * memory.
+ *
+ * Returns 1; 0 where it was enabled already, or has a driver, whose matter it is; else write(2)'s
+ * error.
+ */
+_must_check_ int sysfs_enable(Writer *writer, PciAddress address);
+
+/** Takes back a sysfs_enable() that returned 1. Returns 0 or write(2)'s error. */
+_must_check_ int sysfs_disable(Writer *writer, PciAddress address);
+
+/** Whether to break off a reading. */
+typedef bool (*SysfsStop)(void);
+
+/**
+ * Reads a function's expansion ROM. The attribute is enabled for that, and disabled again whatever
+ * comes of it.
+ *
+ * @buffer: gets @size bytes at most
+ * @stop: asked between two pages
+ *
+ * Returns how many; -EINTR where @stop said so; -ENOENT where it has no ROM; -EIO where there is
+ * none that the kernel takes for one; -EINVAL where somebody else has disabled it meanwhile; else
+ * the error of reading, or of disabling it.
+ */
+_must_check_ ssize_t sysfs_read_rom(const Root *root, PciAddress address, uint8_t *buffer,
+                                    size_t size, SysfsStop stop);
 
 /** Reads the name of the bound driver. Returns 0, @ret being "" where none is; else readlink(2)'s
  * error. */

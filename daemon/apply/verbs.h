@@ -69,6 +69,15 @@ RefusalKind apply_verdict(const Root *root);
  * and leaves both in /run/vfio-mode/inspect. A refusal is an answer, no failure. */
 RefusalKind apply_inspect(const Root *root, const char *mode);
 
+/**
+ * `rom ADDRESS`: run by vfio-modectl(1), and by no unit. Reads a function's expansion ROM, with the
+ * function awake and enabled for that long, and writes it to the standard output.
+ *
+ * Returns why not, or REFUSAL_NONE; the reason was logged. Where a signal has interrupted it, it
+ * does not return, and has put everything back.
+ */
+RefusalKind apply_rom(const Root *root, const char *address);
+
 /** `one-shot MODE`: ExecStart of vfio-mode-one-shot@MODE.service. Writes the one-shot EFI variable;
  * @mode "none" deletes it. */
 RefusalKind apply_one_shot(const Root *root, const char *mode);

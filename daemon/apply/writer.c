@@ -124,6 +124,7 @@ uint64_t writer_deadline(const Writer *writer, RunWriteKind kind) {
         case RUN_WRITE_LOAD:
         case RUN_WRITE_POWER:
         case RUN_WRITE_D3COLD:
+        case RUN_WRITE_ENABLE:
         case RUN_WRITE_RETURN:
                 return WRITER_PROBE_USEC;
         case RUN_WRITE_UNBIND:

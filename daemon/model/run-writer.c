@@ -21,7 +21,7 @@ static const char *const names[_RUN_WRITE_MAX] = {
         [RUN_WRITE_POWER] = "power",         [RUN_WRITE_D3COLD] = "d3cold",
         [RUN_WRITE_UNLOAD] = "unload",       [RUN_WRITE_REMOVE_ID] = "remove-id",
         [RUN_WRITE_RELEASE] = "release",     [RUN_WRITE_RETURN] = "return",
-        [RUN_WRITE_HUGEPAGES] = "hugepages",
+        [RUN_WRITE_HUGEPAGES] = "hugepages", [RUN_WRITE_ENABLE] = "enable",
 };
 
 RunWrite run_write(RunWriteKind kind, PciAddress address, const char *driver) {
@@ -137,6 +137,12 @@ int run_writer_format_wedged(const RunWriter *writer, char *buffer, size_t size)
 
 /* --- in words --- */
 
+static const char *attribute_of(RunWriteKind kind) {
+        if (kind == RUN_WRITE_POWER)
+                return "power/control";
+        return kind == RUN_WRITE_D3COLD ? "d3cold_allowed" : "enable";
+}
+
 const char *run_write_say(const RunWrite *write, char buffer[static RUN_WRITE_TEXT_SIZE]) {
         char address[PCI_ADDRESS_SIZE];
         const char *driver = write->driver;
@@ -166,9 +172,9 @@ const char *run_write_say(const RunWrite *write, char buffer[static RUN_WRITE_TE
                 break;
         case RUN_WRITE_POWER:
         case RUN_WRITE_D3COLD:
+        case RUN_WRITE_ENABLE:
                 (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "setting %s of %s to '%s'",
-                               write->kind == RUN_WRITE_POWER ? "power/control" : "d3cold_allowed",
-                               address, driver);
+                               attribute_of(write->kind), address, driver);
                 break;
         case RUN_WRITE_UNLOAD:
                 (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "unloading the module %s of %s", driver,

@@ -25,6 +25,7 @@ typedef enum RunWriteKind {
         RUN_WRITE_LOAD,      /**< the module `driver`; "": what the modalias names */
         RUN_WRITE_POWER,     /**< power/control becomes `driver`: on, auto */
         RUN_WRITE_D3COLD,    /**< d3cold_allowed becomes `driver`: 0, 1 */
+        RUN_WRITE_ENABLE,    /**< `enable` of a function without driver becomes `driver`: 0, 1 */
         RUN_WRITE_UNLOAD,    /**< the module `driver` */
         RUN_WRITE_REMOVE_ID, /**< `driver` forgets the function's id */
         RUN_WRITE_RELEASE,   /**< the firmware's framebuffer, the platform device `driver` */
@@ -66,7 +67,7 @@ _must_check_ int run_writer_format_write(const RunWrite *write, char *buffer, si
 _must_check_ int run_writer_format_wedged(const RunWriter *writer, char *buffer, size_t size);
 
 /** A write's name in JSON and in the log: override, unbind, bind, probe, load, unload, power,
- * d3cold, remove-id, release, return, hugepages; "none". */
+ * d3cold, enable, remove-id, release, return, hugepages; "none". */
 const char *run_write_name(RunWriteKind kind);
 
 /** Whether the write is to one function, and not a module's that may serve many, or a pool's. */

@@ -17,7 +17,8 @@ static const Verb *const verbs[] = {
         &verb_status,  &verb_list_devices, &verb_list_modes,  &verb_switch,
         &verb_run,     &verb_next,         &verb_set_default, &verb_confirm,
         &verb_release, &verb_check,        &verb_init,        &verb_report,
-        &verb_watch,   &verb_hook,         &verb_help,        NULL,
+        &verb_rom,     &verb_watch,        &verb_hook,        &verb_help,
+        NULL,
 };
 
 static int run_verb(const CommandLine *line) {

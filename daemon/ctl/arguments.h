@@ -79,6 +79,7 @@ extern const Verb verb_list_modes;
 extern const Verb verb_next;
 extern const Verb verb_release;
 extern const Verb verb_report;
+extern const Verb verb_rom;
 extern const Verb verb_run;
 extern const Verb verb_set_default;
 extern const Verb verb_status;

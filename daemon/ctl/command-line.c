@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One table of options, read by getopt_long(3) in the order in which they stand. What belongs to a
- * later version is known by name and refused, so that nobody takes it for mistyped or, worse, for
- * done.
+ * One table of options, read by getopt_long(3) in the order in which they stand.
  */
 #include <getopt.h>
 #include <string.h>
@@ -29,8 +27,6 @@ enum {
         OPTION_VERSION,
         OPTION_OF_VERB = 0x1000, /* and the bit of a VerbOption */
 };
-
-static const char *const later_verbs[] = { "rom" };
 
 static const struct option long_options[] = {
         { "cancel", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_CANCEL },
@@ -92,9 +88,6 @@ static int parse_operand(CommandLine *line, char *text) {
         line->verb = verb_find(line->arguments.verbs, text);
         if (line->verb)
                 return EXIT_CODE_DONE;
-        for (size_t i = 0; i < ARRAY_SIZE(later_verbs); i++)
-                if (strcmp(text, later_verbs[i]) == 0)
-                        return usage_error("'%s' is not supported by this version", text);
         return usage_error("There is no verb '%s'", text);
 }
 
@@ -160,11 +153,11 @@ static int parse_value(Arguments *arguments, unsigned option) {
                 return parse_holders(optarg, &arguments->holders);
         case VERB_OPTION_TRIES:
                 return parse_tries(optarg, &arguments->tries);
-        case VERB_OPTION_DEVICE:
-                return parse_device(optarg, &arguments->device);
         case VERB_OPTION_OUTPUT:
                 arguments->output = optarg;
                 return EXIT_CODE_DONE;
+        case VERB_OPTION_DEVICE:
+                return parse_device(optarg, &arguments->device);
         case VERB_OPTION_FORCE:
         case VERB_OPTION_MODE:
         case VERB_OPTION_TREE:
@@ -176,10 +169,17 @@ static int parse_value(Arguments *arguments, unsigned option) {
         return EXIT_CODE_DONE;
 }
 
+static int parse_verb_option(Arguments *arguments, unsigned option) {
+        arguments->options |= option;
+        return parse_value(arguments, option);
+}
+
 static int parse_switch(CommandLine *line, int option) {
         Arguments *arguments = &line->arguments;
 
         switch (option) {
+        case 'o':
+                return parse_verb_option(arguments, VERB_OPTION_OUTPUT);
         case 'h':
                 line->wants_help = true;
                 break;
@@ -201,13 +201,8 @@ static int parse_switch(CommandLine *line, int option) {
         case OPTION_VERSION:
                 line->wants_version = true;
                 break;
-        case 'o':
-                arguments->options |= VERB_OPTION_OUTPUT;
-                arguments->output = optarg;
-                break;
         default:
-                arguments->options |= (unsigned)option & (OPTION_OF_VERB - 1u);
-                return parse_value(arguments, (unsigned)option & (OPTION_OF_VERB - 1u));
+                return parse_verb_option(arguments, (unsigned)option & (OPTION_OF_VERB - 1u));
         }
         return EXIT_CODE_DONE;
 }

@@ -40,35 +40,89 @@ static int read_output(int fd, char *output, size_t size) {
         return n < 0 ? -errno : 0;
 }
 
-int command_run(const char *const *arguments, char *output, size_t size) {
-        _cleanup_close_ int read_end = -1, write_end = -1;
-        posix_spawn_file_actions_t actions;
-        int r, status, fds[2] = { -1, -1 };
-        pid_t pid;
+/* Takes what fits, and one byte more; who prints still more is told so by a pipe that is closed. */
+static ssize_t read_bytes(int fd, uint8_t *buffer, size_t size) {
+        size_t length = 0;
+        ssize_t n = 1;
 
-        if (output) {
-                if (pipe2(fds, O_CLOEXEC) < 0)
+        while (length < size && n != 0) {
+                n = read(fd, buffer + length, size - length);
+                if (n > 0)
+                        length += (size_t)n;
+                else if (n < 0 && errno != EINTR)
                         return -errno;
-                read_end = fds[0];
-                write_end = fds[1];
         }
+        return (ssize_t)length;
+}
+
+/* @write_end: becomes its stdout; negative: it has ours */
+static int start(const char *const *arguments, int write_end, bool is_silent, pid_t *ret) {
+        posix_spawn_file_actions_t actions;
+        int r;
+
         r = posix_spawn_file_actions_init(&actions);
         if (r != 0)
                 return -r;
-        (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-        if (output)
+        if (is_silent)
+                (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null",
+                                                       O_WRONLY, 0);
+        if (write_end >= 0)
                 (void)posix_spawn_file_actions_adddup2(&actions, write_end, STDOUT_FILENO);
-        r = posix_spawnp(&pid, arguments[0], &actions, NULL, (char *const *)arguments, environ);
+        r = posix_spawnp(ret, arguments[0], &actions, NULL, (char *const *)arguments, environ);
         (void)posix_spawn_file_actions_destroy(&actions);
-        if (r != 0)
-                return -r;
-        closep(&write_end);
-        write_end = -1;
-        if (output)
-                r = read_output(read_end, output, size);
-        /* Where it was not read to its end, the writer is not to wait for us. */
-        closep(&read_end);
-        read_end = -1;
+        return -r;
+}
+
+/* Returns the end of a pipe that it prints to. */
+static int start_to_read(const char *const *arguments, bool is_silent, pid_t *ret) {
+        _cleanup_close_ int read_end = -1, write_end = -1;
+        int r, fds[2];
+
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+        read_end = fds[0];
+        write_end = fds[1];
+        r = start(arguments, write_end, is_silent, ret);
+        return r < 0 ? r : TAKE_FD(read_end);
+}
+
+int command_run(const char *const *arguments, char *output, size_t size) {
+        int fd, r = 0, status;
+        pid_t pid = 0;
+
+        fd = output ? start_to_read(arguments, true, &pid) : start(arguments, -1, true, &pid);
+        if (fd < 0)
+                return fd;
+        if (output) {
+                r = read_output(fd, output, size);
+                /* Where it was not read to its end, the writer is not to wait for us. */
+                closep(&fd);
+        }
         status = wait_for(pid);
         return r < 0 ? r : status;
+}
+
+int command_read(const char *const *arguments, size_t max, uint8_t **ret, size_t *ret_size) {
+        _cleanup_free_ uint8_t *buffer = malloc(max + 1);
+        int fd, status;
+        ssize_t n;
+        pid_t pid = 0;
+
+        if (!buffer)
+                return -ENOMEM;
+        fd = start_to_read(arguments, false, &pid);
+        if (fd < 0)
+                return fd;
+        n = read_bytes(fd, buffer, max + 1);
+        closep(&fd);
+        status = wait_for(pid);
+        if (n < 0)
+                return (int)n;
+        if ((size_t)n > max)
+                return -EFBIG;
+        if (status == 0) {
+                *ret = TAKE_PTR(buffer);
+                *ret_size = (size_t)n;
+        }
+        return status;
 }

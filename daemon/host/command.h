@@ -5,8 +5,22 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
+
+/**
+ * Runs a program for what it prints on stdout, which need not be text. What it says on stderr goes
+ * where ours goes.
+ *
+ * @arguments: its name first, NULL last
+ * @max: how much it may print at most
+ * @ret: what it printed, the caller frees it; untouched unless 0 is returned
+ *
+ * Returns its exit status; -EFBIG where it prints more; else as command_run().
+ */
+_must_check_ int command_read(const char *const *arguments, size_t max, uint8_t **ret,
+                              size_t *ret_size);
 
 /**
  * Runs a program found in $PATH. What it says on stderr is dropped: the callers' own messages say

@@ -146,6 +146,10 @@ int host_scan_function(const Root *root, PciAddress address, Function *ret) {
         return scan_function(root, address, false, ret);
 }
 
+int host_look_at_function(const Root *root, PciAddress address, Function *ret) {
+        return scan_function(root, address, true, ret);
+}
+
 /* --- the functions that matter --- */
 
 static size_t position_of(const Host *host, PciAddress address) {

@@ -42,3 +42,6 @@ _must_check_ int host_scan_all_beside(const Root *root, Host *ret);
 
 /** Reads one function. Returns 0; -ENOENT where there is none; else the error of reading sysfs. */
 _must_check_ int host_scan_function(const Root *root, PciAddress address, Function *ret);
+
+/** The same without its driver_override, which would wait for a driver that is stuck. */
+_must_check_ int host_look_at_function(const Root *root, PciAddress address, Function *ret);

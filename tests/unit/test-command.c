@@ -130,6 +130,28 @@ static void test_a_read_fails(void **state) {
         assert_int_equal(say("too long to fit", output, sizeof(output)), -EIO);
 }
 
+/* Bytes that are no text, to the last that may come. */
+static void test_bytes(void **state) {
+        static const char *const bytes[] = { "printf", "a\\0b\\377", NULL };
+        static const char *const fails[] = { "sh", "-c", "printf abc; exit 3", NULL };
+        static const char *const none[] = { "vfio-mode-no-such-program", NULL };
+        uint8_t *data = NULL;
+        size_t size = 0;
+
+        (void)state;
+        assert_int_equal(command_read(bytes, 3, &data, &size), -EFBIG);
+        assert_int_equal(command_read(fails, 4, &data, &size), 3);
+        assert_int_equal(command_read(none, 4, &data, &size), -ENOENT);
+        fail_read(1, EIO);
+        assert_int_equal(command_read(bytes, 4, &data, &size), -EIO);
+        assert_true(data == NULL && size == 0);
+        fail_read(1, EINTR);
+        assert_int_equal(command_read(bytes, 4, &data, &size), 0);
+        assert_int_equal(size, 4);
+        assert_memory_equal(data, "a\0b\377", 4);
+        free(data);
+}
+
 static void test_units(void **state) {
         UnitInstance instances[4];
         char names[128];
@@ -189,6 +211,7 @@ int main(void) {
                 cmocka_unit_test(test_output),
                 cmocka_unit_test(test_status),
                 cmocka_unit_test(test_a_read_fails),
+                cmocka_unit_test(test_bytes),
                 cmocka_unit_test(test_units),
                 cmocka_unit_test(test_system_is_stopping),
                 cmocka_unit_test(test_units_cannot_be_read),

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "connectors.h"
 #include "device-facts.h"
+#include "pci-rom-scan.h"
 #include "proc-tables.h"
 
 #define PATH_SIZE 128
@@ -134,6 +135,7 @@ void device_facts_read(const Root *root, const Host *host, const PciAddress *tak
                 /* A look at its sizes would wake it (resource_resize_show, 6.1). */
                 if (strcmp(ret->power_state, "D0") == 0)
                         read_bars(root, address, ret);
+                ret->rom_is_known = pci_rom_scan(root, address, &ret->rom) >= 0;
                 if (iomem)
                         find_framebuffer(iomem, address, ret);
         }

@@ -306,6 +306,55 @@ static void check_bars(const DeviceCheck *c) {
         add(c, CHECK_PASS, "bars", "", "None of its BARs has been resized to more than 256 MiB.");
 }
 
+/* --- the ROM --- */
+
+static void add_rom(const DeviceCheck *c, const char *address, const FunctionFacts *facts) {
+        char text[REFUSAL_TEXT_SIZE];
+
+        if (!facts->rom_is_known) {
+                (void)snprintf(text, sizeof(text), "Whether %s has an expansion ROM is not known.",
+                               address);
+                add(c, CHECK_WARN, "rom", "", text);
+        } else if (facts->rom.size == 0) {
+                (void)snprintf(text, sizeof(text),
+                               "%s has no expansion ROM that a guest's firmware could draw with.",
+                               address);
+                add(c, CHECK_WARN, "rom",
+                    "If a guest needs one, give it a file of that very card's (romfile).", text);
+        } else if (facts->rom.is_shadow) {
+                (void)snprintf(text, sizeof(text),
+                               "The PC has booted with %s: its ROM is the copy that the firmware "
+                               "made, if any.",
+                               address);
+                add(c, CHECK_WARN, "rom",
+                    "If a guest stays dark, read the card's ROM by `vfio-modectl rom` in a boot "
+                    "with another card as the first display, and give it that file (romfile).",
+                    text);
+        } else {
+                (void)snprintf(text, sizeof(text),
+                               "%s has a ROM of its own, of %" PRIu64
+                               " KiB at most, which `vfio-modectl rom` reads and checks.",
+                               address, facts->rom.size / 1024);
+                add(c, CHECK_PASS, "rom", "", text);
+        }
+}
+
+/*
+ * By what the kernel tells without reading it: who checks may not write to /sys, and to have a card
+ * decode its ROM may keep it from its driver (kernel: pci_enable_rom()), or mean waking it, which
+ * is nothing for a mere look.
+ */
+static void check_rom(const DeviceCheck *c) {
+        for (size_t i = 0; i < c->facts->n_functions; i++) {
+                const Function *function = function_at(c, i);
+                char address[PCI_ADDRESS_SIZE];
+
+                if (function && function_is_display(function))
+                        add_rom(c, pci_address_format(function->address, address),
+                                &c->facts->facts[i]);
+        }
+}
+
 void device_check(const DeviceFacts *facts, const Host *host, const PciAddress *taken,
                   size_t n_taken, Inspection *ret) {
         const DeviceCheck c = { facts, host, taken, n_taken, ret };
@@ -315,6 +364,7 @@ void device_check(const DeviceFacts *facts, const Host *host, const PciAddress *
                 check_screen(&c);
                 check_framebuffer(&c);
                 check_bars(&c);
+                check_rom(&c);
         }
         check_reset(&c);
         check_power(&c);

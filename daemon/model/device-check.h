@@ -11,6 +11,7 @@
 #include "device.h"
 #include "host.h"
 #include "inspection.h"
+#include "pci-rom.h"
 
 /** Of a function, beside what Function has. */
 typedef struct FunctionFacts {
@@ -21,6 +22,8 @@ typedef struct FunctionFacts {
         unsigned bar;         /**< the largest of its BARs that can be resized */
         uint64_t bar_mib;     /**< how large it is; 0: there is none */
         uint64_t bar_least_mib; /**< how small it can be */
+        PciRomResource rom;     /**< where the kernel reads its ROM */
+        bool rom_is_known;
 } FunctionFacts;
 
 typedef struct DeviceFacts {
@@ -34,7 +37,7 @@ typedef struct DeviceFacts {
 
 /**
  * Adds the checks `group-NAME`, `reset-NAME` and `power-NAME` of a device; and of one that is a
- * graphics card `screen-NAME`, `framebuffer-NAME` and `bars-NAME`.
+ * graphics card `screen-NAME`, `framebuffer-NAME`, `bars-NAME` and `rom-NAME`.
  *
  * @taken: every function that the mode takes
  */

@@ -36,6 +36,7 @@ class Pc(Booted):
             self.write(f"{UNITS}/{unit}.service", "")
         for function in (GPU, AUDIO, NIC):
             self.function(function, reset_method="flr bus", power_state="D0")
+        self.function(GPU, resource=resource(0xc2000000, 0xc207ffff, 0x46200))
 
     def function(self, address, **attributes):
         for name, text in attributes.items():
@@ -100,6 +101,11 @@ class Row(NamedTuple):
 def config(**keys):
     """The configuration, with more keys of the mode."""
     return FALLBACK_CONFIG + "".join(f"{name.replace('_', '-')} = {value}\n" for name, value in keys.items())
+
+
+def resource(start, end, flags):
+    """Lines of which only the ROM's says something."""
+    return "0x{0:016x} 0x{0:016x} 0x{0:016x}\n".format(0) * 6 + f"0x{start:016x} 0x{end:016x} 0x{flags:016x}"
 
 
 def iomem(name):
@@ -190,6 +196,11 @@ CASES = [
     ("bars-gpu", "warn", "BAR 1 has been resized to 16384 MiB", lambda pc: resized(pc, 0x800000000, 0xbffffffff)),
     ("bars-gpu", "pass", "None of its BARs", lambda pc: resized(pc, 0x800000000, 0xbffffffff).function(
         GPU, power_state="D3hot")),
+    ("rom-gpu", "pass", f"{GPU} has a ROM of its own, of 512 KiB at most", lambda pc: pc),
+    ("rom-gpu", "warn", "its ROM is the copy that the firmware made, if any.", lambda pc: pc.function(
+        GPU, resource=resource(0xc0000, 0xdffff, 0x212))),
+    ("rom-gpu", "warn", f"{GPU} has no expansion ROM", lambda pc: pc.function(GPU, resource=resource(0, 0, 0))),
+    ("rom-gpu", "warn", "has an expansion ROM is not known.", lambda pc: pc.remove(f"{PCI}/{GPU}/resource")),
     ("reset-gpu", "pass", "(flr bus)", lambda pc: pc),
     ("reset-gpu", "warn", "no way to reset it", lambda pc: pc.function(GPU, reset_method="")),
     ("reset-gpu", "pass", "(bus)", lambda pc: pc.function(GPU, reset_method="bus")),

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Expansion ROMs, read through the real kernel: of a card of its own, of the one that the PC has booted with, of one
+that a guest has; damaged ones; and that the function is left as it was found.
+"""
+
+import base64
+import json
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from modes import GPU, drivers
+from pc import PC, Result
+
+pytestmark = pytest.mark.machine("two-gpus")
+
+FIRST, SECOND, SPARE = "0000:01:00.0", "0000:02:00.0", "0000:03:00.0"
+DEVICES = "/sys/bus/pci/devices"
+# As in test_guest.py: it returns when it has the card.
+GUEST = ("qemu-system-x86_64 -accel tcg -nodefaults -display none -m 16 -S -daemonize -pidfile /run/guest.pid "
+         "-device vfio-pci,host=02:00.0")
+
+
+def vga_bios() -> bytes:
+    """What QEMU gives its VGA."""
+    places = subprocess.run(["qemu-system-x86_64", "-L", "help"], capture_output=True, text=True, check=True).stdout
+    found = [path for place in places.split() if (path := Path(place, "vgabios-stdvga.bin")).exists()]
+    return found[0].read_bytes()
+
+
+def image(units: int, *, right: bool = True, pci_id: tuple[int, int] = (0x8086, 0x10d3)) -> bytes:
+    """A ROM of one image, for the card that plug() plugs."""
+    data = bytearray(units * 512)
+    struct.pack_into("<2s", data, 0, b"\x55\xaa")
+    struct.pack_into("<H", data, 0x18, 0x1c)
+    struct.pack_into("<4sHHHHBxxxHHBB", data, 0x1c, b"PCIR", *pci_id, 0, 0x18, 3, units, 1, 0, 0x80)
+    data[-1] = (-sum(data) + (not right)) & 0xff
+    return bytes(data)
+
+
+def plug(pc: PC, path: Path | str) -> None:
+    """A network card with this ROM."""
+    assert pc.monitor(f"device_add e1000e,bus=spare,id=plugged,romfile={path}") == ""
+    pc.ok(f"udevadm wait --settle --timeout=60 {DEVICES}/{SPARE}")
+    assert drivers(pc, SPARE) == ["e1000e"]
+
+
+def state(pc: PC, address: str) -> dict[str, str]:
+    """What a reading has to leave as it was. `rom` says why it cannot be read."""
+    names = ("enable", "power/control", "driver_override")
+    said = pc.ok(f"cd {DEVICES}/{address}; cat {' '.join(names)}; readlink driver || echo none; "
+                 "LC_ALL=C dd if=rom of=/dev/null bs=64 count=1 2>&1 | head -1").splitlines()
+    return dict(zip((*names, "driver", "rom"), said, strict=True))
+
+
+def check_left(pc: PC, address: str, before: dict[str, str]) -> None:
+    assert before["rom"] == "dd: error reading 'rom': Invalid argument", before
+    assert state(pc, address) == before
+
+
+def read(pc: PC, arguments: str, code: int = 0) -> Result:
+    said = pc.run(f"vfio-modectl rom {arguments}")
+    assert said.rc == code, said
+    return said
+
+
+def content(pc: PC, path: str) -> bytes:
+    return base64.b64decode(pc.ok(f"base64 {path}"))
+
+
+def test_a_card_of_its_own(pc: PC) -> None:
+    """The same bytes that QEMU has, on each driver and on none; and the card is left as it was, asleep or not."""
+    bios = vga_bios()
+    before = state(pc, SECOND)
+    refused = read(pc, f"{SECOND} -o /root/no.rom", 4)
+    assert "in use by its driver bochs-drm" in refused.stderr and "--force" in refused.stderr
+    assert pc.run("test -e /root/no.rom").rc == 1
+    read(pc, f"{SECOND} -o /root/driver.rom --force")
+    check_left(pc, SECOND, before)
+
+    pc.ok("systemctl start vfio-mode@passthrough")
+    before = state(pc, SECOND)
+    assert before["power/control"] == "auto"
+    said = read(pc, f"{SECOND} -o /root/vfio.rom")
+    assert "The ROM is complete and valid." in said.stdout
+    assert "no image for UEFI" in said.stderr and "copy" not in said.stderr
+    check_left(pc, SECOND, before)
+
+    pc.ok(f"cd {DEVICES}/{SECOND}; echo {SECOND} > driver/unbind; echo auto > power/control")
+    before = state(pc, SECOND)
+    assert (before["driver"], before["enable"]) == ("none", "0")
+    answer = json.loads(read(pc, f"{SECOND} --json=short -o /root/none.rom").stdout)
+    assert (answer["valid"], answer["shadow"], answer["size"]) == (True, False, len(bios))
+    assert [(one["type"], one["id"]) for one in answer["images"]] == [("x86", "1234:1111")]
+    check_left(pc, SECOND, before)
+    for name in ("driver", "vfio", "none"):
+        assert content(pc, f"/root/{name}.rom") == bios, name
+
+
+def test_the_boot_display(pc: PC) -> None:
+    """Where the kernel looks for a copy of its ROM, this firmware has left none; one that is put there is told."""
+    before = state(pc, FIRST)
+    said = read(pc, FIRST, 5)
+    assert "this firmware has left none there; boot once with another card" in said.stderr
+    check_left(pc, FIRST, before)
+    # What a firmware does: PAM registers of the host bridge open the memory at 0xc0000, and close it.
+    pc.write("/root/bios.rom", vga_bios())
+    pc.ok("setpci -s 00:00.0 91.B=33 92.B=33; dd if=/root/bios.rom of=/dev/mem bs=64k seek=12 conv=notrunc")
+    answer = json.loads(read(pc, f"{FIRST} --json=short -o /root/copy.rom").stdout)
+    assert (answer["valid"], answer["shadow"]) == (True, True)
+    assert "the copy that the firmware has made" in " ".join(answer["remarks"])
+    assert content(pc, "/root/copy.rom") == vga_bios()
+    check_left(pc, FIRST, before)
+
+
+def test_a_guest_has_it(pc: PC) -> None:
+    pc.ok(f"systemctl start vfio-mode@passthrough; {GUEST}")
+    before = state(pc, SECOND)
+    said = read(pc, f"{SECOND} -o /root/no.rom --force", 4)
+    assert f"{SECOND} is in use by process {pc.read('/run/guest.pid').strip()} (qemu-system-x86)" in said.stderr
+    assert pc.run("test -e /root/no.rom").rc == 1
+    check_left(pc, SECOND, before)
+
+
+@pytest.mark.parametrize(("rom", "code", "words"), [
+    pytest.param(image(8, right=False), 5, "has an image whose checksum is wrong", id="checksum"),
+    pytest.param(image(8, pci_id=(0x8086, 0x1234)), 5, "has an image for another device", id="other-device"),
+    pytest.param(image(8)[:2048], 5, "ends inside an image", id="cut"),
+    pytest.param(b"\x55\xab" + image(8)[2:], 5, "gives nothing that the kernel takes for a ROM", id="no-signature"),
+])
+def test_a_damaged_one(pc: PC, tmp_path: Path, rom: bytes, code: int, words: str) -> None:
+    """Said what is wrong; what can be had is written all the same."""
+    (tmp_path / "rom").write_bytes(rom)
+    plug(pc, tmp_path / "rom")
+    before = state(pc, SPARE)
+    said = read(pc, f"{SPARE} -o /root/rom --force", code)
+    assert words in said.stderr, said
+    check_left(pc, SPARE, before)
+    if "nothing" in words:
+        assert pc.run("test -e /root/rom").rc == 1
+    else:
+        assert content(pc, "/root/rom") == rom
+
+
+def test_none(pc: PC) -> None:
+    plug(pc, "")
+    assert f"{SPARE} has no expansion ROM." in read(pc, SPARE, 5).stderr
+    assert "There is no PCI function at 0000:09:00.0." in read(pc, "0000:09:00.0", 5).stderr
+    assert "Only root may read a ROM." in pc.run(
+        f"runuser --user nobody -- vfio-modectl rom {SECOND}; echo $?").stderr
+
+
+# Waits until the reading has begun, and interrupts it.
+INTERRUPT = """
+env --default-signal=INT vfio-modectl rom $1 --force -o /root/big.rom & modectl=$!
+until apply=$(pgrep -f 'vfio-mode-apply rom') && readlink /proc/$apply/fd/* | grep -q '/rom$'; do :; done
+kill -$2 $apply
+wait $modectl; echo status $?
+tail --pid=$apply -f /dev/null
+"""
+
+
+def test_interrupted(pc: PC, tmp_path: Path) -> None:
+    """Midway; or by a reader who has had enough."""
+    (tmp_path / "rom").write_bytes(image(2048))
+    plug(pc, tmp_path / "rom")
+    before = state(pc, SPARE)
+    pc.write("/root/interrupt", INTERRUPT)
+    for signal in ("INT", "TERM", "HUP"):
+        said = pc.ok(f"bash /root/interrupt {SPARE} {signal}")
+        assert "status 1" in said.splitlines(), said
+        assert pc.run("ls /root/big.rom*").rc != 0
+        check_left(pc, SPARE, before)
+    assert len(pc.run(f"set -o pipefail; vfio-modectl rom {SPARE} --force -o - | head -c 100 | base64").stdout) > 100
+    check_left(pc, SPARE, before)
+    pc.ok(f"/usr/libexec/vfio-mode/vfio-mode-apply rom {SPARE} | head -c 1")
+    check_left(pc, SPARE, before)
+    read(pc, f"{SPARE} --force -o /root/big.rom")
+    assert pc.ok("stat --format=%s /root/big.rom") == str(2048 * 512)
+
+
+@pytest.mark.parametrize(("card", "result", "words"), [
+    (SECOND, "pass", "has a ROM of its own, of 64 KiB at most"),
+    (FIRST, "warn", f"The PC has booted with {GPU}: its ROM is the copy that the firmware made, if any."),
+])
+def test_the_check(pc: PC, card: str, result: str, words: str) -> None:
+    """Says what can be known without reading it."""
+    pc.ok(f"sed -i 's/^address = .*/address = {card}/' /etc/vfio-mode.ini")
+    checks = json.loads(pc.run("vfio-modectl check passthrough --json=short").stdout)["checks"]
+    [check] = [check for check in checks if check["id"] == "rom-gpu"]
+    assert check["result"] == result and words in check["message"], check
+    check_left(pc, card, state(pc, card))

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cmdline-words.h"
 #include "machine-check.h"
 
 #define FIRMWARE_VIRTUALISATION \
@@ -84,34 +85,27 @@ static void check_interrupts(const MachineFacts *facts, Inspection *ret) {
                                      "send the host any interrupt.");
 }
 
-/* What people copy from each other (kernel: Documentation/admin-guide/kernel-parameters.txt). */
+static bool is_on(const char *cmdline, const CmdlineWord *word) {
+        const char *cursor = cmdline, *found;
+        size_t length;
+
+        while ((found = kernel_cmdline_next(&cursor, &length)))
+                if (cmdline_word_find(found, length) == word)
+                        return true;
+        return false;
+}
+
+/* What people copy from each other. */
 static void check_words(const MachineFacts *facts, Inspection *ret) {
-        static const struct {
-                const char *word, *remark, *advice;
-        } words[] = {
-                { "amd_iommu=on", "is no value that the kernel knows, and does nothing",
-                  "Take it off; the IOMMU of AMD is on by itself." },
-                { "pcie_acs_override=",
-                  "makes IOMMU groups look smaller than they are: a guest may reach the host's "
-                  "memory through what was in them",
-                  "Take it off, or know that a guest has to be trusted." },
-                { "nomodeset",
-                  "keeps the host's graphics drivers from the card: no picture "
-                  "returns to the screen",
-                  "Take it off." },
-                { "vfio_iommu_type1.allow_unsafe_interrupts=1",
-                  "lets a guest send any interrupt to the host",
-                  "Take it off where the board has interrupt remapping." },
-        };
+        const CmdlineWord *word;
         size_t n = 0;
 
-        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-                if (!has_word(facts->cmdline, words[i].word))
+        for (size_t i = 0; (word = cmdline_word_at(i)); i++) {
+                if (!word->is_wrong || !is_on(facts->cmdline, word))
                         continue;
                 n++;
-                inspection_add_check(ret, CHECK_WARN, "cmdline-words", words[i].advice,
-                                     "%s on the kernel command line %s.", words[i].word,
-                                     words[i].remark);
+                inspection_add_check(ret, CHECK_WARN, "cmdline-words", word->advice,
+                                     "%s on the kernel command line %s.", word->word, word->does);
         }
         if (n == 0)
                 inspection_add_check(ret, CHECK_PASS, "cmdline-words", "",

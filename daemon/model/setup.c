@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/parse.h"
 #include "kernel-cmdline.h"
+#include "page-reservation.h"
 #include "setup.h"
 
 /* --- what the kernel was told --- */
@@ -23,56 +23,6 @@ static bool is_listed(const char *ids, PciId id) {
                 item += *item == ',';
         }
         return false;
-}
-
-/* "1G", "1GB", "2M", "2048k": what the kernel's memparse() makes the same of. */
-static bool parse_page_size(const char *text, HugepageSize *ret) {
-        size_t n = strspn(text, "0123456789");
-        char digits[8];
-        uint64_t kib;
-
-        if (n == 0 || n >= sizeof(digits))
-                return false;
-        (void)snprintf(digits, sizeof(digits), "%.*s", (int)n, text);
-        if (parse_decimal(digits, 1u << 21, &kib) < 0)
-                return false;
-        if (text[n] == 'G' || text[n] == 'g')
-                kib <<= 20;
-        else if (text[n] == 'M' || text[n] == 'm')
-                kib <<= 10;
-        else if (text[n] != 'K' && text[n] != 'k')
-                return false;
-        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
-                if (kib == hugepage_kib(size)) {
-                        *ret = size;
-                        return true;
-                }
-        return false;
-}
-
-/* hugepages= is about the size before it, or the default one (kernel:
- * Documentation/admin-guide/kernel-parameters.txt). */
-static void read_hugepages(const char *cmdline, uint32_t pages[static _HUGEPAGE_SIZE_MAX]) {
-        HugepageSize size = HUGEPAGE_2M;
-        const char *cursor = cmdline, *word;
-        bool is_known = true;
-        size_t length;
-
-        while ((word = kernel_cmdline_next(&cursor, &length))) {
-                char text[64];
-                uint64_t n;
-
-                if (length >= sizeof(text))
-                        continue;
-                (void)snprintf(text, sizeof(text), "%.*s", (int)length, word);
-                if (strncmp(text, "hugepagesz=", 11) == 0)
-                        is_known = parse_page_size(text + 11, &size);
-                else if (strncmp(text, "default_hugepagesz=", 19) == 0)
-                        is_known = parse_page_size(text + 19, &size);
-                else if (strncmp(text, "hugepages=", 10) == 0 && is_known &&
-                         parse_decimal(text + 10, hugepages_max(size), &n) >= 0)
-                        pages[size] = (uint32_t)n;
-        }
 }
 
 /* --- the cards --- */
@@ -147,12 +97,14 @@ static void look_around(const Host *host, const SetupCard *card, Setup *ret) {
 }
 
 void setup_make(const Host *host, const char *cmdline, const PciAddress *device, Setup *ret) {
+        PageReservation reserved;
         const SetupCard *card;
 
         *ret = (Setup){ .host_driver = "" };
         if (kernel_cmdline_value(cmdline, "vfio_pci.ids", ret->ids, sizeof(ret->ids)) < 0)
                 ret->ids[0] = '\0';
-        read_hugepages(cmdline, ret->hugepages);
+        page_reservation_read(cmdline, &reserved);
+        (void)memcpy(ret->hugepages, reserved.pages, sizeof(ret->hugepages));
         for (size_t i = 0; i < host->n_functions; i++)
                 if (function_is_display(&host->functions[i]))
                         add_card(&host->functions[i], ret->ids, ret);

@@ -156,7 +156,10 @@ static const struct PagesRow {
         { "a size that there is not", "hugepagesz=16G hugepages=2", { 0, 0 } },
         { "a size that is none", "hugepagesz=G hugepages=2", { 0, 0 } },
         { "a size that is too long", "hugepagesz=99999999999G hugepages=2", { 0, 0 } },
-        { "a number that is none", "hugepages=0:2,1:2", { 0, 0 } },
+        { "by node, added up", "hugepagesz=1G hugepages=0:2,1:3", { 5, 0 } },
+        { "a number that is none", "hugepages=0:2,1", { 0, 0 } },
+        { "a node that is none", "hugepages=a:2", { 0, 0 } },
+        { "no number", "hugepages=", { 0, 0 } },
         { "more than a mode may have", "hugepagesz=1G hugepages=99999999", { 0, 0 } },
 };
 

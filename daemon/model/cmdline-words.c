@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cmdline-words.h"
+
+#define NEEDED_NO_MORE \
+        "Take it off: since kernel 6.0 vfio-pci takes the card from the firmware's screen itself."
+
+static const CmdlineWord words[] = {
+        { "amd_iommu=on", "is no value that the kernel knows, and does nothing",
+          "Take it off; the IOMMU of AMD is on by itself.", true },
+        { "iommu=on", "is no value that the kernel knows, and does nothing", "Take it off.", true },
+        { "pcie_acs_override=",
+          "makes IOMMU groups look smaller than they are: a guest may reach the host's memory "
+          "through what was in them",
+          "Take it off, or know that a guest has to be trusted.", true },
+        { "nomodeset",
+          "keeps the host's graphics drivers from the card: no picture returns to the screen",
+          "Take it off.", true },
+        { "vfio_iommu_type1.allow_unsafe_interrupts=1",
+          "lets a guest send any interrupt to the host",
+          "Take it off where the board has interrupt remapping.", true },
+        { "initcall_blacklist=sysfb_init",
+          "leaves the screen dark until a graphics driver is loaded: in a boot with the card on "
+          "vfio-pci for good",
+          NEEDED_NO_MORE, true },
+        { "module_blacklist=",
+          "keeps the kernel from loading these modules even when it is asked to: a host driver "
+          "among them cannot come back",
+          "Take the host's drivers out of it.", true },
+        { "modprobe.blacklist=",
+          "keeps these modules from being loaded by themselves: a boot that leaves the card to the "
+          "host has no picture where they are all of its drivers",
+          "Take the host's drivers out of it.", false },
+        { "video=efifb:off",
+          "keeps efifb from the firmware's screen, and does nothing where another driver has that, "
+          "such as simpledrm",
+          NEEDED_NO_MORE, false },
+        { "video=vesafb:off",
+          "keeps vesafb from the firmware's screen, and does nothing where another driver has that",
+          NEEDED_NO_MORE, false },
+        { "video=simplefb:off",
+          "keeps simplefb from the firmware's screen, and does nothing where another driver has "
+          "that, such as simpledrm",
+          NEEDED_NO_MORE, false },
+        { "acpi_enforce_resources=lax",
+          "lets drivers use what the firmware's own code uses as well, as those of some sensors "
+          "and lamps need it; it has nothing to do with virtual machines",
+          "Keep it only for such a driver.", false },
+        { "vfio_pci.disable_vga=1",
+          "takes legacy VGA from what vfio-pci has: right for guests with UEFI firmware, wrong for "
+          "one with SeaBIOS whose first card it is",
+          "Keep it as the guests need it.", false },
+};
+
+/* The word, or the name up to its "=". */
+static bool matches(const char *word, size_t length, const char *wanted) {
+        size_t n = strlen(wanted);
+        bool in_name = true;
+
+        if (length < n || (length > n && wanted[n - 1] != '='))
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                in_name &= wanted[i] != '=';
+                if (word[i] != wanted[i] && !(in_name && word[i] == '-' && wanted[i] == '_'))
+                        return false;
+        }
+        return true;
+}
+
+const CmdlineWord *cmdline_word_find(const char *word, size_t length) {
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                if (matches(word, length, words[i].word))
+                        return &words[i];
+        return NULL;
+}
+
+const CmdlineWord *cmdline_word_at(size_t index) {
+        return index < ARRAY_SIZE(words) ? &words[index] : NULL;
+}

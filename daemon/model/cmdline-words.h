@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Words on a kernel command line that people copy from each other, and what they do: a table. Pure.
+ * Source: the kernel's Documentation/admin-guide/kernel-parameters.txt.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct CmdlineWord {
+        const char *word;   /**< as it stands; the name alone where it ends with "=" */
+        const char *does;   /**< ends a sentence that begins with it */
+        const char *advice; /**< a sentence */
+        bool is_wrong;      /**< a machine that works has nothing of it: no mere remark */
+} CmdlineWord;
+
+/** Finds what there is to say of an argument; NULL where that is nothing. '-' and '_' are the same
+ * in its name. */
+const CmdlineWord *cmdline_word_find(const char *word, size_t length);
+
+/** The words of the table; NULL behind the last. */
+const CmdlineWord *cmdline_word_at(size_t index);

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "grub-modes.h"
+
+#define IDS_NAME "vfio-pci.ids="
+
+typedef struct Splitter {
+        const GrubDefault *host, *passthrough;
+        bool takes_pages;      /* the mode wants what its file has reserved */
+        bool host_gives_pages; /* and the host's file has them no more */
+        bool is_behind_dashes; /* what follows is init's */
+        GrubModes *ret;
+} Splitter;
+
+static bool holds_in(const char *words, const char *text, size_t length) {
+        const char *cursor = words, *word;
+        size_t n;
+
+        while ((word = kernel_cmdline_next(&cursor, &n)))
+                if (n == length && memcmp(word, text, n) == 0)
+                        return true;
+        return false;
+}
+
+static bool holds(const GrubDefault *file, const char *text, size_t length) {
+        return holds_in(file->linux_words, text, length) ||
+               holds_in(file->default_words, text, length);
+}
+
+static bool is_ids(const char *text, size_t length) {
+        if (length < strlen(IDS_NAME))
+                return false;
+        for (size_t i = 0; i < strlen(IDS_NAME); i++)
+                if (text[i] != IDS_NAME[i] && !(text[i] == '_' && IDS_NAME[i] == '-'))
+                        return false;
+        return true;
+}
+
+/* --- pages --- */
+
+static void join(const GrubDefault *file, char *buffer, size_t size) {
+        (void)snprintf(buffer, size, "%s %s", file->linux_words, file->default_words);
+}
+
+/* GRUB puts the two behind each other. */
+static int read_pages(const GrubDefault *file, PageReservation *ret) {
+        size_t size = 2 * KERNEL_CMDLINE_MAX;
+        _cleanup_free_ char *cmdline = malloc(size);
+
+        if (!cmdline)
+                return -ENOMEM;
+        join(file, cmdline, size);
+        page_reservation_read(cmdline, ret);
+        return 0;
+}
+
+static int decide_pages(Splitter *splitter) {
+        PageReservation host, passthrough;
+        int r;
+
+        r = read_pages(splitter->host, &host);
+        if (r >= 0)
+                r = read_pages(splitter->passthrough, &passthrough);
+        if (r < 0)
+                return r;
+        splitter->takes_pages = page_reservation_is_plain(&passthrough);
+        if (!splitter->takes_pages)
+                return 0;
+        splitter->ret->pages = passthrough;
+        splitter->host_gives_pages = page_reservation_is_plain(&host) &&
+                                     memcmp(host.pages, passthrough.pages, sizeof(host.pages)) == 0;
+        splitter->ret->pages_were_shared = splitter->host_gives_pages;
+        return 0;
+}
+
+/* --- the mode's cmdline --- */
+
+/* A line for each word, since a line of the configuration has an end. */
+static char *format_snippet(const char *cmdline, const GrubWord *word, size_t *ret_size) {
+        char *text = NULL;
+        FILE *file = open_memstream(&text, ret_size);
+
+        if (!file)
+                return NULL;
+        (void)fputs("[mode m]\ncmdline = ", file);
+        for (; *cmdline; cmdline++) {
+                if (*cmdline == ' ')
+                        (void)fputs("\n ", file);
+                (void)fprintf(file, "%c", *cmdline);
+        }
+        (void)fprintf(file, "\n  %.*s\n", (int)word->length, word->text);
+        if (fclose(file) == 0)
+                return text;
+        free(text);
+        return NULL;
+}
+
+/* By the configuration's own parser: it has the last word anyway. */
+static int try_word(const char *cmdline, const GrubWord *word, Config *config,
+                    ConfigErrors *errors) {
+        size_t wanted = strlen(cmdline) + (cmdline[0] != '\0') + word->length;
+        ConfigSource source = { .file = "" };
+        _cleanup_free_ char *text = format_snippet(cmdline, word, &source.size);
+        int r;
+
+        if (!text)
+                return -ENOMEM;
+        source.text = text;
+        r = config_parse(&source, 1, config, errors);
+        if (r < 0)
+                return r;
+        /* What it takes for a comment is no error of its. */
+        return strlen(config_find_mode(config, "m")->cmdline) == wanted ? 0 : -EINVAL;
+}
+
+static bool has_control(const char *text, size_t length) {
+        for (size_t i = 0; i < length; i++)
+                if (iscntrl((unsigned char)text[i]))
+                        return true;
+        return false;
+}
+
+static int refuse(GrubWord *word, const char *why) {
+        word->fate = GRUB_WORD_REFUSED;
+        (void)snprintf(word->why_not, sizeof(word->why_not), "%s", why);
+        return 0;
+}
+
+static int add_to_cmdline(Splitter *splitter, GrubWord *word) {
+        _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
+        _cleanup_free_ Config *config = calloc(1, sizeof(*config));
+        char *cmdline = splitter->ret->cmdline;
+        int r;
+
+        if (!errors || !config)
+                return -ENOMEM;
+        if (splitter->is_behind_dashes)
+                return refuse(word, "it stands behind '--', and is none of the kernel's");
+        splitter->is_behind_dashes = word->length == 2 && memcmp(word->text, "--", 2) == 0;
+        if (has_control(word->text, word->length))
+                return refuse(word, "it has a control character, which boot loaders may change");
+        r = try_word(cmdline, word, config, errors);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return refuse(word, errors->n_errors > 0 ? errors->errors[0].text
+                                                         : "a configuration cannot say it");
+        (void)snprintf(cmdline, CONFIG_CMDLINE_SIZE, "%s", config_find_mode(config, "m")->cmdline);
+        return 0;
+}
+
+/* --- all of them --- */
+
+static GrubWordFate choose_fate(const Splitter *splitter, const char *text, size_t length) {
+        bool in_host = holds(splitter->host, text, length);
+        bool in_passthrough = holds(splitter->passthrough, text, length);
+
+        if (is_ids(text, length))
+                return GRUB_WORD_IDS;
+        if (page_reservation_has(text, length) &&
+            ((in_passthrough && splitter->takes_pages) || splitter->host_gives_pages))
+                return GRUB_WORD_PAGES;
+        if (in_host)
+                return in_passthrough ? GRUB_WORD_SHARED : GRUB_WORD_HOST;
+        return GRUB_WORD_MODE;
+}
+
+static int add_word(Splitter *splitter, const char *text, size_t length) {
+        GrubModes *ret = splitter->ret;
+        GrubWord *word;
+
+        for (size_t i = 0; i < ret->n_words; i++)
+                if (ret->words[i].length == length && memcmp(ret->words[i].text, text, length) == 0)
+                        return 0;
+        if (ret->n_words == GRUB_WORDS_MAX)
+                return -E2BIG;
+        word = &ret->words[ret->n_words++];
+        *word = (GrubWord){ text, length, choose_fate(splitter, text, length), "" };
+        return word->fate == GRUB_WORD_MODE ? add_to_cmdline(splitter, word) : 0;
+}
+
+static int add_words(Splitter *splitter, const char *words) {
+        const char *cursor = words, *word;
+        size_t length;
+        int r = 0;
+
+        while (r >= 0 && (word = kernel_cmdline_next(&cursor, &length)))
+                r = add_word(splitter, word, length);
+        return r;
+}
+
+/* In their order, also where one stands twice. */
+static void keep(const Splitter *splitter, const char *words, char *buffer) {
+        const char *cursor = words, *word;
+        size_t length, n = 0;
+
+        buffer[0] = '\0';
+        while ((word = kernel_cmdline_next(&cursor, &length))) {
+                if (is_ids(word, length) ||
+                    (splitter->host_gives_pages && page_reservation_has(word, length)))
+                        continue;
+                if (n > 0)
+                        buffer[n++] = ' ';
+                (void)memcpy(buffer + n, word, length);
+                n += length;
+                buffer[n] = '\0';
+        }
+}
+
+int grub_modes_make(const GrubDefault *host, const GrubDefault *passthrough, GrubModes *ret) {
+        Splitter splitter = { .host = host, .passthrough = passthrough, .ret = ret };
+        int r;
+
+        (void)memset(ret, 0, sizeof(*ret));
+        r = decide_pages(&splitter);
+        if (r >= 0)
+                r = add_words(&splitter, host->linux_words);
+        if (r >= 0)
+                r = add_words(&splitter, host->default_words);
+        if (r >= 0)
+                r = add_words(&splitter, passthrough->linux_words);
+        if (r >= 0)
+                r = add_words(&splitter, passthrough->default_words);
+        keep(&splitter, host->linux_words, ret->kept.linux_words);
+        keep(&splitter, host->default_words, ret->kept.default_words);
+        return r;
+}

@@ -6,74 +6,29 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "ctl/hook.h"
 #include "ctl/local.h"
 #include "ctl/text.h"
+#include "host/guest-scan.h"
 #include "host/state-files.h"
-#include "model/proxmox-guest.h"
 #include "model/refusal.h"
 
-#define GUESTS_DIR "etc/pve/qemu-server"
-#define MAPPING_PATH "etc/pve/mapping/pci.cfg"
 #define DIGITS "0123456789"
 
-/* A node is called as the host without its domain. */
-static int find_node(struct utsname *ret) {
-        char *point;
-
-        if (uname(ret) < 0)
-                return -errno;
-        point = strchr(ret->nodename, '.');
-        if (point)
-                *point = '\0';
-        return 0;
-}
-
-static int add_mappings(const Root *root, const ProxmoxGuest *guest, const char *node, Vm *vm) {
-        _cleanup_free_ char *text = NULL;
-        ssize_t n;
-        int r = 0;
-
-        n = file_read_alloc_at(root->fd, MAPPING_PATH, PROXMOX_GUEST_SIZE_MAX, &text);
-        if (n < 0)
-                return (int)n;
-        for (size_t i = 0; r >= 0 && i < guest->n_mappings; i++)
-                r = proxmox_mapping_parse(text, guest->mappings[i], node, vm);
-        return r;
-}
-
-static int read_guest(const Root *root, const char *path, Vm *vm) {
-        _cleanup_free_ char *text = NULL;
-        ProxmoxGuest guest = { 0 };
-        struct utsname node;
-        ssize_t n;
-        int r;
-
-        n = file_read_alloc_at(root->fd, path, PROXMOX_GUEST_SIZE_MAX, &text);
-        if (n < 0)
-                return (int)n;
-        r = proxmox_guest_parse(text, vm, &guest);
-        if (r < 0 || guest.n_mappings == 0)
-                return r;
-        r = find_node(&node);
-        return r < 0 ? r : add_mappings(root, &guest, node.nodename, vm);
-}
-
 static int find_functions(const Arguments *arguments, const char *id, Vm *vm) {
-        _cleanup_free_ char *path = text_format(GUESTS_DIR "/%s.conf", id);
         _cleanup_(root_close) Root root = ROOT_NULL;
         int r;
 
         r = local_root(arguments, &root);
         if (r < 0)
                 return r;
-        r = read_guest(&root, path, vm);
+        r = guest_read_proxmox(&root, id, vm, NULL);
         if (r < 0)
-                complain("What guest %s is given cannot be read from /%s: %s", id, path,
+                complain("What guest %s is given cannot be read from /" PROXMOX_GUESTS_DIR
+                         "/%s.conf: %s",
+                         id, id,
                          r == -EBADMSG ? "a hostpci line cannot be understood" : strerror(-r));
         return r;
 }

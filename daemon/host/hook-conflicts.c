@@ -87,20 +87,13 @@ static bool moves_module(const char *text, const char *module) {
 
 /* The host's driver of a function that has none of the host's just now is told by its vendor. */
 static const char *find_moved_module(const char *text, const Function *function) {
-        static const struct {
-                uint16_t vendor;
-                const char *modules[2];
-        } displays[] = { { 0x10de, { "nvidia", "nouveau" } },
-                         { 0x1002, { "amdgpu", "radeon" } },
-                         { 0x8086, { "i915", "xe" } } };
+        const char *module;
 
         if (function->driver[0] != '\0' && !function->on_vfio)
                 return moves_module(text, function->driver) ? function->driver : NULL;
-        for (size_t i = 0; function_is_display(function) && i < ARRAY_SIZE(displays); i++)
-                for (size_t j = 0; j < ARRAY_SIZE(displays[i].modules); j++)
-                        if (displays[i].vendor == function->id.vendor &&
-                            moves_module(text, displays[i].modules[j]))
-                                return displays[i].modules[j];
+        for (size_t i = 0; (module = function_display_module(function, i)); i++)
+                if (moves_module(text, module))
+                        return module;
         return NULL;
 }
 

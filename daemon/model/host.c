@@ -67,3 +67,18 @@ bool function_leaves_group_viable(const Function *function) {
                         return true;
         return false;
 }
+
+const char *function_display_module(const Function *function, size_t index) {
+        static const struct {
+                uint16_t vendor;
+                const char *modules[2];
+        } displays[] = { { 0x10de, { "nvidia", "nouveau" } },
+                         { 0x1002, { "amdgpu", "radeon" } },
+                         { 0x8086, { "i915", "xe" } } };
+
+        for (size_t i = 0; function_is_display(function) && i < ARRAY_SIZE(displays); i++)
+                if (displays[i].vendor == function->id.vendor)
+                        return index < ARRAY_SIZE(displays[i].modules) ? displays[i].modules[index]
+                                                                       : NULL;
+        return NULL;
+}

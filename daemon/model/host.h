@@ -98,6 +98,10 @@ bool function_is_bridge(const Function *function);
 /** Whether the function is a display controller of any kind (base class 03). */
 bool function_is_display(const Function *function);
 
+/** The modules that a display's vendor is known to have drivers in, by their number from 0 on; NULL
+ * behind the last, and of what is no display. */
+const char *function_display_module(const Function *function, size_t index);
+
 /**
  * Whether a group that goes to a guest may hold this function as it is now: it is unbound, a
  * bridge, or its driver does no DMA of its own (kernel: drivers/iommu/iommu.c, driver_managed_dma).

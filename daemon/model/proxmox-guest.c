@@ -3,11 +3,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/parse.h"
 #include "proxmox-guest.h"
 
 #define HOSTPCI "hostpci"
+#define ONBOOT "onboot:"
 #define DIGITS "0123456789"
 
 static const char *next_line(const char **cursor, size_t *ret_length) {
@@ -122,17 +124,34 @@ static int read_hostpci(const char *value, size_t length, Vm *vm, ProxmoxGuest *
         return parse_copy(guest->mappings[guest->n_mappings++], PROXMOX_MAPPING_SIZE, host, n);
 }
 
+/* A boolean of theirs has more words than 1; what is not one of them is false to them, too. */
+static bool is_onboot(const char *line, size_t length, bool *ret) {
+        static const char *const words[] = { "1", "on", "yes", "true" };
+        const char *value = line + strlen(ONBOOT);
+        size_t n;
+
+        if (length <= strlen(ONBOOT) || strncmp(line, ONBOOT, strlen(ONBOOT)) != 0)
+                return false;
+        n = skip_blanks(&value, length - strlen(ONBOOT));
+        *ret = false;
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                *ret |= n == strlen(words[i]) && strncasecmp(value, words[i], n) == 0;
+        return true;
+}
+
 int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret) {
         const char *line;
         size_t length;
 
         ret->n_mappings = 0;
+        ret->onboot = false;
         while ((line = next_line(&text, &length)) && line[0] != '[') {
                 size_t key = strlen(HOSTPCI), digits;
                 const char *value;
                 int r;
 
-                if (length <= key || strncmp(line, HOSTPCI, key) != 0)
+                if (is_onboot(line, length, &ret->onboot) || length <= key ||
+                    strncmp(line, HOSTPCI, key) != 0)
                         continue;
                 digits = strspn(line + key, DIGITS);
                 if (digits == 0 || line[key + digits] != ':')

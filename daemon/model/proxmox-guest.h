@@ -15,6 +15,7 @@ typedef struct ProxmoxGuest {
         char mappings[PROXMOX_MAPPINGS_MAX]
                      [PROXMOX_MAPPING_SIZE]; /**< names still to be looked up */
         size_t n_mappings;
+        bool onboot; /**< it starts with the machine */
 } ProxmoxGuest;
 
 /**

@@ -36,6 +36,13 @@ bool vm_name_is_valid(const char *name) {
         return true;
 }
 
+bool vm_names_function(const Vm *vm, PciAddress address) {
+        for (size_t i = 0; i < vm->n_addresses; i++)
+                if (pci_address_compare(vm->addresses[i], address) == 0)
+                        return true;
+        return false;
+}
+
 const char *vm_word_name(VmWord word) {
         return words[word];
 }

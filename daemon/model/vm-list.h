@@ -45,6 +45,9 @@ typedef struct VmList {
  */
 bool vm_name_is_valid(const char *name);
 
+/** Whether it was given a function. */
+bool vm_names_function(const Vm *vm, PciAddress address);
+
 /** The word for it: begun, stopped, failed, restarting. */
 const char *vm_word_name(VmWord word);
 

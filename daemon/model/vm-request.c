@@ -9,13 +9,6 @@
 #include "device.h"
 #include "vm-request.h"
 
-static bool names(const Vm *vm, PciAddress address) {
-        for (size_t i = 0; i < vm->n_addresses; i++)
-                if (pci_address_compare(vm->addresses[i], address) == 0)
-                        return true;
-        return false;
-}
-
 /* A bit for each configured device that it names; whether all of what it names of them is on vfio.
  */
 static uint32_t find_devices(const Config *config, const Host *host, const Vm *vm,
@@ -34,7 +27,7 @@ static uint32_t find_devices(const Config *config, const Host *host, const Vm *v
                 for (size_t j = 0; j < n; j++) {
                         const Function *function = host_find(host, functions[j]);
 
-                        if (!names(vm, functions[j]))
+                        if (!vm_names_function(vm, functions[j]))
                                 continue;
                         devices |= 1u << i;
                         *ret_ready &= function && function->on_vfio;

@@ -160,6 +160,28 @@ static void test_guest(void **state) {
         assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
 }
 
+static const struct Onboot {
+        const char *title, *text;
+        bool onboot;
+} onboots[] = {
+        { "not said", "cores: 2\n", false },
+        { "said", "onboot: 1\n", true },
+        { "in another word", "onboot: yes\ncores: 1\n", true },
+        { "denied", "onboot: 0\n", false },
+        { "the last one counts", "onboot: 1\nonboot: 0\n", false },
+        { "of a snapshot", "onboot: 0\n[before]\nonboot: 1\n", false },
+        { "another key", "onboots: 1\n#onboot: 1\n", false },
+};
+
+static void test_onboot(void **state) {
+        _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
+        const struct Onboot *row = *state;
+        ProxmoxGuest guest;
+
+        assert_int_equal(proxmox_guest_parse(row->text, vm, &guest), 0);
+        assert_int_equal(guest.onboot, row->onboot);
+}
+
 int main(void) {
         Table table = { 0 };
 
@@ -167,5 +189,6 @@ int main(void) {
         table_add(&table, "more functions than fit", test_many, NULL);
         table_add(&table, "how a domain ended", test_reason, NULL);
         TABLE_ROWS(&table, test_guest, guests);
+        TABLE_ROWS(&table, test_onboot, onboots);
         return table_run("guest-definitions", &table);
 }

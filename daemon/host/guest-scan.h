@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The definitions of guests that libvirt and Proxmox VE keep on this machine. Reads only.
+ */
+#pragma once
+
+#include "model/guest-definition.h"
+#include "root.h"
+
+#define PROXMOX_GUESTS_DIR "etc/pve/qemu-server"
+
+/**
+ * Reads the functions that a guest of Proxmox VE is given, mappings of this node looked up.
+ *
+ * @id: its number
+ * @vm: its addresses are added to
+ * @ret_onboot: whether it starts with the machine; NULL: not asked for
+ *
+ * Returns 0; -EBADMSG where a line cannot be understood; -E2BIG; else the error of reading.
+ */
+_must_check_ int guest_read_proxmox(const Root *root, const char *id, Vm *vm, bool *ret_onboot);
+
+/** Finds the guests that name functions of the host: libvirt's below /etc/libvirt/qemu, Proxmox
+ * VE's of this node below /etc/pve/qemu-server; by their names. */
+void guest_scan(const Root *root, GuestDefinitions *ret);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The files of modprobe.d(5) below a root, and the modules that there are for a device: also of a
+ * machine that is not this one, for which libkmod would read this one's command line.
+ */
+#pragma once
+
+#include "model/config.h"
+#include "model/modprobe-config.h"
+#include "root.h"
+
+#define MODULES_FOR_MAX 16
+
+/** @path: of the file, from the root on */
+typedef void (*ModprobeVisit)(const char *path, const ModprobeLine *line, void *userdata);
+
+/**
+ * Visits each line of the commands that model/modprobe-config knows, in the order in which libkmod
+ * reads the files: by their names, of which the first directory that has one counts.
+ *
+ * Returns 0, also where there is no file; -ENOMEM; -E2BIG where there are too many to be looked at.
+ */
+_must_check_ int modprobe_scan(const Root *root, ModprobeVisit visit, void *userdata);
+
+/** Modules that modules.alias has for a device. */
+typedef struct ModulesFor {
+        char names[MODULES_FOR_MAX][CONFIG_DRIVER_SIZE];
+        size_t n;
+} ModulesFor;
+
+/**
+ * Finds the modules for a device's modalias, whatever blacklists say.
+ *
+ * Returns 0; -ENOENT where it cannot be known which kernel runs, or what it has.
+ */
+_must_check_ int modules_for(const Root *root, const char *modalias, ModulesFor *ret);

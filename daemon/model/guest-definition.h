@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guests that hypervisors have definitions of, as far as they name functions of the host. Pure.
+ */
+#pragma once
+
+#include "vm-list.h"
+
+#define GUEST_DEFINITIONS_MAX 128
+
+typedef enum GuestHypervisor {
+        GUEST_OF_LIBVIRT,
+        GUEST_OF_PROXMOX,
+        _GUEST_HYPERVISOR_MAX,
+} GuestHypervisor;
+
+typedef struct GuestDefinition {
+        Vm vm; /**< its name, or number, and the functions that it is given; no word is told of it
+                */
+        GuestHypervisor hypervisor;
+        bool is_autostarted; /**< with the machine */
+} GuestDefinition;
+
+typedef struct GuestDefinitions {
+        GuestDefinition guests[GUEST_DEFINITIONS_MAX]; /**< those that name any function */
+        size_t n;
+        size_t n_unread; /**< whose functions cannot be known, or that find no room */
+} GuestDefinitions;
+
+/** Whether the guest names any function of a slot. */
+bool guest_names_slot(const GuestDefinition *guest, PciAddress address);
+
+/** The hypervisor's name. */
+const char *guest_hypervisor_name(GuestHypervisor hypervisor);

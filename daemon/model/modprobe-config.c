@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "modprobe-config.h"
+
+#define LINE_SIZE 4096
+
+const char *modprobe_command_name(ModprobeCommand command) {
+        static const char *const names[_MODPROBE_COMMAND_MAX] = {
+                [MODPROBE_BLACKLIST] = "blacklist",
+                [MODPROBE_OPTIONS] = "options",
+                [MODPROBE_INSTALL] = "install",
+                [MODPROBE_SOFTDEP] = "softdep",
+        };
+
+        return names[command];
+}
+
+/* Takes a line with those that go on with it, behind a backslash; before anything else that is
+ * dropped, as libkmod does. What does not fit is cut. */
+static bool take_line(const char **cursor, unsigned *number, char line[static LINE_SIZE]) {
+        const char *at = *cursor;
+        size_t length = 0;
+
+        if (*at == '\0')
+                return false;
+        for (; *at && *at != '\n'; at++) {
+                if (at[0] == '\\' && at[1] != '\0') {
+                        at++;
+                        if (*at == '\n') {
+                                (*number)++;
+                                continue;
+                        }
+                }
+                if (length < LINE_SIZE - 1)
+                        line[length++] = *at;
+        }
+        line[length] = '\0';
+        (*number)++;
+        *cursor = at + (*at == '\n');
+        return true;
+}
+
+static bool find_command(const char *word, size_t length, ModprobeCommand *ret) {
+        for (ModprobeCommand command = 0; command < _MODPROBE_COMMAND_MAX; command++) {
+                const char *name = modprobe_command_name(command);
+
+                if (strlen(name) == length && memcmp(name, word, length) == 0) {
+                        *ret = command;
+                        return true;
+                }
+        }
+        return false;
+}
+
+static bool parse_line(const char *line, ModprobeLine *ret) {
+        const char *cursor = line, *word;
+        size_t length;
+
+        word = parse_word(&cursor, &length);
+        if (!word || !find_command(word, length, &ret->command))
+                return false;
+        word = parse_word(&cursor, &length);
+        if (!word || parse_copy(ret->module, sizeof(ret->module), word, length) < 0)
+                return false;
+        for (char *c = ret->module; *c; c++)
+                if (*c == '-')
+                        *c = '_';
+        cursor += strspn(cursor, " \t");
+        (void)snprintf(ret->value, sizeof(ret->value), "%s",
+                       ret->command == MODPROBE_BLACKLIST ? "" : cursor);
+        return ret->command == MODPROBE_BLACKLIST || ret->value[0] != '\0';
+}
+
+bool modprobe_config_next(const char **cursor, unsigned *number, ModprobeLine *ret) {
+        char line[LINE_SIZE];
+
+        for (;;) {
+                unsigned begin = *number + 1;
+
+                if (!take_line(cursor, number, line))
+                        return false;
+                if (parse_line(line, ret)) {
+                        ret->line = begin;
+                        return true;
+                }
+        }
+}
+
+bool modprobe_is_same_module(const char *a, const char *b) {
+        for (; *a && *b; a++, b++)
+                if (*a != *b && !((*a == '-' || *a == '_') && (*b == '-' || *b == '_')))
+                        return false;
+        return *a == *b;
+}
+
+void modprobe_option(const char *options, const char *name, char *buffer, size_t size) {
+        size_t length, n = strlen(name);
+        const char *word;
+
+        buffer[0] = '\0';
+        while ((word = parse_word(&options, &length)))
+                if (length > n && memcmp(word, name, n) == 0 && word[n] == '=' &&
+                    parse_copy(buffer, size, word + n + 1, length - n - 1) < 0)
+                        buffer[0] = '\0';
+}

@@ -11,6 +11,8 @@
 #include "boot/grub-fresh.h"
 #include "boot/next-boot.h"
 #include "boot/ways-back-scan.h"
+#include "check-guests.h"
+#include "check-host-driver.h"
 #include "guests.h"
 #include "host/config-load.h"
 #include "host/conflicts.h"
@@ -32,9 +34,7 @@
 #include "model/kernel-cmdline.h"
 #include "model/machine-check.h"
 #include "module-conflicts.h"
-#include "module.h"
 #include "situation.h"
-#include "sysfs.h"
 
 #define ENABLED_CONFIRM_UNIT "etc/systemd/system/multi-user.target.wants/vfio-mode-confirm.service"
 
@@ -178,27 +178,6 @@ static void check_machine(Inspect *i) {
         machine_check(&facts, i->ret);
 }
 
-static void check_host_driver(Inspect *i, const ConfigDevice *device, PciAddress address) {
-        char id[sizeof("host-driver-") + CONFIG_NAME_SIZE], text[PCI_ADDRESS_SIZE], modalias[128];
-        const Function *function = host_find(&i->now.host, address);
-
-        (void)snprintf(id, sizeof(id), "host-driver-%s", device->name);
-        (void)pci_address_format(address, text);
-        if (device->host_driver[0] != '\0' && sysfs_has_driver(i->now.root, device->host_driver))
-                check(i, CHECK_PASS, id, "", "%s goes back to %s.", text, device->host_driver);
-        else if (device->host_driver[0] != '\0')
-                check(i, CHECK_WARN, id, "", "%s goes back to %s, which is not loaded now.", text,
-                      device->host_driver);
-        else if (function && !function->on_vfio && function->driver[0] != '\0')
-                check(i, CHECK_PASS, id, "", "%s goes back to %s.", text, function->driver);
-        else if (sysfs_read_modalias(i->now.root, address, modalias, sizeof(modalias)) >= 0 &&
-                 module_exists_for(i->now.root, modalias))
-                check(i, CHECK_PASS, id, "", "%s has a module on this host.", text);
-        else
-                check(i, CHECK_WARN, id, "Name it as host-driver of the device.",
-                      "No driver is known that %s would go back to.", text);
-}
-
 static void check_device(Inspect *i, DeviceFacts *facts) {
         char id[sizeof("device-") + CONFIG_NAME_SIZE], address[PCI_ADDRESS_SIZE];
         const ConfigDevice *device = facts->device;
@@ -213,7 +192,7 @@ static void check_device(Inspect *i, DeviceFacts *facts) {
               others);
         device_facts_read(i->now.root, &i->now.host, i->taken, i->n_taken, facts);
         device_check(facts, &i->now.host, i->taken, i->n_taken, i->ret);
-        check_host_driver(i, device, facts->functions[0]);
+        check_host_driver(&i->now, device, facts->functions, n, i->ret);
 }
 
 static bool find_device(Inspect *i, const ConfigDevice *device, DeviceFacts *ret) {
@@ -462,6 +441,8 @@ int inspect(const Root *root, const char *mode, Inspection *ret) {
         check_owners(i);
         check_holders(i);
         check_hook(i);
+        if (i->is_scanned)
+                check_guests(&i->now, i->mode, &i->next, i->ret);
         check_switch(i);
         check_place(i);
         check_protection(i);

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
+#include "model/modprobe-config.h"
 #include "module-conflicts.h"
 #include "module.h"
 #include "sysfs.h"
@@ -21,13 +23,6 @@ typedef struct Search {
         size_t n_functions;
         Conflicts *conflicts;
 } Search;
-
-static bool is_same_module(const char *a, const char *b) {
-        for (; *a && *b; a++, b++)
-                if (*a != *b && !((*a == '-' || *a == '_') && (*b == '-' || *b == '_')))
-                        return false;
-        return *a == *b;
-}
 
 /* "ids=10de:2484,10de:228b:1043:87b8": numbers without 0x, of any length; what follows the device
  * narrows it, which is not looked at. */
@@ -78,7 +73,7 @@ static bool is_in_module(const Search *search, const Function *function, const c
         (void)snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/module", function->driver);
         return file_read_link_name_at(search->root->fd, path, driver_module,
                                       sizeof(driver_module)) >= 0 &&
-               is_same_module(module, driver_module);
+               modprobe_is_same_module(module, driver_module);
 }
 
 static void look_at_softdep(const Search *search, const char *module, const char *value) {
@@ -101,35 +96,18 @@ static void look_at_softdep(const Search *search, const char *module, const char
 static void visit(ModuleConfig kind, const char *module, const char *value, void *userdata) {
         const Search *search = userdata;
 
-        if (kind == MODULE_CONFIG_OPTIONS && is_same_module(module, VFIO_MODULE))
+        if (kind == MODULE_CONFIG_OPTIONS && modprobe_is_same_module(module, VFIO_MODULE))
                 look_at_options(search, value);
         else if (kind == MODULE_CONFIG_SOFTDEP)
                 look_at_softdep(search, module, value);
 }
 
-static void find_blacklists(const Search *search) {
-        char modalias[128], address[PCI_ADDRESS_SIZE];
-
-        for (size_t i = 0; i < search->n_functions; i++) {
-                const Function *function = host_find(search->host, search->functions[i]);
-
-                if (!function ||
-                    sysfs_read_modalias(search->root, function->address, modalias,
-                                        sizeof(modalias)) < 0 ||
-                    !module_is_blacklisted_for(search->root, modalias))
-                        continue;
-                conflicts_add(
-                        search->conflicts, false, "Take the blacklist out of modprobe.d.",
-                        "Every host driver of %s is blacklisted: a switch brings it back all "
-                        "the same, but a boot in a mode that leaves it to the host loads none.",
-                        pci_address_format(function->address, address));
-        }
-}
-
 void module_conflicts_find(const Root *root, const Host *host, const PciAddress *functions,
                            size_t n_functions, Conflicts *conflicts) {
         Search search = { root, host, functions, n_functions, conflicts };
+        int r;
 
-        if (module_config_visit(root, visit, &search) >= 0)
-                find_blacklists(&search);
+        r = module_config_visit(root, visit, &search);
+        if (r < 0)
+                log_debug("modprobe.d is not looked at: %s", strerror(-r));
 }

@@ -24,6 +24,7 @@ typedef struct Kmod {
         __typeof__(kmod_list_next) *next;
         __typeof__(kmod_module_get_module) *get;
         __typeof__(kmod_module_get_name) *name;
+        __typeof__(kmod_module_get_install_commands) *install;
         __typeof__(kmod_module_probe_insert_module) *insert;
         __typeof__(kmod_module_new_from_name) *by_name;
         __typeof__(kmod_module_remove_module) *remove;
@@ -52,6 +53,7 @@ static int find_symbols(Kmod *kmod) {
                 { "kmod_list_next", (void **)&kmod->next },
                 { "kmod_module_get_module", (void **)&kmod->get },
                 { "kmod_module_get_name", (void **)&kmod->name },
+                { "kmod_module_get_install_commands", (void **)&kmod->install },
                 { "kmod_module_probe_insert_module", (void **)&kmod->insert },
                 { "kmod_module_new_from_name", (void **)&kmod->by_name },
                 { "kmod_module_remove_module", (void **)&kmod->remove },
@@ -193,6 +195,41 @@ int module_find_variants(const Root *root, ModuleVariant *variants, size_t n) {
         for (size_t i = 0; r >= 0 && i < n; i++)
                 find_variant(&kmod, &variants[i]);
         return r;
+}
+
+static void count_home(const Kmod *kmod, struct kmod_list *list, struct kmod_list *allowed,
+                       ModuleHome *ret) {
+        for (struct kmod_list *item = list; item; item = kmod->next(list, item)) {
+                struct kmod_module *module = kmod->get(item);
+
+                ret->n++;
+                if (kmod->install(module)) {
+                        ret->n_replaced++;
+                        (void)snprintf(ret->name, sizeof(ret->name), "%s", kmod->name(module));
+                }
+                (void)kmod->module_unref(module);
+        }
+        for (struct kmod_list *item = allowed; item; item = kmod->next(allowed, item))
+                ret->n_allowed++;
+}
+
+int module_find_home(const Root *root, const char *modalias, ModuleHome *ret) {
+        _cleanup_(kmod_close) Kmod kmod = { 0 };
+        struct kmod_list *list = NULL, *allowed = NULL;
+        int r;
+
+        *ret = (ModuleHome){ .n = 0 };
+        r = kmod_open(root, &kmod);
+        if (r >= 0)
+                r = kmod.lookup(kmod.context, modalias, &list);
+        if (r < 0)
+                return r;
+        r = kmod.filter(kmod.context, KMOD_FILTER_BLACKLIST, list, &allowed);
+        if (r >= 0)
+                count_home(&kmod, list, allowed, ret);
+        (void)kmod.list_unref(allowed);
+        (void)kmod.list_unref(list);
+        return r < 0 ? r : 0;
 }
 
 int module_config_visit(const Root *root, ModuleConfigVisit visit, void *userdata) {

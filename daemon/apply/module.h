@@ -91,5 +91,15 @@ _must_check_ int module_config_visit(const Root *root, ModuleConfigVisit visit, 
  */
 bool module_is_blacklisted_for(const Root *root, const char *modalias);
 
+/** What modprobe.d(5) leaves of the modules that modules.alias has for a device. */
+typedef struct ModuleHome {
+        size_t n, n_allowed, n_replaced; /**< all; no blacklist holds them back; a command is run in
+                                            their place (`install`) */
+        char name[CONFIG_DRIVER_SIZE];   /**< of the last one that is replaced; "": none */
+} ModuleHome;
+
+/** Counts them for a device's modalias. Returns 0; else as module_load(). */
+_must_check_ int module_find_home(const Root *root, const char *modalias, ModuleHome *ret);
+
 /** Whether modules.alias has that module, whose name has no `-`, for a device's modalias. */
 bool module_is_one_for(const Root *root, const char *modalias, const char *name);

@@ -245,6 +245,9 @@ CASES = [
     ("libvirt-hook", "fail", "is a link, and AppArmor", lambda pc: hook(pc.apparmor(), link=True)),
     ("libvirt-hook", "pass", "libvirt runs", lambda pc: hook(pc, link=True)),
     ("libvirt-hook", "warn", "SELinux is enforcing", lambda pc: hook(pc.write("sys/fs/selinux/enforce", "1"))),
+    ("guests", "pass", "No guest that is defined here names its devices.", lambda pc: pc),
+    ("guests", "warn", "'100' of Proxmox VE starts with the machine", lambda pc: pc.write(
+        "etc/pve/qemu-server/100.conf", "onboot: 1\nhostpci0: 01:00,pcie=1\n")),
     ("switch", "fail", "refused (other-device-there)", lambda pc: pc.function(
         GPU, modalias="pci:v000010DEd00002206sv00000000sd00000000bc03sc00i00")),
     ("boot-place", "warn", "it is not there", lambda pc: pc.remove(BLOCK)),

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from modes import active, check_refused, drivers, overrides
+from modes import INI, active, check_refused, drivers, overrides
 from pc import PC
 from test_replug import BY_HAND
 
@@ -28,25 +28,51 @@ def test_conflicting_owner(pc: PC) -> None:
     assert active(pc) == ["passthrough"]
 
 
+def check_rows(pc: PC, name: str) -> list[dict]:
+    """The rows of one check."""
+    return [row for row in json.loads(pc.ok("vfio-modectl check passthrough --json=short"))["checks"]
+            if row["id"] == name]
+
+
 @pytest.mark.machine("gpu")
 def test_modprobe_configuration(pc: PC) -> None:
     """ids, soft dependencies and blacklists are warnings; a blacklisted driver is loaded on the way back."""
     pc.write("/etc/modprobe.d/people.conf",
              "options vfio-pci ids=8086:0000,1234:1111 disable_vga=1\n"
              "softdep bochs pre: vfio-pci\nblacklist bochs\n")
-    answer = json.loads(pc.ok("vfio-modectl check passthrough --json=short"))
-    said = [row for row in answer["checks"] if row["id"] == "owner"]
+    said = check_rows(pc, "owner")
     assert {row["result"] for row in said} == {"warn"}
     text = " ".join(row["message"] for row in said)
     assert "take every 1234:1111" in text
     assert "loads vfio-pci before bochs" in text
-    assert f"Every host driver of {GPU} is blacklisted" in text
     assert AUDIO not in text
+    [driver] = check_rows(pc, "host-driver-gpu")
+    assert driver["result"] == "warn" and f"Every host driver of {GPU} is blacklisted" in driver["message"]
     pc.ok("systemctl start vfio-mode@passthrough; modprobe -r bochs")
     assert "loads vfio-pci before bochs" in pc.ok("vfio-modectl check passthrough --json=short")
     pc.ok("systemctl start vfio-mode@host")
     assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
     assert "bochs-drm" in pc.read("/proc/fb")
+    pc.write("/etc/modprobe.d/people.conf", "install bochs /bin/false\n")
+    said = check_rows(pc, "host-driver-gpu")
+    assert [row["result"] for row in said] == ["warn"] and f"No driver of {GPU} can be loaded" in said[0]["message"]
+    pc.ok("rm /etc/modprobe.d/people.conf")
+    assert [row["result"] for row in check_rows(pc, "host-driver-gpu")] == ["pass"]
+
+
+@pytest.mark.machine("gpu")
+def test_guests(pc: PC) -> None:
+    """Who names the card; and that the next boot refuses the one that starts with it, unless it may switch."""
+    [row] = check_rows(pc, "guests")
+    assert (row["result"], row["message"]) == ("pass", "No guest that is defined here names its devices.")
+    pc.ok("mkdir -p /etc/pve/qemu-server")
+    pc.write("/etc/pve/qemu-server/100.conf", "onboot: 1\nhostpci0: 01:00,pcie=1\n")
+    [row] = check_rows(pc, "guests")
+    assert row["result"] == "warn" and "'100' of Proxmox VE starts with the machine" in row["message"], row
+    assert "qm set 100 --onboot 0" in row["advice"]
+    pc.ok(f"echo 'switch-for-vm = yes' >> {INI}")
+    [row] = check_rows(pc, "guests")
+    assert row["result"] == "pass" and "'100' (starts with the machine)" in row["message"], row
 
 
 @pytest.mark.machine("gpu")

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A plan refuses nothing of this: the way back is never refused, and a blacklisted driver is loaded
+ * all the same. But a boot that leaves the device to the host has udev load its driver, which a
+ * blacklist holds back; and an `install` command is run in place of the module whoever asks.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "check-host-driver.h"
+#include "module.h"
+#include "sysfs.h"
+
+typedef struct DriverCheck {
+        const Situation *now;
+        const ConfigDevice *device;
+        char id[sizeof("host-driver-") + CONFIG_NAME_SIZE];
+        Inspection *ret;
+} DriverCheck;
+
+#define check(c, result, ...) inspection_add_check((c)->ret, (result), (c)->id, __VA_ARGS__)
+
+/* Returns whether modprobe.d leaves the function a driver, or nothing is known of it. */
+static bool judge_modules(const DriverCheck *c, PciAddress address) {
+        char text[PCI_ADDRESS_SIZE], modalias[128];
+        ModuleHome home;
+
+        if (sysfs_read_modalias(c->now->root, address, modalias, sizeof(modalias)) < 0 ||
+            module_find_home(c->now->root, modalias, &home) < 0 || home.n == 0)
+                return true;
+        (void)pci_address_format(address, text);
+        if (home.n_replaced == home.n)
+                check(c, CHECK_WARN, "Take the install line out of modprobe.d.",
+                      "No driver of %s can be loaded: modprobe.d has a command in place of %s. "
+                      "Where it is not loaded already, nothing brings it back.",
+                      text, home.name);
+        else if (home.n_allowed == 0)
+                check(c, CHECK_WARN, "Take the blacklist out of modprobe.d.",
+                      "Every host driver of %s is blacklisted: a switch brings it back all the "
+                      "same, but a boot in a mode that leaves it to the host loads none.",
+                      text);
+        else
+                return true;
+        return false;
+}
+
+static bool has_module(const DriverCheck *c, PciAddress address) {
+        char modalias[128];
+
+        return sysfs_read_modalias(c->now->root, address, modalias, sizeof(modalias)) >= 0 &&
+               module_exists_for(c->now->root, modalias);
+}
+
+static void say_driver(const DriverCheck *c, PciAddress address) {
+        const Function *function = host_find(&c->now->host, address);
+        const char *driver = c->device->host_driver;
+        char text[PCI_ADDRESS_SIZE];
+
+        (void)pci_address_format(address, text);
+        if (driver[0] != '\0' && sysfs_has_driver(c->now->root, driver))
+                check(c, CHECK_PASS, "", "%s goes back to %s.", text, driver);
+        else if (driver[0] != '\0')
+                check(c, CHECK_WARN, "", "%s goes back to %s, which is not loaded now.", text,
+                      driver);
+        else if (function && !function->on_vfio && function->driver[0] != '\0')
+                check(c, CHECK_PASS, "", "%s goes back to %s.", text, function->driver);
+        else if (has_module(c, address))
+                check(c, CHECK_PASS, "", "%s has a module on this host.", text);
+        else
+                check(c, CHECK_WARN, "Name it as host-driver of the device.",
+                      "No driver is known that %s would go back to.", text);
+}
+
+void check_host_driver(const Situation *now, const ConfigDevice *device,
+                       const PciAddress *functions, size_t n_functions, Inspection *ret) {
+        DriverCheck c = { .now = now, .device = device, .ret = ret };
+        bool is_well = true;
+
+        (void)snprintf(c.id, sizeof(c.id), "host-driver-%s", device->name);
+        for (size_t i = 0; i < n_functions; i++)
+                is_well &= judge_modules(&c, functions[i]);
+        if (is_well)
+                say_driver(&c, functions[0]);
+}

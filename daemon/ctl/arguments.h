@@ -26,6 +26,7 @@ typedef enum VerbOption {
         VERB_OPTION_DEVICE = 1u << 9,
         VERB_OPTION_FORCE = 1u << 10,
         VERB_OPTION_OUTPUT = 1u << 11,
+        VERB_OPTION_FROM_GRUB = 1u << 12,
 } VerbOption;
 
 typedef struct Verb Verb;

@@ -35,6 +35,7 @@ static const struct option long_options[] = {
         { "device", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_DEVICE },
         { "dry-run", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_DRY_RUN },
         { "force", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_FORCE },
+        { "from-grub", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_FROM_GRUB },
         { "help", no_argument, NULL, 'h' },
         { "holders", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_HOLDERS },
         { "json", required_argument, NULL, OPTION_JSON },
@@ -159,6 +160,7 @@ static int parse_value(Arguments *arguments, unsigned option) {
         case VERB_OPTION_DEVICE:
                 return parse_device(optarg, &arguments->device);
         case VERB_OPTION_FORCE:
+        case VERB_OPTION_FROM_GRUB:
         case VERB_OPTION_MODE:
         case VERB_OPTION_TREE:
         case VERB_OPTION_DRY_RUN:

@@ -9,6 +9,7 @@
 #include "model/refusal.h"
 
 #define USAGE_WIDTH 24
+#define LINE_WIDTH 80
 
 static const char general_options[] =
         "Options:\n"
@@ -52,6 +53,33 @@ int help_print(const Verb *const *verbs) {
         return EXIT_CODE_DONE;
 }
 
+/* The next word of a synopsis, with all that its brackets have. */
+static size_t item_length(const char *text) {
+        unsigned depth = 0;
+        size_t n = 0;
+
+        for (; text[n] && (depth > 0 || text[n] != ' '); n++)
+                depth += (text[n] == '[') - (text[n] == ']');
+        return n;
+}
+
+/* Goes on below the first item where the line would become too long. */
+static void print_usage(const char *program, const char *name, const char *synopsis) {
+        int begin = printf("%s %s", program, name), column = begin;
+
+        while (*synopsis) {
+                int length = (int)item_length(synopsis);
+
+                if (column + 1 + length > LINE_WIDTH) {
+                        (void)printf("\n%*s", begin, "");
+                        column = begin;
+                }
+                column += printf(" %.*s", length, synopsis);
+                synopsis += length + (synopsis[length] == ' ');
+        }
+        (void)printf("\n");
+}
+
 static int run(const Arguments *arguments) {
         const Verb *verb;
 
@@ -62,11 +90,9 @@ static int run(const Arguments *arguments) {
                 complain("There is no verb '%s'; see: vfio-modectl help", arguments->operands[0]);
                 return EXIT_CODE_USAGE;
         }
-        (void)printf("Usage: vfio-modectl %s%s%s\n", verb->name, verb->synopsis[0] ? " " : "",
-                     verb->synopsis);
+        print_usage("Usage: vfio-modectl", verb->name, verb->synopsis);
         if (verb->alias)
-                (void)printf("       vfio-modectl %s%s%s\n", verb->alias,
-                             verb->synopsis[0] ? " " : "", verb->synopsis);
+                print_usage("       vfio-modectl", verb->alias, verb->synopsis);
         (void)printf("\n%s.\n\n%s", verb->summary, verb->details);
         return EXIT_CODE_DONE;
 }

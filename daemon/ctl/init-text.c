@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/parse.h"
 #include "ctl/init-text.h"
 #include "ctl/text.h"
 
 #define NAME_SIZE 128
+#define LINE_WIDTH 90
 
 typedef struct Writer {
         FILE *file;
         const Setup *setup;
+        const InitGrub *grub;
         PciNames *names;
 } Writer;
 
@@ -82,17 +86,57 @@ static void print_answer(const Writer *w, const char *comment, const char *key, 
         (void)fprintf(w->file, "; %s\n%s%s = yes\n", comment, is_wanted ? "" : "; ", key);
 }
 
+/* Each line is one that the parser reads whole. */
+static void print_cmdline(const Writer *w) {
+        const char *cursor = w->grub->modes.cmdline, *word;
+        size_t length, width;
+
+        if (*cursor == '\0')
+                return;
+        (void)fputs("; what the kernel was told for this mode only; a boot into it gets these\n"
+                    "cmdline =",
+                    w->file);
+        width = strlen("cmdline =");
+        while ((word = parse_word(&cursor, &length))) {
+                if (width + 1 + length > LINE_WIDTH) {
+                        (void)fputs("\n ", w->file);
+                        width = 1;
+                }
+                (void)fprintf(w->file, " %.*s", (int)length, word);
+                width += 1 + length;
+        }
+        (void)fputs("\n", w->file);
+}
+
+static const char *why_pages(const Writer *w) {
+        if (!w->grub)
+                return "; as many as the kernel command line reserves now\n";
+        if (!w->grub->modes.pages_were_shared)
+                return "; as many as its own GRUB file reserved\n";
+        return "; Both GRUB files reserved them, so that the host never had that memory. Now only "
+               "this mode\n"
+               "; has them. If they cannot be had at run time: boot into the mode (vfio-modectl "
+               "next), or\n"
+               "; hugepages-keep = yes\n";
+}
+
 static void print_hugepages(const Writer *w) {
-        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
-                if (w->setup->hugepages[size] > 0)
-                        (void)fprintf(w->file,
-                                      "; as many as the kernel command line reserves now\n"
-                                      "hugepages-%s = %u\n",
-                                      hugepage_name(size), w->setup->hugepages[size]);
+        const uint32_t *pages = w->grub ? w->grub->modes.pages.pages : w->setup->hugepages;
+        const char *why = why_pages(w);
+
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++) {
+                if (pages[size] == 0)
+                        continue;
+                (void)fprintf(w->file, "%shugepages-%s = %u\n", why, hugepage_name(size),
+                              pages[size]);
+                why = "";
+        }
 }
 
 static void print_modes(const Writer *w, const InitAnswers *answers) {
         (void)fputs("\n[mode host]\n\n[mode passthrough]\nvfio-devices = gpu\n", w->file);
+        if (w->grub)
+                print_cmdline(w);
         print_hugepages(w);
         print_answer(w, "log out whoever sits at its screen; else a switch is refused meanwhile",
                      "end-sessions", answers->end_sessions);
@@ -104,8 +148,9 @@ static void print_modes(const Writer *w, const InitAnswers *answers) {
                     w->file);
 }
 
-char *init_text_make(const Setup *setup, const InitAnswers *answers, PciNames *names) {
-        Writer w = { .setup = setup, .names = names };
+char *init_text_make(const Setup *setup, const InitGrub *grub, const InitAnswers *answers,
+                     PciNames *names) {
+        Writer w = { .setup = setup, .grub = grub, .names = names };
         char *text = NULL;
         size_t size = 0;
 

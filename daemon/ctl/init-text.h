@@ -2,6 +2,7 @@
 /* What `init` writes: a configuration with the reason of each choice beside it. */
 #pragma once
 
+#include "ctl/init-grub.h"
 #include "host/pci-names.h"
 #include "model/setup.h"
 
@@ -10,5 +11,9 @@ typedef struct InitAnswers {
         bool end_sessions, switch_for_vm;
 } InitAnswers;
 
-/** Writes the configuration. The caller frees it. */
-char *init_text_make(const Setup *setup, const InitAnswers *answers, PciNames *names);
+/** Writes the configuration. The caller frees it.
+ *
+ * @grub: two GRUB files to take words and hugepages from; NULL: none
+ */
+char *init_text_make(const Setup *setup, const InitGrub *grub, const InitAnswers *answers,
+                     PciNames *names);

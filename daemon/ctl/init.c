@@ -9,12 +9,11 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "boot/boot-place.h"
+#include "ctl/init-remarks.h"
 #include "ctl/init-text.h"
 #include "ctl/local.h"
 #include "ctl/text.h"
-#include "host/conflicts.h"
-#include "host/machine-facts.h"
+#include "host/guest-scan.h"
 #include "model/boot-state.h"
 #include "model/kernel-cmdline.h"
 #include "model/refusal.h"
@@ -23,17 +22,21 @@ typedef struct Init {
         const Arguments *arguments;
         Machine *machine;
         PciNames *names;
+        InitGrub *grub; /* NULL: no GRUB files were named */
+        InitModprobe modprobe;
+        GuestDefinitions *guests;
         Setup setup;
         char *text; /* of the configuration */
-        char *edit; /* how to take a word off the kernel command line */
         Lines remarks;
 } Init;
 
 static void init_done(Init *init) {
         machine_freep(&init->machine);
         pci_names_closep(&init->names);
+        init_grub_freep(&init->grub);
+        init_modprobe_done(&init->modprobe);
+        free(init->guests);
         free(init->text);
-        free(init->edit);
         lines_done(&init->remarks);
 }
 
@@ -50,15 +53,6 @@ static void list_cards(const Init *init) {
         }
 }
 
-static char *how_to_edit(const Root *root) {
-        _cleanup_free_ BootPlace *place = must_have(calloc(1, sizeof(*place)));
-
-        if (boot_place_find(root, place) >= 0 && place->loader == BOOT_LOADER_GRUB)
-                return text_format("take it out of /etc/default/grub, then: %s",
-                                   place->grub_command);
-        return text_format("take it out of the boot loader's configuration");
-}
-
 static int choose(Init *init) {
         const Arguments *arguments = init->arguments;
         bool is_named = arguments->options & VERB_OPTION_DEVICE;
@@ -67,8 +61,11 @@ static int choose(Init *init) {
 
         if (file_read_line_at(init->machine->root.fd, "proc/cmdline", cmdline, sizeof(cmdline)) < 0)
                 cmdline[0] = '\0';
-        init->edit = how_to_edit(&init->machine->root);
-        setup_make(&init->machine->host, cmdline, is_named ? &arguments->device : NULL,
+        setup_make(&(SetupSources){ .host = &init->machine->host,
+                                    .cmdline = init->grub ? init->grub->cmdline : cmdline,
+                                    .ids = init->modprobe.ids,
+                                    .guests = init->guests,
+                                    .device = is_named ? &arguments->device : NULL },
                    &init->setup);
         /* In a boot into a mode the pages on the command line are the mode's. */
         if (boot_marker_find(cmdline, &marker) >= 0 && boot_kind_is_armed(marker.kind))
@@ -120,6 +117,19 @@ static void tell_choice(const Init *init) {
                           setup_choice_text(init->setup.choice));
 }
 
+/* With the guests that it is about. */
+static bool ask_for_guests(const Init *init) {
+        _cleanup_free_ char *guests = init_guests_list(init->guests, init->setup.first->address);
+        _cleanup_free_ char *question = NULL;
+
+        if (guests[0] == '\0')
+                return ask("May the start of a virtual machine switch to passthrough mode?");
+        question = text_format("May the start of a virtual machine, such as %s, switch to "
+                               "passthrough mode?",
+                               guests);
+        return ask(question);
+}
+
 static void make_text(Init *init) {
         InitAnswers answers = { 0 };
 
@@ -129,69 +139,9 @@ static void make_text(Init *init) {
                         init->setup.takes_screen &&
                         ask("May a switch end the desktop sessions on its screen? What is not "
                             "saved is lost.");
-                answers.switch_for_vm =
-                        ask("May the start of a virtual machine switch to passthrough mode?");
+                answers.switch_for_vm = ask_for_guests(init);
         }
-        init->text = init_text_make(&init->setup, &answers, init->names);
-}
-
-/* --- the remarks --- */
-
-static void remark_on_cmdline(Init *init) {
-        const Setup *setup = &init->setup;
-
-        if (setup->ids[0] != '\0')
-                lines_add(&init->remarks,
-                          "vfio-pci.ids=%s on the kernel command line binds these in every mode: "
-                          "%s",
-                          setup->ids, init->edit);
-        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
-                if (setup->hugepages[size] > 0)
-                        lines_add(&init->remarks,
-                                  "%u hugepages of %s are reserved by the kernel command line, in "
-                                  "every mode: %s",
-                                  setup->hugepages[size], hugepage_name(size), init->edit);
-}
-
-static void remark_on_owners(Init *init) {
-        _cleanup_free_ Conflicts *conflicts = must_have(calloc(1, sizeof(*conflicts)));
-        PciAddress functions[PCI_SLOT_FUNCTIONS + 1];
-        size_t n = 0;
-
-        functions[n++] = init->setup.first->address;
-        for (size_t i = 0; i < init->setup.n_companions; i++)
-                functions[n++] = init->setup.companions[i]->address;
-        conflicts_find(&init->machine->root, &init->machine->host, functions, n, conflicts);
-        for (size_t i = 0; i < conflicts->n_conflicts; i++)
-                lines_add(&init->remarks, "%s%s%s", conflicts->conflicts[i].text,
-                          conflicts->conflicts[i].advice[0] != '\0' ? " → " : "",
-                          conflicts->conflicts[i].advice);
-}
-
-/* What the checks of a mode will say: of the IOMMU, and of words on the command line. */
-static void remark_on_machine(Init *init) {
-        _cleanup_free_ Inspection *found = must_have(calloc(1, sizeof(*found)));
-        MachineFacts facts;
-
-        machine_facts_read(&init->machine->root, &facts);
-        facts.has_iommu = init->machine->host.iommu;
-        machine_check(&facts, found);
-        for (size_t i = 0; i < found->n_checks; i++) {
-                const Check *check = &found->checks[i];
-
-                if (check->result != CHECK_PASS && strcmp(check->id, "virtualisation") != 0)
-                        lines_add(&init->remarks, "%s → %s", check->message, check->advice);
-        }
-}
-
-static void remark(Init *init) {
-        remark_on_machine(init);
-        remark_on_cmdline(init);
-        remark_on_owners(init);
-        if (init->setup.n_strangers > 0)
-                lines_add(&init->remarks,
-                          "Its IOMMU group has other devices, without which it cannot go; see the "
-                          "line `also`.");
+        init->text = init_text_make(&init->setup, init->grub, &answers, init->names);
 }
 
 /* --- putting it in place --- */
@@ -261,11 +211,28 @@ static void print(const Init *init, bool is_written) {
         }
         if (!is_written)
                 (void)fputs(init->text, stdout);
+        (void)fflush(stdout);
         for (size_t i = 0; i < init->remarks.n_lines; i++)
                 warn("%s", init->remarks.lines[i]);
         if (is_written && !arguments->quiet)
                 text_line(stdout, "/%s is written. Next: vfio-modectl check passthrough",
                           CONFIG_PATH);
+}
+
+static int check_files(const Arguments *arguments) {
+        bool is_from_grub = arguments->options & VERB_OPTION_FROM_GRUB;
+
+        if (is_from_grub && arguments->n_operands != 2) {
+                complain("--from-grub needs two files: HOST PASSTHROUGH; see: vfio-modectl help "
+                         "init");
+                return EXIT_CODE_USAGE;
+        }
+        if (!is_from_grub && arguments->n_operands > 0) {
+                complain("'init' does not take '%s'; see: vfio-modectl help init",
+                         arguments->operands[0]);
+                return EXIT_CODE_USAGE;
+        }
+        return EXIT_CODE_DONE;
 }
 
 static int run(const Arguments *arguments) {
@@ -277,9 +244,17 @@ static int run(const Arguments *arguments) {
                 complain("A captured machine (--root) is not changed; add --dry-run.");
                 return EXIT_CODE_USAGE;
         }
+        r = check_files(arguments);
+        if (r == EXIT_CODE_DONE && arguments->n_operands > 0)
+                r = init_grub_read(arguments->operands[0], arguments->operands[1], &init.grub);
+        if (r != EXIT_CODE_DONE)
+                return r;
         init.machine = local_machine(arguments, MACHINE_SCAN_ALL);
         if (!init.machine)
                 return EXIT_CODE_FAILED;
+        init_modprobe_read(&init.machine->root, &init.modprobe);
+        init.guests = must_have(calloc(1, sizeof(*init.guests)));
+        guest_scan(&init.machine->root, init.guests);
         if (pci_names_open(&init.names) < 0)
                 (void)must_have(NULL);
         r = choose(&init);
@@ -288,7 +263,8 @@ static int run(const Arguments *arguments) {
         make_text(&init);
         if (!is_good(&init))
                 return EXIT_CODE_FAILED;
-        remark(&init);
+        init_remark(&init.setup, init.machine,
+                    &(InitFound){ init.grub, &init.modprobe, init.guests }, &init.remarks);
         if (!dry_run)
                 r = put_in_place(&init);
         if (r == EXIT_CODE_DONE)
@@ -298,19 +274,26 @@ static int run(const Arguments *arguments) {
 
 const Verb verb_init = {
         .name = "init",
-        .synopsis = "[--device=ADDRESS] [--dry-run] [--force]",
+        .synopsis = "[--from-grub HOST PASSTHROUGH] [--device=ADDRESS] [--dry-run] [--force]",
         .summary = "Propose a configuration for this machine, and put it in place",
         .details =
                 "Finds the graphics cards and writes /etc/vfio-mode.ini with a host mode and a\n"
                 "passthrough mode, and the reason of each choice beside it. Of several cards it\n"
-                "takes the one that is set up for virtual machines already, or the only one that\n"
-                "the PC does not boot with. On a terminal it asks what it may not choose: whether\n"
-                "a switch may end desktop sessions, and whether virtual machines may switch.\n"
-                "What was set up by hand until now is named, and left alone.\n"
+                "takes the one that is set up for virtual machines already, or that a virtual\n"
+                "machine's definition names, or the only one that the PC does not boot with.\n"
+                "On a terminal it asks what it may not choose: whether a switch may end desktop\n"
+                "sessions, and whether virtual machines may switch. What was set up by hand until\n"
+                "now is named with the command that takes it away, and left alone.\n"
                 "\n"
+                "  --from-grub HOST PASSTHROUGH\n"
+                "                      Two /etc/default/grub, as people keep one for each: what\n"
+                "                      differs, and the hugepages, become the mode's. Neither is\n"
+                "                      changed or run.\n"
                 "  --device=ADDRESS    The card that virtual machines are to have.\n"
                 "  --dry-run           Print the configuration and write nothing.\n"
                 "  --force             Replace the configuration that is there.\n",
-        .options = VERB_OPTION_DEVICE | VERB_OPTION_DRY_RUN | VERB_OPTION_FORCE,
+        .max_operands = 2,
+        .options = VERB_OPTION_DEVICE | VERB_OPTION_DRY_RUN | VERB_OPTION_FORCE |
+                   VERB_OPTION_FROM_GRUB,
         .run = run,
 };

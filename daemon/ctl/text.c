@@ -51,6 +51,25 @@ _printf_(1, 0) static char *clean_list(const char *format, va_list arguments) {
         return text_clean(text);
 }
 
+char *text_quote(const char *text) {
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                    "_./:@%+-";
+        char *quoted = NULL;
+        size_t size = 0;
+        FILE *file;
+
+        if (text[0] != '\0' && text[strspn(text, plain)] == '\0')
+                return must_have(strdup(text));
+        file = must_have(open_memstream(&quoted, &size));
+        (void)fputs("'", file);
+        for (; *text; text++)
+                (void)fprintf(file, *text == '\'' ? "'\\''" : "%c", *text);
+        (void)fputs("'", file);
+        if (fclose(file) < 0)
+                abort();
+        return quoted;
+}
+
 void text_line(FILE *file, const char *format, ...) {
         _cleanup_free_ char *clean = NULL;
         va_list arguments;

@@ -33,6 +33,10 @@ const char *colour_off(Colour colour, bool wanted);
 /** How many characters a cleaned text has. */
 size_t text_width(const char *text);
 
+/** Writes it as one word of a command for sh(1), quoted where that is needed. Never NULL; the
+ * caller frees it. */
+char *text_quote(const char *text);
+
 /** Prints one line, cleaned. */
 void text_line(FILE *file, const char *format, ...) _printf_(2, 3);
 

@@ -106,7 +106,7 @@ void page_reservation_read(const char *cmdline, PageReservation *ret) {
                 } else {
                         is_known = parse_page_size(text + strlen(default_name), &size);
                         ret->is_odd |= !is_known;
-                        ret->sets_default = true;
+                        ret->sets_default = is_known && size == HUGEPAGE_1G;
                 }
         }
 }

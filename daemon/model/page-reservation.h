@@ -13,7 +13,7 @@
 typedef struct PageReservation {
         uint32_t pages[_HUGEPAGE_SIZE_MAX]; /**< of all NUMA nodes together */
         bool is_by_node;                    /**< some are for a node of their own */
-        bool sets_default;                  /**< default_hugepagesz= is among the words */
+        bool sets_default;                  /**< pages of 1 GiB are the default ones, too */
         bool is_odd; /**< some of it is of another size, or no number, and is not counted */
 } PageReservation;
 

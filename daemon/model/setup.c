@@ -9,7 +9,7 @@
 
 /* --- what the kernel was told --- */
 
-static bool is_listed(const char *ids, PciId id) {
+bool setup_lists_id(const char *ids, PciId id) {
         char text[PCI_ID_SIZE];
         const char *item = ids;
 
@@ -27,7 +27,14 @@ static bool is_listed(const char *ids, PciId id) {
 
 /* --- the cards --- */
 
-static void add_card(const Function *function, const char *ids, Setup *ret) {
+static bool has_guest(const GuestDefinitions *guests, PciAddress address) {
+        for (size_t i = 0; guests && i < guests->n; i++)
+                if (guest_names_slot(&guests->guests[i], address))
+                        return true;
+        return false;
+}
+
+static void add_card(const SetupSources *sources, const Function *function, Setup *ret) {
         SetupCard *card = ret->n_cards > 0 ? &ret->cards[ret->n_cards - 1] : NULL;
 
         if (!card || !pci_address_same_slot(card->display->address, function->address)) {
@@ -38,37 +45,66 @@ static void add_card(const Function *function, const char *ids, Setup *ret) {
         }
         card->is_boot_vga |= function->boot_vga;
         card->is_set_up |= function->on_vfio || driver_is_no_home(function->driver) ||
-                           is_listed(ids, function->id);
+                           setup_lists_id(ret->ids, function->id) ||
+                           (sources->ids && setup_lists_id(sources->ids, function->id));
+        card->has_guest |= has_guest(sources->guests, function->address);
+}
+
+/* In the order in which they count. */
+static bool is_candidate(const SetupCard *card, SetupChoice why) {
+        switch (why) {
+        case SETUP_ALREADY:
+                return card->is_set_up;
+        case SETUP_GUEST:
+                return card->has_guest;
+        case SETUP_ONLY_NOT_VGA:
+                return !card->is_boot_vga;
+        default:
+                return false;
+        }
+}
+
+static const SetupCard *find_only(const Setup *setup, SetupChoice why) {
+        const SetupCard *only = NULL;
+
+        for (size_t i = 0; i < setup->n_cards; i++) {
+                if (!is_candidate(&setup->cards[i], why))
+                        continue;
+                if (only)
+                        return NULL;
+                only = &setup->cards[i];
+        }
+        return only;
+}
+
+static const SetupCard *find_named(const Setup *setup, PciAddress device) {
+        for (size_t i = 0; i < setup->n_cards; i++)
+                if (pci_address_same_slot(setup->cards[i].display->address, device))
+                        return &setup->cards[i];
+        return NULL;
 }
 
 static const SetupCard *choose(const Setup *setup, const PciAddress *device, SetupChoice *ret) {
-        const SetupCard *named = NULL, *set_up = NULL, *not_vga = NULL;
-        size_t n_set_up = 0, n_not_vga = 0;
+        static const SetupChoice whys[] = { SETUP_ALREADY, SETUP_GUEST, SETUP_ONLY_NOT_VGA };
+        const SetupCard *card = device ? find_named(setup, *device) : NULL;
 
-        for (size_t i = 0; i < setup->n_cards; i++) {
-                const SetupCard *card = &setup->cards[i];
-
-                if (device && pci_address_same_slot(card->display->address, *device))
-                        named = card;
-                if (card->is_set_up) {
-                        set_up = card;
-                        n_set_up++;
-                }
-                if (!card->is_boot_vga) {
-                        not_vga = card;
-                        n_not_vga++;
-                }
-        }
         if (device || setup->n_cards == 0) {
-                *ret = named ? SETUP_NAMED : SETUP_NONE;
-                return named;
+                *ret = card ? SETUP_NAMED : SETUP_NONE;
+                return card;
         }
         if (setup->n_cards == 1) {
                 *ret = SETUP_ONLY;
                 return &setup->cards[0];
         }
-        *ret = n_set_up == 1 ? SETUP_ALREADY : n_not_vga == 1 ? SETUP_ONLY_NOT_VGA : SETUP_UNKNOWN;
-        return n_set_up == 1 ? set_up : n_not_vga == 1 ? not_vga : NULL;
+        for (size_t i = 0; i < ARRAY_SIZE(whys); i++) {
+                card = find_only(setup, whys[i]);
+                if (card) {
+                        *ret = whys[i];
+                        return card;
+                }
+        }
+        *ret = SETUP_UNKNOWN;
+        return NULL;
 }
 
 /* --- what goes with it --- */
@@ -96,19 +132,20 @@ static void look_around(const Host *host, const SetupCard *card, Setup *ret) {
                 ret->host_driver = ret->first->driver;
 }
 
-void setup_make(const Host *host, const char *cmdline, const PciAddress *device, Setup *ret) {
+void setup_make(const SetupSources *sources, Setup *ret) {
+        const Host *host = sources->host;
         PageReservation reserved;
         const SetupCard *card;
 
         *ret = (Setup){ .host_driver = "" };
-        if (kernel_cmdline_value(cmdline, "vfio_pci.ids", ret->ids, sizeof(ret->ids)) < 0)
+        if (kernel_cmdline_value(sources->cmdline, "vfio_pci.ids", ret->ids, sizeof(ret->ids)) < 0)
                 ret->ids[0] = '\0';
-        page_reservation_read(cmdline, &reserved);
+        page_reservation_read(sources->cmdline, &reserved);
         (void)memcpy(ret->hugepages, reserved.pages, sizeof(ret->hugepages));
         for (size_t i = 0; i < host->n_functions; i++)
                 if (function_is_display(&host->functions[i]))
-                        add_card(&host->functions[i], ret->ids, ret);
-        card = choose(ret, device, &ret->choice);
+                        add_card(sources, &host->functions[i], ret);
+        card = choose(ret, sources->device, &ret->choice);
         if (card)
                 look_around(host, card, ret);
 }
@@ -117,6 +154,7 @@ const char *setup_choice_text(SetupChoice choice) {
         static const char *const texts[_SETUP_CHOICE_MAX] = {
                 [SETUP_NAMED] = "it was named",
                 [SETUP_ALREADY] = "it is the only card that is set up for virtual machines",
+                [SETUP_GUEST] = "it is the only card that a virtual machine's definition names",
                 [SETUP_ONLY] = "it is the only graphics card",
                 [SETUP_ONLY_NOT_VGA] = "it is the only card that the PC does not boot with",
         };

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "guest-definition.h"
 #include "host.h"
 
 #define SETUP_CARDS_MAX 16
@@ -15,6 +16,7 @@ typedef struct SetupCard {
         const Function *display; /**< the first of its slot that is one */
         bool is_boot_vga;        /**< the firmware's screen is on it */
         bool is_set_up; /**< it is on a VFIO driver, or was bound there by its id at boot */
+        bool has_guest; /**< a guest's definition names it */
 } SetupCard;
 
 /** Why a card was chosen. */
@@ -23,10 +25,21 @@ typedef enum SetupChoice {
         SETUP_NONE,         /**< there is no card, or none at that address */
         SETUP_NAMED,        /**< somebody said so */
         SETUP_ALREADY,      /**< it is the only one that is set up for it */
+        SETUP_GUEST,        /**< it is the only one that a guest names */
         SETUP_ONLY,         /**< there is no other */
         SETUP_ONLY_NOT_VGA, /**< it is the only one that the PC does not boot with */
         _SETUP_CHOICE_MAX,
 } SetupChoice;
+
+/** What a choice is made from. */
+typedef struct SetupSources {
+        const Host *host;               /**< every function of the machine */
+        const char *cmdline;            /**< the kernel's */
+        const char *ids;                /**< of vfio-pci in modprobe.d; NULL: none */
+        const GuestDefinitions *guests; /**< NULL: not known */
+        const PciAddress *device; /**< the slot that somebody named, by any of its functions; NULL:
+                                     nobody did */
+} SetupSources;
 
 typedef struct Setup {
         SetupCard cards[SETUP_CARDS_MAX];
@@ -42,14 +55,12 @@ typedef struct Setup {
         char ids[SETUP_IDS_SIZE]; /**< the value of vfio-pci.ids= on its command line; "": none */
 } Setup;
 
-/**
- * Finds the graphics cards and chooses one.
- *
- * @host: every function of the machine; the result points into it
- * @cmdline: of the running kernel
- * @device: the slot that somebody named, by any of its functions; NULL: nobody did
- */
-void setup_make(const Host *host, const char *cmdline, const PciAddress *device, Setup *ret);
+/** Finds the graphics cards and chooses one. @ret points into the sources. */
+void setup_make(const SetupSources *sources, Setup *ret);
+
+/** Whether a list of ids as vfio-pci takes it, such as "10de:2484,10de:228b:1043:87b8", names a
+ * function by its vendor and device. */
+bool setup_lists_id(const char *ids, PciId id);
 
 /** Why, in words: "it is the only graphics card", say. Only where one was chosen. */
 const char *setup_choice_text(SetupChoice choice);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The verb init, on captured machines: the program under test is $VFIO_MODECTL."""
 
+import subprocess
+
 import pytest
 from captured import AUDIO, GPU, Machine, run
 
@@ -114,3 +116,274 @@ def test_without_an_iommu(machine):
     for child in (machine.root / "sys/class/iommu").iterdir():
         child.rmdir()
     assert ["There is no IOMMU" in remark for remark in proposed(machine)["remarks"]] == [True]
+
+
+# --- two GRUB files ---
+
+PROXMOX = "quiet amd_iommu=on hugepagesz=1GB hugepages=20 acpi_enforce_resources=lax"
+
+
+@pytest.fixture
+def grub(tmp_path):
+    """Writes two files, and returns them as arguments."""
+    def write(host, passthrough):
+        for name, text in (("host", host), ("passthrough", passthrough)):
+            (tmp_path / f"grub.{name}").write_text(text)
+        return ["--from-grub", str(tmp_path / "grub.host"), str(tmp_path / "grub.passthrough")]
+    return write
+
+
+def default(words, always=""):
+    return ("GRUB_DEFAULT=0\nGRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`\n"
+            f"GRUB_CMDLINE_LINUX_DEFAULT=\"{words}\"\nGRUB_CMDLINE_LINUX=\"{always}\"\n")
+
+
+def the_one(remarks, *words):
+    found = [remark for remark in remarks if all(word in remark for word in words)]
+    assert len(found) == 1, (words, remarks)
+    return found[0]
+
+
+def test_as_on_a_proxmox_host(machine, grub, tmp_path):
+    """The sentence of the issue: the right configuration, and a remark on each word."""
+    machine.write("etc/modprobe.d/vfio.conf", "options vfio-pci ids=10de:2484,10de:228b disable_vga=1\n"
+                  "blacklist nouveau\n")
+    machine.write("usr/sbin/update-initramfs", "")
+    answer = proposed(machine, *grub(default(PROXMOX), default(f"{PROXMOX} video=efifb:off")))
+    assert keys(answer["config"])[-4:] == [
+        "[mode passthrough]", "vfio-devices = gpu", "cmdline = video=efifb:off", "hugepages-1G = 20"]
+    assert "; Both GRUB files reserved them, so that the host never had that memory." in answer["config"]
+    assert "; Chosen since it is the only graphics card." in answer["config"]
+    (tmp_path / "new.ini").write_text(answer["config"])
+    assert run("check", f"--config={tmp_path}/new.ini").returncode == 0
+    remarks = answer["remarks"]
+    assert the_one(remarks, "GRUB's own keeps for every mode").endswith(
+        ": quiet amd_iommu=on acpi_enforce_resources=lax")
+    the_one(remarks, "amd_iommu=on is no value that the kernel knows")
+    the_one(remarks, "acpi_enforce_resources=lax lets drivers use", "nothing to do with virtual machines")
+    the_one(remarks, "video=efifb:off is only in", "grub.passthrough: a boot into passthrough mode gets it (cmdline)")
+    the_one(remarks, "video=efifb:off keeps efifb from", "does nothing where another driver has that",
+            "since kernel 6.0")
+    the_one(remarks, "Both files reserve 20 hugepages of 1G", "only passthrough mode has them (hugepages-1G = 20)")
+    the_one(remarks, "vfio-modectl next passthrough", "hugepages-keep = yes")
+    the_one(remarks, "take every 10de:2484,10de:228b", "(/etc/modprobe.d/vfio.conf:1)",
+            "→ sed --in-place '1s/[[:blank:]]ids=[^[:blank:]]*//' /etc/modprobe.d/vfio.conf && update-initramfs -u")
+    the_one(remarks, "disable_vga=1 (/etc/modprobe.d/vfio.conf:1)", "stays in effect")
+    # The card has nvidia now, which nothing keeps from it.
+    the_one(remarks, "blacklist nouveau (/etc/modprobe.d/vfio.conf:2) leaves 0000:01:00.0 to nvidia", "may stay")
+    the_one(remarks, "needed no more: do not copy them over /etc/default/grub again")
+    the_one(remarks, "goes out of GRUB's own file →")
+
+
+def run_command(command, machine, where):
+    """As the user would, but on the files of the captured machine."""
+    assert f" /etc/{where}" in command
+    subprocess.run(["sh", "-euc", command.replace(f"/etc/{where}", str(machine.root / "etc" / where))], check=True)
+
+
+def test_the_command_for_grubs_own_file(machine, grub):
+    """Whichever of the two is in place, and whatever there is to quote: what is left is what both have."""
+    words = r"a=\\\"x y\\\" it's \$b c\`d \\\\e"
+    arguments = grub(default(f"{words} hugepagesz=1G hugepages=4"), default(f"{words} hugepagesz=1G hugepages=4 nosmt"))
+    machine.write("etc/default/grub", default("x") + "# the last line\n")
+    remarks = proposed(machine, *arguments)["remarks"]
+    said = the_one(remarks, "goes out of GRUB's own file").partition(" → ")[2]
+    printf, _, update = said.partition(" && ")
+    assert update.startswith("update-grub"), said
+    run_command(printf, machine, "default/grub")
+    shell = subprocess.run(["sh", "-euc", '. "$1"; printf %s "$GRUB_CMDLINE_LINUX_DEFAULT"', "sh",
+                            machine.root / "etc/default/grub"], check=True, capture_output=True, text=True)
+    assert shell.stdout == r"""a=\"x y\" it's $b c`d \\e"""
+    # Once it is done, nothing more is said of it.
+    assert not [remark for remark in proposed(machine, *arguments)["remarks"] if "goes out of" in remark]
+
+
+@pytest.mark.parametrize(("host", "passthrough", "expected", "words"), [
+    ("a", "a", [], ["keeps for every mode: a"]),
+    ("a nosmt", "a", [], ["nosmt is only in", "passthrough mode gets it as well"]),
+    ("a", "a vfio_mode=x root=/dev/sda1 init=/bin/sh single", [], [
+        "vfio_mode=x is left out of the mode: cmdline 'vfio_mode=x' is for vfio-mode itself to say.",
+        "root=/dev/sda1 is left out", "init=/bin/sh is left out", "single is left out"]),
+    ("", "hugepages=0:8,1:8", ["hugepages-2M = 16"], ["reserves 16 hugepages of 2M", "by NUMA node"]),
+    ("", "default_hugepagesz=1G hugepages=8", ["hugepages-1G = 8"], ["default_hugepagesz= is left out"]),
+    ("hugepagesz=1G hugepages=2", "hugepagesz=1G hugepages=8", ["hugepages-1G = 8"], []),
+    ("", "pcie_acs_override=downstream nomodeset module_blacklist=nouveau",
+     ["cmdline = pcie_acs_override=downstream nomodeset module_blacklist=nouveau"],
+     ["a guest may reach the host's memory", "no picture returns", "cannot come back"]),
+    ("", " ".join(f"word{i:03}" for i in range(40)),
+     ["cmdline = " + " ".join(f"word{i:03}" for i in range(10))], []),
+])
+def test_words(machine, grub, tmp_path, host, passthrough, expected, words):
+    answer = proposed(machine, *grub(default(host), default(passthrough)))
+    said = keys(answer["config"])
+    assert [line for line in said if line.startswith(("cmdline", "hugepages"))] == expected
+    for word in words:
+        assert word in "\n".join(answer["remarks"]), answer["remarks"]
+    (tmp_path / "new.ini").write_text(answer["config"])
+    assert run("check", f"--config={tmp_path}/new.ini").returncode == 0
+    # Another card of the kind is not caught by what is written.
+    assert "ids" not in "\n".join(said)
+
+
+def test_ids_say_which_card(machine, grub):
+    """The last card is the one; what else they name is said."""
+    machine.add(IGPU, "8086:9bc5", "030000", group=5, driver="i915", boot_vga=0)
+    machine.add(TWIN, "1002:73bf", "030000", group=6, driver="amdgpu", boot_vga=0)
+    answer = proposed(machine, *grub(default(""), default("vfio-pci.ids=1002:73bf,8086:10d3")))
+    assert f"address = {TWIN}\n" in answer["config"] and "ids" not in "\n".join(keys(answer["config"]))
+    the_one(answer["remarks"], "vfio-pci.ids=1002:73bf,8086:10d3 is left out: the device is named by its address")
+    the_one(answer["remarks"], "0000:05:00.0 is 8086:10d3 as well")
+
+
+@pytest.mark.parametrize(("host", "words"), [
+    ("A=1\nGRUB_CMDLINE_LINUX=\"$(touch {evil})\"\n", ":2: GRUB_CMDLINE_LINUX has $(...), which takes a shell to know"),
+    ("GRUB_CMDLINE_LINUX=`touch {evil}`\n", ":1: GRUB_CMDLINE_LINUX has `...`"),
+    ("GRUB_CMDLINE_LINUX=a; touch {evil}\n", ":1: 'touch' is no assignment"),
+    ("GRUB_CMDLINE_LINUX=$MORE\n", ":1: GRUB_CMDLINE_LINUX has $MORE, which nothing sets before"),
+    ("GRUB_DEFAULT=0\n", ": it sets neither GRUB_CMDLINE_LINUX nor GRUB_CMDLINE_LINUX_DEFAULT"),
+    ("GRUB_CMDLINE_LINUX=a\0\n", " is no text: it has a NUL byte."),
+])
+def test_what_only_a_shell_knows(machine, grub, tmp_path, host, words):
+    """An error with file and line; and nothing was run or written."""
+    arguments = grub(host.format(evil=tmp_path / "evil"), default("a"))
+    answer = machine.run("init", "--dry-run", *arguments)
+    assert (answer.returncode, answer.stdout) == (3, "")
+    assert answer.stderr.startswith(f"vfio-modectl: {arguments[1]}{words}"), answer
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), [
+    (["--from-grub"], 2, "--from-grub needs two files: HOST PASSTHROUGH"),
+    (["--from-grub", "a"], 2, "--from-grub needs two files"),
+    (["a", "b"], 2, "'init' does not take 'a'"),
+    (["--from-grub", "/nowhere/a", "b"], 3, "/nowhere/a cannot be read: No such file or directory"),
+    (["--from-grub", "a", "b", "c"], 2, "'init' does not take 'c'"),
+])
+def test_files_that_are_not_there(machine, arguments, code, words):
+    answer = machine.run("init", "--dry-run", *arguments)
+    assert (answer.returncode, answer.stdout) == (code, "") and words in answer.stderr, answer
+
+
+# --- modprobe.d ---
+
+ALIASES = """\
+# Aliases extracted from modules themselves.
+alias pci:v000010DEd*sv*sd*bc03sc*i* nouveau
+alias pci:v000010DEd*sv*sd*bc03sc00i00* nvidia
+alias pci:v*d*sv*sd*bc04sc03i00* snd_hda_intel
+alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci
+"""
+
+
+@pytest.fixture
+def modules(machine):
+    machine.write("proc/sys/kernel/osrelease", "6.12.1\n").write("lib/modules/6.12.1/modules.alias", ALIASES)
+    return machine
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("blacklist nouveau\n", ["blacklist nouveau (/etc/modprobe.d/x.conf:1) leaves 0000:01:00.0 to nvidia"]),
+    ("blacklist nouveau\nblacklist nvidia\n", [
+        "blacklist nvidia (/etc/modprobe.d/x.conf:2) leaves no driver for 0000:01:00.0: a switch loads it all the same, "
+        "but a boot in host mode has no picture → sed --in-place '2s/^/#/' /etc/modprobe.d/x.conf"]),
+    ("# a comment\ninstall nvidia /bin/false\nblacklist nouveau\n", [
+        "install nvidia (/etc/modprobe.d/x.conf:2) runs '/bin/false' in its place",
+        "→ sed --in-place '2s/^/#/' /etc/modprobe.d/x.conf", "blacklist nouveau (/etc/modprobe.d/x.conf:3) leaves no"]),
+    ("install nouveau /bin/true\n", ["install nouveau (/etc/modprobe.d/x.conf:1) leaves 0000:01:00.0 to nvidia"]),
+    ("blacklist amdgpu\n", ["blacklist amdgpu (/etc/modprobe.d/x.conf:1) is about a driver that the chosen card does "
+                            "not have"]),
+    ("blacklist snd-hda-intel\n", ["blacklist snd_hda_intel (/etc/modprobe.d/x.conf:1) leaves no driver for "
+                                   "0000:01:00.1", "has no driver →"]),
+    ("softdep nvidia pre: vfio-pci\n", ["softdep nvidia pre: vfio-pci (/etc/modprobe.d/x.conf:1) loads vfio-pci before",
+                                        "→ sed --in-place '1s/^/#/'"]),
+    ("options vfio-pci \\\n  ids=10de:2484\n", ["take every 10de:2484, in whatever mode (/etc/modprobe.d/x.conf:1)",
+                                                "'1s/^/#/'"]),
+    ("options vfio_pci disable_vga=0\n", []),
+    ("blacklist pcspkr\nsoftdep nvidia post: nvidia-uvm\noptions snd_hda_intel x=1\nblacklist\nnonsense\n", []),
+])
+def test_modprobe_configuration(modules, text, words):
+    modules.write("etc/modprobe.d/x.conf", text)
+    remarks = proposed(modules)["remarks"]
+    for word in words:
+        assert word in "\n".join(remarks), remarks
+    assert bool(remarks) == bool(words), remarks
+
+
+def test_which_files_count(modules):
+    """Of a name the first directory's; what packages bring is no setup by hand, but keeps drivers away."""
+    modules.write("usr/lib/modprobe.d/a.conf", "options vfio-pci ids=10de:2484\n")
+    modules.write("etc/modprobe.d/a.conf", "")
+    modules.write("etc/modprobe.d/b.conf.old", "options vfio-pci ids=10de:2484\n")
+    modules.write("usr/lib/modprobe.d/c.conf", "blacklist nvidia\n")
+    assert proposed(modules)["remarks"] == []
+    modules.write("run/modprobe.d/d.conf", "blacklist nouveau\n")
+    the_one(proposed(modules)["remarks"], "blacklist nouveau (/run/modprobe.d/d.conf:1) leaves no driver")
+
+
+def test_ids_of_modprobe_choose(machine):
+    machine.add(IGPU, "8086:9bc5", "030000", group=5, driver="i915", boot_vga=0)
+    machine.add(TWIN, "1002:73bf", "030000", group=6, driver="amdgpu", boot_vga=0)
+    machine.write("etc/modprobe.d/vfio.conf", "options vfio-pci ids=1002:73bf\n")
+    config = proposed(machine)["config"]
+    assert f"address = {TWIN}\n" in config
+    assert "; Chosen since it is the only card that is set up for virtual machines." in config
+
+
+@pytest.mark.parametrize("text", ["options vfio-pci ids=1:2 disable_vga=1\n", "options vfio-pci disable_vga=1 ids=1:2\n",
+                                  "blacklist nouveau\nblacklist nvidia\n", "options vfio-pci ids=1:2\n"])
+def test_commands_for_modprobe(modules, text):
+    """Run one after another they take away what was said, and nothing else."""
+    path = modules.root / "etc/modprobe.d/x.conf"
+    modules.write("etc/modprobe.d/x.conf", text)
+    for remark in proposed(modules)["remarks"]:
+        if " → " in remark:
+            run_command(remark.partition(" → ")[2], modules, "modprobe.d/x.conf")
+    left = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    assert left == (["options vfio-pci disable_vga=1"] if "disable_vga" in text else [])
+    assert not [remark for remark in proposed(modules)["remarks"] if " → " in remark]
+
+
+# --- guests ---
+
+def hostdev(address):
+    domain, bus, rest = address.split(":")
+    slot, function = rest.split(".")
+    return (f"<domain type='kvm'><name>x</name><devices><hostdev mode='subsystem' type='pci'><source><address "
+            f"domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' function='0x{function}'/></source></hostdev></devices>"
+            "</domain>")
+
+
+def test_a_guest_says_which(machine):
+    """Of libvirt and of Proxmox VE, by address and by mapping; and who starts with the machine."""
+    machine.add(IGPU, "8086:9bc5", "030000", group=5, driver="i915", boot_vga=0)
+    machine.add(TWIN, "1002:73bf", "030000", group=6, driver="amdgpu", boot_vga=0)
+    machine.write("etc/libvirt/qemu/win 11.xml", hostdev("0000:02:00.0"))
+    machine.write("etc/libvirt/qemu/other.xml", hostdev("0000:05:00.0"))
+    machine.write("etc/libvirt/qemu/networks/default.xml", "<network/>")
+    answer = proposed(machine)
+    assert f"address = {TWIN}\n" in answer["config"]
+    assert "; Chosen since it is the only card that a virtual machine's definition names." in answer["config"]
+    assert answer["remarks"] == ["'win 11' of libvirt names it."]
+
+    (machine.root / "etc/libvirt/qemu/autostart").mkdir()
+    (machine.root / "etc/libvirt/qemu/autostart/win 11.xml").symlink_to("/etc/libvirt/qemu/win 11.xml")
+    machine.write("etc/hostname", "pve.lan\n")
+    machine.write("etc/pve/mapping/pci.cfg", "gaming\n\tmap id=1002:73bf,node=pve,path=0000:02:00\n")
+    machine.write("etc/pve/qemu-server/100.conf", "onboot: 1\nhostpci0: mapping=gaming,pcie=1\n[old]\nonboot: 0\n")
+    machine.write("etc/pve/qemu-server/101.conf", "onboot: 0\nhostpci0: 02:00.0\n")
+    machine.write("etc/pve/qemu-server/102.conf", "onboot: 1\nhostpci0: nonsense\n")
+    remarks = proposed(machine)["remarks"]
+    assert the_one(remarks, "'win 11' of libvirt", "starts with the machine").endswith(
+        " → virsh autostart --disable 'win 11'")
+    assert the_one(remarks, "'100' of Proxmox VE", "starts with the machine").endswith(" → qm set 100 --onboot 0")
+    the_one(remarks, "'101' of Proxmox VE names it.")
+    the_one(remarks, "1 definition of guests could not be read")
+
+
+def test_guests_of_two_cards(machine):
+    """That is no choice."""
+    machine.add(IGPU, "8086:9bc5", "030000", group=5, driver="i915", boot_vga=0)
+    machine.add(TWIN, "1002:73bf", "030000", group=6, driver="amdgpu", boot_vga=0)
+    machine.write("etc/libvirt/qemu/a.xml", hostdev("0000:02:00.0"))
+    machine.write("etc/pve/qemu-server/100.conf", f"hostpci0: {GPU}\n")
+    assert machine.run("init", "--dry-run").returncode == 2

@@ -104,7 +104,10 @@ static void test_choice(void **state) {
         read_host(row->host, host);
         if (row->device)
                 assert_int_equal(pci_address_parse(row->device, &device), 0);
-        setup_make(host, row->cmdline, row->device ? &device : NULL, setup);
+        setup_make(&(SetupSources){ .host = host,
+                                    .cmdline = row->cmdline,
+                                    .device = row->device ? &device : NULL },
+                   setup);
         assert_int_equal(setup->choice, row->choice);
         assert_int_equal(!setup->first, !row->first);
         if (row->first) {
@@ -119,6 +122,36 @@ static void test_choice(void **state) {
         free(host);
 }
 
+/* A guest that names any function of one of three, and ids in modprobe.d, which count for more. */
+static void test_guest(_unused_ void **state) {
+        GuestDefinitions *guests = calloc(1, sizeof(*guests));
+        Host *host = calloc(1, sizeof(*host));
+        Setup *setup = calloc(1, sizeof(*setup));
+        SetupSources sources = { .host = host, .cmdline = "", .guests = guests };
+        char address[PCI_ADDRESS_SIZE];
+
+        read_host(IGPU GPU GPU_AUDIO TWIN, host);
+        guests->n = 2;
+        guests->guests[0].vm.n_addresses = 1;
+        guests->guests[0].vm.addresses[0] = (PciAddress){ .bus = 5 };
+        guests->guests[1].vm.n_addresses = 1;
+        guests->guests[1].vm.addresses[0] = (PciAddress){ .bus = 1, .function = 1 };
+        setup_make(&sources, setup);
+        assert_int_equal(setup->choice, SETUP_GUEST);
+        assert_string_equal(pci_address_format(setup->first->address, address), "0000:01:00.0");
+        guests->guests[0].vm.addresses[0] = (PciAddress){ .bus = 2 };
+        setup_make(&sources, setup);
+        assert_int_equal(setup->choice, SETUP_UNKNOWN);
+        guests->n = 1;
+        sources.ids = "8086:9bc5";
+        setup_make(&sources, setup);
+        assert_int_equal(setup->choice, SETUP_ALREADY);
+        assert_string_equal(pci_address_format(setup->first->address, address), "0000:00:02.0");
+        free(setup);
+        free(host);
+        free(guests);
+}
+
 /* More than are kept, and a group of more than are named. */
 static void test_many(_unused_ void **state) {
         Host *host = calloc(1, sizeof(*host));
@@ -131,7 +164,10 @@ static void test_many(_unused_ void **state) {
                 function->class_code = i < 30 ? 0x030000 : 0x020000;
                 (void)strcpy(function->driver, "x");
         }
-        setup_make(host, "", &host->functions[3].address, setup);
+        setup_make(&(SetupSources){ .host = host,
+                                    .cmdline = "",
+                                    .device = &host->functions[3].address },
+                   setup);
         assert_int_equal(setup->n_cards, SETUP_CARDS_MAX);
         assert_int_equal(setup->choice, SETUP_NAMED);
         assert_int_equal(setup->n_strangers, SETUP_STRANGERS_MAX);
@@ -168,7 +204,7 @@ static void test_pages(void **state) {
         Host *host = calloc(1, sizeof(*host));
         Setup *setup = calloc(1, sizeof(*setup));
 
-        setup_make(host, row->cmdline, NULL, setup);
+        setup_make(&(SetupSources){ .host = host, .cmdline = row->cmdline }, setup);
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 assert_int_equal(setup->hugepages[size], row->pages[size]);
         free(setup);
@@ -179,6 +215,7 @@ int main(void) {
         static Table table;
 
         TABLE_ROWS(&table, test_choice, rows);
+        table_add(&table, "a guest has it", test_guest, NULL);
         table_add(&table, "more than are kept", test_many, NULL);
         TABLE_ROWS(&table, test_pages, pages);
         return table_run("setup", &table);

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A driver is known by the modules that modules.alias has for the function, and by what it has now.
+ * What a package has put below /usr is nobody's setup by hand; but it counts where it is asked
+ * which drivers are left.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "ctl/init-modprobe.h"
+#include "ctl/text.h"
+
+#define MODALIAS_SIZE 128
+
+/* --- reading --- */
+
+static void collect(const char *path, const ModprobeLine *line, void *userdata) {
+        InitModprobe *modprobe = userdata;
+        InitModprobeLine *new;
+        char ids[SETUP_IDS_SIZE];
+
+        modprobe->lines = must_have(
+                reallocarray(modprobe->lines, modprobe->n_lines + 1, sizeof(*modprobe->lines)));
+        new = &modprobe->lines[modprobe->n_lines++];
+        new->path = must_have(strdup(path));
+        new->line = *line;
+        if (line->command != MODPROBE_OPTIONS || !modprobe_is_same_module(line->module, "vfio_pci"))
+                return;
+        modprobe_option(line->value, "ids", ids, sizeof(ids));
+        if (ids[0] != '\0')
+                (void)memcpy(modprobe->ids, ids, sizeof(ids));
+}
+
+void init_modprobe_read(const Root *root, InitModprobe *ret) {
+        int r;
+
+        *ret = (InitModprobe){ .n_lines = 0 };
+        r = modprobe_scan(root, collect, ret);
+        if (r == -ENOMEM)
+                (void)must_have(NULL);
+        if (r < 0)
+                warn("Not every file of modprobe.d is read: there are too many.");
+}
+
+void init_modprobe_done(InitModprobe *modprobe) {
+        for (size_t i = 0; i < modprobe->n_lines; i++)
+                free(modprobe->lines[i].path);
+        free(TAKE_PTR(modprobe->lines));
+}
+
+/* --- which drivers the functions have --- */
+
+typedef struct Drivers {
+        const InitModprobe *modprobe;
+        const Root *root;
+        const Function *function;
+        ModulesFor modules;
+        bool are_known; /* modules.alias could be read */
+        Lines *remarks;
+} Drivers;
+
+static const char *bound_driver(const Drivers *drivers) {
+        const char *driver = drivers->function->driver;
+
+        return driver[0] != '\0' && !driver_is_no_home(driver) ? driver : NULL;
+}
+
+static bool is_driver(const Drivers *drivers, const char *module) {
+        const char *bound = bound_driver(drivers);
+
+        for (size_t i = 0; i < drivers->modules.n; i++)
+                if (modprobe_is_same_module(drivers->modules.names[i], module))
+                        return true;
+        return bound && modprobe_is_same_module(bound, module);
+}
+
+static bool is_held_back(const Drivers *drivers, const char *module) {
+        for (size_t i = 0; i < drivers->modprobe->n_lines; i++) {
+                const ModprobeLine *line = &drivers->modprobe->lines[i].line;
+
+                if ((line->command == MODPROBE_BLACKLIST || line->command == MODPROBE_INSTALL) &&
+                    modprobe_is_same_module(line->module, module))
+                        return true;
+        }
+        return false;
+}
+
+/* A driver that a boot in host mode would load; NULL where there is none left. */
+static const char *find_left(const Drivers *drivers) {
+        const char *bound = bound_driver(drivers);
+
+        /* Of what is only guessed nobody knows whether it is installed. */
+        for (size_t i = 0; drivers->are_known && i < drivers->modules.n; i++)
+                if (!is_held_back(drivers, drivers->modules.names[i]))
+                        return drivers->modules.names[i];
+        return !drivers->are_known && bound && !is_held_back(drivers, bound) ? bound : NULL;
+}
+
+/* Where modules.alias is not there, by the vendor. */
+static void guess_modules(const Function *function, ModulesFor *ret) {
+        const char *module;
+
+        for (ret->n = 0; (module = function_display_module(function, ret->n)); ret->n++)
+                (void)snprintf(ret->names[ret->n], CONFIG_DRIVER_SIZE, "%s", module);
+}
+
+static void find_drivers(Drivers *drivers, const Function *function) {
+        char address[PCI_ADDRESS_SIZE], modalias[MODALIAS_SIZE];
+        _cleanup_free_ char *path = text_format("sys/bus/pci/devices/%s/modalias",
+                                                pci_address_format(function->address, address));
+
+        drivers->function = function;
+        drivers->modules.n = 0;
+        drivers->are_known =
+                file_read_line_at(drivers->root->fd, path, modalias, sizeof(modalias)) > 0 &&
+                modules_for(drivers->root, modalias, &drivers->modules) >= 0;
+        if (!drivers->are_known)
+                guess_modules(function, &drivers->modules);
+}
+
+/* --- taking it back --- */
+
+/* The image that a boot begins with has modprobe.d in it. */
+static const char *then_command(const Root *root) {
+        if (faccessat(root->fd, "usr/sbin/update-initramfs", F_OK, 0) == 0)
+                return " && update-initramfs -u";
+        if (faccessat(root->fd, "usr/bin/dracut", F_OK, 0) == 0)
+                return " && dracut --force";
+        return "";
+}
+
+/* Lines keep their numbers, so that several commands for one file do not disturb each other. */
+static char *comment_out(const Root *root, const InitModprobeLine *line) {
+        return text_format("sed --in-place '%us/^/#/' /%s%s", line->line.line, line->path,
+                           then_command(root));
+}
+
+static bool is_by_hand(const InitModprobeLine *line) {
+        return strncmp(line->path, "etc/", 4) == 0 || strncmp(line->path, "run/", 4) == 0;
+}
+
+/* --- vfio-pci's own options --- */
+
+static bool is_only_option(const char *options) {
+        return options[strcspn(options, " \t")] == '\0';
+}
+
+static void remark_on_ids(const InitModprobeLine *line, const Root *root, const char *ids,
+                          Lines *remarks) {
+        _cleanup_free_ char *command =
+                is_only_option(line->line.value)
+                        ? comment_out(root, line)
+                        : text_format("sed --in-place '%us/[[:blank:]]ids=[^[:blank:]]*//' /%s%s",
+                                      line->line.line, line->path, then_command(root));
+
+        lines_add(remarks,
+                  "vfio-pci is told to take every %s, in whatever mode (/%s:%u). The modes say it "
+                  "now → %s",
+                  ids, line->path, line->line.line, command);
+}
+
+static void remark_on_vfio(const InitModprobeLine *line, const Root *root, Lines *remarks) {
+        char value[SETUP_IDS_SIZE];
+
+        modprobe_option(line->line.value, "ids", value, sizeof(value));
+        if (value[0] != '\0')
+                remark_on_ids(line, root, value, remarks);
+        modprobe_option(line->line.value, "disable_vga", value, sizeof(value));
+        if (value[0] != '\0' && !strchr("0nN", value[0]))
+                lines_add(remarks,
+                          "disable_vga=%s (/%s:%u) takes legacy VGA from what vfio-pci has: right "
+                          "for guests with UEFI firmware, wrong for one with SeaBIOS whose first "
+                          "card it is. It is vfio-pci's own, and stays in effect.",
+                          value, line->path, line->line.line);
+}
+
+/* --- drivers of the host --- */
+
+static bool has_word(const char *text, const char *module) {
+        _cleanup_free_ char *copy = must_have(strdup(text));
+        char *cursor = copy, *word;
+
+        while ((word = strsep(&cursor, " \t")))
+                if (modprobe_is_same_module(word, module))
+                        return true;
+        return false;
+}
+
+static const char *what_is_lost(const Function *function) {
+        return function_is_display(function) ? "no picture" : "no driver";
+}
+
+static void remark_on_left(const Drivers *drivers, const InitModprobeLine *line, const char *left) {
+        char address[PCI_ADDRESS_SIZE];
+
+        lines_add(drivers->remarks,
+                  "%s %s (/%s:%u) leaves %s to %s, in host mode as well; it may stay.",
+                  modprobe_command_name(line->line.command), line->line.module, line->path,
+                  line->line.line, pci_address_format(drivers->function->address, address), left);
+}
+
+static void remark_on_blacklist(const Drivers *drivers, const InitModprobeLine *line,
+                                const char *command) {
+        char address[PCI_ADDRESS_SIZE];
+
+        lines_add(drivers->remarks,
+                  "blacklist %s (/%s:%u) leaves no driver%s for %s: a switch loads it all the "
+                  "same, but a boot in host mode has %s → %s",
+                  line->line.module, line->path, line->line.line,
+                  drivers->are_known ? "" : " that is known",
+                  pci_address_format(drivers->function->address, address),
+                  what_is_lost(drivers->function), command);
+}
+
+static void remark_on_driver(const Drivers *drivers, const InitModprobeLine *line) {
+        _cleanup_free_ char *command = comment_out(drivers->root, line);
+        const char *left = find_left(drivers);
+        const ModprobeLine *said = &line->line;
+        char address[PCI_ADDRESS_SIZE];
+
+        (void)pci_address_format(drivers->function->address, address);
+        if ((said->command == MODPROBE_BLACKLIST || said->command == MODPROBE_INSTALL) && left)
+                remark_on_left(drivers, line, left);
+        else if (said->command == MODPROBE_BLACKLIST)
+                remark_on_blacklist(drivers, line, command);
+        else if (said->command == MODPROBE_INSTALL)
+                lines_add(drivers->remarks,
+                          "install %s (/%s:%u) runs '%s' in its place, a driver of %s: where that "
+                          "does not load it, nothing brings it back, a switch neither → %s",
+                          said->module, line->path, said->line, said->value, address, command);
+        else if (said->command == MODPROBE_SOFTDEP && has_word(said->value, "vfio_pci"))
+                lines_add(drivers->remarks,
+                          "softdep %s %s (/%s:%u) loads vfio-pci before a driver of %s, which no "
+                          "mode needs → %s",
+                          said->module, said->value, line->path, said->line, address, command);
+}
+
+/* --- drivers of others --- */
+
+/* Of graphics cards that are not chosen, or not there. */
+static bool is_graphics(const char *module) {
+        static const char *const modules[] = { "nouveau", "nvidia", "nvidia_drm", "amdgpu",
+                                               "radeon",  "i915",   "xe" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
+                if (modprobe_is_same_module(module, modules[i]))
+                        return true;
+        return false;
+}
+
+static void remark_on_stranger(const InitModprobeLine *line, Lines *remarks) {
+        const ModprobeLine *said = &line->line;
+
+        if (said->command == MODPROBE_BLACKLIST || said->command == MODPROBE_INSTALL)
+                lines_add(remarks,
+                          "%s %s (/%s:%u) is about a driver that the chosen card does not have: it "
+                          "changes nothing for it.",
+                          modprobe_command_name(said->command), said->module, line->path,
+                          said->line);
+}
+
+void init_modprobe_remark(const InitModprobe *modprobe, const Root *root, const Setup *setup,
+                          Lines *remarks) {
+        Drivers drivers[PCI_SLOT_FUNCTIONS + 1];
+        size_t n = 0;
+
+        for (size_t i = 0; i <= setup->n_companions; i++) {
+                drivers[n] = (Drivers){ .modprobe = modprobe, .root = root, .remarks = remarks };
+                find_drivers(&drivers[n++], i == 0 ? setup->first : setup->companions[i - 1]);
+        }
+        for (size_t i = 0; i < modprobe->n_lines; i++) {
+                const InitModprobeLine *line = &modprobe->lines[i];
+                size_t of = 0;
+
+                if (!is_by_hand(line))
+                        continue;
+                while (of < n && !is_driver(&drivers[of], line->line.module))
+                        of++;
+                if (line->line.command == MODPROBE_OPTIONS &&
+                    modprobe_is_same_module(line->line.module, "vfio_pci"))
+                        remark_on_vfio(line, root, remarks);
+                else if (of < n)
+                        remark_on_driver(&drivers[of], line);
+                else if (is_graphics(line->line.module))
+                        remark_on_stranger(line, remarks);
+        }
+}

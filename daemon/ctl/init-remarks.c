@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot/boot-place.h"
+#include "ctl/init-remarks.h"
+#include "ctl/text.h"
+#include "host/conflicts.h"
+#include "host/machine-facts.h"
+
+typedef struct Remarks {
+        const Setup *setup;
+        const Machine *machine;
+        const InitFound *found;
+        Lines *lines;
+        char *edit; /* how to take a word off the kernel command line */
+} Remarks;
+
+static char *how_to_edit(const Root *root) {
+        _cleanup_free_ BootPlace *place = must_have(calloc(1, sizeof(*place)));
+
+        if (boot_place_find(root, place) >= 0 && place->loader == BOOT_LOADER_GRUB)
+                return text_format("take it out of /etc/default/grub, then: %s",
+                                   place->grub_command);
+        return text_format("take it out of the boot loader's configuration");
+}
+
+static void remark_on_cmdline(const Remarks *r) {
+        const Setup *setup = r->setup;
+
+        if (setup->ids[0] != '\0')
+                lines_add(r->lines,
+                          "vfio-pci.ids=%s on the kernel command line binds these in every mode: "
+                          "%s",
+                          setup->ids, r->edit);
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (setup->hugepages[size] > 0)
+                        lines_add(r->lines,
+                                  "%u hugepages of %s are reserved by the kernel command line, in "
+                                  "every mode: %s",
+                                  setup->hugepages[size], hugepage_name(size), r->edit);
+}
+
+static void remark_on_owners(const Remarks *r) {
+        _cleanup_free_ Conflicts *conflicts = must_have(calloc(1, sizeof(*conflicts)));
+        PciAddress functions[PCI_SLOT_FUNCTIONS + 1];
+        size_t n = 0;
+
+        functions[n++] = r->setup->first->address;
+        for (size_t i = 0; i < r->setup->n_companions; i++)
+                functions[n++] = r->setup->companions[i]->address;
+        conflicts_find(&r->machine->root, &r->machine->host, functions, n, conflicts);
+        for (size_t i = 0; i < conflicts->n_conflicts; i++)
+                lines_add(r->lines, "%s%s%s", conflicts->conflicts[i].text,
+                          conflicts->conflicts[i].advice[0] != '\0' ? " → " : "",
+                          conflicts->conflicts[i].advice);
+}
+
+/* What the checks of a mode will say: of the IOMMU, and of words on the command line. */
+static void remark_on_machine(const Remarks *r) {
+        _cleanup_free_ Inspection *found = must_have(calloc(1, sizeof(*found)));
+        MachineFacts facts;
+
+        machine_facts_read(&r->machine->root, &facts);
+        facts.has_iommu = r->machine->host.iommu;
+        machine_check(&facts, found);
+        for (size_t i = 0; i < found->n_checks; i++) {
+                const Check *check = &found->checks[i];
+
+                if (check->result != CHECK_PASS && strcmp(check->id, "virtualisation") != 0 &&
+                    !(r->found->grub && strcmp(check->id, "cmdline-words") == 0))
+                        lines_add(r->lines, "%s → %s", check->message, check->advice);
+        }
+}
+
+/* --- the guests --- */
+
+char *init_guests_list(const GuestDefinitions *guests, PciAddress address) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *file = must_have(open_memstream(&text, &size));
+
+        for (size_t i = 0; i < guests->n; i++)
+                if (guest_names_slot(&guests->guests[i], address))
+                        (void)fprintf(file, "%s%s", ftell(file) > 0 ? ", " : "",
+                                      guests->guests[i].vm.name);
+        if (fclose(file) < 0)
+                abort();
+        return text;
+}
+
+static void remark_on_guest(const Remarks *r, const GuestDefinition *guest) {
+        _cleanup_free_ char *name = text_quote(guest->vm.name);
+        _cleanup_free_ char *command = guest->hypervisor == GUEST_OF_LIBVIRT
+                                               ? text_format("virsh autostart --disable %s", name)
+                                               : text_format("qm set %s --onboot 0", name);
+
+        if (guest->is_autostarted)
+                lines_add(r->lines,
+                          "'%s' of %s names it, and starts with the machine: without vfio-mode's "
+                          "hook it takes the card from whoever has it, and with the hook it is "
+                          "refused in host mode unless switch-for-vm = yes → %s",
+                          guest->vm.name, guest_hypervisor_name(guest->hypervisor), command);
+        else
+                lines_add(r->lines, "'%s' of %s names it.", guest->vm.name,
+                          guest_hypervisor_name(guest->hypervisor));
+}
+
+static void remark_on_guests(const Remarks *r) {
+        const GuestDefinitions *guests = r->found->guests;
+
+        for (size_t i = 0; i < guests->n; i++)
+                if (guest_names_slot(&guests->guests[i], r->setup->first->address))
+                        remark_on_guest(r, &guests->guests[i]);
+        if (guests->n_unread > 0)
+                lines_add(r->lines,
+                          "%zu definition%s of guests could not be read: whether it is named there "
+                          "is not known.",
+                          guests->n_unread, guests->n_unread == 1 ? "" : "s");
+}
+
+/* --- ids of others --- */
+
+/* They took these in every mode until now; the proposal leaves them to the host. */
+static void remark_on_other_ids(const Remarks *r, const char *ids) {
+        const Host *host = &r->machine->host;
+
+        for (size_t i = 0; ids[0] != '\0' && i < host->n_functions; i++) {
+                const Function *function = &host->functions[i];
+                char address[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
+
+                if (!setup_lists_id(ids, function->id) ||
+                    pci_address_same_slot(function->address, r->setup->first->address))
+                        continue;
+                lines_add(r->lines,
+                          "%s is %s as well, which vfio-pci was told to take. The proposal leaves "
+                          "it to the host: if it is to go, add a [device] for it.",
+                          pci_address_format(function->address, address),
+                          pci_id_format(function->id, id));
+        }
+}
+
+void init_remark(const Setup *setup, const Machine *machine, const InitFound *found,
+                 Lines *remarks) {
+        _cleanup_free_ char *edit = how_to_edit(&machine->root);
+        const Remarks r = { setup, machine, found, remarks, edit };
+
+        remark_on_machine(&r);
+        if (found->grub)
+                init_grub_remark(found->grub, &machine->root, remarks);
+        else
+                remark_on_cmdline(&r);
+        init_modprobe_remark(found->modprobe, &machine->root, setup, remarks);
+        remark_on_other_ids(&r, setup->ids);
+        if (strcmp(setup->ids, found->modprobe->ids) != 0)
+                remark_on_other_ids(&r, found->modprobe->ids);
+        remark_on_owners(&r);
+        remark_on_guests(&r);
+        if (setup->n_strangers > 0)
+                lines_add(remarks,
+                          "Its IOMMU group has other devices, without which it cannot go; see the "
+                          "line `also`.");
+}

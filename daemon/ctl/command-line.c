@@ -25,7 +25,7 @@ enum {
         OPTION_NO_PAGER,
         OPTION_ROOT,
         OPTION_VERSION,
-        OPTION_OF_VERB = 0x1000, /* and the bit of a VerbOption */
+        OPTION_OF_VERB = 0x10000, /* and the bit of a VerbOption */
 };
 
 static const struct option long_options[] = {

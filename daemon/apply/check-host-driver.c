@@ -34,11 +34,11 @@ static bool judge_modules(const DriverCheck *c, PciAddress address) {
                       "No driver of %s can be loaded: modprobe.d has a command in place of %s. "
                       "Where it is not loaded already, nothing brings it back.",
                       text, home.name);
-        else if (home.n_allowed == 0)
-                check(c, CHECK_WARN, "Take the blacklist out of modprobe.d.",
-                      "Every host driver of %s is blacklisted: a switch brings it back all the "
-                      "same, but a boot in a mode that leaves it to the host loads none.",
-                      text);
+        else if (home.n_usable == 0)
+                check(c, CHECK_WARN, "Take that out of modprobe.d.",
+                      "Every host driver of %s is blacklisted%s: a switch may bring it back all "
+                      "the same, but a boot in a mode that leaves it to the host loads none.",
+                      text, home.n_replaced > 0 ? ", or has a command in its place" : "");
         else
                 return true;
         return false;

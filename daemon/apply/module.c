@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/parse.h"
 #include "module.h"
 
 #define LIBRARY "libkmod.so.2"
@@ -197,20 +198,39 @@ int module_find_variants(const Root *root, ModuleVariant *variants, size_t n) {
         return r;
 }
 
+/* A command that loads the module after all, as modprobe.d(5) has it, replaces nothing. */
+static bool is_replaced(const char *command) {
+        static const char *const words[] = { "--ignore-install", "-i" };
+        const char *word;
+        size_t length;
+
+        if (!command)
+                return false;
+        while ((word = parse_word(&command, &length)))
+                for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                        if (length == strlen(words[i]) && memcmp(word, words[i], length) == 0)
+                                return false;
+        return true;
+}
+
 static void count_home(const Kmod *kmod, struct kmod_list *list, struct kmod_list *allowed,
                        ModuleHome *ret) {
         for (struct kmod_list *item = list; item; item = kmod->next(list, item)) {
                 struct kmod_module *module = kmod->get(item);
 
                 ret->n++;
-                if (kmod->install(module)) {
+                if (is_replaced(kmod->install(module))) {
                         ret->n_replaced++;
                         (void)snprintf(ret->name, sizeof(ret->name), "%s", kmod->name(module));
                 }
                 (void)kmod->module_unref(module);
         }
-        for (struct kmod_list *item = allowed; item; item = kmod->next(allowed, item))
-                ret->n_allowed++;
+        for (struct kmod_list *item = allowed; item; item = kmod->next(allowed, item)) {
+                struct kmod_module *module = kmod->get(item);
+
+                ret->n_usable += !is_replaced(kmod->install(module));
+                (void)kmod->module_unref(module);
+        }
 }
 
 int module_find_home(const Root *root, const char *modalias, ModuleHome *ret) {

@@ -93,9 +93,9 @@ bool module_is_blacklisted_for(const Root *root, const char *modalias);
 
 /** What modprobe.d(5) leaves of the modules that modules.alias has for a device. */
 typedef struct ModuleHome {
-        size_t n, n_allowed, n_replaced; /**< all; no blacklist holds them back; a command is run in
-                                            their place (`install`) */
-        char name[CONFIG_DRIVER_SIZE];   /**< of the last one that is replaced; "": none */
+        size_t n, n_usable, n_replaced; /**< all; those that neither a blacklist holds back nor a
+                                           command is run in place of (`install`); the latter */
+        char name[CONFIG_DRIVER_SIZE];  /**< of the last one that is replaced; "": none */
 } ModuleHome;
 
 /** Counts them for a device's modalias. Returns 0; else as module_load(). */

@@ -14,16 +14,30 @@
 
 #define FILES_MAX 256
 
-static bool is_newer(const Root *root, const char *path, const struct timespec *made) {
-        struct stat found;
-
-        return fstatat(root->fd, path, &found, 0) >= 0 && S_ISREG(found.st_mode) &&
-               (found.st_mtim.tv_sec > made->tv_sec ||
-                (found.st_mtim.tv_sec == made->tv_sec && found.st_mtim.tv_nsec > made->tv_nsec));
+static bool is_later(const struct timespec *a, const struct timespec *b) {
+        return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
 }
 
-static bool has_newer(const Root *root, const char *directory, const struct timespec *made,
-                      char ret[static BOOT_PATH_SIZE]) {
+/* A package keeps the times that its files were made at: there, when they came is what counts. That
+ * is lost where files were copied. */
+static struct timespec time_of(const Root *root, const struct stat *file) {
+        return root->is_live && is_later(&file->st_ctim, &file->st_mtim) ? file->st_ctim
+                                                                         : file->st_mtim;
+}
+
+static bool is_newer(const Root *root, const char *path, mode_t bits, const struct timespec *made) {
+        struct timespec changed;
+        struct stat found;
+
+        if (fstatat(root->fd, path, &found, 0) < 0 || !S_ISREG(found.st_mode) ||
+            (found.st_mode & bits) != bits)
+                return false;
+        changed = time_of(root, &found);
+        return is_later(&changed, made);
+}
+
+static bool has_newer(const Root *root, const char *directory, mode_t bits,
+                      const struct timespec *made, char ret[static BOOT_PATH_SIZE]) {
         _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, directory);
         const struct dirent *entry;
         size_t n_files = 0;
@@ -32,7 +46,7 @@ static bool has_newer(const Root *root, const char *directory, const struct time
                 int n = snprintf(ret, BOOT_PATH_SIZE, "%s/%s", directory, entry->d_name);
 
                 if (entry->d_name[0] != '.' && n > 0 && n < BOOT_PATH_SIZE &&
-                    is_newer(root, ret, made))
+                    is_newer(root, ret, bits, made))
                         return true;
         }
         return false;
@@ -41,13 +55,16 @@ static bool has_newer(const Root *root, const char *directory, const struct time
 int grub_find_newer_source(const Root *root, const char *grub_directory,
                            char ret[static BOOT_PATH_SIZE]) {
         char path[BOOT_PATH_SIZE + sizeof("/grub.cfg")];
-        struct stat made;
+        struct timespec made;
+        struct stat found;
 
         (void)snprintf(path, sizeof(path), "%s/grub.cfg", grub_directory);
-        if (fstatat(root->fd, path, &made, 0) < 0)
+        if (fstatat(root->fd, path, &found, 0) < 0)
                 return -errno;
+        made = time_of(root, &found);
         (void)snprintf(ret, BOOT_PATH_SIZE, "etc/default/grub");
-        return is_newer(root, ret, &made.st_mtim) ||
-               has_newer(root, "etc/default/grub.d", &made.st_mtim, ret) ||
-               has_newer(root, "etc/grub.d", &made.st_mtim, ret);
+        /* grub-mkconfig runs what is executable. */
+        return is_newer(root, ret, 0, &made) ||
+               has_newer(root, "etc/default/grub.d", 0, &made, ret) ||
+               has_newer(root, "etc/grub.d", S_IXUSR, &made, ret);
 }

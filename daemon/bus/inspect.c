@@ -100,7 +100,12 @@ static void tell_plan(Request *request, const Inspection *inspection) {
 }
 
 static void tell_checks(Request *request, const Inspection *inspection) {
-        send_rows(request, inspection, append_checks);
+        _cleanup_free_ Inspection *hidden = must_have(malloc(sizeof(*hidden)));
+
+        *hidden = *inspection;
+        if (!request->sees_all)
+                inspection_hide_names(hidden);
+        send_rows(request, hidden, append_checks);
 }
 
 /* --- the run --- */

@@ -41,7 +41,7 @@ static const ActionRow actions[] = {
         { "CancelNextBoot", ACTION_SET_NEXT_BOOT, RULE_ASK },
         /* Other users' processes are named only to who could end them by a switch. */
         { "PlanSwitch", ACTION_SWITCH_MODE, RULE_TELL },
-        { "CheckMode", NULL, RULE_FREE }, /* its checks name none */
+        { "CheckMode", NULL, RULE_FREE }, /* who is not root is told no names */
         { "Describe", NULL, RULE_FREE },
 };
 

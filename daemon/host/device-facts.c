@@ -51,8 +51,19 @@ static uint64_t least_mib(uint64_t sizes) {
         return sizes & -sizes;
 }
 
+/* A look at its sizes would wake one that sleeps (resource_resize_show, 6.1); `resource` does not.
+ */
+static uint64_t read_least_mib(const Root *root, PciAddress address, unsigned bar, uint64_t mib) {
+        char name[sizeof("resource0_resize")], sizes[32];
+
+        (void)snprintf(name, sizeof(name), "resource%u_resize", bar);
+        if (read_attribute(root, address, name, sizes, sizeof(sizes)) <= 0)
+                return mib;
+        return least_mib(strtoull(sizes, NULL, 16));
+}
+
 static void read_bars(const Root *root, PciAddress address, FunctionFacts *ret) {
-        char path[PATH_SIZE], text[PCI_ADDRESS_SIZE], name[sizeof("resource0_resize")], sizes[32];
+        char path[PATH_SIZE], text[PCI_ADDRESS_SIZE];
         _cleanup_free_ char *resources = NULL;
 
         (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/resource",
@@ -62,14 +73,13 @@ static void read_bars(const Root *root, PciAddress address, FunctionFacts *ret) 
         for (unsigned n = 0; n < BARS; n++) {
                 uint64_t mib = bar_size(resources, n) >> 20;
 
-                (void)snprintf(name, sizeof(name), "resource%u_resize", n);
-                if (mib <= ret->bar_mib ||
-                    read_attribute(root, address, name, sizes, sizeof(sizes)) <= 0)
+                if (mib <= ret->bar_mib)
                         continue;
                 ret->bar = n;
                 ret->bar_mib = mib;
-                ret->bar_least_mib = least_mib(strtoull(sizes, NULL, 16));
         }
+        if (strcmp(ret->power_state, "D0") == 0)
+                ret->bar_least_mib = read_least_mib(root, address, ret->bar, ret->bar_mib);
 }
 
 /* --- the firmware's framebuffer --- */
@@ -124,24 +134,22 @@ void device_facts_read(const Root *root, const Host *host, const PciAddress *tak
         facts->other_screen = connectors_have_screen(root, taken, n_taken);
         if (file_read_alloc_at(root->fd, "proc/iomem", IOMEM_MAX, &iomem) < 0)
                 iomem = NULL;
+        facts->memory_is_known = iomem;
         for (size_t i = 0; i < facts->n_functions; i++) {
                 PciAddress address = facts->functions[i];
                 FunctionFacts *ret = &facts->facts[i];
+                const Function *function;
 
                 *ret = (FunctionFacts){ 0 };
                 (void)read_attribute(root, address, "reset_method", ret->reset, sizeof(ret->reset));
                 (void)read_attribute(root, address, "power_state", ret->power_state,
                                      sizeof(ret->power_state));
-                /* A look at its sizes would wake it (resource_resize_show, 6.1). */
-                if (strcmp(ret->power_state, "D0") == 0)
-                        read_bars(root, address, ret);
+                read_bars(root, address, ret);
                 ret->rom_is_known = pci_rom_scan(root, address, &ret->rom) >= 0;
                 if (iomem)
                         find_framebuffer(iomem, address, ret);
-        }
-        if (facts->n_functions > 0) {
-                const Function *first = host_find(host, facts->functions[0]);
-
-                facts->has_reserved_region = first && has_reserved_region(root, first->iommu_group);
+                function = host_find(host, address);
+                ret->has_reserved_region =
+                        function && has_reserved_region(root, function->iommu_group);
         }
 }

@@ -35,13 +35,16 @@ static bool begins_with(const Root *root, const char *path, char c) {
 
 /* When libvirt looked for hooks last (CLOCK_MONOTONIC, µs); 0: it does not run, and will when it
  * starts. */
-static uint64_t last_look(const Root *root) {
+static uint64_t last_look(const Root *root, const char **ret_service) {
         static const char *const units[] = { "libvirtd.service", "virtqemud.service" };
         uint64_t last = 0, time;
 
+        *ret_service = units[0];
         for (size_t i = 0; root->is_live && i < ARRAY_SIZE(units); i++)
-                if (units_changed_at(units[i], &time) > 0 && time > last)
+                if (units_changed_at(units[i], &time) > 0 && time > last) {
                         last = time;
+                        *ret_service = units[i];
+                }
         return last;
 }
 
@@ -84,7 +87,7 @@ void hook_facts_read(const Root *root, HookFacts *ret) {
         };
         if (!ret->has_libvirt)
                 return;
-        last = last_look(root);
+        last = last_look(root, &ret->service);
         look_at(root, OLD_HOOK, last, ret);
         dir = file_open_dir_at(root->fd, HOOKS_DIR);
         while (dir && n++ < HOOKS_MAX && (entry = readdir(dir))) {

@@ -58,36 +58,51 @@ static size_t name_strangers(const DeviceCheck *c, int group, char *buffer, size
         return n;
 }
 
-static void check_group(const DeviceCheck *c) {
-        const Function *first = function_at(c, 0);
+/* Returns whether all is well with it. */
+static bool judge_group(const DeviceCheck *c, const Function *function, bool has_reserved_region) {
         char text[REFUSAL_TEXT_SIZE], strangers[384] = "";
 
-        /* Without an IOMMU nothing is in a group. */
-        if (!first || !c->host->iommu)
-                return;
-        if (first->iommu_group < 0) {
+        if (function->iommu_group < 0) {
                 add(c, CHECK_FAIL, "group", "Look at dmesg for why the IOMMU leaves it out.",
                     "It is in no IOMMU group, so no guest can have it.");
-        } else if (c->facts->has_reserved_region) {
+        } else if (has_reserved_region) {
                 (void)snprintf(text, sizeof(text),
                                "The firmware keeps memory of IOMMU group %d for itself (RMRR): the "
                                "kernel gives it to no guest.",
-                               first->iommu_group);
+                               function->iommu_group);
                 add(c, CHECK_FAIL, "group",
                     "Some firmware can be told not to (\"shared memory features\").", text);
-        } else if (name_strangers(c, first->iommu_group, strangers, sizeof(strangers)) > 0) {
+        } else if (name_strangers(c, function->iommu_group, strangers, sizeof(strangers)) > 0) {
                 (void)snprintf(text, sizeof(text),
                                "IOMMU group %d has others in it that would have to go along: %s.",
-                               first->iommu_group, strangers);
+                               function->iommu_group, strangers);
                 add(c, CHECK_FAIL, "group",
                     "Put the card into another slot, update the firmware, or give them to the "
                     "mode, too, where the host can do without.",
                     text);
         } else {
-                (void)snprintf(text, sizeof(text), "Nothing else in IOMMU group %d is in the way.",
-                               first->iommu_group);
-                add(c, CHECK_PASS, "group", "", text);
+                return true;
         }
+        return false;
+}
+
+/* With ACS the functions of a slot may be in several. The first that is not well is said. */
+static void check_group(const DeviceCheck *c) {
+        const Function *first = function_at(c, 0);
+        char text[REFUSAL_TEXT_SIZE];
+
+        /* Without an IOMMU nothing is in a group. */
+        if (!first || !c->host->iommu)
+                return;
+        for (size_t i = 0; i < c->facts->n_functions; i++) {
+                const Function *function = function_at(c, i);
+
+                if (function && !judge_group(c, function, c->facts->facts[i].has_reserved_region))
+                        return;
+        }
+        (void)snprintf(text, sizeof(text), "Nothing else in IOMMU group %d is in the way.",
+                       first->iommu_group);
+        add(c, CHECK_PASS, "group", "", text);
 }
 
 /* --- the screen --- */
@@ -110,21 +125,24 @@ static void check_screen(const DeviceCheck *c) {
 
                 boots |= function && function->boot_vga;
         }
-        if (!boots)
-                add(c, CHECK_PASS, "screen", "", "The PC boots with another card.");
-        else if (c->facts->other_screen)
+        if (c->facts->other_screen)
                 add(c, CHECK_PASS, "screen", "",
-                    "The PC boots with it; another card has a screen, too.");
+                    boots ? "The PC boots with it; another card has a screen, too."
+                          : "Another card has a screen.");
         else
                 add(c, CHECK_WARN, "screen", "Know the ways back, below.",
-                    "The PC boots with it, and no other card has a screen: while a guest has it, "
-                    "the host has none.");
+                    boots ? "The PC boots with it, and no other card has a screen: while a guest "
+                            "has it, the host has none."
+                          : "No other card has a screen connected: while a guest has it, the host "
+                            "has none.");
 }
 
 /* QEMU maps its BARs only when a guest starts, and fails then ("can't reserve"). */
 static void check_framebuffer(const DeviceCheck *c) {
         char text[REFUSAL_TEXT_SIZE];
 
+        if (!c->facts->memory_is_known)
+                return;
         for (size_t i = 0; i < c->facts->n_functions; i++) {
                 const Function *function = function_at(c, i);
                 const char *driver = c->facts->facts[i].framebuffer;
@@ -283,19 +301,22 @@ static void check_power(const DeviceCheck *c) {
 
 /* --- memory --- */
 
+/* Of a function that sleeps it is not known which sizes it could have. */
 static void check_bars(const DeviceCheck *c) {
         char text[REFUSAL_TEXT_SIZE], advice[256];
 
         for (size_t i = 0; i < c->facts->n_functions; i++) {
                 const FunctionFacts *facts = &c->facts->facts[i];
 
-                if (facts->bar_mib <= BAR_ALWAYS_MIB || facts->bar_mib <= facts->bar_least_mib)
+                if (facts->bar_mib <= BAR_ALWAYS_MIB ||
+                    (facts->bar_least_mib > 0 && facts->bar_mib <= facts->bar_least_mib))
                         continue;
                 (void)snprintf(text, sizeof(text),
-                               "BAR %u has been resized to %" PRIu64
+                               "BAR %u %s %" PRIu64
                                " MiB, which not every guest's firmware or driver can map (code "
                                "43).",
-                               facts->bar, facts->bar_mib);
+                               facts->bar, facts->bar_least_mib > 0 ? "has been resized to" : "has",
+                               facts->bar_mib);
                 (void)snprintf(advice, sizeof(advice),
                                "Where a guest fails, switch Resizable BAR off in the firmware's "
                                "setup, or shrink it by resource%u_resize while no driver has it.",

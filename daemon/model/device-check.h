@@ -19,10 +19,11 @@ typedef struct FunctionFacts {
         char power_state[16]; /**< D0 … D3cold, unknown, error; "": the kernel does not say */
         char framebuffer[16]; /**< the firmware framebuffer's driver that has memory of it; "": none
                                */
-        unsigned bar;         /**< the largest of its BARs that can be resized */
-        uint64_t bar_mib;     /**< how large it is; 0: there is none */
-        uint64_t bar_least_mib; /**< how small it can be */
-        PciRomResource rom;     /**< where the kernel reads its ROM */
+        bool has_reserved_region; /**< the firmware keeps memory of its group (RMRR) */
+        unsigned bar;             /**< the largest of its BARs */
+        uint64_t bar_mib;         /**< how large it is; 0: there is none */
+        uint64_t bar_least_mib;   /**< how small it can be; 0: not known */
+        PciRomResource rom;       /**< where the kernel reads its ROM */
         bool rom_is_known;
 } FunctionFacts;
 
@@ -31,8 +32,8 @@ typedef struct DeviceFacts {
         PciAddress functions[DEVICE_FUNCTIONS_MAX]; /**< the first is the one it is called by */
         FunctionFacts facts[DEVICE_FUNCTIONS_MAX];
         size_t n_functions;
-        bool has_reserved_region; /**< the firmware keeps memory of the group for itself (RMRR) */
-        bool other_screen;        /**< a screen is connected to a card that the host keeps */
+        bool memory_is_known; /**< whose the BARs' memory is */
+        bool other_screen;    /**< a screen is connected to a card that the host keeps */
 } DeviceFacts;
 
 /**

@@ -11,11 +11,12 @@
 
 typedef struct HookFacts {
         bool has_libvirt;
-        char path[256];     /**< of the hook, below the root; "": none that asks us */
-        bool is_executable; /**< by its mode */
-        bool is_link;       /**< to elsewhere */
-        bool is_known;      /**< libvirt has looked for hooks since one was there */
-        bool has_apparmor;  /**< is on, and has a profile for libvirtd */
+        char path[256];      /**< of the hook, below the root; "": none that asks us */
+        const char *service; /**< of libvirt, which looks for hooks */
+        bool is_executable;  /**< by its mode */
+        bool is_link;        /**< to elsewhere */
+        bool is_known;       /**< libvirt has looked for hooks since one was there */
+        bool has_apparmor;   /**< is on, and has a profile for libvirtd */
         bool selinux_enforces;
 } HookFacts;
 

@@ -72,11 +72,12 @@ static void check_size(const HugepagesCheck *c, HugepageSize size, uint64_t *to_
                         c->node, wanted, nodes);
         else
                 inspection_add_check(c->ret, CHECK_PASS, id, "",
-                                     "%" PRIu64 " are wanted, %" PRIu64
-                                     " are there, and there is memory for the rest%s.",
-                                     wanted, there, nodes);
-        *to_spare -=
-                missing * hugepage_kib(size) < *to_spare ? missing * hugepage_kib(size) : *to_spare;
+                                     "%" PRIu64 " are wanted, %" PRIu64 " are there%s%s.", wanted,
+                                     there, missing > 0 ? ", and there is memory for the rest" : "",
+                                     nodes);
+        /* What is refused takes nothing from the next. */
+        if (possible >= wanted)
+                *to_spare -= missing * hugepage_kib(size);
 }
 
 void hugepages_check(const HugepagesWanted *wanted, const Memory *memory, const MemoryNodes *nodes,

@@ -15,8 +15,8 @@
 #include "refusal.h"
 #include "ways-back.h"
 
-#define INSPECTION_CHECKS_MAX 128
-#define INSPECTION_SIZE_MAX (384 * 1024)
+#define INSPECTION_CHECKS_MAX 384 /* ten of each device, and the others */
+#define INSPECTION_SIZE_MAX (1024 * 1024)
 
 typedef enum CheckResult {
         CHECK_PASS,
@@ -26,7 +26,7 @@ typedef enum CheckResult {
 } CheckResult;
 
 typedef struct Check {
-        char id[32]; /**< stable, such as "iommu" or "device-gpu" */
+        char id[16 + CONFIG_NAME_SIZE]; /**< stable, such as "iommu" or "device-gpu" */
         CheckResult result;
         char message[REFUSAL_TEXT_SIZE]; /**< what was seen, which may quote a refusal */
         char advice[256];                /**< what to do; "": nothing */
@@ -64,6 +64,10 @@ void inspection_add_check(Inspection *inspection, CheckResult result, const char
 
 /** Takes the processes' names out of the steps, for who may not see them. */
 void inspection_hide_processes(Inspection *inspection);
+
+/** Takes other users' programs and the guests that are defined out of the checks, for who may not
+ * see them. */
+void inspection_hide_names(Inspection *inspection);
 
 /** Writes the inspection as text. @ret: the caller frees it. Returns its length, or -ENOMEM. */
 _must_check_ int inspection_format(const Inspection *inspection, char **ret);

@@ -34,6 +34,7 @@ class Pc(Booted):
         self.write("proc/interrupts", "  1:  9  IR-IO-APIC  1-edge  i8042\n")
         for unit in ("sysinit.target.wants/vfio-mode-boot", "multi-user.target.wants/vfio-mode-confirm"):
             self.write(f"{UNITS}/{unit}.service", "")
+        self.write("proc/iomem", iomem("nvidia"))
         for function in (GPU, AUDIO, NIC):
             self.function(function, reset_method="flr bus", power_state="D0")
         self.function(GPU, resource=resource(0xc2000000, 0xc207ffff, 0x46200))
@@ -77,6 +78,17 @@ class Pc(Booted):
         self.write("proc/self/mountinfo", "25 1 254:0 / / rw shared:1 - ext4 /dev/mapper/root rw\n")
         self.write("sys/class/block/dm-0/dm/uuid", "CRYPT-LUKS2-0-root\n").write("sys/dev/block/README", "")
         (self.root / "sys/dev/block/254:0").symlink_to("../../class/block/dm-0")
+        return self
+
+    def regroup(self, address, group):
+        """The function is in another IOMMU group."""
+        link = self.root / PCI / address / "iommu_group"
+        (self.root / "sys/kernel/iommu_groups" / link.readlink().name / "devices" / address).unlink()
+        link.unlink()
+        link.symlink_to(f"../../../../kernel/iommu_groups/{group}")
+        members = self.root / f"sys/kernel/iommu_groups/{group}/devices"
+        members.mkdir(parents=True)
+        (members / address).symlink_to(f"../../../../bus/pci/devices/{address}")
         return self
 
     def pool(self, size, pages, free, node=0):
@@ -154,9 +166,10 @@ def hook(pc, text='#!/bin/sh\nexec /usr/bin/vfio-modectl hook -- libvirt "$@"\n'
         (pc.root / "etc/libvirt/hooks/qemu.d/libvirt").symlink_to("../../../../usr/share/vfio-mode/hooks/libvirt")
 
 
-def changed(pc, path):
+def changed(pc, path, mode=0o644):
     made = (pc.root / "boot/grub/grub.cfg").stat().st_mtime
     pc.write(path, "")
+    (pc.root / path).chmod(mode)
     os.utime(pc.root / path, (made + 1, made + 1))
 
 
@@ -182,10 +195,13 @@ CASES = [
         "0x00000000bdf00000 0x00000000bdffffff direct\n")),
     ("group-gpu", "pass", "in the way", lambda pc: pc.write(
         "sys/kernel/iommu_groups/1/reserved_regions", "0x00000000bdf00000 0x00000000bdffffff direct-relaxable\n")),
+    ("group-gpu", "fail", "IOMMU group 9 has others in it", lambda pc: pc.regroup(AUDIO, 9).add(
+        "0000:02:00.0", "8086:1533", "020000", group=9, driver="igb")),
     ("group-gpu", "fail", "no IOMMU group", lambda pc: pc.remove(f"{PCI}/{GPU}/iommu_group")),
     ("screen-gpu", "warn", "the host has none", lambda pc: pc),
     ("screen-gpu", "pass", "another card has a screen, too", other_screen),
-    ("screen-gpu", "pass", "boots with another card", lambda pc: pc.function(GPU, boot_vga="0")),
+    ("screen-gpu", "pass", "Another card has a screen.", lambda pc: other_screen(pc.function(GPU, boot_vga="0"))),
+    ("screen-gpu", "warn", "No other card has a screen connected", lambda pc: pc.function(GPU, boot_vga="0")),
     ("framebuffer-gpu", "pass", "No framebuffer of the firmware's", lambda pc: pc),
     ("framebuffer-gpu", "pass", "No framebuffer", lambda pc: pc.write("proc/iomem", iomem("nvidia"))),
     ("framebuffer-gpu", "pass", "(efifb) is in its memory; a switch takes it off", lambda pc: pc.write(
@@ -194,8 +210,10 @@ CASES = [
         "proc/iomem", iomem("BOOTFB"))),
     ("bars-gpu", "pass", "None of its BARs", lambda pc: resized(pc, 0x800000000, 0x80fffffff)),
     ("bars-gpu", "warn", "BAR 1 has been resized to 16384 MiB", lambda pc: resized(pc, 0x800000000, 0xbffffffff)),
-    ("bars-gpu", "pass", "None of its BARs", lambda pc: resized(pc, 0x800000000, 0xbffffffff).function(
+    ("bars-gpu", "warn", "BAR 1 has 16384 MiB", lambda pc: resized(pc, 0x800000000, 0xbffffffff).function(
         GPU, power_state="D3hot")),
+    ("bars-gpu", "pass", "None of its BARs", lambda pc: resized(pc, 0x800000000, 0xbffffffff).remove(
+        f"{PCI}/{GPU}/resource1_resize")),
     ("rom-gpu", "pass", f"{GPU} has a ROM of its own, of 512 KiB at most", lambda pc: pc),
     ("rom-gpu", "warn", "its ROM is the copy that the firmware made, if any.", lambda pc: pc.function(
         GPU, resource=resource(0xc0000, 0xdffff, 0x212))),
@@ -223,8 +241,10 @@ CASES = [
     ("host-driver-nic", "warn", "No driver is known", lambda pc: pc),
     ("owner", "pass", "No other program", lambda pc: pc),
     ("owner", "fail", GPU, lambda pc: pc.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n")),
-    ("hugepages-2M", "pass", "512 are wanted, 512 are there, and there is memory for the rest: node 0 has 512 (500 free).",
+    ("hugepages-2M", "pass", "512 are wanted, 512 are there: node 0 has 512 (500 free).",
      lambda pc: memory(pc, hugepages_2M=512).pool("2048kB", 512, 500)),
+    ("hugepages-2M", "pass", "8 are wanted, 2 are there, and there is memory for the rest", lambda pc: memory(
+        pc, hugepages_2M=8).pool("2048kB", 2, 2)),
     ("hugepages-2M", "fail", "4096 are wanted and at least 4096 needed, and there is memory for 1",
      lambda pc: memory(pc, hugepages_2M=4096).pool("2048kB", 0, 0)),
     ("hugepages-2M", "warn", "4096 are wanted, and there is memory for 1", lambda pc: memory(
@@ -256,7 +276,8 @@ CASES = [
     ("boot-scripts", "warn", "does not read it", lambda pc: pc.write("boot/grub/grub.cfg", "menuentry 'x' {\n}\n")),
     ("boot-fresh", "pass", "is newer than", lambda pc: pc),
     ("boot-fresh", "warn", "/etc/default/grub has been changed", lambda pc: changed(pc, "etc/default/grub")),
-    ("boot-fresh", "warn", "/etc/grub.d/40_custom has been changed", lambda pc: changed(pc, "etc/grub.d/40_custom")),
+    ("boot-fresh", "warn", "/etc/grub.d/40_custom has been changed", lambda pc: changed(pc, "etc/grub.d/40_custom", 0o755)),
+    ("boot-fresh", "pass", "is newer than", lambda pc: changed(pc, "etc/grub.d/README")),
     ("boot-protection", "pass", "has been seen to read and write", lambda pc: pc),
     ("boot-protection", "warn", "has not been seen", lambda pc: pc.write("proc/cmdline", "root=/dev/sda2 ro\n")),
     ("cmdline", "pass", "bytes of the kernel command line", lambda pc: pc.config(config(cmdline="mitigations=off"))),

@@ -144,6 +144,25 @@ static void test_hide_processes(void **state) {
         free(inspection);
 }
 
+/* Nor who draws on the screen, and which guests there are. */
+static void test_hide_names(_unused_ void **state) {
+        Inspection *inspection = calloc(1, sizeof(*inspection));
+
+        assert_non_null(inspection);
+        inspection_add_check(inspection, CHECK_WARN, "holders", "Tell sway.", "sway has it open.");
+        inspection_add_check(inspection, CHECK_WARN, "guests", "Tell win.", "win names it.");
+        inspection_add_check(inspection, CHECK_WARN, "iommu", "Do.", "It is off.");
+        inspection_hide_names(inspection);
+        for (size_t i = 0; i < 2; i++) {
+                assert_int_equal(inspection->checks[i].result, CHECK_WARN);
+                assert_non_null(strstr(inspection->checks[i].message, "only root is told"));
+                assert_string_equal(inspection->checks[i].advice, "");
+        }
+        assert_string_equal(inspection->checks[2].message, "It is off.");
+        assert_string_equal(inspection->checks[2].advice, "Do.");
+        free(inspection);
+}
+
 /* Text of others' making (a process' name) does not become a line or a word. */
 static void test_hostile_text(void **state) {
         Inspection *inspection = calloc(1, sizeof(*inspection));
@@ -183,6 +202,7 @@ int main(void) {
         table_add(&table, "more than there is room for", test_too_many, NULL);
         table_add(&table, "the largest comes back whole", test_largest, NULL);
         table_add(&table, "processes are hidden", test_hide_processes, NULL);
+        table_add(&table, "names are hidden", test_hide_names, NULL);
         table_add(&table, "hostile text stays text", test_hostile_text, NULL);
         table_add(&table, "names of results", test_names, NULL);
         return table_run("inspection", &table);

@@ -75,7 +75,21 @@ def test_checks(pc: PC) -> None:
     assert of(look(), "hugepages-2M") == ["fail"]
     pc.write(INI, text)
 
+    # A boot that nobody would confirm, a driver that would not come back, a guest that would be refused.
+    pc.write(INI, ini())
+    pc.ok("systemctl disable --quiet vfio-mode-confirm.service; mkdir -p /etc/pve/qemu-server")
+    pc.write("/etc/modprobe.d/people.conf", "blacklist bochs\n")
+    pc.write("/etc/pve/qemu-server/100.conf", "onboot: 1\nhostpci0: 01:00,pcie=1\n")
+    rows = look()
+    assert of(rows, "confirm-unit") == of(rows, "host-driver-gpu") == of(rows, "guests") == ["warn"], rows
+    pc.ok("systemctl enable --quiet vfio-mode-confirm.service; rm /etc/modprobe.d/people.conf "
+          "/etc/pve/qemu-server/100.conf")
+    rows = look()
+    assert of(rows, "confirm-unit") == of(rows, "host-driver-gpu") == of(rows, "guests") == ["pass"], rows
+
     # The hook, before libvirt looks for it, and after.
+    pc.write(INI, ini() + "switch-for-vm = yes\n")
+    rows = look()
     assert of(rows, "libvirt-hook") == ["warn"] and "not switched on" in words(rows, "libvirt-hook"), rows
     libvirt.run(pc)
     pc.ok("install -D -t /etc/libvirt/hooks/qemu.d /usr/share/vfio-mode/hooks/libvirt")
@@ -85,10 +99,9 @@ def test_checks(pc: PC) -> None:
     rows = look()
     assert of(rows, "libvirt-hook") == ["pass"], rows
 
-    # With those below, and what test_rom.py, test_conflicts.py and test_initramfs.py see, more than twelve.
     both = {check for check, result in seen if result == "pass"} & {check for check, result in seen if result == "no"}
     assert both >= {"config", "device-gpu", "reset-nic", "hugepages-2M", "owner", "holders", "libvirt-hook", "switch",
-                    "boot-unit"}, both
+                    "boot-unit", "confirm-unit", "host-driver-gpu", "guests"}, both
 
 
 @pytest.mark.drawn("inits")

@@ -3,6 +3,7 @@
 wrong in between. libvirt, its hook and QEMU are real."""
 
 import json
+import re
 
 import pytest
 
@@ -187,9 +188,13 @@ def test_an_older_libvirt(pc: PC, end: str, reason: str, source: str) -> None:
     """One that does not tell how a guest has ended (before 10.5.0): that is read from the guest's log."""
     set_up(pc)
     hook = f"/etc/libvirt/hooks/qemu.d/libvirt {libvirt.NAME}"
-    pc.ok(f"{hook} prepare begin - < /root/guest.xml", timeout=60)
+    pc.ok(f"strace -f -qq -e trace=execve,connect -o /root/calls {hook} prepare begin - < /root/guest.xml", timeout=60)
     pid = hold(pc)
     until_phase(pc, "there")
+    # libvirtd waits for the hook: one that asked it would wait for ever.
+    calls = pc.read("/root/calls")
+    assert re.findall(r'execve\("([^"]+)"', calls) == [hook.split()[0], "/usr/bin/vfio-modectl"], calls
+    assert "connect(" in calls and "/run/libvirt" not in calls, calls
     pc.write(libvirt.LOG, f"2026-01-01 00:00:00.000+0000: starting up\n"
              f"2026-01-01 00:00:05.000+0000: shutting down, reason={end}\n")
     pc.ok(f"kill {pid}; {hook} release end - < /root/guest.xml")

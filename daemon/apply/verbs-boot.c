@@ -38,6 +38,7 @@ typedef struct Boot {
         BootRecord own; /* that is there already, where the unit runs a second time in this boot */
         BootRecord record;
         RunResult result;
+        InitramfsKept kept;
         int record_result; /* < 0: the record cannot be written */
 } Boot;
 
@@ -236,6 +237,7 @@ static void go_to_mode(Boot *boot) {
         RunResult *result = &boot->result, fallback;
 
         (void)switch_at_boot(boot, choice->mode, choice->reason, is_choice(choice), result);
+        initramfs_release(boot->root, boot->since, result->mode, &boot->kept);
         if (result->kind == REFUSAL_NONE) {
                 result->kind = choice->kind;
                 (void)snprintf(result->text, sizeof(result->text), "Booted to '%s': %.400s.",
@@ -255,6 +257,19 @@ static void go_to_mode(Boot *boot) {
                 result->kind = REFUSAL_FAILED;
 }
 
+/* What was kept and could not be let go is said, unless that hides something worse. */
+static void let_go(Boot *boot) {
+        RunResult *result = &boot->result;
+        const Refusal *refusal = &boot->kept.refusal;
+
+        initramfs_probe(boot->root, boot->since, result->mode, &boot->kept);
+        if (refusal->kind == REFUSAL_NONE || leaves_it_broken(result->kind) ||
+            (result->kind != REFUSAL_NONE && !leaves_it_broken(refusal->kind)))
+                return;
+        result->kind = refusal->kind;
+        run_result_set_refusal(result, refusal);
+}
+
 /* Every device stays with its host driver, and no mode's unit is active. */
 static void stay_without_config(Boot *boot) {
         RunResult *result = &boot->result;
@@ -262,6 +277,8 @@ static void stay_without_config(Boot *boot) {
         (void)snprintf(result->verb, sizeof(result->verb), "boot");
         result->kind = REFUSAL_CONFIG_INVALID;
         (void)config_errors_format(&boot->errors, result->text, sizeof(result->text));
+        initramfs_release(boot->root, boot->since, "", &boot->kept);
+        let_go(boot);
         boot->choice.kind = result->kind;
         boot->choice.unconfirmed =
                 boot->input.previous_result >= 0 ? boot->input.previous.unconfirmed : 0;
@@ -283,7 +300,6 @@ RefusalKind apply_boot(const Root *root) {
         read_earlier_boots(boot);
         take_one_shot(boot);
         if (config_load(root, &files, &boot->config, &boot->errors) < 0) {
-                initramfs_let_go(root, boot->since);
                 stay_without_config(boot);
                 return boot->result.kind;
         }
@@ -292,9 +308,7 @@ RefusalKind apply_boot(const Root *root) {
                  boot->choice.mode, boot->choice.reason);
         reboot_after_panic(boot);
         go_to_mode(boot);
-        /* Where a driver is stuck, to read its function's override would be to wait for it. */
-        if (boot->result.kind != REFUSAL_WEDGED)
-                initramfs_let_go(root, boot->since);
+        let_go(boot);
         record_outcome(boot);
         report(root, BOOT_PATH, &boot->result);
         /* While a driver is stuck the machine is in no mode; vfio-mode-confirm.service sees to the

@@ -3,16 +3,25 @@
  * the image. */
 #undef NDEBUG
 #include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../fake/fake-host.h"
+#include "apply/initramfs.h"
 #include "apply/inspect.h"
+#include "apply/undo-log.h"
 #include "apply/verbs.h"
+#include "base/clock.h"
 #include "base/file.h"
+#include "boot/boot-history.h"
 #include "boot/efi-one-shot.h"
 #include "boot/initramfs-stamp.h"
+#include "host/process.h"
+#include "host/state-files.h"
 #include "host/units.h"
 #include "model/host.h"
 #include "table.h"
@@ -267,6 +276,160 @@ static void test_boot_cannot_read_its_configuration(void **state) {
         check_override(pc, OTHER, "vfio-pci");
 }
 
+/* --- what does not let itself be let go --- */
+
+static void check_result(PC *pc, RefusalKind kind, const char *words) {
+        RunResult result;
+        BootRecord record;
+
+        assert_int_equal(boot_result_read(&pc->root, &result), 0);
+        assert_int_equal(result.kind, kind);
+        assert_non_null(strstr(result.text, words));
+        assert_int_equal(boot_record_read(&pc->root, BOOT_RECORD_PATH, &record), 0);
+        assert_int_equal(record.kind, kind);
+}
+
+static RunWriter read_writer(PC *pc) {
+        RunState *undo = calloc(1, sizeof(*undo));
+        RunWriter writer;
+
+        assert_int_equal(undo_read(&pc->root, undo), 0);
+        writer = undo->writer;
+        free(undo);
+        return writer;
+}
+
+static void end_writer(const RunWriter *writer) {
+        assert_int_equal(kill(writer->pid, SIGKILL), 0);
+        assert_int_equal(waitpid(writer->pid, NULL, 0), writer->pid);
+}
+
+/* All are released before the first probe(), so that one that is slow keeps nobody else's driver
+ * off; and who is at it stands in the log, as of a switch. */
+static void test_boot_gets_stuck(void **state) {
+        PC *pc = *state;
+        RunWriter writer;
+        uint64_t start;
+
+        keep(pc);
+        configure(pc, "default-mode = host", "address = " OTHER);
+        fake_host_write(pc->fake, "proc/cmdline", "ro\n");
+        fake_host_set_faults(pc->fake, "probe * * 1 stall\n");
+        start = now_usec();
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_WEDGED);
+        assert_true(now_usec() - start < 3000000);
+        check_override(pc, GPU, "");
+        check_override(pc, AUDIO, "");
+        check_result(pc, REFUSAL_WEDGED, "Stuck in the kernel");
+        writer = read_writer(pc);
+        assert_true(writer.wedged > 0);
+        assert_int_equal(writer.write.kind, RUN_WRITE_PROBE);
+        end_writer(&writer);
+}
+
+/* That a driver is stuck is worse than any error of a configuration. */
+static void test_boot_gets_stuck_without_config(void **state) {
+        PC *pc = *state;
+        RunWriter writer;
+
+        keep(pc);
+        fake_host_write(pc->fake, CONFIG, "[mode\n");
+        fake_host_set_faults(pc->fake, "probe * * 1 stall\n");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_WEDGED);
+        check_override(pc, AUDIO, "");
+        check_result(pc, REFUSAL_WEDGED, "Stuck in the kernel");
+        writer = read_writer(pc);
+        end_writer(&writer);
+}
+
+static void test_boot_cannot_let_go(void **state) {
+        PC *pc = *state;
+
+        keep(pc);
+        configure(pc, "default-mode = host", "address = " OTHER);
+        fake_host_write(pc->fake, "proc/cmdline", "ro\n");
+        fake_host_set_faults(pc->fake, "probe " GPU " * * EIO\n");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_FAILED);
+        check_driver(pc, AUDIO, "snd_hda_intel");
+        check_result(pc, REFUSAL_FAILED, GPU ", which the initramfs kept");
+        assert_false(fake_host_exists(pc->fake, UNDO_PATH));
+}
+
+/* A write of the switch is stuck at one function; the others are let go all the same. */
+static void test_switch_gets_stuck(void **state) {
+        PC *pc = *state;
+        RunWriter writer;
+
+        keep(pc);
+        fake_host_add_next_processes(pc->fake);
+        fake_host_set_override(pc->fake, OTHER, INITRAMFS_OVERRIDE);
+        fake_host_set_faults(pc->fake, "bind " GPU " vfio-pci 1 stall\n"
+                                       "probe " GPU " * 1 stall\n");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_WEDGED);
+        writer = read_writer(pc);
+        assert_true(run_write_has_address(&writer.write));
+        check_override(pc, OTHER, "");
+        check_driver(pc, OTHER, "nvidia");
+        check_result(pc, REFUSAL_WEDGED, GPU);
+        end_writer(&writer);
+}
+
+/* Its function's override is not even read, which would wait for the same lock. */
+static void test_stuck_function_is_passed_over(void **state) {
+        PC *pc = *state;
+        char process[64], lines[256];
+        UndoLog undo;
+        InitramfsKept kept;
+        uint64_t start;
+        int n;
+
+        keep(pc);
+        /* The test itself is a process that is there. */
+        (void)snprintf(process, sizeof(process), "/proc/%d", (int)getpid());
+        assert_int_equal(symlinkat(process, pc->root.fd, process + 1), 0);
+        assert_int_equal(process_start(&pc->root, (int)getpid(), &start), 0);
+        n = snprintf(lines, sizeof(lines),
+                     "writer=%d %" PRIu64 "\nwrite=bind " GPU " vfio-pci\nwedged=1\n",
+                     (int)getpid(), start);
+        assert_int_equal(undo_log_open(&pc->root, "host", "passthrough", NULL, &undo), 0);
+        assert_int_equal(undo_log_append(&undo, lines, (size_t)n), 0);
+        undo_log_close(&undo);
+        initramfs_release(&pc->root, now_usec(), "host", &kept);
+        assert_int_equal(kept.n, 1);
+        check_override(pc, GPU, INITRAMFS_OVERRIDE);
+        check_override(pc, AUDIO, "");
+}
+
+/* The unit's own time: no write begins after 3.8 s of it. */
+static void test_no_time_is_left(void **state) {
+        PC *pc = *state;
+        InitramfsKept kept;
+
+        keep(pc);
+        initramfs_release(&pc->root, now_usec() - 3000000, "host", &kept);
+        assert_int_equal(kept.refusal.kind, REFUSAL_NONE);
+        check_override(pc, GPU, "");
+        initramfs_probe(&pc->root, now_usec() - 3800000, "host", &kept);
+        assert_int_equal(kept.refusal.kind, REFUSAL_FAILED);
+        check_driver(pc, GPU, "");
+}
+
+/* Something for the boot unit to go by, where there is no configuration any more: also when /run is
+ * a new one by then, as with initramfs-tools. */
+static void test_mark(void **state) {
+        PC *pc = *state;
+
+        fake_host_write(pc->fake, "proc/cmdline", "ro\n");
+        assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
+        assert_false(fake_host_exists(pc->fake, INITRAMFS_KEPT_PATH));
+        fake_host_write(pc->fake, "proc/cmdline", "ro vfio_mode=passthrough\n");
+        keep(pc);
+        assert_true(fake_host_exists(pc->fake, INITRAMFS_KEPT_PATH));
+        fake_host_remove(pc->fake, RUN_DIR);
+        keep(pc);
+        assert_true(fake_host_exists(pc->fake, INITRAMFS_KEPT_PATH));
+}
+
 /* The boot unit was switched off meanwhile: a switch brings it back all the same. */
 static void test_switch_without_a_boot_unit(void **state) {
         PC *pc = *state;
@@ -418,6 +581,13 @@ int main(void) {
                 ON_A_PC(test_what_others_have),
                 ON_A_PC(test_what_the_root_may_need),
                 ON_A_PC(test_boot_goes_on),
+                ON_A_PC(test_boot_gets_stuck),
+                ON_A_PC(test_boot_gets_stuck_without_config),
+                ON_A_PC(test_boot_cannot_let_go),
+                ON_A_PC(test_switch_gets_stuck),
+                ON_A_PC(test_stuck_function_is_passed_over),
+                ON_A_PC(test_no_time_is_left),
+                ON_A_PC(test_mark),
                 ON_A_PC(test_boot_decides_otherwise),
                 ON_A_PC(test_boot_refuses),
                 ON_A_PC(test_boot_knows_of_nothing),

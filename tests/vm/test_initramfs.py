@@ -97,7 +97,7 @@ def test_bookworm(pc: PC) -> None:
 @pytest.mark.cold("gpu-hooks", extra="vfio_mode=passthrough", files={INI: ini() + "vfio-devcies = gpu\n"})
 def test_boot_unit_decides_otherwise(pc: PC) -> None:
     """The image has an older configuration, with which nothing is wrong; that of the system cannot be read,
-    then refuses, then knows of no such device. The host's drivers come back each time, though they were
+    then refuses, then knows of no such device, then is gone. The host's drivers come back each time, though they were
     loaded long before.
     """
     assert pc.state == "degraded"
@@ -122,6 +122,14 @@ def test_boot_unit_decides_otherwise(pc: PC) -> None:
     assert pc.state == "running"
     assert drivers(pc, GPU, AUDIO, NIC) == ["bochs-drm", "snd_hda_intel", "vfio-pci"]
     assert overrides(pc) == {NIC: "vfio-pci"}
+    assert f"{GPU}, {let_go}" in journal(pc, "-u", BOOT)
+
+    # Without a configuration the unit runs for what the initramfs has left in /run.
+    pc.ok(f"rm -r {INI} /var/lib/vfio-mode/initramfs; sync")
+    pc.reboot()
+    assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
+    assert overrides(pc) == {}
+    assert pc.run("test -e /run/vfio-mode/initramfs-kept").rc == 0
     assert f"{GPU}, {let_go}" in journal(pc, "-u", BOOT)
 
 

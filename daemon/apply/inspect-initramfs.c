@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "boot/initramfs-stamp.h"
 #include "host/config-load.h"
 #include "host/root-encryption.h"
+#include "host/units.h"
 #include "inspect-initramfs.h"
 #include "model/machine-check.h"
 #include "model/rescue.h"
@@ -23,11 +26,19 @@ static void check_images(const Situation *now, const InitramfsStamps *stamps, In
         const HomeFunction *home = find_bound_early(&now->state);
         char address[PCI_ADDRESS_SIZE], advice[128];
 
-        if (stamps->n_stale > 0) {
+        if (stamps->n_images > 0 &&
+            faccessat(now->root->fd, ENABLED_BOOT_UNIT, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+                inspection_add_check(ret, CHECK_FAIL, "initramfs",
+                                     "Run systemctl enable vfio-mode-boot.service.",
+                                     "The initramfs keeps host drivers off, and "
+                                     "vfio-mode-boot.service, which goes on with that, is not "
+                                     "enabled: after a boot into the mode the devices have no "
+                                     "driver.");
+        } else if (stamps->n_stale > 0) {
                 (void)snprintf(advice, sizeof(advice), "Run %s.", stamps->tool->renew);
                 inspection_add_check(ret, CHECK_WARN, "initramfs", advice,
                                      "The initramfs %s was made with another configuration or "
-                                     "version than this one%s.",
+                                     "version than this one, or without any%s.",
                                      stamps->stale,
                                      stamps->n_stale > 1 ? ", and so were others" : "");
         } else if (home) {
@@ -38,7 +49,8 @@ static void check_images(const Situation *now, const InitramfsStamps *stamps, In
         } else if (stamps->n_images > 0) {
                 inspection_add_check(
                         ret, CHECK_PASS, "initramfs", "",
-                        "The initramfs has this configuration, and keeps host drivers off.");
+                        "The initramfs was made with this configuration, and keeps host drivers "
+                        "off.");
         }
 }
 
@@ -49,11 +61,21 @@ static void check_passphrase(const Situation *now, const ConfigMode *mode, Inspe
         if (!rescue_takes_screen(&now->config, mode, &now->host) ||
             file_read_line_at(now->root->fd, "proc/cmdline", cmdline, sizeof(cmdline)) < 0)
                 return;
-        if (root_is_encrypted(now->root))
+        switch (root_encryption(now->root)) {
+        case ROOT_ENCRYPTION_DISK:
                 machine_check_passphrase(cmdline, mode->cmdline, ret);
-        else
+                break;
+        case ROOT_ENCRYPTION_NONE:
                 inspection_add_check(ret, CHECK_PASS, "passphrase", "",
                                      "The root is on no encrypted disk.");
+                break;
+        case ROOT_ENCRYPTION_UNKNOWN:
+                inspection_add_check(ret, CHECK_WARN, "passphrase",
+                                     "If it is, see once, with a second way in, that a passphrase "
+                                     "can be typed in a boot into the mode.",
+                                     "It is not known whether the root is encrypted.");
+                break;
+        }
 }
 
 void inspect_initramfs(const Situation *now, const ConfigMode *mode, bool is_scanned,

@@ -15,6 +15,7 @@
 /* Debian's own kernels' modules are in either, by the release (they are one where /usr is merged).
  */
 #define MODULES_DIR "lib/modules"
+#define MODULES_BUILTIN "modules.builtin" /* of the kernel's package, and not depmod's */
 #define PROGRAM (PKGLIBEXECDIR "/vfio-mode-apply")
 #define PROGRAM_MAX (16 * 1024 * 1024)
 #define STAMP_MAX ((1 + CONFIG_DROPINS_MAX) * (CONFIG_FILE_MAX + NAME_MAX + 64))
@@ -113,10 +114,11 @@ void initramfs_stamp_remove(const Root *root, const char *image) {
 
 /* --- what went into the images that there are --- */
 
-static bool has_modules(const Root *root, const char *kernel) {
-        char path[sizeof(MODULES_DIR) + NAME_MAX + 2];
+/* The directory alone may be what was left of a kernel that is gone. */
+static bool is_installed(const Root *root, const char *kernel) {
+        char path[sizeof(MODULES_DIR) + NAME_MAX + sizeof(MODULES_BUILTIN) + 2];
 
-        (void)snprintf(path, sizeof(path), MODULES_DIR "/%s", kernel);
+        (void)snprintf(path, sizeof(path), MODULES_DIR "/%s/" MODULES_BUILTIN, kernel);
         return faccessat(root->fd, path, F_OK, 0) == 0;
 }
 
@@ -135,9 +137,38 @@ static void add(InitramfsStamps *stamps, const char *image, const InitramfsTool 
         (void)snprintf(stamps->stale, sizeof(stamps->stale), "%s", image);
 }
 
+static bool is_noted(const Root *root, const char *kernel) {
+        char image[NAME_MAX + 1], path[PATH_SIZE];
+
+        for (size_t i = 0; i < ARRAY_SIZE(tools); i++)
+                if (snprintf(image, sizeof(image), "%s-%s", tools[i].name, kernel) <
+                            (int)sizeof(image) &&
+                    faccessat(root->fd, stamp_path(image, path), F_OK, 0) == 0)
+                        return true;
+        return false;
+}
+
+/* A boot with any of these does without, which nobody expects who has it for another one. */
+static void add_without(const Root *root, const InitramfsTool *tool, InitramfsStamps *ret) {
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, MODULES_DIR);
+        const struct dirent *entry;
+
+        while (dir && (entry = readdir(dir))) {
+                char image[NAME_MAX + 1];
+
+                if (entry->d_name[0] == '.' || !is_installed(root, entry->d_name) ||
+                    is_noted(root, entry->d_name) ||
+                    snprintf(image, sizeof(image), "%s-%s", tool->name, entry->d_name) >=
+                            (int)sizeof(image))
+                        continue;
+                add(ret, image, tool);
+        }
+}
+
 int initramfs_stamps_compare(const Root *root, const ConfigFiles *files, InitramfsStamps *ret) {
         _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, INITRAMFS_DIR);
         _cleanup_free_ char *now = NULL;
+        const InitramfsTool *any = NULL;
         const struct dirent *entry;
         int n;
 
@@ -150,11 +181,14 @@ int initramfs_stamps_compare(const Root *root, const ConfigFiles *files, Initram
         while ((entry = readdir(dir))) {
                 const InitramfsTool *tool = initramfs_tool_of(entry->d_name);
 
-                if (!tool || !has_modules(root, kernel_of(entry->d_name, tool)))
+                if (!tool || !is_installed(root, kernel_of(entry->d_name, tool)))
                         continue;
                 ret->n_images++;
+                any = tool;
                 if (is_stale(root, entry->d_name, now, (size_t)n))
                         add(ret, entry->d_name, tool);
         }
+        if (any)
+                add_without(root, any, ret);
         return 0;
 }

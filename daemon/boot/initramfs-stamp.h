@@ -22,9 +22,10 @@ typedef struct InitramfsTool {
 /** What is noted of all images, against what is there now. */
 typedef struct InitramfsStamps {
         size_t n_images; /**< of kernels that are installed */
-        size_t n_stale;  /**< the configuration or the program has changed since they were made */
+        size_t n_stale;  /**< the configuration or the program has changed since they were made; or
+                              they are not noted, while another installed kernel's is */
         char stale[NAME_MAX + 1];  /**< the first of these by name, such as "dracut-6.12.9" */
-        const InitramfsTool *tool; /**< that made it; NULL: none is stale */
+        const InitramfsTool *tool; /**< that made it, or another one; NULL: none is stale */
 } InitramfsStamps;
 
 /**
@@ -49,8 +50,8 @@ _must_check_ int initramfs_stamp_write(const Root *root, const char *image,
 void initramfs_stamp_remove(const Root *root, const char *image);
 
 /**
- * Compares what is noted of each image with what it would take now. Those of kernels that have no
- * modules in /usr/lib/modules any more are passed over.
+ * Compares what is noted of each image with what it would take now. Those of kernels that are
+ * not in /usr/lib/modules any more are passed over.
  *
  * @files: the configuration as it is now
  * @ret: filled, also on failure, with what was found until then

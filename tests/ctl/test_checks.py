@@ -68,7 +68,7 @@ class Pc(Booted):
 
     def image(self):
         """An initramfs that keeps host drivers off, made with the configuration as it is now."""
-        self.write("lib/modules/6.12.9/modules.dep", "").write("var/lib/README", "")
+        self.write("lib/modules/6.12.9/modules.builtin", "").write("var/lib/README", "")
         subprocess.run([APPLY, f"--root={self.root}", "initramfs-files", "dracut-6.12.9"], timeout=30, check=True,
                        capture_output=True, env={"PATH": os.environ["PATH"], **sanitizers()})
         return self
@@ -283,12 +283,20 @@ CASES = [
     ("cmdline", "pass", "bytes of the kernel command line", lambda pc: pc.config(config(cmdline="mitigations=off"))),
     ("cmdline", "fail", "bytes of the kernel command line", lambda pc: pc.config(
         config(cmdline="mitigations=off")).cmdline("x" * 2000)),
-    ("initramfs", "pass", "has this configuration", lambda pc: pc.image()),
+    ("initramfs", "pass", "made with this configuration", lambda pc: pc.image()),
     ("initramfs", "warn", "dracut-6.12.9 was made with another configuration", lambda pc: pc.image().config(
         config(confirm="boot"))),
-    ("passphrase", "pass", "on no encrypted disk", lambda pc: pc.image()),
+    ("initramfs", "warn", "dracut-6.1.0 was made", lambda pc: pc.image().write("lib/modules/6.1.0/modules.builtin", "")),
+    ("initramfs", "fail", "vfio-mode-boot.service", lambda pc: pc.image().remove(
+        f"{UNITS}/sysinit.target.wants/vfio-mode-boot.service")),
+    ("passphrase", "pass", "on no encrypted disk", lambda pc: pc.image().encrypted().write(
+        "sys/class/block/dm-0/dm/uuid", "LVM-root\n")),
+    ("passphrase", "warn", "not known", lambda pc: pc.image().write(
+        "proc/self/mountinfo", "25 1 0:40 / / rw shared:1 - zfs rpool/ROOT/debian rw\n")),
     ("passphrase", "warn", "on the firmware's picture", lambda pc: pc.image().encrypted()),
-    ("passphrase", "fail", "video=efifb:off", lambda pc: pc.image().encrypted().cmdline("video=efifb:off")),
+    ("passphrase", "warn", "video=efifb:off", lambda pc: pc.image().encrypted().cmdline("video=efifb:off")),
+    ("passphrase", "fail", "initcall_blacklist=sysfb_init", lambda pc: pc.image().encrypted().cmdline(
+        "initcall_blacklist=sysfb_init")),
     ("ways-back", "pass", "3 of 5 ways back to 'host' are open", lambda pc: pc),
     ("ways-back", "fail", "0 of 5", lambda pc: pc.config(config(rescue="none")).remove("boot/grub/grub.cfg")),
     ("way-back-power-button", "pass", "brings the screen back", lambda pc: pc),

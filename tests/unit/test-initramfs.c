@@ -490,19 +490,30 @@ static void test_stale_image(void **state) {
         char said[1024];
 
         assert_false(look(pc, &result, said, sizeof(said)));
-        fake_host_write(pc->fake, "lib/modules/6.12.9/modules.dep", "");
+        fake_host_write(pc->fake, "lib/modules/6.12.9/modules.builtin", "");
         assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NONE);
-        check_is(pc, CHECK_PASS, "has this configuration");
+        check_is(pc, CHECK_PASS, "made with this configuration");
         fake_host_write(pc->fake, "etc/vfio-mode.ini.d/more.ini", "# a word\n");
         check_is(pc, CHECK_WARN, "dracut --force --regenerate-all");
         assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NONE);
-        check_is(pc, CHECK_PASS, "has this configuration");
+        check_is(pc, CHECK_PASS, "made with this configuration");
         /* A kernel that was not made anew, and one that is gone. */
         fake_host_write(pc->fake, INITRAMFS_DIR "/mkinitcpio-6.1.0", "");
-        check_is(pc, CHECK_PASS, "has this configuration");
-        fake_host_write(pc->fake, "lib/modules/6.1.0/modules.dep", "");
+        check_is(pc, CHECK_PASS, "made with this configuration");
+        fake_host_write(pc->fake, "lib/modules/6.1.0/modules.builtin", "");
         check_is(pc, CHECK_WARN, "mkinitcpio-6.1.0");
         check_is(pc, CHECK_WARN, "mkinitcpio -P");
+        /* One without any; and the rest of one that is gone. */
+        fake_host_remove(pc->fake, INITRAMFS_DIR "/mkinitcpio-6.1.0");
+        check_is(pc, CHECK_WARN, "dracut-6.1.0");
+        check_is(pc, CHECK_WARN, "dracut --force --regenerate-all");
+        assert_int_equal(apply_initramfs_files(&pc->root, "initramfs-tools-6.1.0"), REFUSAL_NONE);
+        check_is(pc, CHECK_PASS, "made with this configuration");
+        fake_host_write(pc->fake, "lib/modules/5.10.0/modules.dep", "");
+        check_is(pc, CHECK_PASS, "made with this configuration");
+        /* Nobody would go on with it. */
+        fake_host_remove(pc->fake, ENABLED_BOOT_UNIT);
+        check_is(pc, CHECK_FAIL, "systemctl enable vfio-mode-boot.service");
 }
 
 /* Nothing goes into an image that nobody would go on with. */
@@ -549,17 +560,28 @@ static void test_passphrase(void **state) {
 
         encrypt_root(pc, "25 1 254:1 / / rw shared:1 - ext4 /dev/mapper/vg-root rw\n");
         assert_int_equal(passphrase(pc), _CHECK_RESULT_MAX);
-        fake_host_write(pc->fake, "lib/modules/6.12.9/modules.dep", "");
+        fake_host_write(pc->fake, "lib/modules/6.12.9/modules.builtin", "");
         assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NONE);
         assert_int_equal(passphrase(pc), CHECK_WARN);
-        fake_host_write(pc->fake, "proc/cmdline", "ro video=efifb:off\n");
+        fake_host_write(pc->fake, "proc/cmdline", "ro initcall_blacklist=sysfb_init\n");
         assert_int_equal(passphrase(pc), CHECK_FAIL);
         encrypt_root(pc, "25 1 0:30 /@ / rw shared:1 - btrfs /dev/mapper/root rw\n");
         assert_int_equal(passphrase(pc), CHECK_FAIL);
         fake_host_write(pc->fake, "sys/class/block/dm-0/dm/uuid", "LVM-abc\n");
         assert_int_equal(passphrase(pc), CHECK_PASS);
+        /* What cannot be known is not said to be good. */
         fake_host_write(pc->fake, "proc/self/mountinfo", "");
-        assert_int_equal(passphrase(pc), CHECK_PASS);
+        assert_int_equal(passphrase(pc), CHECK_WARN);
+        encrypt_root(pc, "25 1 0:30 / / rw shared:1 - zfs rpool/ROOT/debian rw\n");
+        assert_int_equal(passphrase(pc), CHECK_WARN);
+        fake_host_remove(pc->fake, "sys/class/block/dm-0/dm/uuid");
+        fake_host_write(pc->fake, "sys/class/block/dm-0/dm/uuid/x", "");
+        fake_host_write(pc->fake, "proc/self/mountinfo",
+                        "25 1 0:30 /@ / rw shared:1 - btrfs /dev/mapper/root rw\n");
+        assert_int_equal(passphrase(pc), CHECK_WARN);
+        fake_host_remove(pc->fake, "sys/class/block/dm-0/dm/uuid");
+        encrypt_root(pc, "25 1 0:30 / / rw shared:1 - bcachefs /dev/mapper/root rw\n");
+        assert_int_equal(passphrase(pc), CHECK_WARN);
 }
 
 static void test_driver_of_the_initramfs(void **state) {

@@ -86,10 +86,11 @@ static bool take_ipv6_route(char *line) {
         return column_is_zero(line, 0) && column_is_zero(line, 1);
 }
 
-/* What is on other machines, or a program's. */
+/* What is on other machines, or a program's; fuseblk is a disk's. */
 static bool is_remote(const char *type) {
-        return has_prefix(type, (const char *const[]){ "nfs", "cifs", "smb", "fuse", "9p ", "ceph",
-                                                       "virtiofs", "afs", "davfs", NULL });
+        return has_prefix(type,
+                          (const char *const[]){ "nfs", "cifs", "smb", "fuse ", "fuse.", "9p ",
+                                                 "ceph", "virtiofs", "afs", "davfs", NULL });
 }
 
 /* The system's own are named with what they are on; where it is, is nobody's business. */

@@ -150,6 +150,10 @@ static const struct FileRow {
           "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:9 / /mnt/x rw - nfs4 nas:/x rw,addr=10.0.0.1\n"
           "3 1 0:7 / /usr rw - nfs nas:/usr ro\nbroken\n",
           "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n3 1 0:7 / /usr rw - nfs -------- --\n" },
+        { "mounts by programs", REDACT_FILE_MOUNTS,
+          "1 0 8:2 / /mnt/w rw - fuseblk /dev/sda2 rw,user_id=0\n"
+          "2 0 0:9 / /mnt/x rw - fuse.sshfs a@b:/ rw\n3 0 0:8 / /mnt/y rw - fuse x rw\n",
+          "1 0 8:2 / /mnt/w rw - fuseblk /dev/sda2 rw,user_id=0\n" },
         { "udev", REDACT_FILE_UDEV,
           "S:disk/by-id/x\nE:ID_SERIAL=17\nE:ID_FS_UUID=1A2B-3C4D\nG:seat\n",
           "E:ID_FS_UUID=1A2B-3C4D\nG:seat\n" },

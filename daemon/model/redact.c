@@ -1,42 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One pass over the text. Where a word may begin, each form is tried in turn; the first that fits
- * is replaced as a whole. A value that is all zeros says nothing, and stays.
+ * One pass over the text. Where a word may begin, each form is tried, then each word; the first
+ * that fits is replaced as a whole.
  */
 #include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "redact-forms.h"
 #include "redact.h"
 
-#define KEY_SIZE REDACT_WORD_SIZE
 #define HOME "/home/"
 #define USER "user" /* the placeholder, before its number */
 
-typedef enum Kind {
-        KIND_UUID,
-        KIND_SHORT_UUID, /* of FAT and its kin */
-        KIND_ID,         /* 128 bits, as systemd writes them */
-        KIND_MAC,
-        KIND_IPV4,
-        KIND_IPV6,
-        KIND_HOST,
+/* What is told apart: the forms, and then kinds of words. */
+enum {
+        KIND_HOST = _REDACT_FORM_MAX,
         KIND_USER,
         _KIND_MAX,
-} Kind;
+};
 
 typedef struct Seen {
-        Kind kind;
-        unsigned number;
-        char key[KEY_SIZE]; /* the value in its one form: small digits, no separators */
+        unsigned kind, number;
+        char key[REDACT_KEY_SIZE];
 } Seen;
 
 typedef struct Word {
-        Kind kind;
-        char text[REDACT_WORD_SIZE];
+        unsigned kind;
+        char text[REDACT_WORD_SIZE]; /* in small letters */
 } Word;
 
 struct Redactor {
@@ -47,12 +40,11 @@ struct Redactor {
         size_t n_words;
 };
 
-/* What is left of the text, and what stood before it. */
-typedef struct Place {
-        const char *text;
-        size_t length;
-        size_t at;
-} Place;
+/* ASCII, as names of hosts and of users are. */
+static void fold(char *text) {
+        for (; *text; text++)
+                *text = (char)tolower((unsigned char)*text);
+}
 
 Redactor *redactor_new(void) {
         return calloc(1, sizeof(Redactor));
@@ -70,51 +62,18 @@ int redactor_add_word(Redactor *redactor, RedactWord kind, const char *word) {
         if (length < 2 || length >= REDACT_WORD_SIZE)
                 return -EINVAL;
         for (size_t i = 0; i < redactor->n_words; i++)
-                if (strcmp(redactor->words[i].text, word) == 0)
+                if (strcasecmp(redactor->words[i].text, word) == 0)
                         return 0;
         if (redactor->n_words == REDACT_WORDS_MAX)
                 return -ENOSPC;
         new = &redactor->words[redactor->n_words++];
         new->kind = kind == REDACT_HOST_NAME ? KIND_HOST : KIND_USER;
         (void)memcpy(new->text, word, length + 1);
+        fold(new->text);
         return 0;
 }
 
-/* --- characters --- */
-
-/* Whatever is not ASCII is part of a word. */
-static bool is_word(char c) {
-        return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
-}
-
-static char char_at(const Place *place, size_t offset) {
-        return place->at + offset < place->length ? place->text[place->at + offset] : '\0';
-}
-
-static char char_before(const Place *place) {
-        return place->at > 0 ? place->text[place->at - 1] : '\0';
-}
-
-static bool is_in(char c, const char *set) {
-        return c != '\0' && strchr(set, c);
-}
-
-/* Whether neither a letter nor one of @set follows, or stands before. */
-static bool ends(const Place *place, size_t length, const char *set) {
-        char next = char_at(place, length);
-
-        return !is_word(next) && !is_in(next, set);
-}
-
-static bool begins(const Place *place, const char *set) {
-        char before = char_before(place);
-
-        return !is_word(before) && !is_in(before, set);
-}
-
-/* --- placeholders --- */
-
-static unsigned number_of(Redactor *redactor, Kind kind, const char *key) {
+static unsigned number_of(Redactor *redactor, unsigned kind, const char *key) {
         Seen *new;
 
         for (size_t i = 0; i < redactor->n_seen; i++)
@@ -129,147 +88,65 @@ static unsigned number_of(Redactor *redactor, Kind kind, const char *key) {
         return new->number;
 }
 
-/* The digits of a value; "" where it is all zeros, so that there is nothing to take out. */
-static void make_key(const Place *place, size_t length, char key[static KEY_SIZE]) {
-        bool is_zero = true;
-        size_t n = 0;
+/* --- words --- */
 
-        for (size_t i = 0; i < length && n < KEY_SIZE - 1; i++) {
-                char c = place->text[place->at + i];
-
-                if (!isalnum((unsigned char)c))
-                        continue;
-                is_zero &= c == '0';
-                key[n++] = (char)tolower((unsigned char)c);
-        }
-        key[is_zero ? 0 : n] = '\0';
-}
-
-/* --- forms --- */
-
-static size_t count_hex(const Place *place, size_t offset) {
-        size_t n = 0;
-
-        while (isxdigit((unsigned char)char_at(place, offset + n)))
-                n++;
-        return n;
-}
-
-/* Groups of hexadecimal digits; @sizes: of each, ended by 0. Returns the length, or 0. */
-static size_t match_groups(const Place *place, const unsigned char *sizes, char separator) {
+static size_t match_spelling(const Place *place, const char *word, const char *dash) {
         size_t length = 0;
 
-        for (size_t i = 0; sizes[i] > 0; i++) {
-                if (i > 0 && char_at(place, length++) != separator)
+        for (; *word; word++) {
+                if (*word != '-' &&
+                    tolower((unsigned char)place_char(place, length++)) != (unsigned char)*word)
                         return 0;
-                for (size_t j = 0; j < sizes[i]; j++)
-                        if (!isxdigit((unsigned char)char_at(place, length++)))
+                for (const char *c = dash; *word == '-' && *c; c++)
+                        if (place_char(place, length++) != *c)
                                 return 0;
         }
+        return place_ends(place, length, "") ? length : 0;
+}
+
+/* At the beginning of a word. LVM doubles the dashes of a name (lvm(8)), systemd escapes them, and
+ * JSON that again. */
+static size_t match_word(const Place *place, const char *word) {
+        static const char *const dashes[] = { "-",          "--",      "\\x2d",
+                                              "\\x2d\\x2d", "\\\\x2d", "\\\\x2d\\\\x2d" };
+        size_t length = 0;
+
+        if (word[0] != '-' &&
+            tolower((unsigned char)place_char(place, 0)) != (unsigned char)word[0])
+                return 0;
+        for (size_t i = 0; i < ARRAY_SIZE(dashes) && length == 0; i++)
+                length = match_spelling(place, word, dashes[i]);
         return length;
 }
 
-static size_t match_uuid(const Place *place) {
-        size_t length = match_groups(place, (const unsigned char[]){ 8, 4, 4, 4, 12, 0 }, '-');
-
-        return length > 0 && begins(place, "") && ends(place, length, "") ? length : 0;
-}
-
-/* With small letters it is something else: a range of addresses, say. */
-static size_t match_short_uuid(const Place *place) {
-        size_t length = match_groups(place, (const unsigned char[]){ 4, 4, 0 }, '-');
-
-        for (size_t i = 0; i < length; i++)
-                if (islower((unsigned char)char_at(place, i)))
-                        return 0;
-        return length > 0 && begins(place, "-") && ends(place, length, "-:") ? length : 0;
-}
-
-static size_t match_id(const Place *place) {
-        return begins(place, "") && count_hex(place, 0) == 32 && ends(place, 32, "") ? 32 : 0;
-}
-
-static size_t match_mac(const Place *place) {
-        static const unsigned char sizes[] = { 2, 2, 2, 2, 2, 2, 0 };
-        size_t length = match_groups(place, sizes, ':');
-
-        if (length == 0)
-                length = match_groups(place, sizes, '-');
-        return length > 0 && begins(place, ":-") && ends(place, length, ":-") ? length : 0;
-}
-
-/* What udev calls an interface by its address: "enx" and the digits. */
-static size_t match_mac_name(const Place *place) {
-        if (place->at < 3 || !is_in(place->text[place->at - 3], "ew") ||
-            !is_in(place->text[place->at - 2], "nl") || place->text[place->at - 1] != 'x' ||
-            (place->at > 3 && is_word(place->text[place->at - 4])))
-                return 0;
-        return count_hex(place, 0) == 12 && ends(place, 12, "") ? 12 : 0;
-}
-
-/* Not those of every machine: 127.0.0.1 and masks. */
-static size_t match_ipv4(const Place *place) {
-        unsigned parts[4] = { 0 };
-        size_t length = 0;
-
-        if (!begins(place, ".-"))
-                return 0;
-        for (size_t i = 0; i < 4; i++) {
-                size_t digits = 0;
-
-                if (i > 0 && char_at(place, length++) != '.')
-                        return 0;
-                while (isdigit((unsigned char)char_at(place, length)) && digits++ < 3)
-                        parts[i] = parts[i] * 10 + (unsigned)(char_at(place, length++) - '0');
-                if (digits == 0 || digits > 3 || parts[i] > 255)
-                        return 0;
-        }
-        if (!ends(place, length, "") ||
-            (char_at(place, length) == '.' && isdigit((unsigned char)char_at(place, length + 1))))
-                return 0;
-        return parts[0] == 0 || parts[0] == 127 || parts[0] == 255 ? 0 : length;
-}
-
-/* Eight groups, or fewer with "::" among them; "::" alone and "::1" are everybody's. */
-static size_t match_ipv6(const Place *place) {
-        size_t length = 0, n_digits = 0, n_groups = 0, n_gaps = 0;
-        char c;
-
-        if (!begins(place, ":.") || (char_at(place, 0) == ':' && char_at(place, 1) != ':'))
-                return 0;
-        for (; c = char_at(place, length), isxdigit((unsigned char)c) || c == ':'; length++) {
-                bool is_colon = c == ':';
-
-                n_gaps += is_colon && length > 0 && char_at(place, length - 1) == ':';
-                n_digits = is_colon ? 0 : n_digits + 1;
-                n_groups += n_digits == 1;
-                if (n_digits > 4)
-                        return 0;
-        }
-        /* A colon behind it is the sentence's. */
-        if (length > 1 && char_at(place, length - 1) == ':' && char_at(place, length - 2) != ':')
-                length--;
-        if (!ends(place, length, "") || n_gaps > 1)
-                return 0;
-        return n_gaps == 1 ? (n_groups >= 2 && n_groups < 8 ? length : 0)
-                           : (n_groups == 8 ? length : 0);
-}
-
-/* --- words --- */
-
-static const Word *match_word(const Redactor *redactor, const Place *place) {
+static const Word *find_word(const Redactor *redactor, const Place *place, size_t *ret_length) {
         const Word *found = NULL;
 
+        *ret_length = 0;
+        if (!place_begins(place, ""))
+                return NULL;
         for (size_t i = 0; i < redactor->n_words; i++) {
-                const Word *word = &redactor->words[i];
-                size_t length = strlen(word->text);
+                size_t length = match_word(place, redactor->words[i].text);
 
-                if (length <= place->length - place->at &&
-                    memcmp(place->text + place->at, word->text, length) == 0 &&
-                    ends(place, length, "") && (!found || length > strlen(found->text)))
-                        found = word;
+                if (length <= *ret_length)
+                        continue;
+                found = &redactor->words[i];
+                *ret_length = length;
         }
         return found;
+}
+
+bool redact_has_word(const char *text, const char *word) {
+        Place place = { text, strlen(text), 0 };
+        char folded[REDACT_WORD_SIZE];
+
+        if (snprintf(folded, sizeof(folded), "%s", word) >= (int)sizeof(folded))
+                return false;
+        fold(folded);
+        while (place.at < place.length &&
+               (!place_begins(&place, "") || match_word(&place, folded) == 0))
+                place.at++;
+        return place.at < place.length;
 }
 
 /* "user1": of a report that is reported, or a name that says nothing. */
@@ -278,7 +155,7 @@ static bool is_placeholder(const Place *place, size_t length) {
 
         if (length <= before || memcmp(place->text + place->at, USER, before) != 0)
                 return false;
-        while (isdigit((unsigned char)char_at(place, before + digits)))
+        while (isdigit((unsigned char)place_char(place, before + digits)))
                 digits++;
         return before + digits == length;
 }
@@ -289,94 +166,44 @@ static size_t match_home(const Place *place) {
 
         if (place->at < before || memcmp(place->text + place->at - before, HOME, before) != 0)
                 return 0;
-        while (is_word(char_at(place, length)) || is_in(char_at(place, length), ".-@+"))
+        while (!place_ends(place, length, ".-@+"))
                 length++;
         return is_placeholder(place, length) ? 0 : length;
 }
 
 /* --- all of it --- */
 
-static const struct {
-        Kind kind;
-        size_t (*match)(const Place *place);
-} forms[] = {
-        { KIND_UUID, match_uuid },
-        { KIND_ID, match_id },
-        { KIND_MAC, match_mac },
-        { KIND_MAC, match_mac_name },
-        { KIND_IPV4, match_ipv4 },
-        { KIND_IPV6, match_ipv6 },
-        { KIND_SHORT_UUID, match_short_uuid },
-};
+static void put_word(Redactor *redactor, unsigned kind, const char *key, FILE *out) {
+        unsigned number = number_of(redactor, kind, key);
 
-static void put_mac(FILE *out, const Place *place, unsigned number) {
-        const char separator[2] = { isxdigit((unsigned char)char_at(place, 2))
-                                            ? '\0'
-                                            : char_at(place, 2) };
-
-        (void)fprintf(out, "02%s00%s00%s00%s%02x%s%02x", separator, separator, separator, separator,
-                      number >> 8, separator, number & 0xff);
-}
-
-static void put_placeholder(FILE *out, const Place *place, Kind kind, unsigned number) {
-        switch (kind) {
-        case KIND_UUID:
-                (void)fprintf(out, "00000000-0000-4000-8000-%012x", number);
-                break;
-        case KIND_SHORT_UUID:
-                (void)fprintf(out, "FFFF-%04X", number);
-                break;
-        case KIND_ID:
-                (void)fprintf(out, "00000000000040008000%012x", number);
-                break;
-        case KIND_MAC:
-                put_mac(out, place, number);
-                break;
-        case KIND_IPV4: /* RFC 2544: of no network */
-                (void)fprintf(out, "198.18.%u.%u", number >> 8, number & 0xff);
-                break;
-        case KIND_IPV6: /* RFC 3849: for documentation */
-                (void)fprintf(out, "2001:db8::%x", number);
-                break;
-        case KIND_HOST:
+        if (kind == KIND_HOST)
                 (void)fputs("machine", out);
-                break;
-        case KIND_USER:
+        else
                 (void)fprintf(out, USER "%u", number);
-                break;
-        case _KIND_MAX:
-                break;
-        }
 }
 
 /* Replaces what begins here. Returns its length; 0 where there is nothing to replace. */
 static size_t replace(Redactor *redactor, const Place *place, FILE *out) {
-        char key[KEY_SIZE];
+        char key[REDACT_KEY_SIZE];
         const Word *word;
+        RedactForm form;
         size_t length;
 
-        for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-                length = forms[i].match(place);
-                if (length == 0)
-                        continue;
-                make_key(place, length, key);
-                if (key[0] == '\0')
-                        continue;
-                put_placeholder(out, place, forms[i].kind, number_of(redactor, forms[i].kind, key));
+        length = redact_form_match(place, &form, key);
+        if (length > 0) {
+                redact_form_put(out, place, form, number_of(redactor, form, key));
                 return length;
         }
-        if (is_word(char_before(place)))
-                return 0;
-        word = match_word(redactor, place);
+        word = find_word(redactor, place, &length);
         if (word) {
-                put_placeholder(out, place, word->kind,
-                                number_of(redactor, word->kind, word->text));
-                return strlen(word->text);
+                put_word(redactor, word->kind, word->text, out);
+                return length;
         }
         length = match_home(place);
         if (length > 0) {
                 (void)snprintf(key, sizeof(key), "%.*s", (int)length, place->text + place->at);
-                put_placeholder(out, place, KIND_USER, number_of(redactor, KIND_USER, key));
+                fold(key);
+                put_word(redactor, KIND_USER, key, out);
         }
         return length;
 }

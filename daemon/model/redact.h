@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
@@ -30,12 +31,16 @@ void redactor_freep(Redactor **redactor);
 
 /**
  * Names a word that is to be taken out where it stands alone: between letters, digits and
- * underscores it is another word.
+ * underscores it is another word. Small and capital letters are the same, and its dashes may be
+ * spelt as LVM and systemd do.
  *
  * Returns 0, also where it is known already; -EINVAL where it is empty, of one letter or too long;
  * -ENOSPC.
  */
 _must_check_ int redactor_add_word(Redactor *redactor, RedactWord kind, const char *word);
+
+/** Whether a word would be taken out of a text. */
+bool redact_has_word(const char *text, const char *word);
 
 /**
  * Redacts a text, which may have NUL bytes in it.

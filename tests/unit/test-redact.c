@@ -46,6 +46,42 @@ static const struct Row {
         { "a user that nobody named", "/home/bob-2/.config and bob-2",
           "/home/user1/.config and bob-2" },
         { "the host", "pc.example.org pc pcie", "machine machine pcie" },
+        { "in capital letters", "ALICE PC.Example.org /home/Alice ID_FS_LABEL=Alice-Backup",
+          "user1 machine /home/user1 ID_FS_LABEL=user1-Backup" },
+        { "a user that nobody named, either way", "/home/Bob /home/bob",
+          "/home/user1 /home/user1" },
+        { "a host with a dash", "her-pc her-pcs other-her-pc", "machine her-pcs other-machine" },
+        { "the same in a volume's name", "/dev/mapper/her--pc--vg-root vg-her--pc",
+          "/dev/mapper/machine--vg-root vg-machine" },
+        { "the same in a unit's name", "dev-mapper-her\\x2dpc.mount x\\x2dher\\x2d\\x2dpc\\x2dy",
+          "dev-mapper-machine.mount x\\x2dmachine\\x2dy" },
+        { "the same in JSON", "\"x\\\\x2dher\\\\x2dpc\\\\x2d1\"", "\"x\\\\x2dmachine\\\\x2d1\"" },
+        { "behind escapes", "/mnt/of\\040alice of\\x20alice \\x41alice \\xc3\\xa9alice",
+          "/mnt/of\\040user1 of\\x20user1 \\x41alice \\xc3\\xa9alice" },
+        { "a UUID in a unit's name",
+          "dev-disk-by\\x2duuid-6d3f1c52\\x2d8f0e\\x2d4a53\\x2d9d0c\\x2d2f5b7c1e9a44.device "
+          "x\\x2d6d3f1c52-8f0e-4a53-9d0c-2f5b7c1e9a44",
+          "dev-disk-by\\x2duuid-00000000\\x2d0000\\x2d4000\\x2d8000\\x2d000000000001.device "
+          "x\\x2d00000000-0000-4000-8000-000000000001" },
+        { "the same in JSON", "\"6d3f1c52\\\\x2d8f0e\\\\x2d4a53\\\\x2d9d0c\\\\x2d2f5b7c1e9a44\"",
+          "\"00000000\\\\x2d0000\\\\x2d4000\\\\x2d8000\\\\x2d000000000001\"" },
+        { "a FAT's UUID elsewhere",
+          "osprober-efi-1A2B-3C4D by\\x2duuid-1A2B\\x2d3C4D.device 1A2B-3C4D-5E6F",
+          "osprober-efi-FFFF-0001 by\\x2duuid-FFFF\\x2d0001.device 1A2B-3C4D-5E6F" },
+        { "an NTFS's UUID",
+          "ID_FS_UUID=01D9A2B3C4D5E6F7 --fs-uuid 01D9A2B3C4D5E6F7 7A2B3C4D5E6F7081",
+          "ID_FS_UUID=FFFFFFFF00000001 --fs-uuid FFFFFFFF00000001 FFFFFFFF00000002" },
+        { "one of digits", "by-uuid/1767225600123456 --set=root 1767225600123456",
+          "by-uuid/FFFFFFFF00000001 --set=root FFFFFFFF00000001" },
+        { "a time, and bits", "since=1767225600123456 ff9f207ac14057ff 0x01D9A2B3C4D5E6F7",
+          "since=1767225600123456 ff9f207ac14057ff 0x01D9A2B3C4D5E6F7" },
+        { "volumes",
+          "lvmid/3EI0yF-1UiS-tcbW-gHEF-5KM5-m0Cc-cFWRtK/uFmwN3-iTSi-P2f2-hM0p-Aq0e-Lp4G-W2bDBv",
+          "lvmid/000000-0000-0000-0000-0000-0000-000001/000000-0000-0000-0000-0000-0000-000002" },
+        { "a partition", "root=PARTUUID=1a2b3c4d-02 by-partuuid/1A2B3C4D-05 00a0c0ff-01",
+          "root=PARTUUID=00000001-02 by-partuuid/00000001-05 00a0c0ff-01" },
+        { "the same in a unit's name", "by\\x2dpartuuid-1a2b3c4d\\x2d02.device",
+          "by\\x2dpartuuid-00000001\\x2d02.device" },
         { "not ASCII",
           "\xc3\xa9"
           "alice alice\xc3\xa9",
@@ -60,6 +96,7 @@ static Redactor *new_redactor(void) {
         assert_int_equal(redactor_add_word(redactor, REDACT_USER_NAME, "alice"), 0);
         assert_int_equal(redactor_add_word(redactor, REDACT_HOST_NAME, "pc"), 0);
         assert_int_equal(redactor_add_word(redactor, REDACT_HOST_NAME, "pc.example.org"), 0);
+        assert_int_equal(redactor_add_word(redactor, REDACT_HOST_NAME, "Her-PC"), 0);
         return redactor;
 }
 
@@ -122,6 +159,15 @@ static void test_words(void **state) {
                 r = redactor_add_word(redactor, REDACT_USER_NAME, word);
         }
         assert_int_equal(r, -ENOSPC);
+}
+
+static void test_has_word(void **state) {
+        (void)state;
+        assert_true(redact_has_word("run/vfio-moded/vm/*", "vm"));
+        assert_true(redact_has_word("6.8.12-4-pve", "PVE"));
+        assert_false(redact_has_word("run/vfio-moded/vm/*", "vfio_moded"));
+        assert_false(redact_has_word("proc/devices", "device"));
+        assert_false(redact_has_word("", "device"));
 }
 
 /* --- files --- */
@@ -193,6 +239,7 @@ int main(void) {
         table_add(&table, "the same everywhere", test_consistent, NULL);
         table_add(&table, "more than can be told apart", test_many, NULL);
         table_add(&table, "words", test_words, NULL);
+        table_add(&table, "a word in a text", test_has_word, NULL);
         table_add(&table, "the size of a block", test_block, NULL);
         return table_run("redact", &table);
 }

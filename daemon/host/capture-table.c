@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "model/redact.h"
 
 #define TEXT(pattern_) PART(pattern_, TEXT)
 #define PART(pattern_, what_) \
@@ -28,6 +29,8 @@ const CaptureRow capture_rows[] = {
         TEXT("run/vfio-mode-guard/*"),
         NAME("var/lib/vfio-mode"), /* without it boots are not counted */
         TEXT("var/lib/vfio-mode/*"),
+        NAME("var/lib/vfio-mode/initramfs"),
+        TEXT("var/lib/vfio-mode/initramfs/*"),
 
         /* PCI functions and what hangs below them. */
         LINK("sys/bus/pci/devices/*"),
@@ -117,12 +120,17 @@ const CaptureRow capture_rows[] = {
         PART("sys/firmware/efi/efivars/StubInfo-*", RAW),
         PART("sys/firmware/efi/efivars/VfioModeOneShot-*", RAW),
         NAME("usr/sbin/update-grub"),
+        NAME("usr/sbin/update-initramfs"),
+        NAME("usr/bin/dracut"),
+        NAME("usr/bin/mkinitcpio"),
+        NAME("lib/modules/*"), /* kernels, of which an initramfs may be stale */
 
         /* Who else moves devices. */
         NAME("etc/systemd/system"),
         NAME("usr/lib/systemd/system"),
         NAME("etc/libvirt/hooks"),
         NAME("etc/libvirt/qemu"),
+        NAME("etc/pve"),
         NAME("etc/apparmor.d/usr.sbin.libvirtd"),
         NAME("etc/apparmor.d/usr.sbin.virtqemud"),
         TEXT("sys/module/apparmor/parameters/enabled"),
@@ -132,7 +140,21 @@ const CaptureRow capture_rows[] = {
         PART("etc/libvirt/hooks/*/*", SCRIPT),
         PART("etc/libvirt/hooks/*/*/*/*", SCRIPT),
         PART("etc/libvirt/hooks/*/*/*/*/*", SCRIPT),
+        NAME("etc/modprobe.d"),
         TEXT("etc/modprobe.d/*.conf"),
+        TEXT("etc/modprobe.d/*.alias"),
+        NAME("run/modprobe.d"),
+        TEXT("run/modprobe.d/*.conf"),
+        TEXT("run/modprobe.d/*.alias"),
+        NAME("usr/local/lib/modprobe.d"),
+        TEXT("usr/local/lib/modprobe.d/*.conf"),
+        TEXT("usr/local/lib/modprobe.d/*.alias"),
+        NAME("usr/lib/modprobe.d"),
+        TEXT("usr/lib/modprobe.d/*.conf"),
+        TEXT("usr/lib/modprobe.d/*.alias"),
+        NAME("lib/modprobe.d"),
+        TEXT("lib/modprobe.d/*.conf"),
+        TEXT("lib/modprobe.d/*.alias"),
         TEXT("etc/modules"),
         TEXT("etc/modules-load.d/*.conf"),
         TEXT("etc/prime-discrete"),
@@ -161,6 +183,57 @@ const CaptureRow capture_rows[] = {
         { .pattern = NULL },
 };
 
+/* None that reads configuration space: it would say nothing of a card that sleeps. */
+static const char *const attribute_names[] = { "active",
+                                               "boot_vga",
+                                               "class",
+                                               "d3cold_allowed",
+                                               "dev",
+                                               "device",
+                                               "driver_override",
+                                               "enabled",
+                                               "modalias",
+                                               "numa_node",
+                                               "power_state",
+                                               "resource[0-9]_resize",
+                                               "partition",
+                                               "reset_method",
+                                               "resource",
+                                               "revision",
+                                               "ro",
+                                               "size",
+                                               "sriov_numvfs",
+                                               "sriov_totalvfs",
+                                               "status",
+                                               "subsystem_device",
+                                               "subsystem_vendor",
+                                               "tun_flags",
+                                               "vendor",
+                                               NULL };
+
+static const struct {
+        const char *directory, *name;
+} attribute_rows[] = {
+        { "capabilities", "key" },     { "dm", "name" },           { "id", "board_name" },
+        { "id", "board_vendor" },      { "id", "bios_version" },   { "id", "bios_date" },
+        { "input*", "name" },          { "loop", "backing_file" }, { "power", "control" },
+        { "power", "runtime_status" }, { "vtcon*", "name" },       { "vtcon*", "bind" },
+        { "fb[0-9]*", "name" },
+};
+
+static const char *const link_names[] = { "device", "driver", "iommu",     "iommu_group", "lower_*",
+                                          "master", "physfn", "subsystem", "virtfn*",     NULL };
+static const char *const link_directories[] = { "slaves", "holders", "nvme-subsys*", NULL };
+
+static const char *const directory_names[] = { "dm", "loop", "md", "vfio-dev", NULL };
+
+static const char *const left_names[] = { "breakpoint", "integrity",  "kprobe",  "mq",
+                                          "msi_irqs",   "queue",      "queues",  "statistics",
+                                          "system",     "tracepoint", "uprobe",  "wakeup",
+                                          "workqueue",  "msr",        "cpuid",   "firmware_node",
+                                          "trace",      "hwmon*",     "pci_bus", "pci_express",
+                                          "vc",         "mem",        NULL };
+
 static bool is_in(const char *const *patterns, const char *name) {
         for (; *patterns; patterns++)
                 if (fnmatch(*patterns, name, 0) == 0)
@@ -176,77 +249,45 @@ static const char *last(const char *path) {
 }
 
 bool capture_takes_attribute(const char *directory, const char *name, RedactFile *ret) {
-        /* None that reads configuration space: it would say nothing of a card that sleeps. */
-        static const char *const names[] = { "active",
-                                             "boot_vga",
-                                             "class",
-                                             "d3cold_allowed",
-                                             "dev",
-                                             "device",
-                                             "driver_override",
-                                             "enabled",
-                                             "modalias",
-                                             "numa_node",
-                                             "power_state",
-                                             "resource[0-9]_resize",
-                                             "partition",
-                                             "reset_method",
-                                             "resource",
-                                             "revision",
-                                             "ro",
-                                             "size",
-                                             "sriov_numvfs",
-                                             "sriov_totalvfs",
-                                             "status",
-                                             "subsystem_device",
-                                             "subsystem_vendor",
-                                             "tun_flags",
-                                             "vendor",
-                                             NULL };
-        static const struct {
-                const char *directory, *name;
-        } rows[] = {
-                { "capabilities", "key" },     { "dm", "name" },           { "id", "board_name" },
-                { "id", "board_vendor" },      { "id", "bios_version" },   { "id", "bios_date" },
-                { "input*", "name" },          { "loop", "backing_file" }, { "power", "control" },
-                { "power", "runtime_status" }, { "vtcon*", "name" },       { "vtcon*", "bind" },
-                { "fb[0-9]*", "name" },
-        };
-
         *ret = REDACT_FILE_TEXT;
         if (strcmp(last(directory), "dm") == 0 && strcmp(name, "uuid") == 0) {
                 *ret = REDACT_FILE_FIRST_WORD;
                 return true;
         }
-        for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-                if (strcmp(name, rows[i].name) == 0 &&
-                    fnmatch(rows[i].directory, last(directory), 0) == 0)
+        for (size_t i = 0; i < ARRAY_SIZE(attribute_rows); i++)
+                if (strcmp(name, attribute_rows[i].name) == 0 &&
+                    fnmatch(attribute_rows[i].directory, last(directory), 0) == 0)
                         return true;
-        return is_in(names, name);
+        return is_in(attribute_names, name);
 }
 
 bool capture_takes_link(const char *directory, const char *name) {
-        static const char *const names[] = { "device",  "driver", "iommu",  "iommu_group",
-                                             "lower_*", "master", "physfn", "subsystem",
-                                             "virtfn*", NULL };
-        static const char *const directories[] = { "slaves", "holders", "nvme-subsys*", NULL };
-
-        return is_in(names, name) || is_in(directories, last(directory));
+        return is_in(link_names, name) || is_in(link_directories, last(directory));
 }
 
 bool capture_takes_directory(const char *name) {
-        static const char *const names[] = { "dm", "loop", "md", "vfio-dev", NULL };
-
-        return is_in(names, name);
+        return is_in(directory_names, name);
 }
 
 bool capture_leaves_directory(const char *name) {
-        static const char *const names[] = { "breakpoint", "integrity",  "kprobe",  "mq",
-                                             "msi_irqs",   "queue",      "queues",  "statistics",
-                                             "system",     "tracepoint", "uprobe",  "wakeup",
-                                             "workqueue",  "msr",        "cpuid",   "firmware_node",
-                                             "trace",      "hwmon*",     "pci_bus", "pci_express",
-                                             "vc",         "mem",        NULL };
+        return is_in(left_names, name);
+}
 
-        return is_in(names, name);
+static bool have_word(const char *const *patterns, const char *word) {
+        while (*patterns && !redact_has_word(*patterns, word))
+                patterns++;
+        return *patterns;
+}
+
+bool capture_has_word(const char *word) {
+        for (const CaptureRow *row = capture_rows; row->pattern; row++)
+                if (redact_has_word(row->pattern, word))
+                        return true;
+        for (size_t i = 0; i < ARRAY_SIZE(attribute_rows); i++)
+                if (redact_has_word(attribute_rows[i].directory, word) ||
+                    redact_has_word(attribute_rows[i].name, word))
+                        return true;
+        return have_word(attribute_names, word) || have_word(link_names, word) ||
+               have_word(link_directories, word) || have_word(directory_names, word) ||
+               have_word(left_names, word);
 }

@@ -45,6 +45,10 @@ bool capture_takes_directory(const char *name);
 /** Whether there is nothing to take below a directory of a device. */
 bool capture_leaves_directory(const char *name);
 
+/** Whether a word stands alone in a name that the table has: were it taken out, `--root=` would not
+ * find the file. */
+bool capture_has_word(const char *word);
+
 typedef struct CapturedFile {
         const char *path;
         RedactFile what;

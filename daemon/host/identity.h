@@ -9,8 +9,9 @@
 
 /**
  * Tells a redactor the host's names (/etc/hostname, /proc/sys/kernel/hostname), and of the users in
- * /etc/passwd those that are people's. A name that is a word of the product, of the configuration
- * or of the kernel is left out: it would be taken out of what the report is about.
+ * /etc/passwd those that are people's. A name that is a word of the product, of the configuration,
+ * of the kernel or of a path that is captured is left out: it would be taken out of what the report
+ * is about.
  *
  * @config: NULL: none
  *

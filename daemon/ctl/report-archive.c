@@ -4,23 +4,57 @@
  * links as well.
  */
 #include <errno.h>
+#include <search.h>
 #include <string.h>
 
 #include "ctl/report-archive.h"
 
 #define ARCHIVE_SIZE_MAX (256u * 1024 * 1024)
 
-static int redact_name(ReportArchive *archive, const char *name, char **ret) {
+void report_archive_done(ReportArchive *archive) {
+        tdestroy(archive->names, free);
+        archive->names = NULL;
+        lines_done(&archive->missed);
+        redactor_freep(&archive->redactor);
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(a, b);
+}
+
+static int redact_text(ReportArchive *archive, const char *text, char **ret) {
         size_t length;
 
-        return redact(archive->redactor, name, strlen(name), ret, &length);
+        return redact(archive->redactor, text, strlen(text), ret, &length);
+}
+
+/* The name of an entry. Returns 1 with it, which stays the archive's; 0 where there is such an
+ * entry already; or -ENOMEM. */
+static int take_name(ReportArchive *archive, const char *path, const char **ret) {
+        _cleanup_free_ char *name = NULL;
+        char *const *node;
+        int r;
+
+        r = redact_text(archive, path, &name);
+        if (r < 0)
+                return r;
+        node = tsearch(name, &archive->names, compare_names);
+        if (!node)
+                return -ENOMEM;
+        if (*node != name) {
+                lines_add(&archive->missed, "/%s: another file is called %s in it", path, name);
+                return 0;
+        }
+        *ret = TAKE_PTR(name);
+        return 1;
 }
 
 static int add_file(void *userdata, const CapturedFile *file, char *data, size_t length) {
         const unsigned mode = file->is_executable ? 0755 : 0644;
         ReportArchive *archive = userdata;
-        _cleanup_free_ char *name = NULL, *text = NULL;
+        _cleanup_free_ char *text = NULL;
         size_t size = length, n;
+        const char *name;
         int r;
 
         if (archive->tar.n_bytes + length > ARCHIVE_SIZE_MAX)
@@ -28,10 +62,10 @@ static int add_file(void *userdata, const CapturedFile *file, char *data, size_t
         length = redact_file(file->what, data, length);
         if (file->what == REDACT_FILE_RAW)
                 return tar_add_file(&archive->tar, file->path, mode, file->time, data, length);
-        r = redact_name(archive, file->path, &name);
-        if (r >= 0)
+        r = take_name(archive, file->path, &name);
+        if (r > 0)
                 r = redact(archive->redactor, data, length, &text, &n);
-        if (r < 0)
+        if (r < 0 || !text)
                 return r;
         if (file->what == REDACT_FILE_BLOCK) {
                 char *block = realloc(text, (n > size ? n : size) + 1);
@@ -46,21 +80,22 @@ static int add_file(void *userdata, const CapturedFile *file, char *data, size_t
 
 static int add_link(void *userdata, const char *path, const char *target) {
         ReportArchive *archive = userdata;
-        _cleanup_free_ char *name = NULL, *to = NULL;
+        _cleanup_free_ char *to = NULL;
+        const char *name;
         int r;
 
-        r = redact_name(archive, path, &name);
-        if (r >= 0)
-                r = redact_name(archive, target, &to);
-        return r < 0 ? r : tar_add_link(&archive->tar, name, to);
+        r = take_name(archive, path, &name);
+        if (r > 0)
+                r = redact_text(archive, target, &to);
+        return r < 0 || !to ? r : tar_add_link(&archive->tar, name, to);
 }
 
 static int add_directory(void *userdata, const char *path) {
         ReportArchive *archive = userdata;
-        _cleanup_free_ char *name = NULL;
-        int r = redact_name(archive, path, &name);
+        const char *name;
+        int r = take_name(archive, path, &name);
 
-        return r < 0 ? r : tar_add_directory(&archive->tar, name);
+        return r <= 0 ? r : tar_add_directory(&archive->tar, name);
 }
 
 static int add_missed(void *userdata, const char *path, int error) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The archive of a report: redacted entries, each path once. */
+/*
+ * The archive of a report: redacted entries, each path once. Where two are the same once they are
+ * redacted, the first is in it, and the other is missed.
+ */
 #pragma once
 
 #include "base/tar.h"
@@ -15,7 +18,11 @@ typedef struct ReportArchive {
         Redactor *redactor;
         Lines missed; /**< what could not be read, and why */
         bool without_overrides;
+        void *names; /**< of the entries so far (tsearch(3)) */
 } ReportArchive;
+
+/** Frees what is in it: all but the writer's file. */
+void report_archive_done(ReportArchive *archive);
 
 /** Adds what `--root=` reads. Returns 0 or a negative errno, after which the archive is no good. */
 _must_check_ int report_archive_add_machine(ReportArchive *archive, const Root *root);

@@ -31,8 +31,7 @@ typedef struct Report {
 static void report_done(Report *report) {
         machine_freep(&report->machine);
         lines_done(&report->modes);
-        lines_done(&report->archive.missed);
-        redactor_freep(&report->archive.redactor);
+        report_archive_done(&report->archive);
 }
 
 /* --- what the service sees --- */
@@ -60,25 +59,47 @@ static void inspect_modes(Report *report) {
 
 /* --- beside the machine: for a person to read --- */
 
-/* @arguments: NULL last; what a program says on stderr is lost, and what it exits with is said. */
-static int add_output(Report *report, const char *name, const char *const *arguments) {
-        _cleanup_free_ char *output = must_have(malloc(OUTPUT_MAX));
-        int r = command_run(arguments, output, OUTPUT_MAX);
-
-        if (r < 0)
-                lines_add(&report->archive.missed, "%s: %s", name, strerror(-r));
-        return r < 0 ? 0 : report_archive_add_text(&report->archive, name, output);
+/* What a program printed, and that it is not all of it. @status: or why there is nothing */
+static int add_output(Report *report, const char *name, const char *output, int status) {
+        if (status < 0) {
+                lines_add(&report->archive.missed, "%s: %s", name, strerror(-status));
+                return 0;
+        }
+        if (strlen(output) == OUTPUT_MAX - 1)
+                lines_add(&report->archive.missed, "%s: what is beyond %d bytes", name,
+                          OUTPUT_MAX - 1);
+        return report_archive_add_text(&report->archive, name, output);
 }
 
-/* What this program says of the machine without its service: what it says of the archive. */
+/* @arguments: NULL last. What it says on stderr is lost. */
+static int add_program(Report *report, const char *name, const char *const *arguments) {
+        _cleanup_free_ char *output = must_have(malloc(OUTPUT_MAX));
+        int status = command_run(arguments, output, OUTPUT_MAX);
+
+        /* journalctl fails where nothing matches, too, and says so. */
+        if (status > 0 && strcmp(output, "-- No entries --\n") != 0)
+                lines_add(&report->archive.missed, "%s: exit status %d of %s", name, status,
+                          arguments[0]);
+        return add_output(report, name, output, status);
+}
+
+/* What this program says of the machine without its service: what it says of the archive. A refusal
+ * is on stderr, and in the exit status. */
 static int add_own(Report *report, const char *name, const char *verb, const char *word,
                    const char *option) {
         const char *root = report->arguments->root ? report->arguments->root : "/.";
-        _cleanup_free_ char *from = text_format("--root=%s", root);
+        _cleanup_free_ char *output = must_have(malloc(OUTPUT_MAX)),
+                            *from = text_format("--root=%s", root);
+        const char *const arguments[] = { "/proc/self/exe",     from, verb, word ? word : option,
+                                          word ? option : NULL, NULL };
+        int status = command_run_both(arguments, output, OUTPUT_MAX);
 
-        return add_output(report, name,
-                          (const char *const[]){ "/proc/self/exe", from, verb, word ? word : option,
-                                                 word ? option : NULL, NULL });
+        if (status > 0) {
+                size_t length = strlen(output);
+
+                (void)snprintf(output + length, OUTPUT_MAX - length, "[exit status %d]\n", status);
+        }
+        return add_output(report, name, output, status);
 }
 
 static int add_answers(Report *report) {
@@ -101,26 +122,26 @@ static int add_answers(Report *report) {
 static int add_system(Report *report) {
         int r;
 
-        r = add_output(report, "journal",
-                       (const char *const[]){ "journalctl", "--boot", "--no-pager", "--no-hostname",
-                                              "--output=short-iso", "--lines=2000",
-                                              "--unit=vfio-mode*", NULL });
+        r = add_program(report, "journal",
+                        (const char *const[]){ "journalctl", "--boot", "--no-pager",
+                                               "--no-hostname", "--output=short-iso",
+                                               "--lines=2000", "--unit=vfio-mode*", NULL });
         if (r >= 0)
-                r = add_output(report, "kernel-messages",
-                               (const char *const[]){
-                                       "journalctl", "--boot", "--dmesg", "--no-pager",
-                                       "--no-hostname", "--output=short-monotonic", "--lines=500",
-                                       "--grep=vfio|iommu|DMAR|AMD-Vi|IVRS|vgaarb|framebuffer",
-                                       NULL });
+                r = add_program(report, "kernel-messages",
+                                (const char *const[]){
+                                        "journalctl", "--boot", "--dmesg", "--no-pager",
+                                        "--no-hostname", "--output=short-monotonic", "--lines=500",
+                                        "--grep=vfio|iommu|DMAR|AMD-Vi|IVRS|vgaarb|framebuffer",
+                                        NULL });
         if (r >= 0)
-                r = add_output(report, "units",
-                               (const char *const[]){ "systemctl", "list-units", "--all",
-                                                      "--no-pager", "vfio-mode*", NULL });
+                r = add_program(report, "units",
+                                (const char *const[]){ "systemctl", "list-units", "--all",
+                                                       "--no-pager", "vfio-mode*", NULL });
         if (r >= 0)
-                r = add_output(report, "systemd",
-                               (const char *const[]){ "systemctl", "--version", NULL });
+                r = add_program(report, "systemd",
+                                (const char *const[]){ "systemctl", "--version", NULL });
         if (r >= 0)
-                r = add_output(report, "kernel", (const char *const[]){ "uname", "-srvm", NULL });
+                r = add_program(report, "kernel", (const char *const[]){ "uname", "-srvm", NULL });
         return r;
 }
 
@@ -178,8 +199,14 @@ static int add_all(Report *report) {
 
 /* --- the file --- */
 
+/* NFS, among others, knows no flag of a rename (renameat2(2)). A link is not put over anything
+ * either. */
 static int put_in_place(const char *from, const char *to, bool replaces) {
-        if (renameat2(AT_FDCWD, from, AT_FDCWD, to, replaces ? 0 : RENAME_NOREPLACE) < 0)
+        if (renameat2(AT_FDCWD, from, AT_FDCWD, to, replaces ? 0 : RENAME_NOREPLACE) >= 0)
+                return 0;
+        if (replaces || errno != EINVAL)
+                return -errno;
+        if (linkat(AT_FDCWD, from, AT_FDCWD, to, 0) < 0 || unlink(from) < 0)
                 return -errno;
         return 0;
 }

@@ -55,26 +55,34 @@ static ssize_t read_bytes(int fd, uint8_t *buffer, size_t size) {
         return (ssize_t)length;
 }
 
+typedef enum StandardError {
+        STANDARD_ERROR_OURS,
+        STANDARD_ERROR_DROPPED,
+        STANDARD_ERROR_WITH_OUTPUT,
+} StandardError;
+
 /* @write_end: becomes its stdout; negative: it has ours */
-static int start(const char *const *arguments, int write_end, bool is_silent, pid_t *ret) {
+static int start(const char *const *arguments, int write_end, StandardError error, pid_t *ret) {
         posix_spawn_file_actions_t actions;
         int r;
 
         r = posix_spawn_file_actions_init(&actions);
         if (r != 0)
                 return -r;
-        if (is_silent)
+        if (error == STANDARD_ERROR_DROPPED)
                 (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null",
                                                        O_WRONLY, 0);
         if (write_end >= 0)
                 (void)posix_spawn_file_actions_adddup2(&actions, write_end, STDOUT_FILENO);
+        if (error == STANDARD_ERROR_WITH_OUTPUT)
+                (void)posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
         r = posix_spawnp(ret, arguments[0], &actions, NULL, (char *const *)arguments, environ);
         (void)posix_spawn_file_actions_destroy(&actions);
         return -r;
 }
 
 /* Returns the end of a pipe that it prints to. */
-static int start_to_read(const char *const *arguments, bool is_silent, pid_t *ret) {
+static int start_to_read(const char *const *arguments, StandardError error, pid_t *ret) {
         _cleanup_close_ int read_end = -1, write_end = -1;
         int r, fds[2];
 
@@ -82,24 +90,36 @@ static int start_to_read(const char *const *arguments, bool is_silent, pid_t *re
                 return -errno;
         read_end = fds[0];
         write_end = fds[1];
-        r = start(arguments, write_end, is_silent, ret);
+        r = start(arguments, write_end, error, ret);
         return r < 0 ? r : TAKE_FD(read_end);
 }
 
-int command_run(const char *const *arguments, char *output, size_t size) {
-        int fd, r = 0, status;
+static int run_to_read(const char *const *arguments, StandardError error, char *output,
+                       size_t size) {
         pid_t pid = 0;
+        int fd = start_to_read(arguments, error, &pid), r, status;
 
-        fd = output ? start_to_read(arguments, true, &pid) : start(arguments, -1, true, &pid);
         if (fd < 0)
                 return fd;
-        if (output) {
-                r = read_output(fd, output, size);
-                /* Where it was not read to its end, the writer is not to wait for us. */
-                closep(&fd);
-        }
+        r = read_output(fd, output, size);
+        /* Where it was not read to its end, the writer is not to wait for us. */
+        closep(&fd);
         status = wait_for(pid);
         return r < 0 ? r : status;
+}
+
+int command_run(const char *const *arguments, char *output, size_t size) {
+        pid_t pid = 0;
+        int r;
+
+        if (output)
+                return run_to_read(arguments, STANDARD_ERROR_DROPPED, output, size);
+        r = start(arguments, -1, STANDARD_ERROR_DROPPED, &pid);
+        return r < 0 ? r : wait_for(pid);
+}
+
+int command_run_both(const char *const *arguments, char *output, size_t size) {
+        return run_to_read(arguments, STANDARD_ERROR_WITH_OUTPUT, output, size);
 }
 
 int command_read(const char *const *arguments, size_t max, uint8_t **ret, size_t *ret_size) {
@@ -110,7 +130,7 @@ int command_read(const char *const *arguments, size_t max, uint8_t **ret, size_t
 
         if (!buffer)
                 return -ENOMEM;
-        fd = start_to_read(arguments, false, &pid);
+        fd = start_to_read(arguments, STANDARD_ERROR_OURS, &pid);
         if (fd < 0)
                 return fd;
         n = read_bytes(fd, buffer, max + 1);

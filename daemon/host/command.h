@@ -33,3 +33,6 @@ _must_check_ int command_read(const char *const *arguments, size_t max, uint8_t 
  * there is no such program), or of reading what it prints, and then @output is "".
  */
 _must_check_ int command_run(const char *const *arguments, char *output, size_t size);
+
+/** As command_run(), with what it says on stderr among what it prints. @output: not NULL */
+_must_check_ int command_run_both(const char *const *arguments, char *output, size_t size);

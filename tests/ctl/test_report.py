@@ -157,6 +157,23 @@ def test_names_in_other_spellings(named, tmp_path):
     assert uuid in os.listdir(unpacked / "dev/disk/by-uuid")
 
 
+def test_what_this_program_says_of_it(machine, tmp_path):
+    """The refusal, which is on stderr, and the exit status."""
+    machine.write("run/vfio-mode/inspect/passthrough", INSPECTION)
+    report(machine, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        text = archive.extractfile("vfio-mode-report/check-passthrough").read().decode()
+    assert "in use by process 17 (weston) of user user1's" in text and text.endswith("\n[exit status 4]\n"), text
+
+
+def test_each_path_once(machine, tmp_path):
+    """Two files that are called the same without their users' names."""
+    machine.write("etc/modprobe.d/alice.conf", "x\n").write("etc/modprobe.d/ALICE.conf", "y\n")
+    assert "another file is called etc/modprobe.d/user1.conf in it" in report(machine, tmp_path / "a.tar").stderr
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        assert archive.getnames().count("etc/modprobe.d/user1.conf") == 1
+
+
 def test_who_else_sets_modules_up(machine, tmp_path):
     """Wherever modprobe(8) looks."""
     directories = ("etc", "run", "usr/local/lib", "usr/lib", "lib")
@@ -171,6 +188,18 @@ def test_who_else_sets_modules_up(machine, tmp_path):
         missing = {*present, "etc/pve", *(f"{directory}/modprobe.d/{name}" for directory in directories
                                           for name in ("x.conf", "y.alias"))} - set(archive.getnames())
     assert not missing
+
+
+def test_a_file_system_without_flags(machine, tmp_path):
+    """As with NFS, a rename that is to replace nothing is refused there."""
+    path = tmp_path / "a.tar"
+    strace = ["strace", "--output=/dev/null", "--inject=renameat2:error=EINVAL", PROGRAM, "--root", str(machine.root),
+              "report", "-o", str(path)]
+    environment = {"PATH": os.environ["PATH"], "ASAN_OPTIONS": "detect_leaks=0"}  # which cannot be traced
+    for code in (0, 1):
+        answer = subprocess.run(strace, capture_output=True, text=True, timeout=30, check=False, env=environment)
+        assert answer.returncode == code, answer
+    assert tarfile.is_tarfile(path) and [left.name for left in tmp_path.iterdir() if left.name != "root"] == ["a.tar"]
 
 
 def test_times_stay(machine, tmp_path):

@@ -113,6 +113,17 @@ static void test_status(void **state) {
         assert_int_equal(command_run(none, NULL, 0), -ENOENT);
 }
 
+static void test_both(void **state) {
+        static const char *const says[] = { "sh", "-c", "echo a; echo b >&2; exit 3", NULL };
+        char output[8];
+
+        (void)state;
+        assert_int_equal(command_run(says, output, sizeof(output)), 3);
+        assert_string_equal(output, "a\n");
+        assert_int_equal(command_run_both(says, output, sizeof(output)), 3);
+        assert_string_equal(output, "a\nb\n");
+}
+
 static void test_a_read_fails(void **state) {
         char output[8];
 
@@ -210,6 +221,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_output),
                 cmocka_unit_test(test_status),
+                cmocka_unit_test(test_both),
                 cmocka_unit_test(test_a_read_fails),
                 cmocka_unit_test(test_bytes),
                 cmocka_unit_test(test_units),

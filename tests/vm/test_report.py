@@ -97,6 +97,12 @@ def test_report(pc: PC) -> None:
     assert not any(missing.values()), missing
 
 
+_JOURNALCTL = """#!/bin/sh
+head --bytes=2000000 /dev/zero | tr '\\0' x
+exit 3
+"""
+
+
 @pytest.mark.machine("gpu")
 def test_refused(pc: PC) -> None:
     """Only root; and over no other file unless it is asked for."""
@@ -106,6 +112,16 @@ def test_refused(pc: PC) -> None:
     pc.write(ARCHIVE, "something else")
     said = pc.run(f"vfio-modectl report -o {ARCHIVE}")
     assert (said.rc, "--force replaces it" in said.stderr, pc.read(ARCHIVE)) == (1, True, "something else"), said
+    # As a file system without flags of a rename does it, such as NFS.
+    old = "strace --inject=renameat2:error=EINVAL --output=/dev/null vfio-modectl report -o /root/nfs.tar"
+    pc.ok(old)
+    assert pc.run(old).rc == 1
+    assert pc.ok("ls -A /root | grep nfs") == "nfs.tar"
+    # What other programs do not say, or not to the end, is said to be missed.
+    pc.write("/root/journalctl", _JOURNALCTL, 0o755)
+    said = json.loads(pc.ok("PATH=/root:$PATH vfio-modectl report -o /root/cut.tar --json=short"))
+    assert said["missed"] == [f"{name}: {what}" for name in ("journal", "kernel-messages") for what in
+                              ("exit status 3 of journalctl", "what is beyond 1048575 bytes")], said
     pc.write(INI, "[mode bad\n")
     pc.ok(f"vfio-modectl report -o {ARCHIVE} --force")
     assert pc.ok(f"tar --extract --to-stdout --file={ARCHIVE} etc/vfio-mode.ini") == "[mode bad"

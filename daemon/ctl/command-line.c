@@ -47,6 +47,7 @@ static const struct option long_options[] = {
         { "tree", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_TREE },
         { "tries", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_TRIES },
         { "version", no_argument, NULL, OPTION_VERSION },
+        { "while-in-use", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_WHILE_IN_USE },
         { "without-protection", no_argument, NULL,
           OPTION_OF_VERB | VERB_OPTION_WITHOUT_PROTECTION },
         { 0 },
@@ -165,6 +166,7 @@ static int parse_value(Arguments *arguments, unsigned option) {
         case VERB_OPTION_TREE:
         case VERB_OPTION_DRY_RUN:
         case VERB_OPTION_CANCEL:
+        case VERB_OPTION_WHILE_IN_USE:
         case VERB_OPTION_WITHOUT_PROTECTION:
                 break;
         }

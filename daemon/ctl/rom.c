@@ -150,10 +150,11 @@ static int read_live(RomDump *dump) {
                 complain("Only root may read a ROM.");
                 return EXIT_CODE_NOT_AUTHORISED;
         }
-        if (disturbs_a_driver(dump) && !(dump->arguments->options & VERB_OPTION_FORCE)) {
+        if (disturbs_a_driver(dump) && !(dump->arguments->options & VERB_OPTION_WHILE_IN_USE)) {
                 complain(
                         "%s is in use by its driver %s, which some cards do not answer while their "
-                        "ROM is read; switch to a mode that has it on vfio-pci, or add --force.",
+                        "ROM is read; switch to a mode that has it on vfio-pci, or add "
+                        "--while-in-use.",
                         dump->address, dump->function.driver);
                 return EXIT_CODE_BUSY;
         }
@@ -325,7 +326,7 @@ static int run(const Arguments *arguments) {
 
 const Verb verb_rom = {
         .name = "rom",
-        .synopsis = "ADDRESS [-o FILE | --output=FILE] [--force]",
+        .synopsis = "ADDRESS [-o FILE | --output=FILE] [--force] [--while-in-use]",
         .summary = "Read a card's expansion ROM, and check it",
         .details =
                 "Says what images the ROM has, and whether it is complete and valid; where it is\n"
@@ -336,10 +337,11 @@ const Verb verb_rom = {
                 "\n"
                 "  -o FILE, --output=FILE    Write the ROM there, also where it is not valid; to\n"
                 "                            the standard output where FILE is \"-\".\n"
-                "  --force                   Replace FILE where it is there; and read the ROM\n"
-                "                            also while a driver of the host has the function.\n",
+                "  --force                   Replace FILE where it is there.\n"
+                "  --while-in-use            Read the ROM also while a driver of the host has the\n"
+                "                            function; some cards do not answer it meanwhile.\n",
         .min_operands = 1,
         .max_operands = 1,
-        .options = VERB_OPTION_OUTPUT | VERB_OPTION_FORCE,
+        .options = VERB_OPTION_OUTPUT | VERB_OPTION_FORCE | VERB_OPTION_WHILE_IN_USE,
         .run = run,
 };

@@ -191,6 +191,7 @@ def test_completion(machine, tmp_path):
     assert complete("run", "passthrough", "--", "a-guest", f"{tools}/vf") == [f"{tools}/vfio-modectl"]
     assert complete("run", "passthrough", "--", "a-guest", "switch", "--dr") == []
     assert complete("rom", "--fo") == ["--force"]
+    assert complete("rom", "--wh") == ["--while-in-use"]
     assert complete("rom", "x", "-o", f"{tools}/vf") == [f"{tools}/vfio-modectl"]
 
 

@@ -75,9 +75,9 @@ def test_a_card_of_its_own(pc: PC) -> None:
     bios = vga_bios()
     before = state(pc, SECOND)
     refused = read(pc, f"{SECOND} -o /root/no.rom", 4)
-    assert "in use by its driver bochs-drm" in refused.stderr and "--force" in refused.stderr
+    assert "in use by its driver bochs-drm" in refused.stderr and "--while-in-use" in refused.stderr
     assert pc.run("test -e /root/no.rom").rc == 1
-    read(pc, f"{SECOND} -o /root/driver.rom --force")
+    read(pc, f"{SECOND} -o /root/driver.rom --while-in-use")
     check_left(pc, SECOND, before)
 
     pc.ok("systemctl start vfio-mode@passthrough")
@@ -118,7 +118,7 @@ def test_the_boot_display(pc: PC) -> None:
 def test_a_guest_has_it(pc: PC) -> None:
     pc.ok(f"systemctl start vfio-mode@passthrough; {GUEST}")
     before = state(pc, SECOND)
-    said = read(pc, f"{SECOND} -o /root/no.rom --force", 4)
+    said = read(pc, f"{SECOND} -o /root/no.rom --while-in-use", 4)
     assert f"{SECOND} is in use by process {pc.read('/run/guest.pid').strip()} (qemu-system-x86)" in said.stderr
     assert pc.run("test -e /root/no.rom").rc == 1
     check_left(pc, SECOND, before)
@@ -135,7 +135,7 @@ def test_a_damaged_one(pc: PC, tmp_path: Path, rom: bytes, code: int, words: str
     (tmp_path / "rom").write_bytes(rom)
     plug(pc, tmp_path / "rom")
     before = state(pc, SPARE)
-    said = read(pc, f"{SPARE} -o /root/rom --force", code)
+    said = read(pc, f"{SPARE} -o /root/rom --while-in-use", code)
     assert words in said.stderr, said
     check_left(pc, SPARE, before)
     if "nothing" in words:
@@ -154,7 +154,7 @@ def test_none(pc: PC) -> None:
 
 # Waits until the reading has begun, and interrupts it.
 INTERRUPT = """
-env --default-signal=INT vfio-modectl rom $1 --force -o /root/big.rom & modectl=$!
+env --default-signal=INT vfio-modectl rom $1 --while-in-use -o /root/big.rom & modectl=$!
 until apply=$(pgrep -f 'vfio-mode-apply rom') && readlink /proc/$apply/fd/* | grep -q '/rom$'; do :; done
 kill -$2 $apply
 wait $modectl; echo status $?
@@ -173,11 +173,11 @@ def test_interrupted(pc: PC, tmp_path: Path) -> None:
         assert "status 1" in said.splitlines(), said
         assert pc.run("ls /root/big.rom*").rc != 0
         check_left(pc, SPARE, before)
-    assert len(pc.run(f"set -o pipefail; vfio-modectl rom {SPARE} --force -o - | head -c 100 | base64").stdout) > 100
+    assert len(pc.run(f"set -o pipefail; vfio-modectl rom {SPARE} --while-in-use -o - | head -c 100 | base64").stdout) > 100
     check_left(pc, SPARE, before)
     pc.ok(f"/usr/libexec/vfio-mode/vfio-mode-apply rom {SPARE} | head -c 1")
     check_left(pc, SPARE, before)
-    read(pc, f"{SPARE} --force -o /root/big.rom")
+    read(pc, f"{SPARE} --while-in-use -o /root/big.rom")
     assert pc.ok("stat --format=%s /root/big.rom") == str(2048 * 512)
 
 

@@ -75,14 +75,16 @@ void power_note(const Root *root, const RunState *noted, HomeFunction *home) {
         read_policy(root, home->port, &home->port_power);
 }
 
-int power_wake(Writer *writer, PciAddress address, HomeFunction *ret) {
+bool power_may_sleep(const Root *root, PciAddress address) {
+        char text[16];
+
+        return strcmp(read_value(root, address, &control, text), "auto") == 0;
+}
+
+int power_wake(Writer *writer, PciAddress address) {
         const RunWrite what = run_write(RUN_WRITE_POWER, address, "on");
         PowerPath path;
 
-        *ret = (HomeFunction){ .address = address };
-        read_policy(writer->root, address, &ret->power);
-        if (strcmp(ret->power.control, "auto") != 0)
-                return 0;
         return writer_write(writer, &what, device_path(address, control.name, path), "on\n");
 }
 

@@ -13,15 +13,14 @@
  * where another function below it was noted first. */
 void power_note(const Root *root, const RunState *noted, HomeFunction *home);
 
+/** Whether a function goes to sleep by itself: its power/control is `auto`. */
+bool power_may_sleep(const Root *root, PciAddress address);
+
 /**
  * Has a function stay awake, and waits until it is: one that sleeps deeply answers nothing but
- * config space.
- *
- * @ret: how it may sleep, for power_put_back()
- *
- * Returns 0, also where it never sleeps; else write(2)'s error.
+ * config space. Returns 0 or write(2)'s error.
  */
-_must_check_ int power_wake(Writer *writer, PciAddress address, HomeFunction *ret);
+_must_check_ int power_wake(Writer *writer, PciAddress address);
 
 /**
  * Puts back what differs from what was noted. What cannot be put back is said in the log; no switch

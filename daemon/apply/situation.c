@@ -82,7 +82,11 @@ int situation_read_state(Situation *now) {
                 return 0;
         }
         now->writer = undo->writer;
-        if (!process_is_there(now->root, now->writer.pid, now->writer.start))
+        if (process_is_there(now->root, now->writer.pid, now->writer.start))
+                ; /* said by who checks it */
+        else if (run_state_is_of_rom(undo))
+                log_notice("The reading of a ROM was cut short; putting back what it has changed.");
+        else
                 log_notice("A switch from '%s' to '%s' was cut short; going on from where it "
                            "stopped.",
                            undo->old_mode, undo->mode);

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guests.h"
+#include "home-rom.h"
 #include "host/hold.h"
 #include "host/holders.h"
 #include "host/state-files.h"
@@ -290,8 +291,11 @@ static RefusalKind take_steps(Switch *s) {
                 return refusal_set(&s->refusal, REFUSAL_FAILED,
                                    "The undo log /" UNDO_PATH " cannot be written: %s.",
                                    strerror(-r));
-        kind = plan_apply(&writer, &s->plan, &s->now.host, s->now.is_fallback, &gate, &undo,
-                          &s->refusal);
+        writer.log = &undo;
+        home_rom_put_back(&writer, &s->now.before.rom);
+        kind = writer.is_stuck ? wedged_refuse(&writer, &s->refusal)
+                               : plan_apply(&writer, &s->plan, &s->now.host, s->now.is_fallback,
+                                            &gate, &undo, &s->refusal);
         if (kind == REFUSAL_HALF_WAY && s->now.is_fallback)
                 kind = try_again(s, &writer, &undo);
         if (kind == REFUSAL_NONE && s->plan.n_staying > 0)

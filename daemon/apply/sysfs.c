@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "sysfs.h"
 
 #define PATH_SIZE 192
-#define IDS_MAX 32 /* entries of one id */
+#define IDS_MAX 32                            /* entries of one id */
+#define ROM_ALL_USEC (60 * UINT64_C(1000000)) /* a whole ROM: who wants to switch waits for it */
 
 typedef char SysfsPath[PATH_SIZE];
 
@@ -163,58 +165,70 @@ static int write_enable(Writer *writer, PciAddress address, const char *value) {
         return writer_write(writer, &what, device_path(address, "enable", path), value);
 }
 
-int sysfs_enable(Writer *writer, PciAddress address) {
+bool sysfs_is_disabled(const Root *root, PciAddress address) {
         char driver[CONFIG_DRIVER_SIZE], count[16];
         SysfsPath path;
-        ssize_t n;
-        int r;
 
-        r = sysfs_read_driver(writer->root, address, driver);
-        if (r < 0 || driver[0] != '\0')
-                return r;
-        n = file_read_line_at(writer->root->fd, device_path(address, "enable", path), count,
-                              sizeof(count));
-        if (n < 0 || strcmp(count, "0") != 0)
-                return n < 0 ? (int)n : 0;
-        r = write_enable(writer, address, "1");
-        return r < 0 ? r : 1;
+        return sysfs_read_driver(root, address, driver) >= 0 && driver[0] == '\0' &&
+               file_read_line_at(root->fd, device_path(address, "enable", path), count,
+                                 sizeof(count)) >= 0 &&
+               strcmp(count, "0") == 0;
+}
+
+int sysfs_enable(Writer *writer, PciAddress address) {
+        return write_enable(writer, address, "1");
 }
 
 int sysfs_disable(Writer *writer, PciAddress address) {
+        char driver[CONFIG_DRIVER_SIZE];
+        int r;
+
+        r = sysfs_read_driver(writer->root, address, driver);
+        if (r < 0 || driver[0] != '\0' || sysfs_is_disabled(writer->root, address))
+                return r;
         return write_enable(writer, address, "0");
 }
 
-/* Each read(2) gives a page at most, and has the function decode its ROM for that long only. */
-static ssize_t read_pages(int fd, uint8_t *buffer, size_t size, SysfsStop stop) {
+/* Just these two bytes: pci_write_rom() may take less, or more, for a yes. */
+static int write_rom(Writer *writer, PciAddress address, const char *value) {
+        const RunWrite what = run_write(RUN_WRITE_ROM, address, value);
+        char text[] = { value[0], '\n', '\0' };
+        SysfsPath path;
+
+        return writer_write(writer, &what, device_path(address, "rom", path), text);
+}
+
+int sysfs_enable_rom(Writer *writer, PciAddress address) {
+        return write_rom(writer, address, "1");
+}
+
+int sysfs_disable_rom(Writer *writer, PciAddress address) {
+        return write_rom(writer, address, "0");
+}
+
+/* Each read(2) gives a page at most, and has the function decode its ROM for that long only. A
+ * function that is plugged in meanwhile has its own attribute, which is not enabled. */
+ssize_t sysfs_read_rom(Writer *writer, PciAddress address, uint8_t *buffer, size_t size,
+                       SysfsStop stop) {
+        const RunWrite what = run_write(RUN_WRITE_ROM, address, "");
+        const uint64_t end = now_usec() + ROM_ALL_USEC;
         size_t length = 0;
+        SysfsPath path;
 
+        (void)device_path(address, "rom", path);
         while (length < size) {
-                ssize_t n =
-                        stop() ? -EINTR : pread(fd, buffer + length, size - length, (off_t)length);
+                ssize_t n;
 
+                if (stop())
+                        return -EINTR;
+                if (now_usec() >= end)
+                        return -ETIME;
+                n = writer_read(writer, &what, path, buffer + length, size - length, length);
+                if (n < 0)
+                        return n;
                 if (n == 0)
                         break;
-                if (n < 0)
-                        return n == -EINTR ? n : -errno;
                 length += (size_t)n;
         }
         return (ssize_t)length;
-}
-
-ssize_t sysfs_read_rom(const Root *root, PciAddress address, uint8_t *buffer, size_t size,
-                       SysfsStop stop) {
-        /* By one descriptor: what is disabled is what was enabled, whatever comes and goes. And by
-         * just these two bytes at the begin: pci_write_rom() may take less, or more, for a yes. */
-        static const char yes[] = { '1', '\n' }, no[] = { '0', '\n' };
-        _cleanup_close_ int fd = -1;
-        SysfsPath path;
-        ssize_t n;
-
-        fd = openat(root->fd, device_path(address, "rom", path), O_RDWR | O_CLOEXEC);
-        if (fd < 0 || pwrite(fd, yes, sizeof(yes), 0) < 0)
-                return -errno;
-        n = read_pages(fd, buffer, size, stop);
-        if (pwrite(fd, no, sizeof(no), 0) < 0 && n >= 0)
-                return -errno;
-        return n;
 }

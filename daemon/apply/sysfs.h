@@ -45,33 +45,38 @@ _must_check_ int sysfs_probe(Writer *writer, PciAddress address);
  */
 _must_check_ int sysfs_remove_id(Writer *writer, PciAddress address, const char *driver, PciId id);
 
-/**
- * Enables a function that no driver is bound to, or takes that back: only then it answers in
- * memory.
- *
- * Returns 1; 0 where it was enabled already, or has a driver, whose matter it is; else write(2)'s
- * error.
- */
+/** Whether a function has no driver and is not enabled, so that it does not answer in memory. False
+ * also where that cannot be read. */
+bool sysfs_is_disabled(const Root *root, PciAddress address);
+
+/** Enables a function for which sysfs_is_disabled(). Returns 0 or write(2)'s error. */
 _must_check_ int sysfs_enable(Writer *writer, PciAddress address);
 
-/** Takes back a sysfs_enable() that returned 1. Returns 0 or write(2)'s error. */
+/** Takes a sysfs_enable() back, unless somebody else has, or a driver has the function by now.
+ * Returns 0, else write(2)'s error or that of looking. */
 _must_check_ int sysfs_disable(Writer *writer, PciAddress address);
+
+/** Has a function's expansion ROM readable. Returns 0; -ENOENT where it has none; else write(2)'s
+ * error. */
+_must_check_ int sysfs_enable_rom(Writer *writer, PciAddress address);
+
+/** Takes that back. Returns as sysfs_enable_rom(). */
+_must_check_ int sysfs_disable_rom(Writer *writer, PciAddress address);
 
 /** Whether to break off a reading. */
 typedef bool (*SysfsStop)(void);
 
 /**
- * Reads a function's expansion ROM. The attribute is enabled for that, and disabled again whatever
- * comes of it.
+ * Reads a function's expansion ROM, which is enabled.
  *
  * @buffer: gets @size bytes at most
  * @stop: asked between two pages
  *
- * Returns how many; -EINTR where @stop said so; -ENOENT where it has no ROM; -EIO where there is
- * none that the kernel takes for one; -EINVAL where somebody else has disabled it meanwhile; else
- * the error of reading, or of disabling it.
+ * Returns how many; -EINTR where @stop said so; -ETIME where it takes more than a minute; -EIO
+ * where there is none that the kernel takes for one; -EINVAL where somebody else has disabled it
+ * meanwhile; else as writer_read().
  */
-_must_check_ ssize_t sysfs_read_rom(const Root *root, PciAddress address, uint8_t *buffer,
+_must_check_ ssize_t sysfs_read_rom(Writer *writer, PciAddress address, uint8_t *buffer,
                                     size_t size, SysfsStop stop);
 
 /** Reads the name of the bound driver. Returns 0, @ret being "" where none is; else readlink(2)'s

@@ -104,6 +104,18 @@ int undo_log_add_module(UndoLog *log, const char *module) {
         return r < 0 ? r : run_state_add_module(&log->state, module);
 }
 
+int undo_log_add_rom(UndoLog *log, const HomeRom *rom) {
+        char line[RUN_STATE_ROM_SIZE];
+        int r;
+
+        r = run_state_format_rom(rom, line, sizeof(line));
+        if (r >= 0)
+                r = undo_log_append(log, line, (size_t)r);
+        if (r >= 0)
+                log->state.rom = *rom;
+        return r < 0 ? r : 0;
+}
+
 int undo_log_remove(UndoLog *log) {
         if (log->fd < 0)
                 return 0;

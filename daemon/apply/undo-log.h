@@ -44,6 +44,9 @@ _must_check_ int undo_log_add_pool(UndoLog *log, HugepageSize size, uint64_t pag
  * undo_log_add(). */
 _must_check_ int undo_log_add_module(UndoLog *log, const char *module);
 
+/** Notes the function whose ROM is about to be read. Returns 0 or a negative errno. */
+_must_check_ int undo_log_add_rom(UndoLog *log, const HomeRom *rom);
+
 /** Appends a line about who writes (model/run-writer). Returns 0 or a negative errno. */
 _must_check_ int undo_log_append(UndoLog *log, const char *line, size_t length);
 

@@ -2,6 +2,8 @@
 /*
  * The verb rom. Everything is put back before the first byte goes out, so that a reader who is slow
  * or goes away has nothing to do with it; and until then signals wait.
+ * Where it is killed or gets stuck all the same, the undo log says so to the next run, which puts
+ * back (home-rom.h).
  *
  * A ROM may share its decoder with the other BARs (kernel: pci_enable_rom()): whoever uses the
  * function does not reach it while a page of the ROM is read. So one that a guest has is left
@@ -14,11 +16,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "home-rom.h"
 #include "host/holders.h"
 #include "host/host-scan.h"
 #include "host/pci-rom-scan.h"
+#include "host/state-files.h"
 #include "lock.h"
-#include "power.h"
 #include "situation.h"
 #include "sysfs.h"
 #include "verbs.h"
@@ -30,28 +33,73 @@ typedef struct RomReading {
         char name[PCI_ADDRESS_SIZE];
         Function function;
         PciRomResource resource;
+        char mode[CONFIG_NAME_SIZE]; /* in force; "": none */
+        UndoLog undo;
         Writer writer;
-        HomeFunction before; /* how it may sleep */
-        bool is_enabled;     /* by us */
         uint8_t *data;
         size_t size;
 } RomReading;
 
 static void rom_reading_done(RomReading *reading) {
         writer_close(&reading->writer);
+        undo_log_close(&reading->undo);
         free(reading->data);
 }
 
 /* --- whether it may be read --- */
 
+static RefusalKind open_log(RomReading *reading, const RunState *before, Refusal *refusal) {
+        int r;
+
+        r = undo_log_open(reading->root, reading->mode, reading->mode, before, &reading->undo);
+        if (r < 0)
+                return refusal_set(refusal, REFUSAL_FAILED,
+                                   "The undo log /" UNDO_PATH " cannot be written: %s.",
+                                   strerror(-r));
+        reading->writer.log = &reading->undo;
+        return REFUSAL_NONE;
+}
+
+/* Where the function is stuck, the log stays: it says whose end to wait for. */
+static void close_log(RomReading *reading) {
+        int r;
+
+        if (reading->writer.is_stuck)
+                return;
+        r = undo_log_remove(&reading->undo);
+        if (r < 0)
+                log_warning_errno(r, "The undo log /" UNDO_PATH " cannot be removed: %m");
+}
+
+/* A reading that was killed. A switch that was is for another switch to go on from. */
+static RefusalKind finish_earlier(RomReading *reading, Refusal *refusal) {
+        _cleanup_free_ RunState *undo = calloc(1, sizeof(*undo));
+        RefusalKind kind;
+        int r;
+
+        r = undo ? undo_read(reading->root, undo) : -ENOMEM;
+        if (r == -ENOENT)
+                return REFUSAL_NONE;
+        if (r < 0 || !run_state_is_of_rom(undo))
+                return refusal_set(refusal, REFUSAL_FAILED,
+                                   "A switch was cut short; go to a mode first.");
+        kind = open_log(reading, undo, refusal);
+        if (kind != REFUSAL_NONE)
+                return kind;
+        home_rom_put_back(&reading->writer, &undo->rom);
+        close_log(reading);
+        writer_close(&reading->writer); /* signals are held for the one that reads, but not yet */
+        return reading->writer.is_stuck ? wedged_refuse(&reading->writer, refusal) : REFUSAL_NONE;
+}
+
 /* Nobody takes the device meanwhile. Before anything of it is looked at. */
-static RefusalKind lock_switches(const Root *root, int *ret_fd, Refusal *refusal) {
+static RefusalKind lock_switches(RomReading *reading, int *ret_fd, Refusal *refusal) {
         _cleanup_free_ Situation *now = calloc(1, sizeof(*now));
         int r;
 
         if (!now)
                 return refusal_set(refusal, REFUSAL_FAILED, "Out of memory.");
-        r = lock_take(root, false, ret_fd);
+        r = lock_take(reading->root, false, ret_fd);
         if (r == -EAGAIN)
                 return refusal_set(refusal, REFUSAL_ALREADY_SWITCHING,
                                    "Another switch is under way.");
@@ -60,11 +108,12 @@ static RefusalKind lock_switches(const Root *root, int *ret_fd, Refusal *refusal
                                    r == -EACCES || r == -EPERM ? REFUSAL_NOT_AUTHORISED
                                                                : REFUSAL_FAILED,
                                    "The lock of switches cannot be taken: %s.", strerror(-r));
-        now->root = root;
+        now->root = reading->root;
         now->mode = "";
         if (situation_read_state(now) < 0)
                 return refusal_set(refusal, REFUSAL_FAILED, "Out of memory.");
-        return situation_check_writer(now, false, refusal);
+        (void)snprintf(reading->mode, sizeof(reading->mode), "%s", now->state.mode);
+        return situation_check_writer(now, true, refusal);
 }
 
 static RefusalKind check_holder(RomReading *reading, const char *verb, Refusal *refusal) {
@@ -133,45 +182,35 @@ static void hold_signals(sigset_t *ret_before) {
 
 /* --- reading --- */
 
-/* A copy in memory is not the function's to give. */
-static int make_ready(RomReading *reading) {
-        int r;
-
-        if (reading->resource.is_shadow)
-                return 0;
-        r = power_wake(&reading->writer, reading->address, &reading->before);
-        if (r < 0)
-                return r;
-        r = sysfs_enable(&reading->writer, reading->address);
-        reading->is_enabled = r > 0;
-        return r < 0 ? r : 0;
-}
-
-static void put_back(RomReading *reading) {
-        int r;
-
-        if (reading->is_enabled) {
-                r = sysfs_disable(&reading->writer, reading->address);
-                if (r < 0)
-                        log_warning_errno(r, "%s cannot be disabled again: %m", reading->name);
-        }
-        power_put_back(&reading->writer, &reading->before);
-}
-
-static ssize_t read_rom(RomReading *reading) {
-        const size_t size = (size_t)reading->resource.size;
-        sigset_t before;
+static ssize_t read_noted(RomReading *reading, const HomeRom *rom) {
         ssize_t n;
 
-        reading->data = malloc(size);
+        n = undo_log_add_rom(&reading->undo, rom);
+        if (n < 0)
+                return n;
+        n = home_rom_open(&reading->writer, rom);
+        if (n >= 0)
+                n = sysfs_read_rom(&reading->writer, reading->address, reading->data,
+                                   (size_t)reading->resource.size, is_interrupted);
+        home_rom_put_back(&reading->writer, rom);
+        return n;
+}
+
+/* Returns how many bytes, or the error where it is not @refusal that says it. */
+static ssize_t read_rom(RomReading *reading, Refusal *refusal) {
+        const HomeRom rom =
+                home_rom_note(reading->root, reading->address, reading->resource.is_shadow);
+        sigset_t before;
+        ssize_t n = 0;
+
+        reading->data = malloc((size_t)reading->resource.size);
         if (!reading->data)
                 return -ENOMEM;
         hold_signals(&before);
-        n = make_ready(reading);
-        if (n >= 0)
-                n = sysfs_read_rom(reading->root, reading->address, reading->data, size,
-                                   is_interrupted);
-        put_back(reading);
+        if (open_log(reading, NULL, refusal) == REFUSAL_NONE) {
+                n = read_noted(reading, &rom);
+                close_log(reading);
+        }
         (void)sigprocmask(SIG_SETMASK, &before, NULL);
         return n;
 }
@@ -191,6 +230,8 @@ static RefusalKind refuse_unreadable(const RomReading *reading, Refusal *refusal
 }
 
 static RefusalKind refuse_error(const RomReading *reading, int error, Refusal *refusal) {
+        if (refusal->kind != REFUSAL_NONE)
+                return refusal->kind;
         if (reading->writer.is_stuck)
                 return wedged_refuse(&reading->writer, refusal);
         switch (error) {
@@ -200,6 +241,9 @@ static RefusalKind refuse_error(const RomReading *reading, int error, Refusal *r
                 return refuse_none(reading, refusal);
         case -EINTR:
                 return refusal_set(refusal, REFUSAL_FAILED, "Interrupted.");
+        case -ETIME:
+                return refusal_set(refusal, REFUSAL_FAILED, "Reading the ROM of %s takes too long.",
+                                   reading->name);
         case -EINVAL:
                 return refusal_set(refusal, REFUSAL_BUSY,
                                    "Somebody else has disabled the ROM of %s meanwhile.",
@@ -219,14 +263,15 @@ static RefusalKind read_all(RomReading *reading, Refusal *refusal) {
         RefusalKind kind;
         ssize_t n;
 
-        kind = lock_switches(reading->root, &lock, refusal);
+        kind = lock_switches(reading, &lock, refusal);
+        if (kind == REFUSAL_NONE)
+                kind = finish_earlier(reading, refusal);
         if (kind == REFUSAL_NONE)
                 kind = look(reading, refusal);
         if (kind != REFUSAL_NONE)
                 return kind;
-        reading->writer = writer_new(reading->root, 0);
-        n = read_rom(reading);
-        if (n <= 0)
+        n = read_rom(reading, refusal);
+        if (n <= 0 || reading->writer.is_stuck)
                 return refuse_error(reading, n == 0 ? -EIO : (int)n, refusal);
         reading->size = (size_t)n;
         /* A guest that has begun resets the function, and what was read may be anything. */
@@ -234,7 +279,9 @@ static RefusalKind read_all(RomReading *reading, Refusal *refusal) {
 }
 
 RefusalKind apply_rom(const Root *root, const char *address) {
-        _cleanup_(rom_reading_done) RomReading reading = { .root = root, .writer = { .fd = -1 } };
+        _cleanup_(rom_reading_done) RomReading reading = { .root = root,
+                                                           .undo = UNDO_LOG_NULL,
+                                                           .writer = writer_new(root, 0) };
         Refusal refusal = { 0 };
         RefusalKind kind;
 

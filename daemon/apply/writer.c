@@ -31,6 +31,7 @@
 
 typedef enum Task {
         TASK_WRITE,
+        TASK_READ,
         TASK_LOAD,
         TASK_LOAD_FOR,
         TASK_LOAD_ANY_FOR,
@@ -41,14 +42,34 @@ typedef struct Request {
         Task task;
         char path[192];
         char text[192];
+        size_t size, offset; /* TASK_READ */
 } Request;
+
+/* What is read comes behind the result. */
+typedef struct Answer {
+        int result;
+        uint8_t data[WRITER_READ_MAX];
+} Answer;
+
+#define RESULT_SIZE offsetof(Answer, data)
 
 /* --- the child --- */
 
-static int carry_out(const Root *root, const Request *request) {
+static int read_some(const Root *root, const Request *request, Answer *answer) {
+        _cleanup_close_ int fd = openat(root->fd, request->path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = -1;
+
+        if (fd >= 0)
+                n = pread(fd, answer->data, request->size, (off_t)request->offset);
+        return n < 0 ? -errno : (int)n;
+}
+
+static int carry_out(const Root *root, const Request *request, Answer *answer) {
         switch (request->task) {
         case TASK_WRITE:
                 return file_write_at(root->fd, request->path, request->text);
+        case TASK_READ:
+                return read_some(root, request, answer);
         case TASK_LOAD:
                 return module_load(root, request->text);
         case TASK_LOAD_FOR:
@@ -84,15 +105,19 @@ static bool let_go(int root_fd, int fd) {
 
 __attribute__((noreturn)) static void serve(const Root *root, int fd) {
         Request request;
-        int r;
+        Answer answer;
+        size_t size;
 
         (void)prctl(PR_SET_NAME, NAME);
         (void)unsetenv("NOTIFY_SOCKET");
         if (!let_go(root->fd, fd))
                 _exit(1);
         while (recv(fd, &request, sizeof(request), 0) == (ssize_t)sizeof(request)) {
-                r = carry_out(root, &request);
-                if (send(fd, &r, sizeof(r), MSG_NOSIGNAL) != (ssize_t)sizeof(r))
+                answer.result = carry_out(root, &request, &answer);
+                size = RESULT_SIZE;
+                if (request.task == TASK_READ && answer.result > 0)
+                        size += (size_t)answer.result;
+                if (send(fd, &answer, size, MSG_NOSIGNAL) != (ssize_t)size)
                         break; /* nobody waits any more */
         }
         _exit(0);
@@ -237,9 +262,10 @@ static bool end_write(Writer *writer) {
         return kill(writer->record.pid, SIGKILL) >= 0 && await(writer->fd, usec);
 }
 
-static int ask(Writer *writer, const RunWrite *what, const Request *request, uint64_t usec) {
+static int ask_for(Writer *writer, const RunWrite *what, const Request *request, uint64_t usec,
+                   Answer *answer) {
         const uint64_t left = time_left(writer);
-        int r, answer, end = -EIO;
+        int r, end = -EIO;
 
         if (writer->is_stuck)
                 return -ETIMEDOUT;
@@ -263,12 +289,18 @@ static int ask(Writer *writer, const RunWrite *what, const Request *request, uin
                         if (what->kind != RUN_WRITE_HUGEPAGES || !end_write(writer))
                                 return give_up(writer);
                         end = -ECANCELED;
-                } else if (recv(writer->fd, &answer, sizeof(answer), 0) == (ssize_t)sizeof(answer))
-                        return answer;
+                } else if (recv(writer->fd, answer, sizeof(*answer), 0) >= (ssize_t)RESULT_SIZE)
+                        return answer->result;
         }
         /* Somebody killed it. The next write has another one. */
         reap(writer);
         return end;
+}
+
+static int ask(Writer *writer, const RunWrite *what, const Request *request, uint64_t usec) {
+        Answer answer;
+
+        return ask_for(writer, what, request, usec, &answer);
 }
 
 static int ask_with(Writer *writer, const RunWrite *what, Task task, const char *path,
@@ -283,6 +315,22 @@ static int ask_with(Writer *writer, const RunWrite *what, Task task, const char 
 
 int writer_write(Writer *writer, const RunWrite *what, const char *path, const char *text) {
         return ask_with(writer, what, TASK_WRITE, path, text, writer_deadline(writer, what->kind));
+}
+
+ssize_t writer_read(Writer *writer, const RunWrite *what, const char *path, void *buffer,
+                    size_t size, size_t offset) {
+        Request request = { .task = TASK_READ,
+                            .size = size < WRITER_READ_MAX ? size : WRITER_READ_MAX,
+                            .offset = offset };
+        Answer answer;
+        int r;
+
+        if (snprintf(request.path, sizeof(request.path), "%s", path) >= (int)sizeof(request.path))
+                return -ENAMETOOLONG;
+        r = ask_for(writer, what, &request, writer_deadline(writer, what->kind), &answer);
+        if (r > 0)
+                (void)memcpy(buffer, answer.data, (size_t)r);
+        return r;
 }
 
 int writer_write_pool(Writer *writer, const RunWrite *what, const char *path, const char *text,

@@ -63,6 +63,18 @@ Writer writer_new(const Root *root, uint64_t early_since);
 _must_check_ int writer_write(Writer *writer, const RunWrite *what, const char *path,
                               const char *text);
 
+#define WRITER_READ_MAX 4096 /* at once */
+
+/**
+ * Reads from an attribute at @path, which may take as long as a write.
+ *
+ * @buffer: gets @size bytes at most, and no more than WRITER_READ_MAX
+ *
+ * Returns how many, 0 at the end; else pread(2)'s error, or as writer_write().
+ */
+_must_check_ ssize_t writer_read(Writer *writer, const RunWrite *what, const char *path,
+                                 void *buffer, size_t size, size_t offset);
+
 /**
  * Writes to a pool of hugepages. The kernel may look for pages for minutes, and stops at a signal
  * (6.1, 6.12): what takes longer than @usec, or than VFIO_MODE_WRITE_DEADLINE, is ended by one. It

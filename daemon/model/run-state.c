@@ -21,6 +21,7 @@
 #define PORT "port="   /* ADDRESS/CONTROL/D3COLD */
 #define FRAMEBUFFER "framebuffer="
 #define EXTRA_SIZE 96
+#define ENABLED "enabled" /* of a ROM's function, behind its address */
 
 const HomeFunction *run_state_find_home(const RunState *state, PciAddress address) {
         for (size_t i = 0; i < state->n_homes; i++)
@@ -75,6 +76,14 @@ int run_state_add_module(RunState *state, const char *module) {
                 return -ENOSPC;
         (void)snprintf(state->modules[state->n_modules++], CONFIG_DRIVER_SIZE, "%s", module);
         return 0;
+}
+
+bool run_state_is_of_rom(const RunState *undo) {
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (undo->home_pools[size].is_known)
+                        return false;
+        return undo->rom.is_known && strcmp(undo->old_mode, undo->mode) == 0 &&
+               undo->n_homes == 0 && undo->n_units == 0 && undo->n_modules == 0;
 }
 
 /* --- writing --- */
@@ -132,6 +141,17 @@ int run_state_format_pool(HugepageSize size, uint64_t pages, char *buffer, size_
         return (size_t)n < buffer_size ? n : -ENAMETOOLONG;
 }
 
+int run_state_format_rom(const HomeRom *rom, char *buffer, size_t size) {
+        char address[PCI_ADDRESS_SIZE], power[POWER_POLICY_SIZE];
+        bool has_power = power_policy_is_known(&rom->power);
+        int n;
+
+        n = snprintf(buffer, size, "rom=%s%s%s%s\n", pci_address_format(rom->address, address),
+                     rom->is_enabled ? " " ENABLED : "", has_power ? " " POWER : "",
+                     has_power ? power_policy_format(&rom->power, power) : "");
+        return (size_t)n < size ? n : -ENAMETOOLONG;
+}
+
 int run_state_format_unit(const StoppedUnit *unit, char *buffer, size_t size) {
         char address[PCI_ADDRESS_SIZE];
         int n;
@@ -185,6 +205,12 @@ int run_state_format(const RunState *state, char **ret) {
 
                 if (state->home_pools[i].is_known &&
                     run_state_format_pool(i, state->home_pools[i].pages, line, sizeof(line)) > 0)
+                        (void)fputs(line, file);
+        }
+        if (state->rom.is_known) {
+                char line[RUN_STATE_ROM_SIZE];
+
+                if (run_state_format_rom(&state->rom, line, sizeof(line)) > 0)
                         (void)fputs(line, file);
         }
         print_writer(&state->writer, file);
@@ -317,6 +343,31 @@ static int parse_module(const char *value, RunState *state) {
                                                                                         : -EBADMSG;
 }
 
+/* Each of them once, as is the line. */
+static int parse_rom(const char *value, RunState *state) {
+        HomeRom rom = { .is_known = true };
+        char text[EXTRA_SIZE];
+        const char *word;
+        size_t length;
+
+        word = parse_word(&value, &length);
+        if (state->rom.is_known || !word || parse_copy(text, sizeof(text), word, length) < 0 ||
+            pci_address_parse(text, &rom.address) < 0)
+                return -EBADMSG;
+        while ((word = parse_word(&value, &length))) {
+                if (parse_copy(text, sizeof(text), word, length) < 0)
+                        return -EBADMSG;
+                if (strcmp(text, ENABLED) == 0 && !rom.is_enabled)
+                        rom.is_enabled = true;
+                else if (strncmp(text, POWER, strlen(POWER)) != 0 ||
+                         power_policy_is_known(&rom.power) ||
+                         power_policy_parse(text + strlen(POWER), &rom.power) < 0)
+                        return -EBADMSG;
+        }
+        state->rom = rom;
+        return 0;
+}
+
 static int parse_line(const char *key, const char *value, RunState *state) {
         int r;
 
@@ -342,6 +393,8 @@ static int parse_line(const char *key, const char *value, RunState *state) {
                 return parse_module(value, state);
         if (strcmp(key, "hugepages") == 0)
                 return parse_pool(value, state);
+        if (strcmp(key, "rom") == 0)
+                return parse_rom(value, state);
         r = run_writer_parse(key, value, &state->writer);
         return r == 0 ? -EBADMSG : r;
 }

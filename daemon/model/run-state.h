@@ -34,6 +34,14 @@ typedef struct HomeFunction {
         PowerPolicy port_power;
 } HomeFunction;
 
+/** A function whose ROM is read, and what is put back of it when that is done. */
+typedef struct HomeRom {
+        bool is_known; /**< false: none is read */
+        PciAddress address;
+        bool is_enabled;   /**< the function, by us: it had no driver */
+        PowerPolicy power; /**< when it may sleep; not known: we do not change it */
+} HomeRom;
+
 /** How many hugepages of a size there were before we asked for more. */
 typedef struct HomePool {
         bool is_known; /**< false: we asked for none, or they are not to be given back */
@@ -66,6 +74,7 @@ typedef struct RunState {
                                                         back */
         size_t n_homes;
         HomePool home_pools[_HUGEPAGE_SIZE_MAX];
+        HomeRom rom;      /**< of `undo`: the ROM that is read, or was when that was cut short */
         RunWriter writer; /**< of `undo`: who makes the switch's writes */
         char modules[MODULE_STACK_MAX][CONFIG_DRIVER_SIZE]; /**< in the order in which they were
                                                                unloaded */
@@ -100,6 +109,15 @@ _must_check_ int run_state_format_home(const HomeFunction *home, char *buffer, s
 /** One `hugepages=` line with its newline, likewise. Returns its length, or -ENAMETOOLONG. */
 _must_check_ int run_state_format_pool(HugepageSize size, uint64_t pages, char *buffer,
                                        size_t buffer_size);
+
+/** Whether an undo log is that of a reading of a ROM, and of no switch: every function is where the
+ * mode has it. */
+bool run_state_is_of_rom(const RunState *undo);
+
+#define RUN_STATE_ROM_SIZE 96
+
+/** The `rom=` line with its newline, likewise. Returns its length, or -ENAMETOOLONG. */
+_must_check_ int run_state_format_rom(const HomeRom *rom, char *buffer, size_t size);
 
 /** Finds a function among the homes; NULL where it is none. */
 const HomeFunction *run_state_find_home(const RunState *state, PciAddress address);

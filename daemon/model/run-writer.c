@@ -15,13 +15,21 @@
 #define NOTHING "-"
 
 static const char *const names[_RUN_WRITE_MAX] = {
-        [RUN_WRITE_NONE] = "none",           [RUN_WRITE_OVERRIDE] = "override",
-        [RUN_WRITE_UNBIND] = "unbind",       [RUN_WRITE_BIND] = "bind",
-        [RUN_WRITE_PROBE] = "probe",         [RUN_WRITE_LOAD] = "load",
-        [RUN_WRITE_POWER] = "power",         [RUN_WRITE_D3COLD] = "d3cold",
-        [RUN_WRITE_UNLOAD] = "unload",       [RUN_WRITE_REMOVE_ID] = "remove-id",
-        [RUN_WRITE_RELEASE] = "release",     [RUN_WRITE_RETURN] = "return",
-        [RUN_WRITE_HUGEPAGES] = "hugepages", [RUN_WRITE_ENABLE] = "enable",
+        [RUN_WRITE_NONE] = "none",
+        [RUN_WRITE_OVERRIDE] = "override",
+        [RUN_WRITE_UNBIND] = "unbind",
+        [RUN_WRITE_BIND] = "bind",
+        [RUN_WRITE_PROBE] = "probe",
+        [RUN_WRITE_LOAD] = "load",
+        [RUN_WRITE_POWER] = "power",
+        [RUN_WRITE_D3COLD] = "d3cold",
+        [RUN_WRITE_UNLOAD] = "unload",
+        [RUN_WRITE_REMOVE_ID] = "remove-id",
+        [RUN_WRITE_RELEASE] = "release",
+        [RUN_WRITE_RETURN] = "return",
+        [RUN_WRITE_HUGEPAGES] = "hugepages",
+        [RUN_WRITE_ENABLE] = "enable",
+        [RUN_WRITE_ROM] = "rom",
 };
 
 RunWrite run_write(RunWriteKind kind, PciAddress address, const char *driver) {
@@ -140,7 +148,20 @@ int run_writer_format_wedged(const RunWriter *writer, char *buffer, size_t size)
 static const char *attribute_of(RunWriteKind kind) {
         if (kind == RUN_WRITE_POWER)
                 return "power/control";
-        return kind == RUN_WRITE_D3COLD ? "d3cold_allowed" : "enable";
+        if (kind == RUN_WRITE_D3COLD)
+                return "d3cold_allowed";
+        return kind == RUN_WRITE_ROM ? "rom" : "enable";
+}
+
+static void say_attribute(const RunWrite *write, char buffer[static RUN_WRITE_TEXT_SIZE]) {
+        char address[PCI_ADDRESS_SIZE];
+
+        (void)pci_address_format(write->address, address);
+        if (write->kind == RUN_WRITE_ROM && write->driver[0] == '\0')
+                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "reading the ROM of %s", address);
+        else
+                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "setting %s of %s to '%s'",
+                               attribute_of(write->kind), address, write->driver);
 }
 
 const char *run_write_say(const RunWrite *write, char buffer[static RUN_WRITE_TEXT_SIZE]) {
@@ -173,8 +194,8 @@ const char *run_write_say(const RunWrite *write, char buffer[static RUN_WRITE_TE
         case RUN_WRITE_POWER:
         case RUN_WRITE_D3COLD:
         case RUN_WRITE_ENABLE:
-                (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "setting %s of %s to '%s'",
-                               attribute_of(write->kind), address, driver);
+        case RUN_WRITE_ROM:
+                say_attribute(write, buffer);
                 break;
         case RUN_WRITE_UNLOAD:
                 (void)snprintf(buffer, RUN_WRITE_TEXT_SIZE, "unloading the module %s of %s", driver,

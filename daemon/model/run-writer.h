@@ -30,6 +30,7 @@ typedef enum RunWriteKind {
         RUN_WRITE_REMOVE_ID, /**< `driver` forgets the function's id */
         RUN_WRITE_RELEASE,   /**< the firmware's framebuffer, the platform device `driver` */
         RUN_WRITE_RETURN,    /**< the same, given back */
+        RUN_WRITE_ROM,       /**< `rom` becomes `driver`: 0, 1; "": it is read */
         RUN_WRITE_HUGEPAGES, /**< the pool of the size `driver`: 1G, 2M; no device waits for it */
         _RUN_WRITE_MAX,
 } RunWriteKind;
@@ -67,7 +68,7 @@ _must_check_ int run_writer_format_write(const RunWrite *write, char *buffer, si
 _must_check_ int run_writer_format_wedged(const RunWriter *writer, char *buffer, size_t size);
 
 /** A write's name in JSON and in the log: override, unbind, bind, probe, load, unload, power,
- * d3cold, enable, remove-id, release, return, hugepages; "none". */
+ * d3cold, enable, remove-id, release, return, rom, hugepages; "none". */
 const char *run_write_name(RunWriteKind kind);
 
 /** Whether the write is to one function, and not a module's that may serve many, or a pool's. */

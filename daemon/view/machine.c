@@ -116,13 +116,15 @@ int machine_read(const Root *root, MachineScan what, Machine **ret) {
 
 /* --- the mode in force --- */
 
-/* A log that is there but cannot be read is there all the same. */
-bool machine_is_half_way(const Machine *machine) {
-        return machine->undo_result != -ENOENT;
-}
-
 bool machine_is_wedged(const Machine *machine) {
         return machine->is_written && machine->undo.writer.wedged > 0;
+}
+
+/* A log that is there but cannot be read is there all the same. */
+bool machine_is_half_way(const Machine *machine) {
+        if (machine->undo_result >= 0 && run_state_is_of_rom(&machine->undo))
+                return machine_is_wedged(machine);
+        return machine->undo_result != -ENOENT;
 }
 
 const char *machine_mode(const Machine *machine) {

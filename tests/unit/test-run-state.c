@@ -30,6 +30,15 @@ static const Row rows[] = {
         { "a header alone is an empty state", HEADER, 0 },
         { "no home", HEADER "mode=host\nold-mode=\nsource=boot\nreason=a reason\nsince=12\n", 0 },
         { "a home with driver and override", HEADER "function=0000:01:00.0 nvidia nvidia\n", 0 },
+        { "a ROM", HEADER "rom=0000:01:00.0\n", 0 },
+        { "a ROM with all there is", HEADER "rom=0000:01:00.0 enabled power=auto/-\n", 0 },
+        { "two ROMs", HEADER "rom=0000:01:00.0\nrom=0000:02:00.0\n", -EBADMSG },
+        { "a ROM of nothing", HEADER "rom=\n", -EBADMSG },
+        { "a ROM at no address", HEADER "rom=01:00.0\n", -EBADMSG },
+        { "a ROM enabled twice", HEADER "rom=0000:01:00.0 enabled enabled\n", -EBADMSG },
+        { "a ROM with its power twice", HEADER "rom=0000:01:00.0 power=on/1 power=on/1\n",
+          -EBADMSG },
+        { "a ROM with more", HEADER "rom=0000:01:00.0 nvidia\n", -EBADMSG },
         { "a home that had a picture", HEADER "function=0000:01:00.0 nvidia - picture\n", 0 },
         { "a home with its power, and its port's",
           HEADER "function=0000:01:00.0 nvidia - power=auto/0 port=0000:00:02.0/on/1\n", 0 },
@@ -276,6 +285,12 @@ static void random_state(uint64_t *random, RunState *ret) {
                 ret->homes[i].port = (PciAddress){ 0xffffffff, 0xff, 0x1f, 7 };
                 random_power(random, &ret->homes[i].port_power);
         }
+        if (next_random(random) % 2) {
+                ret->rom.is_known = true;
+                ret->rom.address = (PciAddress){ 0xffffffff, 0xff, 0x1f, 7 };
+                ret->rom.is_enabled = next_random(random) % 2;
+                random_power(random, &ret->rom.power);
+        }
         ret->n_units = next_random(random) % 6;
         for (size_t i = 0; i < ret->n_units; i++) {
                 (void)snprintf(ret->units[i].name, CONFIG_UNIT_SIZE, "%zu-%u.socket", i,
@@ -308,6 +323,10 @@ static void assert_same(const RunState *a, const RunState *b) {
                         assert_int_equal(pci_address_compare(a->homes[i].port, b->homes[i].port),
                                          0);
         }
+        assert_int_equal(a->rom.is_known, b->rom.is_known);
+        assert_int_equal(a->rom.is_enabled, b->rom.is_enabled);
+        assert_int_equal(pci_address_compare(a->rom.address, b->rom.address), 0);
+        assert_same_power(&a->rom.power, &b->rom.power);
         assert_int_equal(a->n_units, b->n_units);
         for (size_t i = 0; i < a->n_units; i++) {
                 assert_string_equal(a->units[i].name, b->units[i].name);

@@ -20,7 +20,7 @@ typedef struct GuestCheck {
         NextBootOutlook outlook;
         const ConfigMode *booted; /* NULL: not known */
         Inspection *ret;
-        size_t n_warned, n_named;
+        size_t n_warned, n_named, n_unlisted; /* n_unlisted: names has no room for them */
         char names[NAMES_SIZE];
 } GuestCheck;
 
@@ -55,12 +55,18 @@ static const ConfigMode *find_allowed(const Config *config, uint32_t devices) {
         return NULL;
 }
 
+/* No command that a shell would take for one about another guest. */
 static void advise(const GuestDefinition *guest, const char *instead, char advice[static 256]) {
-        (void)snprintf(advice, 256,
-                       guest->hypervisor == GUEST_OF_LIBVIRT
-                               ? "%s, or: virsh autostart --disable '%.60s'"
-                               : "%s, or: qm set %.60s --onboot 0",
-                       instead, guest->vm.name);
+        int n = -1;
+
+        if (!strchr(guest->vm.name, '\''))
+                n = snprintf(advice, 256,
+                             guest->hypervisor == GUEST_OF_LIBVIRT
+                                     ? "%s, or: virsh autostart --disable '%s'"
+                                     : "%s, or: qm set %s --onboot 0",
+                             instead, guest->vm.name);
+        if (n < 0 || n >= 256)
+                (void)snprintf(advice, 256, "%s.", instead);
 }
 
 static void judge_autostart(GuestCheck *check, const GuestDefinition *guest, uint32_t devices) {
@@ -90,15 +96,32 @@ static void judge_autostart(GuestCheck *check, const GuestDefinition *guest, uin
 static void look_at(GuestCheck *check, const GuestDefinition *guest) {
         uint32_t devices = find_devices(check->now, guest);
         size_t length = strlen(check->names);
+        int n;
 
         if ((devices & check->own) == 0)
                 return;
         check->n_named++;
-        (void)snprintf(check->names + length, NAMES_SIZE - length, "%s'%s'%s",
-                       length > 0 ? ", " : "", guest->vm.name,
-                       guest->is_autostarted ? " (starts with the machine)" : "");
+        n = snprintf(check->names + length, NAMES_SIZE - length, "%s'%s'%s", length > 0 ? ", " : "",
+                     guest->vm.name, guest->is_autostarted ? " (starts with the machine)" : "");
+        if (n < 0 || (size_t)n >= NAMES_SIZE - length) {
+                check->names[length] = '\0';
+                check->n_unlisted++;
+        }
         if (guest->is_autostarted)
                 judge_autostart(check, guest, devices);
+}
+
+static void say_who(const GuestCheck *check) {
+        char more[48] = "";
+
+        if (check->n_unlisted > 0)
+                (void)snprintf(more, sizeof(more), " and %zu more", check->n_unlisted);
+        if (check->n_named > 0)
+                inspection_add_check(check->ret, CHECK_PASS, "guests", "",
+                                     "Its devices are named by %s%s.", check->names, more);
+        else
+                inspection_add_check(check->ret, CHECK_PASS, "guests", "",
+                                     "No guest that is defined here names its devices.");
 }
 
 void check_guests(const Situation *now, const ConfigMode *mode, const NextBoot *next,
@@ -123,9 +146,5 @@ void check_guests(const Situation *now, const ConfigMode *mode, const NextBoot *
                                      "%zu definition%s of guests could not be read.",
                                      guests->n_unread, guests->n_unread == 1 ? "" : "s");
         else if (check.n_warned == 0)
-                inspection_add_check(ret, CHECK_PASS, "guests", "",
-                                     check.n_named > 0 ? "Its devices are named by %s."
-                                                       : "No guest that is defined here names its "
-                                                         "devices.%s",
-                                     check.names);
+                say_who(&check);
 }

@@ -23,6 +23,7 @@
         "function='0x0'/></source></hostdev></devices></domain>"
 
 #define QEMU "etc/libvirt/qemu/"
+#define LONG "a-guest-whose-name-is-longer-than-sixty-bytes-and-which-has-a-neighbour-"
 #define PVE "etc/pve/qemu-server/"
 
 typedef struct File {
@@ -59,6 +60,30 @@ static const struct Row {
           CHECK_WARN,
           "'win' of libvirt starts with the machine and names a device that mode 'host', to which",
           "Set switch-for-vm = yes, or: virsh autostart --disable 'win'" },
+        { "one of a long name",
+          CONFIG("", ""),
+          { { QEMU LONG "1.xml", XML("0x01") }, { QEMU "autostart/" LONG "1.xml", "" } },
+          NULL,
+          CHECK_WARN,
+          "'" LONG "1' of libvirt",
+          ", or: virsh autostart --disable '" LONG "1'" },
+        { "one that a shell would call another",
+          CONFIG("", ""),
+          { { QEMU "it's.xml", XML("0x01") }, { QEMU "autostart/it's.xml", "" } },
+          NULL,
+          CHECK_WARN,
+          "'it's' of libvirt",
+          "Set switch-for-vm = yes." },
+        { "more than there is room for",
+          CONFIG("", ""),
+          { { QEMU LONG "1.xml", XML("0x01") },
+            { QEMU LONG "2.xml", XML("0x01") },
+            { QEMU LONG "3.xml", XML("0x01") },
+            { QEMU LONG "4.xml", XML("0x01") } },
+          NULL,
+          CHECK_PASS,
+          "named by '" LONG "1', '" LONG "2' and 2 more.",
+          "" },
         { "of Proxmox VE",
           CONFIG("", ""),
           { { PVE "100.conf", "onboot: 1\nhostpci0: 01:00,pcie=1\n" } },

@@ -9,6 +9,7 @@
 
 #define NAME_SIZE 128
 #define LINE_WIDTH 90
+#define PCI_CLASS_3D 0x0302u /* it has no connector of its own */
 
 typedef struct Writer {
         FILE *file;
@@ -138,7 +139,11 @@ static void print_modes(const Writer *w, const InitAnswers *answers) {
         if (w->grub)
                 print_cmdline(w);
         print_hugepages(w);
-        print_answer(w, "log out whoever sits at its screen; else a switch is refused meanwhile",
+        print_answer(w,
+                     w->setup->first->class_code >> 8 == PCI_CLASS_3D
+                             ? "log out whoever uses it; else a switch is refused meanwhile"
+                             : "log out whoever sits at its screen; else a switch is refused "
+                               "meanwhile",
                      "end-sessions", answers->end_sessions);
         print_answer(w, "the start of a virtual machine may switch here (vfio-mode-hooks(7))",
                      "switch-for-vm", answers->switch_for_vm);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "boot/initramfs-stamp.h"
 #include "ctl/init-modprobe.h"
 #include "ctl/text.h"
 
@@ -18,11 +19,19 @@
 
 /* --- reading --- */
 
-static void collect(const char *path, const ModprobeLine *line, void *userdata) {
+static void collect(const char *path, const ModprobeLine *line, int error, void *userdata) {
         InitModprobe *modprobe = userdata;
         InitModprobeLine *new;
         char ids[SETUP_IDS_SIZE];
 
+        if (!line) {
+                warn("/%s cannot be read, and is not looked at: %s", path, strerror(-error));
+                return;
+        }
+        if (line->is_cut) {
+                warn("/%s:%u: the line is too long, and is not looked at.", path, line->line);
+                return;
+        }
         modprobe->lines = must_have(
                 reallocarray(modprobe->lines, modprobe->n_lines + 1, sizeof(*modprobe->lines)));
         new = &modprobe->lines[modprobe->n_lines++];
@@ -30,7 +39,9 @@ static void collect(const char *path, const ModprobeLine *line, void *userdata) 
         new->line = *line;
         if (line->command != MODPROBE_OPTIONS || !modprobe_is_same_module(line->module, "vfio_pci"))
                 return;
-        modprobe_option(line->value, "ids", ids, sizeof(ids));
+        if (!modprobe_option(line->value, "ids", ids, sizeof(ids)))
+                warn("/%s:%u: ids= is longer than %zu bytes, and is not looked at.", path,
+                     line->line, sizeof(ids) - 1);
         if (ids[0] != '\0')
                 (void)memcpy(modprobe->ids, ids, sizeof(ids));
 }
@@ -78,12 +89,17 @@ static bool is_driver(const Drivers *drivers, const char *module) {
         return bound && modprobe_is_same_module(bound, module);
 }
 
+/* Whether the line keeps its module from being loaded by itself. */
+static bool holds_back(const ModprobeLine *line) {
+        return line->command == MODPROBE_BLACKLIST ||
+               (line->command == MODPROBE_INSTALL && !modprobe_install_loads(line->value));
+}
+
 static bool is_held_back(const Drivers *drivers, const char *module) {
         for (size_t i = 0; i < drivers->modprobe->n_lines; i++) {
                 const ModprobeLine *line = &drivers->modprobe->lines[i].line;
 
-                if ((line->command == MODPROBE_BLACKLIST || line->command == MODPROBE_INSTALL) &&
-                    modprobe_is_same_module(line->module, module))
+                if (holds_back(line) && modprobe_is_same_module(line->module, module))
                         return true;
         }
         return false;
@@ -125,18 +141,40 @@ static void find_drivers(Drivers *drivers, const Function *function) {
 /* --- taking it back --- */
 
 /* The image that a boot begins with has modprobe.d in it. */
-static const char *then_command(const Root *root) {
-        if (faccessat(root->fd, "usr/sbin/update-initramfs", F_OK, 0) == 0)
-                return " && update-initramfs -u";
-        if (faccessat(root->fd, "usr/bin/dracut", F_OK, 0) == 0)
-                return " && dracut --force";
-        return "";
+static char *then_renew(const Root *root) {
+        static const struct {
+                const char *program, *image; /* any that it would make */
+        } tools[] = {
+                { "usr/sbin/update-initramfs", "initramfs-tools-*" },
+                { "usr/bin/dracut", "dracut-*" },
+                { "usr/bin/mkinitcpio", "mkinitcpio-*" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(tools); i++)
+                if (faccessat(root->fd, tools[i].program, F_OK, 0) == 0)
+                        return text_format(" && %s", initramfs_tool_of(tools[i].image)->renew);
+        return text_format("%s", "");
+}
+
+/* @script: sed(1)'s, behind the line's number. Of a line that goes on over several it would see the
+ * first alone: these are a person's to change. */
+static char *edit_line(const Root *root, const InitModprobeLine *line, const char *script,
+                       const char *by_hand) {
+        _cleanup_free_ char *absolute = text_format("/%s", line->path);
+        _cleanup_free_ char *path = text_quote(absolute), *renew = then_renew(root);
+
+        if (line->line.last_line > line->line.line)
+                return text_format("%s lines %u to %u of %s%s%s", by_hand, line->line.line,
+                                   line->line.last_line, absolute,
+                                   renew[0] != '\0' ? ", then: " : "",
+                                   renew[0] != '\0' ? renew + strlen(" && ") : "");
+        return text_format("sed --in-place --follow-symlinks '%u%s' %s%s", line->line.line, script,
+                           path, renew);
 }
 
 /* Lines keep their numbers, so that several commands for one file do not disturb each other. */
 static char *comment_out(const Root *root, const InitModprobeLine *line) {
-        return text_format("sed --in-place '%us/^/#/' /%s%s", line->line.line, line->path,
-                           then_command(root));
+        return edit_line(root, line, "s/^/#/", "take away");
 }
 
 static bool is_by_hand(const InitModprobeLine *line) {
@@ -154,8 +192,8 @@ static void remark_on_ids(const InitModprobeLine *line, const Root *root, const 
         _cleanup_free_ char *command =
                 is_only_option(line->line.value)
                         ? comment_out(root, line)
-                        : text_format("sed --in-place '%us/[[:blank:]]ids=[^[:blank:]]*//' /%s%s",
-                                      line->line.line, line->path, then_command(root));
+                        : edit_line(root, line, "s/[[:blank:]]ids=[^[:blank:]]*//",
+                                    "take ids= out of");
 
         lines_add(remarks,
                   "vfio-pci is told to take every %s, in whatever mode (/%s:%u). The modes say it "
@@ -166,10 +204,10 @@ static void remark_on_ids(const InitModprobeLine *line, const Root *root, const 
 static void remark_on_vfio(const InitModprobeLine *line, const Root *root, Lines *remarks) {
         char value[SETUP_IDS_SIZE];
 
-        modprobe_option(line->line.value, "ids", value, sizeof(value));
+        (void)modprobe_option(line->line.value, "ids", value, sizeof(value));
         if (value[0] != '\0')
                 remark_on_ids(line, root, value, remarks);
-        modprobe_option(line->line.value, "disable_vga", value, sizeof(value));
+        (void)modprobe_option(line->line.value, "disable_vga", value, sizeof(value));
         if (value[0] != '\0' && !strchr("0nN", value[0]))
                 lines_add(remarks,
                           "disable_vga=%s (/%s:%u) takes legacy VGA from what vfio-pci has: right "
@@ -223,11 +261,11 @@ static void remark_on_driver(const Drivers *drivers, const InitModprobeLine *lin
         char address[PCI_ADDRESS_SIZE];
 
         (void)pci_address_format(drivers->function->address, address);
-        if ((said->command == MODPROBE_BLACKLIST || said->command == MODPROBE_INSTALL) && left)
+        if (holds_back(said) && left)
                 remark_on_left(drivers, line, left);
         else if (said->command == MODPROBE_BLACKLIST)
                 remark_on_blacklist(drivers, line, command);
-        else if (said->command == MODPROBE_INSTALL)
+        else if (holds_back(said))
                 lines_add(drivers->remarks,
                           "install %s (/%s:%u) runs '%s' in its place, a driver of %s: where that "
                           "does not load it, nothing brings it back, a switch neither → %s",
@@ -255,7 +293,7 @@ static bool is_graphics(const char *module) {
 static void remark_on_stranger(const InitModprobeLine *line, Lines *remarks) {
         const ModprobeLine *said = &line->line;
 
-        if (said->command == MODPROBE_BLACKLIST || said->command == MODPROBE_INSTALL)
+        if (holds_back(said))
                 lines_add(remarks,
                           "%s %s (/%s:%u) is about a driver that the chosen card does not have: it "
                           "changes nothing for it.",

@@ -44,10 +44,13 @@ static bool is_config(const char *name) {
                (strcmp(suffix, ".conf") == 0 || strcmp(suffix, ".alias") == 0);
 }
 
-static int add_files(const Root *root, const char *directory, Files *files) {
+static int add_files(const Root *root, const char *directory, Files *files, ModprobeVisit visit,
+                     void *userdata) {
         _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, directory);
         const struct dirent *entry;
 
+        if (!dir && errno != ENOENT)
+                visit(directory, NULL, -errno, userdata);
         while (dir && (entry = readdir(dir))) {
                 if (!is_config(entry->d_name) || is_taken(files, entry->d_name))
                         continue;
@@ -68,12 +71,18 @@ static void visit_file(const Root *root, const char *path, ModprobeVisit visit, 
         const char *cursor;
         unsigned number = 0;
         ModprobeLine line;
+        ssize_t n;
 
-        if (file_read_alloc_at(root->fd, path, MODPROBE_CONFIG_SIZE_MAX, &text) < 0)
+        n = file_read_alloc_at(root->fd, path, MODPROBE_CONFIG_SIZE_MAX, &text);
+        if (n < 0) {
+                /* A link that leads nowhere has nothing to say. */
+                if (n != -ENOENT)
+                        visit(path, NULL, (int)n, userdata);
                 return;
+        }
         cursor = text;
         while (modprobe_config_next(&cursor, &number, &line))
-                visit(path, &line, userdata);
+                visit(path, &line, 0, userdata);
 }
 
 int modprobe_scan(const Root *root, ModprobeVisit visit, void *userdata) {
@@ -83,7 +92,7 @@ int modprobe_scan(const Root *root, ModprobeVisit visit, void *userdata) {
         if (!files)
                 return -ENOMEM;
         for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(directories); i++)
-                r = add_files(root, directories[i], files);
+                r = add_files(root, directories[i], files, visit, userdata);
         qsort(files->paths, files->n, sizeof(files->paths[0]), compare_names);
         for (size_t i = 0; i < files->n; i++)
                 visit_file(root, files->paths[i], visit, userdata);

@@ -11,8 +11,13 @@
 
 #define MODULES_FOR_MAX 16
 
-/** @path: of the file, from the root on */
-typedef void (*ModprobeVisit)(const char *path, const ModprobeLine *line, void *userdata);
+/**
+ * @path: of the file, from the root on
+ * @line: NULL: the file, or a directory of them, cannot be read
+ * @error: then why, a negative errno; else 0
+ */
+typedef void (*ModprobeVisit)(const char *path, const ModprobeLine *line, int error,
+                              void *userdata);
 
 /**
  * Visits each line of the commands that model/modprobe-config knows, in the order in which libkmod

@@ -19,11 +19,13 @@ const char *modprobe_command_name(ModprobeCommand command) {
 }
 
 /* Takes a line with those that go on with it, behind a backslash; before anything else that is
- * dropped, as libkmod does. What does not fit is cut. */
-static bool take_line(const char **cursor, unsigned *number, char line[static LINE_SIZE]) {
+ * dropped, as libkmod does. */
+static bool take_line(const char **cursor, unsigned *number, char line[static LINE_SIZE],
+                      bool *ret_is_cut) {
         const char *at = *cursor;
         size_t length = 0;
 
+        *ret_is_cut = false;
         if (*at == '\0')
                 return false;
         for (; *at && *at != '\n'; at++) {
@@ -36,6 +38,8 @@ static bool take_line(const char **cursor, unsigned *number, char line[static LI
                 }
                 if (length < LINE_SIZE - 1)
                         line[length++] = *at;
+                else
+                        *ret_is_cut = true;
         }
         line[length] = '\0';
         (*number)++;
@@ -63,14 +67,22 @@ static bool parse_line(const char *line, ModprobeLine *ret) {
         if (!word || !find_command(word, length, &ret->command))
                 return false;
         word = parse_word(&cursor, &length);
-        if (!word || parse_copy(ret->module, sizeof(ret->module), word, length) < 0)
+        if (!word)
                 return false;
+        if (length >= sizeof(ret->module)) {
+                length = sizeof(ret->module) - 1;
+                ret->is_cut = true;
+        }
+        (void)memcpy(ret->module, word, length);
+        ret->module[length] = '\0';
         for (char *c = ret->module; *c; c++)
                 if (*c == '-')
                         *c = '_';
         cursor += strspn(cursor, " \t");
-        (void)snprintf(ret->value, sizeof(ret->value), "%s",
-                       ret->command == MODPROBE_BLACKLIST ? "" : cursor);
+        if (ret->command == MODPROBE_BLACKLIST)
+                cursor = "";
+        ret->is_cut |= strlen(cursor) >= sizeof(ret->value);
+        (void)snprintf(ret->value, sizeof(ret->value), "%s", cursor);
         return ret->command == MODPROBE_BLACKLIST || ret->value[0] != '\0';
 }
 
@@ -80,10 +92,11 @@ bool modprobe_config_next(const char **cursor, unsigned *number, ModprobeLine *r
         for (;;) {
                 unsigned begin = *number + 1;
 
-                if (!take_line(cursor, number, line))
+                if (!take_line(cursor, number, line, &ret->is_cut))
                         return false;
                 if (parse_line(line, ret)) {
                         ret->line = begin;
+                        ret->last_line = *number;
                         return true;
                 }
         }
@@ -96,13 +109,34 @@ bool modprobe_is_same_module(const char *a, const char *b) {
         return *a == *b;
 }
 
-void modprobe_option(const char *options, const char *name, char *buffer, size_t size) {
+bool modprobe_install_loads(const char *command) {
+        static const char option[] = "--ignore-install", program[] = "modprobe";
+        bool is_modprobe = false;
+        const char *word;
+        size_t length;
+
+        while ((word = parse_word(&command, &length))) {
+                if ((length == strlen(option) && memcmp(word, option, length) == 0) ||
+                    (is_modprobe && length == 2 && memcmp(word, "-i", 2) == 0))
+                        return true;
+                is_modprobe |= length >= strlen(program) && memcmp(word + length - strlen(program),
+                                                                   program, strlen(program)) == 0;
+        }
+        return false;
+}
+
+bool modprobe_option(const char *options, const char *name, char *buffer, size_t size) {
         size_t length, n = strlen(name);
+        bool fits = true;
         const char *word;
 
         buffer[0] = '\0';
-        while ((word = parse_word(&options, &length)))
-                if (length > n && memcmp(word, name, n) == 0 && word[n] == '=' &&
-                    parse_copy(buffer, size, word + n + 1, length - n - 1) < 0)
+        while ((word = parse_word(&options, &length))) {
+                if (length <= n || memcmp(word, name, n) != 0 || word[n] != '=')
+                        continue;
+                fits = parse_copy(buffer, size, word + n + 1, length - n - 1) >= 0;
+                if (!fits)
                         buffer[0] = '\0';
+        }
+        return fits;
 }

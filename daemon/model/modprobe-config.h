@@ -25,9 +25,10 @@ typedef enum ModprobeCommand {
 typedef struct ModprobeLine {
         ModprobeCommand command;
         unsigned line;                   /**< where it begins */
+        unsigned last_line;              /**< where it ends: the same, or it goes on behind `\` */
         char module[MODPROBE_WORD_SIZE]; /**< with `_` where the file may have `-` */
-        char value[MODPROBE_VALUE_SIZE]; /**< the rest of the line, of a blacklist ""; cut where it
-                                            does not fit */
+        char value[MODPROBE_VALUE_SIZE]; /**< the rest of the line, of a blacklist "" */
+        bool is_cut;                     /**< either has more than fits; what there is, is no use */
 } ModprobeLine;
 
 /**
@@ -43,9 +44,19 @@ bool modprobe_config_next(const char **cursor, unsigned *number, ModprobeLine *r
 /** Whether two names are of the same module: `-` and `_` are the same. */
 bool modprobe_is_same_module(const char *a, const char *b);
 
-/** The value of the last NAME=VALUE among a module's options; "" where there is none or it does not
- * fit. */
-void modprobe_option(const char *options, const char *name, char *buffer, size_t size);
+/**
+ * Whether the command of an `install` line loads the module after all, by a modprobe that is told
+ * not to mind that line (modprobe(8), --ignore-install).
+ */
+bool modprobe_install_loads(const char *command);
+
+/**
+ * The value of the last NAME=VALUE among a module's options; "" where there is none or it does not
+ * fit.
+ *
+ * Returns whether it fits, true where there is none.
+ */
+bool modprobe_option(const char *options, const char *name, char *buffer, size_t size);
 
 /** The command's word. */
 const char *modprobe_command_name(ModprobeCommand command);

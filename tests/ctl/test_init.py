@@ -167,7 +167,8 @@ def test_as_on_a_proxmox_host(machine, grub, tmp_path):
     the_one(remarks, "Both files reserve 20 hugepages of 1G", "only passthrough mode has them (hugepages-1G = 20)")
     the_one(remarks, "vfio-modectl next passthrough", "hugepages-keep = yes")
     the_one(remarks, "take every 10de:2484,10de:228b", "(/etc/modprobe.d/vfio.conf:1)",
-            "→ sed --in-place '1s/[[:blank:]]ids=[^[:blank:]]*//' /etc/modprobe.d/vfio.conf && update-initramfs -u")
+            "→ sed --in-place --follow-symlinks '1s/[[:blank:]]ids=[^[:blank:]]*//' /etc/modprobe.d/vfio.conf "
+            "&& update-initramfs -u -k all")
     the_one(remarks, "disable_vga=1 (/etc/modprobe.d/vfio.conf:1)", "stays in effect")
     # The card has nvidia now, which nothing keeps from it.
     the_one(remarks, "blacklist nouveau (/etc/modprobe.d/vfio.conf:2) leaves 0000:01:00.0 to nvidia", "may stay")
@@ -285,19 +286,26 @@ def modules(machine):
     ("blacklist nouveau\n", ["blacklist nouveau (/etc/modprobe.d/x.conf:1) leaves 0000:01:00.0 to nvidia"]),
     ("blacklist nouveau\nblacklist nvidia\n", [
         "blacklist nvidia (/etc/modprobe.d/x.conf:2) leaves no driver for 0000:01:00.0: a switch loads it all the same, "
-        "but a boot in host mode has no picture → sed --in-place '2s/^/#/' /etc/modprobe.d/x.conf"]),
+        "but a boot in host mode has no picture → sed --in-place --follow-symlinks '2s/^/#/' /etc/modprobe.d/x.conf"]),
     ("# a comment\ninstall nvidia /bin/false\nblacklist nouveau\n", [
         "install nvidia (/etc/modprobe.d/x.conf:2) runs '/bin/false' in its place",
-        "→ sed --in-place '2s/^/#/' /etc/modprobe.d/x.conf", "blacklist nouveau (/etc/modprobe.d/x.conf:3) leaves no"]),
+        "→ sed --in-place --follow-symlinks '2s/^/#/' /etc/modprobe.d/x.conf",
+        "blacklist nouveau (/etc/modprobe.d/x.conf:3) leaves no"]),
     ("install nouveau /bin/true\n", ["install nouveau (/etc/modprobe.d/x.conf:1) leaves 0000:01:00.0 to nvidia"]),
     ("blacklist amdgpu\n", ["blacklist amdgpu (/etc/modprobe.d/x.conf:1) is about a driver that the chosen card does "
                             "not have"]),
     ("blacklist snd-hda-intel\n", ["blacklist snd_hda_intel (/etc/modprobe.d/x.conf:1) leaves no driver for "
                                    "0000:01:00.1", "has no driver →"]),
     ("softdep nvidia pre: vfio-pci\n", ["softdep nvidia pre: vfio-pci (/etc/modprobe.d/x.conf:1) loads vfio-pci before",
-                                        "→ sed --in-place '1s/^/#/'"]),
+                                        "→ sed --in-place --follow-symlinks '1s/^/#/'"]),
     ("options vfio-pci \\\n  ids=10de:2484\n", ["take every 10de:2484, in whatever mode (/etc/modprobe.d/x.conf:1)",
-                                                "'1s/^/#/'"]),
+                                                "→ take away lines 1 to 2 of /etc/modprobe.d/x.conf"]),
+    ("options vfio-pci ids=10de:2484 \\\n  disable_vga=1\n", [
+        "→ take ids= out of lines 1 to 2 of /etc/modprobe.d/x.conf"]),
+    ("blacklist nouveau\ninstall nvidia modprobe --ignore-install nvidia && modprobe nvidia-uvm\n",
+     ["blacklist nouveau (/etc/modprobe.d/x.conf:1) leaves 0000:01:00.0 to nvidia"]),
+    ("install nvidia /sbin/modprobe -i nvidia\n", []),
+    ("blacklist nouveau\ninstall nvidia echo -i\n", ["install nvidia (/etc/modprobe.d/x.conf:2) runs 'echo -i'"]),
     ("options vfio_pci disable_vga=0\n", []),
     ("blacklist pcspkr\nsoftdep nvidia post: nvidia-uvm\noptions snd_hda_intel x=1\nblacklist\nnonsense\n", []),
 ])
@@ -341,6 +349,62 @@ def test_commands_for_modprobe(modules, text):
     left = [line for line in path.read_text().splitlines() if not line.startswith("#")]
     assert left == (["options vfio-pci disable_vga=1"] if "disable_vga" in text else [])
     assert not [remark for remark in proposed(modules)["remarks"] if " → " in remark]
+
+
+def test_a_quoted_path(modules):
+    """In a directory it is another's to name files."""
+    modules.write("etc/modprobe.d/x; touch y.conf", "options vfio-pci ids=1:2\nblacklist nouveau\nblacklist nvidia\n")
+    commands = [remark.partition(" → ")[2] for remark in proposed(modules)["remarks"] if " → " in remark]
+    assert len(commands) == 3
+    for command in commands:
+        assert command.endswith(" '/etc/modprobe.d/x; touch y.conf'"), command
+
+
+def test_the_command_follows_a_link(modules, tmp_path):
+    (tmp_path / "elsewhere.conf").write_text("options vfio-pci ids=1:2\n")
+    path = modules.write("etc/modprobe.d/y.conf", "").root / "etc/modprobe.d/x.conf"
+    path.symlink_to(tmp_path / "elsewhere.conf")
+    said = the_one(proposed(modules)["remarks"], "take every 1:2")
+    run_command(said.partition(" → ")[2], modules, "modprobe.d/x.conf")
+    assert path.is_symlink() and path.read_text() == "#options vfio-pci ids=1:2\n"
+
+
+@pytest.mark.parametrize(("program", "command"), [
+    ("usr/sbin/update-initramfs", " && update-initramfs -u -k all"),
+    ("usr/bin/dracut", " && dracut --force --regenerate-all"),
+    ("usr/bin/mkinitcpio", " && mkinitcpio -P"),
+    ("usr/bin/booster", ""),
+])
+def test_every_image_is_made_anew(modules, program, command):
+    modules.write("etc/modprobe.d/x.conf", "options vfio-pci ids=1:2\n").write(program, "")
+    said = the_one(proposed(modules)["remarks"], "take every 1:2")
+    assert said.endswith(f" /etc/modprobe.d/x.conf{command}")
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    (f"blacklist nouveau\noptions vfio-pci ids={','.join(['10de:2484'] * 30)}\n",
+     "/etc/modprobe.d/x.conf:2: ids= is longer than 255 bytes"),
+    (f"install nvidia {'x' * 1100}\n", "/etc/modprobe.d/x.conf:1: the line is too long, and is not looked at."),
+    (f"blacklist {'x' * 70}\n", "/etc/modprobe.d/x.conf:1: the line is too long"),
+    (f"options vfio-pci ids=1:2 {'y' * 5000}\n", "/etc/modprobe.d/x.conf:1: the line is too long"),
+])
+def test_what_does_not_fit(modules, text, words):
+    modules.write("etc/modprobe.d/x.conf", text)
+    answer = modules.run("init", "--dry-run")
+    assert answer.returncode == 0 and words in answer.stderr, answer
+
+
+def test_what_cannot_be_read(modules):
+    """A link that leads nowhere has nothing to say."""
+    modules.write("usr/lib/modprobe.d", "")
+    (modules.root / "etc/modprobe.d/x.conf").mkdir(parents=True)
+    (modules.root / "etc/modprobe.d/y.conf").symlink_to("nowhere")
+    (modules.root / "etc/modprobe.d/z.conf").symlink_to("/dev/null")
+    answer = modules.run("init", "--dry-run")
+    assert answer.returncode == 0
+    assert answer.stderr.splitlines() == [
+        "vfio-modectl: /usr/lib/modprobe.d cannot be read, and is not looked at: Not a directory",
+        "vfio-modectl: /etc/modprobe.d/x.conf cannot be read, and is not looked at: Is a directory"]
 
 
 # --- guests ---

@@ -22,10 +22,12 @@ static size_t walk(const char *text, ModprobeLine *last) {
         while (modprobe_config_next(&cursor, &number, last)) {
                 char option[16];
 
-                assert(last->line > before && last->line <= number);
+                assert(last->line > before && last->line <= last->last_line &&
+                       last->last_line == number);
                 assert(last->module[0] != '\0' && !strchr(last->module, '-'));
                 assert(last->command == MODPROBE_BLACKLIST || last->value[0] != '\0');
-                modprobe_option(last->value, "ids", option, sizeof(option));
+                (void)modprobe_option(last->value, "ids", option, sizeof(option));
+                assert(!modprobe_install_loads(last->value) || strstr(last->value, "-i"));
                 before = number;
                 n++;
         }

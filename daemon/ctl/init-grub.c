@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -13,6 +15,7 @@
 #include "model/refusal.h"
 
 #define GRUB_DEFAULT_PATH "etc/default/grub"
+#define GRUB_DEFAULT_DIR GRUB_DEFAULT_PATH ".d"
 
 /* --- reading --- */
 
@@ -92,10 +95,60 @@ static void remark_on_shared(const GrubModes *modes, Lines *remarks) {
                 lines_add(remarks, "Both files have, and GRUB's own keeps for every mode:%s", text);
 }
 
+/* Whether it says how the IOMMU is to be, which a switch at run time cannot change. */
+static bool is_iommu(const GrubWord *word) {
+        static const char *const names[] = { "intel_iommu=", "amd_iommu=", "iommu=" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (word->length > strlen(names[i]) &&
+                    memcmp(word->text, names[i], strlen(names[i])) == 0)
+                        return true;
+        return false;
+}
+
+static bool ends_with(const GrubWord *word, const char *end) {
+        size_t n = strlen(end);
+
+        return word->length >= n && memcmp(word->text + word->length - n, end, n) == 0;
+}
+
+static void remark_on_iommu(const GrubWord *word, Lines *remarks) {
+        bool is_off = ends_with(word, "=off");
+
+        if (!is_iommu(word))
+                return;
+        if (word->fate == GRUB_WORD_MODE && !is_off)
+                lines_add(remarks,
+                          "%.*s is about the IOMMU, which stays as the boot left it: where the "
+                          "kernel has it off by default and nothing else turns it on, host mode "
+                          "has none, and every switch at run time is refused → keep it in GRUB's "
+                          "own file",
+                          (int)word->length, word->text);
+        else if (word->fate == GRUB_WORD_HOST && is_off)
+                lines_add(remarks,
+                          "%.*s leaves host mode without an IOMMU, and every switch at run time is "
+                          "refused → take it out of GRUB's own file",
+                          (int)word->length, word->text);
+}
+
+static void remark_on_order(const InitGrub *grub, const GrubWord *word, Lines *remarks) {
+        if (word->behind)
+                lines_add(remarks,
+                          "%.*s stands behind %.*s in %s, and comes before it in a boot into the "
+                          "mode: GRUB's own file has it for every mode, and cmdline is last. Where "
+                          "the last one counts → add it to the mode's cmdline, behind the other",
+                          (int)word->behind_length, word->behind, (int)word->length, word->text,
+                          grub->passthrough);
+}
+
 static void remark_on_word(const InitGrub *grub, const GrubWord *word, Lines *remarks) {
         const CmdlineWord *known = cmdline_word_find(word->text, word->length);
         int n = (int)word->length;
 
+        if (word->fate == GRUB_WORD_MODE)
+                remark_on_order(grub, word, remarks);
+        if (word->is_repeated && word->fate == GRUB_WORD_MODE)
+                return;
         switch (word->fate) {
         case GRUB_WORD_HOST:
                 lines_add(remarks,
@@ -123,7 +176,9 @@ static void remark_on_word(const InitGrub *grub, const GrubWord *word, Lines *re
         case GRUB_WORD_PAGES:
                 break;
         }
-        if (known)
+        if (!known)
+                remark_on_iommu(word, remarks);
+        else
                 lines_add(remarks, "%.*s %s → %s", n, word->text, known->does, known->advice);
 }
 
@@ -202,7 +257,67 @@ static bool is_done(const Root *root, const GrubDefault *kept) {
                strcmp(now->default_words, kept->default_words) == 0;
 }
 
-/* The later assignment counts, whichever of the two files is in place now. */
+/* Mostly one of the two is the very file that GRUB reads, or a link's target. */
+static bool is_in_place(const Root *root, const char *path) {
+        struct stat own, named;
+
+        return fstatat(root->fd, GRUB_DEFAULT_PATH, &own, 0) == 0 && stat(path, &named) == 0 &&
+               own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+}
+
+static void remark_on_copies(const InitGrub *grub, const Root *root, Lines *remarks) {
+        bool has_host = is_in_place(root, grub->host);
+        bool has_passthrough = is_in_place(root, grub->passthrough);
+
+        if (!has_host && !has_passthrough)
+                lines_add(remarks,
+                          "%s and %s are needed no more: do not copy them over /" GRUB_DEFAULT_PATH
+                          " again. Boot into a mode by vfio-modectl next, or the boot menu.",
+                          grub->host, grub->passthrough);
+        else if (!has_host || !has_passthrough)
+                lines_add(remarks,
+                          "%s is needed no more: do not copy it over /" GRUB_DEFAULT_PATH
+                          " again. Boot into a mode by vfio-modectl next, or the boot menu.",
+                          has_host ? grub->passthrough : grub->host);
+}
+
+static int is_snippet(const struct dirent *entry) {
+        const char *suffix = strrchr(entry->d_name, '.');
+
+        return entry->d_name[0] != '.' && suffix && strcmp(suffix, ".cfg") == 0;
+}
+
+static void remark_on_snippet(const Root *root, const char *name, Lines *remarks) {
+        _cleanup_free_ char *path = text_format(GRUB_DEFAULT_DIR "/%s", name), *text = NULL;
+        ssize_t n = file_read_alloc_at(root->fd, path, GRUB_DEFAULT_SIZE_MAX, &text);
+
+        if (n < 0)
+                lines_add(remarks, "/%s cannot be read: %s. What it tells the kernel is not known.",
+                          path, strerror((int)-n));
+        else if (grub_default_sets(text))
+                lines_add(remarks,
+                          "/%s sets words for the kernel as well, and is read after "
+                          "/" GRUB_DEFAULT_PATH " where GRUB's scripts read that directory: they "
+                          "are not looked at here, and stay for every mode → see to it that it has "
+                          "none of those above",
+                          path);
+}
+
+static void remark_on_snippets(const Root *root, Lines *remarks) {
+        struct dirent **entries = NULL;
+        int n = scandirat(root->fd, GRUB_DEFAULT_DIR, &entries, is_snippet, alphasort);
+
+        if (n < 0 && errno != ENOENT)
+                lines_add(remarks, "/" GRUB_DEFAULT_DIR " cannot be read: %s.", strerror(errno));
+        for (int i = 0; i < n; i++) {
+                remark_on_snippet(root, entries[i]->d_name, remarks);
+                free(entries[i]);
+        }
+        free(entries);
+}
+
+/* The later assignment counts, whichever of the two files is in place now. The line end in front is
+ * for a file whose last line has none. */
 static void remark_on_file(const InitGrub *grub, const Root *root, Lines *remarks) {
         const GrubDefault *kept = &grub->modes.kept;
         _cleanup_free_ char *everywhere = quote_assignment("GRUB_CMDLINE_LINUX", kept->linux_words);
@@ -216,12 +331,10 @@ static void remark_on_file(const InitGrub *grub, const Root *root, Lines *remark
         if (!is_done(root, kept))
                 lines_add(remarks,
                           "What modes say from now on goes out of GRUB's own file → "
-                          "printf '%%s\\n' %s %s >> /" GRUB_DEFAULT_PATH " && %s",
+                          "printf '\\n%%s\\n%%s\\n' %s %s >> /" GRUB_DEFAULT_PATH " && %s",
                           everywhere, by_default, command);
-        lines_add(remarks,
-                  "%s and %s are needed no more: do not copy them over /" GRUB_DEFAULT_PATH
-                  " again. Boot into a mode by vfio-modectl next, or the boot menu.",
-                  grub->host, grub->passthrough);
+        remark_on_snippets(root, remarks);
+        remark_on_copies(grub, root, remarks);
 }
 
 void init_grub_remark(const InitGrub *grub, const Root *root, Lines *remarks) {

@@ -12,8 +12,9 @@ static const CmdlineWord words[] = {
           "Take it off; the IOMMU of AMD is on by itself.", true },
         { "iommu=on", "is no value that the kernel knows, and does nothing", "Take it off.", true },
         { "pcie_acs_override=",
-          "makes IOMMU groups look smaller than they are: a guest may reach the host's memory "
-          "through what was in them",
+          "does nothing but in a kernel that is patched for it, as those of Proxmox VE and zen are; "
+          "there it makes IOMMU groups look smaller than they are: a guest may reach the host's "
+          "memory through what was in them",
           "Take it off, or know that a guest has to be trusted.", true },
         { "nomodeset",
           "keeps the host's graphics drivers from the card: no picture returns to the screen",

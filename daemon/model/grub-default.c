@@ -16,6 +16,9 @@
 #define WHY_SIZE 128
 #define VARIABLES_MAX 128
 
+/* grub-mkconfig has set none of these when it reads the file. */
+#define EMPTY_NAMES "GRUB_CMDLINE_"
+
 #define NAME_BEGINS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
 #define NAME_GOES_ON NAME_BEGINS "0123456789"
 
@@ -157,6 +160,8 @@ static int skip_brackets(Reader *reader, char opens, char closes) {
 static void add_variable(Reader *reader, const char *name) {
         const Variable *variable = find(reader, name);
 
+        if (!variable && strncmp(name, EMPTY_NAMES, strlen(EMPTY_NAMES)) == 0)
+                return;
         if (!variable)
                 set_unknown(&reader->value, "has $%s, which nothing sets before", name);
         else if (variable->value.why_not[0] != '\0')
@@ -430,4 +435,26 @@ int grub_default_parse(const char *text, GrubDefault *ret, GrubDefaultError *err
         if (r >= 0)
                 *ret = *found;
         return r;
+}
+
+bool grub_default_sets(const char *text) {
+        static const char *const names[] = { "GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT" };
+
+        while (*text) {
+                size_t length;
+
+                text += strspn(text, " \t");
+                if (strncmp(text, "export ", 7) == 0)
+                        text += 7;
+                for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                        const char *behind = text + strlen(names[i]);
+
+                        if (strncmp(text, names[i], strlen(names[i])) == 0 &&
+                            (behind[0] == '=' || (behind[0] == '+' && behind[1] == '=')))
+                                return true;
+                }
+                length = strcspn(text, *text == '#' ? "\n" : "\n;");
+                text += length + (text[length] != '\0');
+        }
+        return false;
 }

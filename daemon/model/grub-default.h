@@ -24,8 +24,9 @@ typedef struct GrubDefaultError {
 
 /**
  * Parses it: comments, NAME=VALUE, NAME+=VALUE (which only some shells have) and `export` of these;
- * quotes, backslashes, and $NAME and ${NAME} of what the file has set before. A value that takes a
- * shell to know is an error only where one of the two variables has it.
+ * quotes, backslashes, and $NAME and ${NAME} of what the file has set before, or of GRUB_CMDLINE_*,
+ * which is empty until then. A value that takes a shell to know is an error only where one of the
+ * two variables has it.
  *
  * @ret: untouched on failure
  * @error: filled where -EBADMSG
@@ -33,3 +34,9 @@ typedef struct GrubDefaultError {
  * Returns 0; -EBADMSG where the words cannot be known, or neither variable is set; -ENOMEM.
  */
 _must_check_ int grub_default_parse(const char *text, GrubDefault *ret, GrubDefaultError *error);
+
+/**
+ * Whether a line of a shell script begins with an assignment of one of the two variables, whatever
+ * else there is in it: for files that are read after this one.
+ */
+bool grub_default_sets(const char *text);

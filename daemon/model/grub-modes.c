@@ -13,6 +13,7 @@ typedef struct Splitter {
         const GrubDefault *host, *passthrough;
         bool takes_pages;      /* the mode wants what its file has reserved */
         bool host_gives_pages; /* and the host's file has them no more */
+        bool moves_pages;      /* the mode's cmdline has its file's words on them, all in order */
         bool is_behind_dashes; /* what follows is init's */
         GrubModes *ret;
 } Splitter;
@@ -43,37 +44,58 @@ static bool is_ids(const char *text, size_t length) {
 
 /* --- pages --- */
 
-static void join(const GrubDefault *file, char *buffer, size_t size) {
-        (void)snprintf(buffer, size, "%s %s", file->linux_words, file->default_words);
+/* GRUB puts the two behind each other. */
+static char *join(const GrubDefault *file) {
+        size_t size = 2 * KERNEL_CMDLINE_MAX;
+        char *cmdline = malloc(size);
+
+        if (cmdline)
+                (void)snprintf(cmdline, size, "%s %s", file->linux_words, file->default_words);
+        return cmdline;
 }
 
-/* GRUB puts the two behind each other. */
-static int read_pages(const GrubDefault *file, PageReservation *ret) {
-        size_t size = 2 * KERNEL_CMDLINE_MAX;
-        _cleanup_free_ char *cmdline = malloc(size);
+static const char *next_page_word(const char **cursor, size_t *length) {
+        const char *word;
 
-        if (!cmdline)
-                return -ENOMEM;
-        join(file, cmdline, size);
-        page_reservation_read(cmdline, ret);
-        return 0;
+        do
+                word = kernel_cmdline_next(cursor, length);
+        while (word && !page_reservation_has(word, *length));
+        return word;
+}
+
+/* Whether the second has words on pages, and not the same in the same order. */
+static bool has_other_pages(const char *host, const char *passthrough) {
+        const char *cursor = passthrough, *a, *b;
+        size_t n, m;
+
+        if (!next_page_word(&cursor, &m))
+                return false;
+        do {
+                a = next_page_word(&host, &n);
+                b = next_page_word(&passthrough, &m);
+                if (!a || !b)
+                        return a || b;
+        } while (n == m && memcmp(a, b, n) == 0);
+        return true;
 }
 
 static int decide_pages(Splitter *splitter) {
-        PageReservation host, passthrough;
-        int r;
+        _cleanup_free_ char *passthrough = join(splitter->passthrough);
+        _cleanup_free_ char *host = join(splitter->host);
+        PageReservation of_host, wanted;
 
-        r = read_pages(splitter->host, &host);
-        if (r >= 0)
-                r = read_pages(splitter->passthrough, &passthrough);
-        if (r < 0)
-                return r;
-        splitter->takes_pages = page_reservation_is_plain(&passthrough);
-        if (!splitter->takes_pages)
+        if (!host || !passthrough)
+                return -ENOMEM;
+        page_reservation_read(host, &of_host);
+        page_reservation_read(passthrough, &wanted);
+        splitter->takes_pages = page_reservation_is_plain(&wanted);
+        if (!splitter->takes_pages) {
+                splitter->moves_pages = has_other_pages(host, passthrough);
                 return 0;
-        splitter->ret->pages = passthrough;
-        splitter->host_gives_pages = page_reservation_is_plain(&host) &&
-                                     memcmp(host.pages, passthrough.pages, sizeof(host.pages)) == 0;
+        }
+        splitter->ret->pages = wanted;
+        splitter->host_gives_pages = page_reservation_is_plain(&of_host) &&
+                                     memcmp(of_host.pages, wanted.pages, sizeof(wanted.pages)) == 0;
         splitter->ret->pages_were_shared = splitter->host_gives_pages;
         return 0;
 }
@@ -156,7 +178,8 @@ static int add_to_cmdline(Splitter *splitter, GrubWord *word) {
 
 /* --- all of them --- */
 
-static GrubWordFate choose_fate(const Splitter *splitter, const char *text, size_t length) {
+static GrubWordFate choose_fate(const Splitter *splitter, const GrubDefault *file, const char *text,
+                                size_t length) {
         bool in_host = holds(splitter->host, text, length);
         bool in_passthrough = holds(splitter->passthrough, text, length);
 
@@ -165,32 +188,80 @@ static GrubWordFate choose_fate(const Splitter *splitter, const char *text, size
         if (page_reservation_has(text, length) &&
             ((in_passthrough && splitter->takes_pages) || splitter->host_gives_pages))
                 return GRUB_WORD_PAGES;
+        if (file == splitter->passthrough && splitter->moves_pages &&
+            page_reservation_has(text, length))
+                return GRUB_WORD_MODE;
         if (in_host)
                 return in_passthrough ? GRUB_WORD_SHARED : GRUB_WORD_HOST;
         return GRUB_WORD_MODE;
 }
 
-static int add_word(Splitter *splitter, const char *text, size_t length) {
+static bool is_recorded(const GrubModes *modes, const char *text, size_t length) {
+        for (size_t i = 0; i < modes->n_words; i++)
+                if (modes->words[i].length == length &&
+                    memcmp(modes->words[i].text, text, length) == 0)
+                        return true;
+        return false;
+}
+
+/* Up to the "="; 0: it has no value. '-' and '_' are the same to the kernel. */
+static size_t name_length(const char *text, size_t length) {
+        const char *end = memchr(text, '=', length);
+
+        return end ? (size_t)(end - text) : 0;
+}
+
+static bool has_same_name(const GrubWord *word, const char *text, size_t length) {
+        size_t n = name_length(text, length);
+
+        if (n == 0 || name_length(word->text, word->length) != n)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (word->text[i] != text[i] &&
+                    !(strchr("-_", word->text[i]) && strchr("-_", text[i])))
+                        return false;
+        return true;
+}
+
+/* GRUB puts the mode's words last: what stood behind one of them is before it from now on. */
+static void note_order(GrubModes *modes, const char *text, size_t length, GrubWordFate fate) {
+        for (size_t i = 0; i < modes->n_words; i++) {
+                GrubWord *word = &modes->words[i];
+
+                if (word->fate != GRUB_WORD_MODE || !has_same_name(word, text, length))
+                        continue;
+                word->behind = fate == GRUB_WORD_SHARED ? text : NULL;
+                word->behind_length = fate == GRUB_WORD_SHARED ? length : 0;
+        }
+}
+
+/* What goes to the mode is never taken for a mere repetition: order and number may mean something.
+ */
+static int add_word(Splitter *splitter, const GrubDefault *file, const char *text, size_t length) {
+        GrubWordFate fate = choose_fate(splitter, file, text, length);
         GrubModes *ret = splitter->ret;
+        bool is_repeated = is_recorded(ret, text, length);
         GrubWord *word;
 
-        for (size_t i = 0; i < ret->n_words; i++)
-                if (ret->words[i].length == length && memcmp(ret->words[i].text, text, length) == 0)
-                        return 0;
+        note_order(ret, text, length, fate);
+        if (is_repeated && fate != GRUB_WORD_MODE)
+                return 0;
         if (ret->n_words == GRUB_WORDS_MAX)
                 return -E2BIG;
         word = &ret->words[ret->n_words++];
-        *word = (GrubWord){ text, length, choose_fate(splitter, text, length), "" };
-        return word->fate == GRUB_WORD_MODE ? add_to_cmdline(splitter, word) : 0;
+        *word = (GrubWord){
+                .text = text, .length = length, .fate = fate, .is_repeated = is_repeated
+        };
+        return fate == GRUB_WORD_MODE ? add_to_cmdline(splitter, word) : 0;
 }
 
-static int add_words(Splitter *splitter, const char *words) {
+static int add_words(Splitter *splitter, const GrubDefault *file, const char *words) {
         const char *cursor = words, *word;
         size_t length;
         int r = 0;
 
         while (r >= 0 && (word = kernel_cmdline_next(&cursor, &length)))
-                r = add_word(splitter, word, length);
+                r = add_word(splitter, file, word, length);
         return r;
 }
 
@@ -219,13 +290,13 @@ int grub_modes_make(const GrubDefault *host, const GrubDefault *passthrough, Gru
         (void)memset(ret, 0, sizeof(*ret));
         r = decide_pages(&splitter);
         if (r >= 0)
-                r = add_words(&splitter, host->linux_words);
+                r = add_words(&splitter, host, host->linux_words);
         if (r >= 0)
-                r = add_words(&splitter, host->default_words);
+                r = add_words(&splitter, host, host->default_words);
         if (r >= 0)
-                r = add_words(&splitter, passthrough->linux_words);
+                r = add_words(&splitter, passthrough, passthrough->linux_words);
         if (r >= 0)
-                r = add_words(&splitter, passthrough->default_words);
+                r = add_words(&splitter, passthrough, passthrough->default_words);
         keep(&splitter, host->linux_words, ret->kept.linux_words);
         keep(&splitter, host->default_words, ret->kept.default_words);
         return r;

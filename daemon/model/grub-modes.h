@@ -25,12 +25,16 @@ typedef struct GrubWord {
         const char *text; /**< in one of the files; not terminated */
         size_t length;
         GrubWordFate fate;
-        char why_not[256]; /**< of a refused one */
+        char why_not[256];  /**< of a refused one */
+        bool is_repeated;   /**< an earlier one has the same text */
+        const char *behind; /**< of the mode's: a word of the same name that stays in GRUB's own
+                               file, and stood behind it in the passthrough's; NULL: none */
+        size_t behind_length;
 } GrubWord;
 
 typedef struct GrubModes {
-        GrubWord words[GRUB_WORDS_MAX]; /**< each once: the host's in their order, then the others
-                                         */
+        GrubWord words[GRUB_WORDS_MAX]; /**< the host's in their order, then the others: each once,
+                                           but those of the mode as often as they stand there */
         size_t n_words;
         char cmdline[CONFIG_CMDLINE_SIZE]; /**< of the passthrough mode */
         PageReservation pages;             /**< of the passthrough mode; none where it has none */
@@ -43,7 +47,9 @@ typedef struct GrubModes {
  *
  * Pages that both reserve alike go to the passthrough mode alone: that the host does without them
  * is what people have two files for, and only had no way to say. Where the host's differ they were
- * meant, and stay.
+ * meant, and stay. Where a mode cannot want what the passthrough's file reserves, and the host's
+ * words on pages are not the same, all of the passthrough's go to `cmdline` in their order, those
+ * that both have as well: each count is about the size before it.
  *
  * @host, @passthrough: the result points into them
  *

@@ -199,6 +199,44 @@ def test_the_command_for_grubs_own_file(machine, grub):
     assert not [remark for remark in proposed(machine, *arguments)["remarks"] if "goes out of" in remark]
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_last_line_without_an_end(machine, grub, end):
+    machine.write("etc/default/grub", f"GRUB_CMDLINE_LINUX_DEFAULT=x\nGRUB_TIMEOUT=5{end}")
+    said = the_one(proposed(machine, *grub(default("a"), default("a b")))["remarks"], "goes out of GRUB's own file")
+    run_command(said.partition(" → ")[2].partition(" && ")[0], machine, "default/grub")
+    path = machine.root / "etc/default/grub"
+    shell = subprocess.run(["sh", "-euc", '. "$1"; echo "$GRUB_TIMEOUT $GRUB_CMDLINE_LINUX_DEFAULT"', "sh", path],
+                           check=True, capture_output=True, text=True)
+    assert shell.stdout == "5 a\n", path.read_text()
+
+
+def test_one_of_the_two_is_in_place(machine, grub):
+    """Only the other is needed no more; also where GRUB's own is a link."""
+    arguments = grub(default("a"), default("a b"))
+    own = machine.root / "etc/default/grub"
+    machine.write("etc/default/grub", default("a"))
+    said = the_one(proposed(machine, "--from-grub", str(own), arguments[2])["remarks"], "no more")
+    assert said.startswith(f"{arguments[2]} is needed no more: do not copy it over /etc/default/grub again.")
+    said = the_one(proposed(machine, "--from-grub", arguments[1], str(own))["remarks"], "no more")
+    assert said.startswith(f"{arguments[1]} is needed no more")
+    own.unlink()
+    own.symlink_to(arguments[2])
+    assert the_one(proposed(machine, *arguments)["remarks"], "no more").startswith(f"{arguments[1]} is needed no more")
+    assert not [remark for remark in proposed(machine, "--from-grub", str(own), str(own))["remarks"]
+                if "no more" in remark]
+
+
+def test_files_read_after_grubs_own(machine, grub):
+    arguments = grub(default("a"), default("a b"))
+    machine.write("etc/default/grub.d/b.cfg", "if true; then\n  GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX x\"\nfi\n")
+    machine.write("etc/default/grub.d/a.cfg", "GRUB_TIMEOUT=5\n# GRUB_CMDLINE_LINUX=x\n")
+    machine.write("etc/default/grub.d/b.cfg.old", "GRUB_CMDLINE_LINUX=x\n")
+    (machine.root / "etc/default/grub.d/c.cfg").mkdir()
+    remarks = [remark for remark in proposed(machine, *arguments)["remarks"] if "grub.d" in remark]
+    assert [remark.partition(".cfg ")[0] for remark in remarks] == ["/etc/default/grub.d/b", "/etc/default/grub.d/c"]
+    assert "sets words for the kernel as well" in remarks[0] and "cannot be read: Is a directory" in remarks[1]
+
+
 @pytest.mark.parametrize(("host", "passthrough", "expected", "words"), [
     ("a", "a", [], ["keeps for every mode: a"]),
     ("a nosmt", "a", [], ["nosmt is only in", "passthrough mode gets it as well"]),
@@ -211,6 +249,15 @@ def test_the_command_for_grubs_own_file(machine, grub):
     ("", "pcie_acs_override=downstream nomodeset module_blacklist=nouveau",
      ["cmdline = pcie_acs_override=downstream nomodeset module_blacklist=nouveau"],
      ["a guest may reach the host's memory", "no picture returns", "cannot come back"]),
+    ("", "hugepagesz=16M hugepages=4 hugepagesz=1G hugepages=4",
+     ["cmdline = hugepagesz=16M hugepages=4 hugepagesz=1G hugepages=4"], ["hugepages=4 is only in"]),
+    ("console=tty0", "console=ttyS0 console=tty0", ["cmdline = console=ttyS0"], [
+        "console=tty0 stands behind console=ttyS0 in", "add it to the mode's cmdline, behind the other"]),
+    ("", "pcie_acs_override=downstream", ["cmdline = pcie_acs_override=downstream"],
+     ["does nothing but in a kernel that is patched for it"]),
+    ("a", "a intel_iommu=on iommu=pt", ["cmdline = intel_iommu=on iommu=pt"], [
+        "intel_iommu=on is about the IOMMU", "keep it in GRUB's own file", "iommu=pt is about"]),
+    ("intel_iommu=off", "", [], ["intel_iommu=off leaves host mode without an IOMMU"]),
     ("", " ".join(f"word{i:03}" for i in range(40)),
      ["cmdline = " + " ".join(f"word{i:03}" for i in range(10))], []),
 ])

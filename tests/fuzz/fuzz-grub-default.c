@@ -25,7 +25,8 @@ static void check_added(const char *text, GrubDefault *found, GrubDefaultError *
         r = grub_default_parse(longer, found, error);
         /* A file that ends in a backslash, or has as many variables as there may be. */
         if (r >= 0 && text[strlen(text) - 1] != '\\')
-                assert(strcmp(found->linux_words, "added \"last\"") == 0);
+                assert(strcmp(found->linux_words, "added \"last\"") == 0 &&
+                       grub_default_sets(longer));
         free(longer);
 }
 

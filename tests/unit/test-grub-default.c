@@ -37,6 +37,10 @@ static const struct Good {
         { "variables", "A=a B_2=\"b c\"\nGRUB_CMDLINE_LINUX=\"$A ${B_2} x\"\n", "a b c x", "" },
         { "itself, and more", "GRUB_CMDLINE_LINUX=a\nGRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX b\"",
           "a b", "" },
+        { "itself, of which there is nothing yet",
+          "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX b\"\n"
+          "GRUB_CMDLINE_LINUX_DEFAULT=\"${GRUB_CMDLINE_LINUX_DEFAULT}$GRUB_CMDLINE_XEN c\"",
+          " b", " c" },
         { "a variable in single quotes is none", "A=a\nGRUB_CMDLINE_LINUX='$A'", "$A", "" },
         { "a comment behind", "GRUB_CMDLINE_LINUX=a # b\n", "a", "" },
         { "no comment", "GRUB_CMDLINE_LINUX=a#b", "a#b", "" },
@@ -124,6 +128,8 @@ static const struct Bad {
           "has $A, which has `...`, which takes a shell" },
         { "an unknown variable", "GRUB_CMDLINE_LINUX=\"$EXTRA\"", 1,
           "has $EXTRA, which nothing sets before" },
+        { "what grub-mkconfig has set", "GRUB_CMDLINE_LINUX=\"root=$GRUB_DEVICE\"", 1,
+          "has $GRUB_DEVICE, which nothing sets before" },
         { "one that is set later", "GRUB_CMDLINE_LINUX=$A\nA=b", 1, "nothing sets before" },
         { "an expansion with more", "A=a\nGRUB_CMDLINE_LINUX=${A:-b}", 2, "has ${A...}" },
         { "an argument of the shell's", "GRUB_CMDLINE_LINUX=\"$1\"", 1, "has $1" },
@@ -184,12 +190,38 @@ static void test_too_much(_unused_ void **state) {
         assert_int_equal(error.line, 129);
 }
 
+static const struct Sets {
+        const char *title, *text;
+        bool sets;
+} sets[] = {
+        { "sets nothing", "", false },
+        { "sets one", "A=1\nGRUB_CMDLINE_LINUX=x\n", true },
+        { "sets the other", "\t GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT x\"",
+          true },
+        { "adds to one", "GRUB_CMDLINE_LINUX+=x", true },
+        { "sets one exported", "export GRUB_CMDLINE_LINUX=x", true },
+        { "sets one in a condition", "if true; then\n  GRUB_CMDLINE_LINUX=x; fi", true },
+        { "sets one behind a semicolon", "A=1; GRUB_CMDLINE_LINUX=x", true },
+        { "sets neither but others",
+          "GRUB_CMDLINE_LINUX_RECOVERY=x\nGRUB_TIMEOUT=1\nGRUB_CMDLINE_LINUX_XEN_REPLACE=y",
+          false },
+        { "sets one in a comment", "# GRUB_CMDLINE_LINUX=x; GRUB_CMDLINE_LINUX=y\n#\n", false },
+        { "only uses one", "A=$GRUB_CMDLINE_LINUX\n", false },
+};
+
+static void test_sets(void **state) {
+        const struct Sets *row = *state;
+
+        assert_int_equal(grub_default_sets(row->text), row->sets);
+}
+
 int main(void) {
         static Table table;
 
         TABLE_ROWS(&table, test_good, goods);
         table_add(&table, "added to", test_append, NULL);
         TABLE_ROWS(&table, test_bad, bads);
+        TABLE_ROWS(&table, test_sets, sets);
         table_add(&table, "too much", test_too_much, NULL);
         return table_run("grub-default", &table);
 }

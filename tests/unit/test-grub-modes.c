@@ -140,6 +140,56 @@ static const struct Row {
           false,
           NULL,
           NULL },
+        { "counts of several sizes, one of which no mode can want",
+          { "", "" },
+          { "", "hugepagesz=16M hugepages=4 hugepagesz=1G hugepages=4" },
+          "",
+          "",
+          "hugepagesz=16M hugepages=4 hugepagesz=1G hugepages=4",
+          { 0, 0 },
+          false,
+          NULL,
+          NULL },
+        { "one count of which both have",
+          { "hugepages=4", "" },
+          { "", "hugepagesz=16M hugepages=4 hugepagesz=1G hugepages=4" },
+          "hugepages=4",
+          "",
+          "hugepagesz=16M hugepages=4 hugepagesz=1G hugepages=4",
+          { 0, 0 },
+          false,
+          NULL,
+          NULL },
+        { "the same counts of other sizes",
+          { "hugepagesz=16M hugepages=4 hugepagesz=1G hugepages=8", "" },
+          { "hugepagesz=16M hugepages=8 hugepagesz=1G hugepages=4", "" },
+          "hugepagesz=16M hugepages=4 hugepagesz=1G hugepages=8",
+          "",
+          "hugepagesz=16M hugepages=8 hugepagesz=1G hugepages=4",
+          { 0, 0 },
+          false,
+          NULL,
+          NULL },
+        { "the same that no mode can want",
+          { "hugepagesz=16M a hugepages=4", "" },
+          { "a hugepagesz=16M", "hugepages=4" },
+          "hugepagesz=16M a hugepages=4",
+          "",
+          "",
+          { 0, 0 },
+          false,
+          NULL,
+          NULL },
+        { "twice in the mode stays twice",
+          { "a", "" },
+          { "a x=1 x=2", "x=1" },
+          "a",
+          "",
+          "x=1 x=2 x=1",
+          { 0, 0 },
+          false,
+          NULL,
+          NULL },
         { "a mode of its own",
           { "", "" },
           { "", "a vfio_mode=x b" },
@@ -280,6 +330,29 @@ static void test_fates(_unused_ void **state) {
         free(modes);
 }
 
+/* What the mode has comes last, also before what stood behind it. */
+static void test_order(_unused_ void **state) {
+        GrubDefault host = { "console=tty0 con-sole=a", "" }, passthrough = host;
+        GrubModes *modes = calloc(1, sizeof(*modes));
+        const GrubWord *word;
+
+        (void)strcpy(passthrough.linux_words, "console=ttyS0 con_sole=b console=tty0 x=1");
+        assert_int_equal(grub_modes_make(&host, &passthrough, modes), 0);
+        word = find(modes, "console=ttyS0");
+        assert_non_null(word->behind);
+        assert_int_equal(word->behind_length, strlen("console=tty0"));
+        assert_memory_equal(word->behind, "console=tty0", word->behind_length);
+        assert_null(find(modes, "con_sole=b")->behind);
+        assert_null(find(modes, "x=1")->behind);
+
+        (void)strcpy(passthrough.default_words, "con-sole=a console=ttyS0");
+        assert_int_equal(grub_modes_make(&host, &passthrough, modes), 0);
+        assert_null(find(modes, "console=ttyS0")->behind);
+        assert_non_null(find(modes, "con_sole=b")->behind);
+        assert_true(modes->words[modes->n_words - 1].is_repeated);
+        free(modes);
+}
+
 /* More words than are kept, and more bytes than a mode takes. */
 static void test_too_much(_unused_ void **state) {
         GrubDefault *files = calloc(2, sizeof(*files));
@@ -306,6 +379,7 @@ int main(void) {
 
         TABLE_ROWS(&table, test_row, rows);
         table_add(&table, "what becomes of each", test_fates, NULL);
+        table_add(&table, "their order", test_order, NULL);
         table_add(&table, "too much", test_too_much, NULL);
         return table_run("grub-modes", &table);
 }

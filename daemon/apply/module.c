@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/parse.h"
+#include "model/modprobe-config.h"
 #include "module.h"
 
 #define LIBRARY "libkmod.so.2"
@@ -198,19 +198,8 @@ int module_find_variants(const Root *root, ModuleVariant *variants, size_t n) {
         return r;
 }
 
-/* A command that loads the module after all, as modprobe.d(5) has it, replaces nothing. */
 static bool is_replaced(const char *command) {
-        static const char *const words[] = { "--ignore-install", "-i" };
-        const char *word;
-        size_t length;
-
-        if (!command)
-                return false;
-        while ((word = parse_word(&command, &length)))
-                for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-                        if (length == strlen(words[i]) && memcmp(word, words[i], length) == 0)
-                                return false;
-        return true;
+        return command && !modprobe_install_loads(command);
 }
 
 static void count_home(const Kmod *kmod, struct kmod_list *list, struct kmod_list *allowed,

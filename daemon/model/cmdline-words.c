@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -7,52 +8,61 @@
 #define NEEDED_NO_MORE \
         "Take it off: since kernel 6.0 vfio-pci takes the card from the firmware's screen itself."
 
+#define FOR_THE_MODE "Put it into the mode's cmdline, for boots into the mode."
+
 static const CmdlineWord words[] = {
         { "amd_iommu=on", "is no value that the kernel knows, and does nothing",
-          "Take it off; the IOMMU of AMD is on by itself.", true },
-        { "iommu=on", "is no value that the kernel knows, and does nothing", "Take it off.", true },
+          "Take it off; the IOMMU of AMD is on by itself.", CMDLINE_WORD_WRONG },
+        { "iommu=on", "is no value that the kernel knows, and does nothing", "Take it off.",
+          CMDLINE_WORD_WRONG },
         { "pcie_acs_override=",
           "does nothing but in a kernel that is patched for it, as those of Proxmox VE and zen are; "
           "there it makes IOMMU groups look smaller than they are: a guest may reach the host's "
           "memory through what was in them",
-          "Take it off, or know that a guest has to be trusted.", true },
+          "Take it off, or know that a guest has to be trusted.", CMDLINE_WORD_WRONG },
         { "nomodeset",
           "keeps the host's graphics drivers from the card: no picture returns to the screen",
-          "Take it off.", true },
+          "Take it off.", CMDLINE_WORD_WRONG },
         { "vfio_iommu_type1.allow_unsafe_interrupts=1",
           "lets a guest send any interrupt to the host",
-          "Take it off where the board has interrupt remapping.", true },
+          "Take it off where the board has interrupt remapping.", CMDLINE_WORD_WRONG },
         { "initcall_blacklist=sysfb_init",
           "leaves the screen dark until a graphics driver is loaded: in a boot with the card on "
           "vfio-pci for good",
-          NEEDED_NO_MORE, true },
+          NEEDED_NO_MORE, CMDLINE_WORD_WRONG },
         { "module_blacklist=",
           "keeps the kernel from loading these modules even when it is asked to: a host driver "
           "among them cannot come back",
-          "Take the host's drivers out of it.", true },
+          "Take the host's drivers out of it.", CMDLINE_WORD_WRONG },
         { "modprobe.blacklist=",
           "keeps these modules from being loaded by themselves: a boot that leaves the card to the "
           "host has no picture where they are all of its drivers",
-          "Take the host's drivers out of it.", false },
+          "Take the host's drivers out of it.", CMDLINE_WORD_KNOWN },
         { "video=efifb:off",
           "keeps efifb from the firmware's screen, and does nothing where another driver has that, "
           "such as simpledrm",
-          NEEDED_NO_MORE, false },
+          NEEDED_NO_MORE, CMDLINE_WORD_MODE },
         { "video=vesafb:off",
           "keeps vesafb from the firmware's screen, and does nothing where another driver has that",
-          NEEDED_NO_MORE, false },
+          NEEDED_NO_MORE, CMDLINE_WORD_MODE },
         { "video=simplefb:off",
           "keeps simplefb from the firmware's screen, and does nothing where another driver has "
           "that, such as simpledrm",
-          NEEDED_NO_MORE, false },
+          NEEDED_NO_MORE, CMDLINE_WORD_MODE },
+        { "isolcpus=", "takes processors from the host in each boot that has it", FOR_THE_MODE,
+          CMDLINE_WORD_MODE },
+        { "nohz_full=", "takes processors from the host in each boot that has it", FOR_THE_MODE,
+          CMDLINE_WORD_MODE },
+        { "hugepages=", "keeps memory from the host in each boot that has it",
+          "Take it off, and set hugepages-1G or hugepages-2M in the mode.", CMDLINE_WORD_MODE },
         { "acpi_enforce_resources=lax",
           "lets drivers use what the firmware's own code uses as well, as those of some sensors "
           "and lamps need it; it has nothing to do with virtual machines",
-          "Keep it only for such a driver.", false },
+          "Keep it only for such a driver.", CMDLINE_WORD_KNOWN },
         { "vfio_pci.disable_vga=1",
           "takes legacy VGA from what vfio-pci has: right for guests with UEFI firmware, wrong for "
           "one with SeaBIOS whose first card it is",
-          "Keep it as the guests need it.", false },
+          "Keep it as the guests need it.", CMDLINE_WORD_KNOWN },
 };
 
 /* The word, or the name up to its "=". */

@@ -5,14 +5,20 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
+
+typedef enum CmdlineWordKind {
+        CMDLINE_WORD_KNOWN, /**< there is something to say of it, and no more */
+        CMDLINE_WORD_WRONG, /**< a machine that works has nothing of it */
+        CMDLINE_WORD_MODE,  /**< it is for boots into a mode with devices of its own, if at all: not
+                               for a line that all boots have */
+} CmdlineWordKind;
 
 typedef struct CmdlineWord {
         const char *word;   /**< as it stands; the name alone where it ends with "=" */
         const char *does;   /**< ends a sentence that begins with it */
         const char *advice; /**< a sentence */
-        bool is_wrong;      /**< a machine that works has nothing of it: no mere remark */
+        CmdlineWordKind kind;
 } CmdlineWord;
 
 /** Finds what there is to say of an argument; NULL where that is nothing. '-' and '_' are the same

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "boot-state.h"
 #include "cmdline-words.h"
 #include "machine-check.h"
 
@@ -96,12 +97,17 @@ static bool is_on(const char *cmdline, const CmdlineWord *word) {
 }
 
 /* What people copy from each other. */
+/* What is for a mode alone is in its place in a boot into one. */
 static void check_words(const MachineFacts *facts, Inspection *ret) {
         const CmdlineWord *word;
+        BootMarker marker;
+        bool is_mode;
         size_t n = 0;
 
+        is_mode = boot_marker_find(facts->cmdline, &marker) > 0 && boot_kind_is_armed(marker.kind);
         for (size_t i = 0; (word = cmdline_word_at(i)); i++) {
-                if (!word->is_wrong || !is_on(facts->cmdline, word))
+                if (word->kind == CMDLINE_WORD_KNOWN ||
+                    (word->kind == CMDLINE_WORD_MODE && is_mode) || !is_on(facts->cmdline, word))
                         continue;
                 n++;
                 inspection_add_check(ret, CHECK_WARN, "cmdline-words", word->advice,

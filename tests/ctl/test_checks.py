@@ -184,6 +184,12 @@ CASES = [
     ("iommu", "pass", "The IOMMU is on.", lambda pc: pc),
     ("cmdline-words", "pass", "none of the words", lambda pc: pc),
     ("cmdline-words", "warn", "amd_iommu=on on the kernel command line is no value", lambda pc: pc.cmdline("amd_iommu=on")),
+    ("cmdline-words", "warn", "isolcpus= on the kernel command line takes processors from the host", lambda pc: pc.cmdline(
+        "isolcpus=2-7")),
+    ("cmdline-words", "warn", "video=efifb:off on the kernel command line keeps efifb", lambda pc: pc.cmdline(
+        "video=efifb:off")),
+    ("cmdline-words", "pass", "none of the words", lambda pc: pc.write(
+        "proc/cmdline", "root=/dev/sda2 isolcpus=2-7 hugepages=4 vfio_mode=passthrough vfio_mode.boot=trial.7.0\n")),
     ("device-gpu", "pass", "0000:01:00.0 and 1 more function.", lambda pc: pc),
     ("device-gpu", "fail", "10de:2484", lambda pc: pc.function(
         GPU, modalias="pci:v000010DEd00002206sv00000000sd00000000bc03sc00i00")),

@@ -40,7 +40,7 @@ _MARKERS = ("machine", "nextboot", "cold")
 
 # How many of a group's tests a run draws; which, goes by --seed. With --long or -k all of
 # them. "switches" are those that take two thirds of a minute and more on a machine that is booted already.
-FEW = {"chains": 1, "cuts": 2, "writes": 1, "boots": 1, "switches": 2, "vms": 1, "inits": 2, "hooks": 1}
+FEW = {"chains": 1, "cuts": 2, "writes": 1, "boots": 1, "switches": 2, "vms": 1, "inits": 1, "hooks": 1}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

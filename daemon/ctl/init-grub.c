@@ -145,10 +145,11 @@ static void remark_on_word(const InitGrub *grub, const GrubWord *word, Lines *re
         const CmdlineWord *known = cmdline_word_find(word->text, word->length);
         int n = (int)word->length;
 
-        if (word->fate == GRUB_WORD_MODE)
+        if (word->fate == GRUB_WORD_MODE) {
                 remark_on_order(grub, word, remarks);
-        if (word->is_repeated && word->fate == GRUB_WORD_MODE)
-                return;
+                if (word->is_repeated)
+                        return;
+        }
         switch (word->fate) {
         case GRUB_WORD_HOST:
                 lines_add(remarks,

@@ -86,9 +86,13 @@ void real_node_end(pid_t pid) {
         must(waitpid(pid, NULL, 0) == pid, "waitpid");
 }
 
-void real_node_use_processes(FakeHost *fake, Root *root) {
+void real_node_link_processes(FakeHost *fake, const Root *root) {
         if (fake_host_exists(fake, "proc"))
                 fake_host_remove(fake, "proc");
         must(symlinkat("/proc", root->fd, "proc") == 0, "symlinkat");
+}
+
+void real_node_use_processes(FakeHost *fake, Root *root) {
+        real_node_link_processes(fake, root);
         root->is_live = true;
 }

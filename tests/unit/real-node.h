@@ -37,5 +37,8 @@ bool real_node_is_ready(int ready);
 /** Kills the child. */
 void real_node_end(pid_t pid);
 
-/** Gives the fake machine this machine's processes: @root is taken for live from now on. */
+/** Gives the fake machine this machine's processes, a writer of the test's own among them. */
+void real_node_link_processes(FakeHost *fake, const Root *root);
+
+/** The same for who looks into them: @root is taken for live from now on. */
 void real_node_use_processes(FakeHost *fake, Root *root);

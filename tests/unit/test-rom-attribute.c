@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "host/process.h"
 #include "host/state-files.h"
+#include "real-node.h"
 #include "table.h"
 
 #define PAGE 4096
@@ -174,25 +175,18 @@ typedef struct Machine {
 /* The processes are the real ones, so that the writer is among them. */
 static Machine machine_new(void) {
         Machine machine = { .fake = fake_host_new() };
-        char path[512];
 
         add_function(machine.fake);
         fake_host_write(machine.fake, "etc/vfio-mode.ini",
                         "[general]\ndefault-mode = host\nfallback-mode = host\n");
-        fake_host_remove(machine.fake, "proc");
-        (void)snprintf(path, sizeof(path), "%s/proc", fake_host_path(machine.fake));
-        assert_int_equal(symlink("/proc", path), 0);
         assert_int_equal(root_open(fake_host_path(machine.fake), &machine.root), 0);
+        real_node_link_processes(machine.fake, &machine.root);
         assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1s", 1), 0);
         *rom = (struct Rom){ .size = 3 * PAGE };
         return machine;
 }
 
 static void machine_done(Machine *machine) {
-        char path[512];
-
-        (void)snprintf(path, sizeof(path), "%s/proc", fake_host_path(machine->fake));
-        (void)unlink(path);
         root_close(&machine->root);
         fake_host_freep(&machine->fake);
         (void)unsetenv(WRITER_DEADLINE_VARIABLE);

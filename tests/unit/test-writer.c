@@ -32,6 +32,7 @@
 #include "boot/boot-history.h"
 #include "host/process.h"
 #include "host/state-files.h"
+#include "real-node.h"
 
 #define DISPLAY "0000:01:00.0"
 #define AUDIO "0000:01:00.1"
@@ -53,26 +54,19 @@ typedef struct Machine {
 /* The processes are the real ones, so that the writer is among them. */
 static Machine *machine_new(const char *config) {
         Machine *m = calloc(1, sizeof(*m));
-        char path[512];
 
         m->fake = fake_host_new();
         fake_host_add_gpu(m->fake, DISPLAY, .group = 12, .driver = "nvidia", .audio = true,
                           .boot_vga = true);
         fake_host_write(m->fake, "etc/vfio-mode.ini", config);
-        fake_host_remove(m->fake, "proc");
-        (void)snprintf(path, sizeof(path), "%s/proc", fake_host_path(m->fake));
-        assert_int_equal(symlink("/proc", path), 0);
         assert_int_equal(root_open(fake_host_path(m->fake), &m->root), 0);
+        real_node_link_processes(m->fake, &m->root);
         assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1s", 1), 0);
         log_set_max_level(LOG_EMERG - 1);
         return m;
 }
 
 static void machine_free(Machine *m) {
-        char path[512];
-
-        (void)snprintf(path, sizeof(path), "%s/proc", fake_host_path(m->fake));
-        (void)unlink(path);
         root_close(&m->root);
         fake_host_freep(&m->fake);
         free(m);

@@ -20,6 +20,7 @@
 #include "boot/boot-history.h"
 #include "boot/efi-one-shot.h"
 #include "boot/initramfs-stamp.h"
+#include "fake-pc.h"
 #include "host/process.h"
 #include "host/state-files.h"
 #include "host/units.h"
@@ -33,12 +34,7 @@
 #define IMAGE "dracut-6.12.9"
 #define EFI_VARIABLE EFI_VARIABLES_DIR "/" EFI_ONE_SHOT_NAME
 
-typedef struct PC {
-        FakeHost *fake;
-        Root root;
-} PC;
-
-static void configure(PC *pc, const char *general, const char *gpu) {
+static void configure(FakePC *pc, const char *general, const char *gpu) {
         char text[512];
 
         (void)snprintf(text, sizeof(text),
@@ -48,9 +44,8 @@ static void configure(PC *pc, const char *general, const char *gpu) {
 }
 
 static int set_up(void **state) {
-        PC *pc = calloc(1, sizeof(*pc));
+        FakePC *pc = fake_pc_new();
 
-        pc->fake = fake_host_new();
         fake_host_add_gpu(pc->fake, GPU, .group = 1, .audio = true, .driver = "nvidia",
                           .boot_vga = true);
         fake_host_add_gpu(pc->fake, OTHER, .group = 2, .driver = "nvidia");
@@ -61,25 +56,13 @@ static int set_up(void **state) {
         fake_host_write(pc->fake, "proc/sys/kernel/random/boot_id",
                         "11111111-1111-1111-1111-111111111111\n");
         fake_host_write(pc->fake, "proc/cmdline", "ro vfio_mode=passthrough\n");
-        fake_host_write(pc->fake, "var/lib/README", "");
-        fake_host_write(pc->fake, "run/README", "");
         fake_host_write(pc->fake, ENABLED_BOOT_UNIT, "");
         configure(pc, "", "address = " GPU "\nid = 10de:2484\nconsent = boot-vga");
-        assert_int_equal(root_open(fake_host_path(pc->fake), &pc->root), 0);
         *state = pc;
         return 0;
 }
 
-static int tear_down(void **state) {
-        PC *pc = *state;
-
-        root_close(&pc->root);
-        fake_host_freep(&pc->fake);
-        free(pc);
-        return 0;
-}
-
-static void check_override(PC *pc, const char *address, const char *override) {
+static void check_override(FakePC *pc, const char *address, const char *override) {
         char path[128];
         _cleanup_free_ char *text = NULL;
 
@@ -87,12 +70,6 @@ static void check_override(PC *pc, const char *address, const char *override) {
         text = fake_host_read(pc->fake, path);
         text[strcspn(text, "\n")] = '\0';
         assert_string_equal(strcmp(text, "(null)") == 0 ? "" : text, override);
-}
-
-static void check_driver(PC *pc, const char *address, const char *driver) {
-        _cleanup_free_ char *now = fake_host_driver(pc->fake, address);
-
-        assert_string_equal(now, driver);
 }
 
 /* --- in the initramfs --- */
@@ -116,7 +93,7 @@ static void test_which_boots(void **state) {
                 { "ro single", "default-mode = passthrough", false },
                 { "ro rd.break", "default-mode = passthrough", false },
         };
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 fake_host_set_override(pc->fake, GPU, "");
@@ -128,14 +105,14 @@ static void test_which_boots(void **state) {
                 check_override(pc, GPU, rows[i].is_kept ? INITRAMFS_OVERRIDE : "");
                 check_override(pc, AUDIO, rows[i].is_kept ? INITRAMFS_OVERRIDE : "");
                 check_override(pc, OTHER, "");
-                check_driver(pc, GPU, "");
+                fake_pc_check_driver(pc, GPU, "");
         }
 }
 
 /* Read, and left for the boot unit, which deletes it. */
 static void test_efi_variable(void **state) {
         static const char variable[] = "\x07\0\0\0passthrough";
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         fake_host_write(pc->fake, "proc/cmdline", "ro\n");
         fake_host_write_bytes(pc->fake, EFI_VARIABLE, variable, sizeof(variable) - 1);
@@ -146,7 +123,7 @@ static void test_efi_variable(void **state) {
 
 /* What the boot unit would refuse is left to the host's driver. */
 static void test_what_is_refused(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         configure(pc, "", "address = " GPU "\nid = 10de:ffff\nconsent = boot-vga");
         assert_int_equal(apply_initramfs(&pc->root), REFUSAL_OTHER_DEVICE_THERE);
@@ -166,14 +143,14 @@ static void test_what_is_refused(void **state) {
 }
 
 static void test_what_others_have(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         fake_host_set_override(pc->fake, AUDIO, "pci-stub");
         fake_host_set_driver(pc->fake, GPU, "nvidia");
         assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
         check_override(pc, GPU, "");
         check_override(pc, AUDIO, "pci-stub");
-        check_driver(pc, GPU, "nvidia");
+        fake_pc_check_driver(pc, GPU, "nvidia");
         /* And a second time, as udev's rule has it. */
         fake_host_set_driver(pc->fake, GPU, "");
         assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
@@ -183,7 +160,7 @@ static void test_what_others_have(void **state) {
 
 /* The root file system may come by any of these; and so may somebody's keyboard. */
 static void test_what_the_root_may_need(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         fake_host_add_function(pc->fake, "0000:01:00.2", .id = "10de:1ad8", .class_code = 0x0c0330,
                                .group = 1);
@@ -202,83 +179,83 @@ static void test_what_the_root_may_need(void **state) {
         check_override(pc, "0000:03:00.0", "");
         check_override(pc, "0000:04:00.0", "");
         assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
-        check_driver(pc, "0000:01:00.2", "vfio-pci");
-        check_driver(pc, "0000:04:00.0", "vfio-pci");
+        fake_pc_check_driver(pc, "0000:01:00.2", "vfio-pci");
+        fake_pc_check_driver(pc, "0000:04:00.0", "vfio-pci");
 }
 
 /* --- then the boot unit --- */
 
 static void test_boot_goes_on(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
         assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
-        check_driver(pc, GPU, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
         check_override(pc, GPU, "vfio-pci");
         check_override(pc, AUDIO, "vfio-pci");
         assert_int_equal(apply_switch(&pc->root, "host", true), REFUSAL_NONE);
-        check_driver(pc, GPU, "nvidia");
+        fake_pc_check_driver(pc, GPU, "nvidia");
         check_override(pc, GPU, "");
         check_override(pc, AUDIO, "");
 }
 
 /* The driver was loaded in the initramfs, and bound to nothing. */
-static void keep(PC *pc) {
+static void keep(FakePC *pc) {
         assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
         check_override(pc, GPU, INITRAMFS_OVERRIDE);
-        check_driver(pc, GPU, "");
+        fake_pc_check_driver(pc, GPU, "");
 }
 
 static void test_boot_decides_otherwise(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         keep(pc);
         fake_host_write(pc->fake, "proc/cmdline", "ro vfio_mode=fallback\n");
         assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
         check_override(pc, GPU, "");
-        check_driver(pc, GPU, "nvidia");
-        check_driver(pc, AUDIO, "snd_hda_intel");
+        fake_pc_check_driver(pc, GPU, "nvidia");
+        fake_pc_check_driver(pc, AUDIO, "snd_hda_intel");
 }
 
 static void test_boot_refuses(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         keep(pc);
         configure(pc, "", "address = " GPU);
         assert_int_equal(apply_boot(&pc->root), REFUSAL_DRIVES_THE_CONSOLE);
         check_override(pc, GPU, "");
-        check_driver(pc, GPU, "nvidia");
+        fake_pc_check_driver(pc, GPU, "nvidia");
 }
 
 /* The image's configuration is not the one of the root file system. */
 static void test_boot_knows_of_nothing(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         keep(pc);
         configure(pc, "default-mode = host", "address = " OTHER);
         assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
         check_override(pc, GPU, "");
-        check_driver(pc, GPU, "nvidia");
-        check_driver(pc, AUDIO, "snd_hda_intel");
-        check_driver(pc, OTHER, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "nvidia");
+        fake_pc_check_driver(pc, AUDIO, "snd_hda_intel");
+        fake_pc_check_driver(pc, OTHER, "vfio-pci");
 }
 
 static void test_boot_cannot_read_its_configuration(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         keep(pc);
         fake_host_set_override(pc->fake, OTHER, "vfio-pci"); /* somebody else's */
         fake_host_write(pc->fake, CONFIG, "[mode\n");
         assert_int_equal(apply_boot(&pc->root), REFUSAL_CONFIG_INVALID);
         check_override(pc, GPU, "");
-        check_driver(pc, GPU, "nvidia");
-        check_driver(pc, AUDIO, "snd_hda_intel");
+        fake_pc_check_driver(pc, GPU, "nvidia");
+        fake_pc_check_driver(pc, AUDIO, "snd_hda_intel");
         check_override(pc, OTHER, "vfio-pci");
 }
 
 /* --- what does not let itself be let go --- */
 
-static void check_result(PC *pc, RefusalKind kind, const char *words) {
+static void check_result(FakePC *pc, RefusalKind kind, const char *words) {
         RunResult result;
         BootRecord record;
 
@@ -289,7 +266,7 @@ static void check_result(PC *pc, RefusalKind kind, const char *words) {
         assert_int_equal(record.kind, kind);
 }
 
-static RunWriter read_writer(PC *pc) {
+static RunWriter read_writer(FakePC *pc) {
         RunState *undo = calloc(1, sizeof(*undo));
         RunWriter writer;
 
@@ -307,7 +284,7 @@ static void end_writer(const RunWriter *writer) {
 /* All are released before the first probe(), so that one that is slow keeps nobody else's driver
  * off; and who is at it stands in the log, as of a switch. */
 static void test_boot_gets_stuck(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         RunWriter writer;
         uint64_t start;
 
@@ -329,7 +306,7 @@ static void test_boot_gets_stuck(void **state) {
 
 /* That a driver is stuck is worse than any error of a configuration. */
 static void test_boot_gets_stuck_without_config(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         RunWriter writer;
 
         keep(pc);
@@ -343,21 +320,21 @@ static void test_boot_gets_stuck_without_config(void **state) {
 }
 
 static void test_boot_cannot_let_go(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         keep(pc);
         configure(pc, "default-mode = host", "address = " OTHER);
         fake_host_write(pc->fake, "proc/cmdline", "ro\n");
         fake_host_set_faults(pc->fake, "probe " GPU " * * EIO\n");
         assert_int_equal(apply_boot(&pc->root), REFUSAL_FAILED);
-        check_driver(pc, AUDIO, "snd_hda_intel");
+        fake_pc_check_driver(pc, AUDIO, "snd_hda_intel");
         check_result(pc, REFUSAL_FAILED, GPU ", which the initramfs kept");
         assert_false(fake_host_exists(pc->fake, UNDO_PATH));
 }
 
 /* A write of the switch is stuck at one function; the others are let go all the same. */
 static void test_switch_gets_stuck(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         RunWriter writer;
 
         keep(pc);
@@ -369,14 +346,14 @@ static void test_switch_gets_stuck(void **state) {
         writer = read_writer(pc);
         assert_true(run_write_has_address(&writer.write));
         check_override(pc, OTHER, "");
-        check_driver(pc, OTHER, "nvidia");
+        fake_pc_check_driver(pc, OTHER, "nvidia");
         check_result(pc, REFUSAL_WEDGED, GPU);
         end_writer(&writer);
 }
 
 /* Its function's override is not even read, which would wait for the same lock. */
 static void test_stuck_function_is_passed_over(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         char process[64], lines[256];
         UndoLog undo;
         InitramfsKept kept;
@@ -402,7 +379,7 @@ static void test_stuck_function_is_passed_over(void **state) {
 
 /* The unit's own time: no write begins after 3.8 s of it. */
 static void test_no_time_is_left(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         InitramfsKept kept;
 
         keep(pc);
@@ -411,13 +388,13 @@ static void test_no_time_is_left(void **state) {
         check_override(pc, GPU, "");
         initramfs_probe(&pc->root, now_usec() - 3800000, "host", &kept);
         assert_int_equal(kept.refusal.kind, REFUSAL_FAILED);
-        check_driver(pc, GPU, "");
+        fake_pc_check_driver(pc, GPU, "");
 }
 
 /* Something for the boot unit to go by, where there is no configuration any more: also when /run is
  * a new one by then, as with initramfs-tools. */
 static void test_mark(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         fake_host_write(pc->fake, "proc/cmdline", "ro\n");
         assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
@@ -432,12 +409,12 @@ static void test_mark(void **state) {
 
 /* The boot unit was switched off meanwhile: a switch brings it back all the same. */
 static void test_switch_without_a_boot_unit(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         assert_int_equal(apply_initramfs(&pc->root), REFUSAL_NONE);
         assert_int_equal(apply_switch(&pc->root, "host", true), REFUSAL_NONE);
         check_override(pc, GPU, "");
-        check_driver(pc, GPU, "nvidia");
+        fake_pc_check_driver(pc, GPU, "nvidia");
 }
 
 /* --- the image --- */
@@ -462,7 +439,7 @@ static const Check *find_check(const Inspection *inspection) {
 }
 
 /* Returns false where there is no such check. */
-static bool look(PC *pc, CheckResult *ret_result, char *ret_words, size_t size) {
+static bool look(FakePC *pc, CheckResult *ret_result, char *ret_words, size_t size) {
         _cleanup_free_ Inspection *inspection = calloc(1, sizeof(*inspection));
         const Check *check;
 
@@ -475,7 +452,7 @@ static bool look(PC *pc, CheckResult *ret_result, char *ret_words, size_t size) 
         return true;
 }
 
-static void check_is(PC *pc, CheckResult result, const char *words) {
+static void check_is(FakePC *pc, CheckResult result, const char *words) {
         CheckResult is;
         char said[1024];
 
@@ -485,7 +462,7 @@ static void check_is(PC *pc, CheckResult result, const char *words) {
 }
 
 static void test_stale_image(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         CheckResult result;
         char said[1024];
 
@@ -518,7 +495,7 @@ static void test_stale_image(void **state) {
 
 /* Nothing goes into an image that nobody would go on with. */
 static void test_no_image(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NONE);
         assert_true(fake_host_exists(pc->fake, INITRAMFS_DIR "/" IMAGE));
@@ -533,7 +510,7 @@ static void test_no_image(void **state) {
 
 /* The root of the machine is on a logical volume, on a partition of what dm-crypt has opened; or in
  * btrfs on that. */
-static void encrypt_root(PC *pc, const char *mount) {
+static void encrypt_root(FakePC *pc, const char *mount) {
         fake_host_write(pc->fake, "proc/self/mountinfo", mount);
         fake_host_write(pc->fake, "sys/class/block/dm-1/dm/uuid", "LVM-abc\n");
         fake_host_write(pc->fake, "sys/class/block/dm-1/slaves/dm-0/dev", "");
@@ -545,7 +522,7 @@ static void encrypt_root(PC *pc, const char *mount) {
         (void)symlinkat("../dm-0", pc->root.fd, "dev/mapper/root");
 }
 
-static CheckResult passphrase(PC *pc) {
+static CheckResult passphrase(FakePC *pc) {
         _cleanup_free_ Inspection *inspection = calloc(1, sizeof(*inspection));
 
         assert_int_equal(inspect(&pc->root, "passthrough", inspection), 0);
@@ -556,7 +533,7 @@ static CheckResult passphrase(PC *pc) {
 }
 
 static void test_passphrase(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         encrypt_root(pc, "25 1 254:1 / / rw shared:1 - ext4 /dev/mapper/vg-root rw\n");
         assert_int_equal(passphrase(pc), _CHECK_RESULT_MAX);
@@ -585,15 +562,15 @@ static void test_passphrase(void **state) {
 }
 
 static void test_driver_of_the_initramfs(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         fake_host_set_driver(pc->fake, GPU, "nvidia");
         assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
-        check_driver(pc, GPU, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
         check_is(pc, CHECK_WARN, GPU " was on nvidia already");
 }
 
-#define ON_A_PC(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define ON_A_PC(test) cmocka_unit_test_setup_teardown(test, set_up, fake_pc_tear_down)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

@@ -13,6 +13,7 @@
 #include "boot/boot-loader.h"
 #include "boot/efi-one-shot.h"
 #include "boot/env-file.h"
+#include "fake-pc.h"
 #include "host/state-files.h"
 #include "table.h"
 
@@ -24,13 +25,7 @@
 #define BOOT_ID_2 "22222222-2222-2222-2222-222222222222"
 #define BOOT_ID_3 "33333333-3333-3333-3333-333333333333"
 
-typedef struct PC {
-        FakeHost *fake;
-        Root root;
-        BootRecord record;
-} PC;
-
-static void configure(PC *pc, const char *default_mode, const char *confirm) {
+static void configure(FakePC *pc, const char *default_mode, const char *confirm) {
         char text[512];
 
         (void)snprintf(text, sizeof(text),
@@ -42,18 +37,15 @@ static void configure(PC *pc, const char *default_mode, const char *confirm) {
 }
 
 static int set_up(void **state) {
-        PC *pc = calloc(1, sizeof(*pc));
+        FakePC *pc = fake_pc_new();
 
-        pc->fake = fake_host_new();
         fake_host_add_gpu(pc->fake, GPU, .group = 1, .driver = "nvidia", .boot_vga = true);
         fake_host_write(pc->fake, "proc/self/mountinfo",
                         "25 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n");
         fake_host_write(pc->fake, "sys/devices/pci0000:00/block/sda/sda1/partition", "1\n");
         fake_host_write(pc->fake, "sys/dev/block/README", "");
         fake_host_write(pc->fake, "boot/grub/grub.cfg", GRUB_SCRIPT_MARK "\n");
-        fake_host_write(pc->fake, "var/lib/README", "");
         configure(pc, "host", "boot");
-        assert_int_equal(root_open(fake_host_path(pc->fake), &pc->root), 0);
         assert_int_equal(symlinkat("../../devices/pci0000:00/block/sda/sda1", pc->root.fd,
                                    "sys/dev/block/8:1"),
                          0);
@@ -61,17 +53,8 @@ static int set_up(void **state) {
         return 0;
 }
 
-static int tear_down(void **state) {
-        PC *pc = *state;
-
-        root_close(&pc->root);
-        fake_host_freep(&pc->fake);
-        free(pc);
-        return 0;
-}
-
 /* The machine goes off and on again: what lies in /run and the cards' drivers are as new. */
-static RefusalKind boot(PC *pc, const char *boot_id, const char *cmdline) {
+static RefusalKind boot(FakePC *pc, const char *boot_id, const char *cmdline) {
         char text[64];
 
         if (fake_host_exists(pc->fake, "run"))
@@ -85,26 +68,20 @@ static RefusalKind boot(PC *pc, const char *boot_id, const char *cmdline) {
         return apply_boot(&pc->root);
 }
 
-static const BootRecord *record(PC *pc) {
+static const BootRecord *record(FakePC *pc) {
         (void)memset(&pc->record, 0x5a, sizeof(pc->record));
         assert_int_equal(boot_record_read(&pc->root, BOOT_RECORD_PATH, &pc->record), 0);
         return &pc->record;
 }
 
-static void check_driver(PC *pc, const char *driver) {
-        _cleanup_free_ char *now = fake_host_driver(pc->fake, GPU);
-
-        assert_string_equal(now, driver);
-}
-
-static void arm(PC *pc, const BootState *state) {
+static void arm(FakePC *pc, const BootState *state) {
         EnvBlock block;
 
         assert_int_equal(boot_state_format(state, &block), 0);
         fake_host_write_bytes(pc->fake, BLOCK, block.bytes, sizeof(block.bytes));
 }
 
-static BootState read_block(PC *pc) {
+static BootState read_block(FakePC *pc) {
         BootState state;
 
         assert_int_equal(env_file_read(&pc->root, BLOCK, &state), 0);
@@ -114,11 +91,11 @@ static BootState read_block(PC *pc) {
 /* --- boot --- */
 
 static void test_record_of_a_boot(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         assert_int_equal(boot(pc, BOOT_ID_1, "vfio_mode=passthrough vfio_mode.boot=trial.7.0\n"),
                          REFUSAL_NONE);
-        check_driver(pc, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
         assert_string_equal(record(pc)->boot_id, BOOT_ID_1);
         assert_int_equal(pc->record.source, BOOT_SOURCE_CMDLINE);
         assert_int_equal(pc->record.marker.kind, BOOT_KIND_TRIAL);
@@ -137,7 +114,7 @@ static void test_record_of_a_boot(void **state) {
 }
 
 static void test_kexec_is_a_repeated_boot(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         const char *cmdline = "vfio_mode=passthrough vfio_mode.boot=trial.7.0\n";
 
         assert_int_equal(boot(pc, BOOT_ID_1, cmdline), REFUSAL_NONE);
@@ -146,12 +123,12 @@ static void test_kexec_is_a_repeated_boot(void **state) {
 }
 
 static void test_two_unconfirmed_boots(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         configure(pc, "passthrough", "manual");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
         assert_int_equal(record(pc)->unconfirmed, 1);
-        check_driver(pc, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
         /* The unit runs a second time in the same boot: not counted again, nor taken back. */
         assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
         assert_int_equal(record(pc)->unconfirmed, 1);
@@ -167,12 +144,12 @@ static void test_two_unconfirmed_boots(void **state) {
                 assert_string_equal(record(pc)->mode, "host");
                 assert_string_equal(pc->record.wanted, "passthrough");
                 assert_non_null(strstr(pc->record.reason, "not confirmed"));
-                check_driver(pc, "");
+                fake_pc_check_driver(pc, GPU, "");
         }
 }
 
 static void test_a_refused_boot_does_not_count(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         configure(pc, "passthrough", "manual");
         fake_host_remove(pc->fake, "sys/class/iommu");
@@ -182,7 +159,7 @@ static void test_a_refused_boot_does_not_count(void **state) {
         assert_int_equal(pc->record.unconfirmed, 0);
 }
 
-static bool is_held(PC *pc) {
+static bool is_held(FakePC *pc) {
         RunState *now = calloc(1, sizeof(*now));
         bool held;
 
@@ -194,11 +171,11 @@ static bool is_held(PC *pc) {
 
 /* What somebody chose is held, and what a failure led to; what a boot goes to by itself is not. */
 static void test_what_a_boot_holds(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         configure(pc, "passthrough", "manual");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
-        check_driver(pc, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
         assert_false(is_held(pc));
         assert_int_equal(boot(pc, BOOT_ID_2, "vfio_mode=passthrough\n"), REFUSAL_NONE);
         assert_true(is_held(pc));
@@ -218,12 +195,12 @@ static void test_what_a_boot_holds(void **state) {
 }
 
 static void test_no_var_lib(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         configure(pc, "passthrough", "manual");
         fake_host_remove(pc->fake, "var/lib");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_UNPROTECTED);
-        check_driver(pc, "");
+        fake_pc_check_driver(pc, GPU, "");
         assert_true(fake_host_exists(pc->fake, BOOT_RECORD_RUN_PATH));
 
         /* Once it is there, the confirm unit brings the record over. */
@@ -236,19 +213,19 @@ static void test_no_var_lib(void **state) {
 }
 
 static void test_var_lib_that_cannot_be_written(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         configure(pc, "passthrough", "manual");
         fake_host_write(pc->fake, STATE_DIR, "not a directory");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_UNPROTECTED);
-        check_driver(pc, "");
+        fake_pc_check_driver(pc, GPU, "");
         /* What the command line names needs no count. */
         assert_int_equal(boot(pc, BOOT_ID_2, "vfio_mode=passthrough\n"), REFUSAL_NONE);
-        check_driver(pc, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
 }
 
 static void test_a_damaged_record(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         configure(pc, "passthrough", "manual");
         fake_host_write(pc->fake, BOOT_RECORD_PATH, "\x01\x02");
@@ -258,7 +235,7 @@ static void test_a_damaged_record(void **state) {
         assert_string_equal(record(pc)->mode, "passthrough");
 }
 
-static void write_variable(PC *pc, const char *mode) {
+static void write_variable(FakePC *pc, const char *mode) {
         char bytes[64] = "\7\0\0";
 
         (void)memcpy(bytes + 4, mode, strlen(mode));
@@ -266,11 +243,11 @@ static void write_variable(PC *pc, const char *mode) {
 }
 
 static void test_one_shot(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         write_variable(pc, "passthrough");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
-        check_driver(pc, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
         assert_int_equal(record(pc)->source, BOOT_SOURCE_EFI);
         assert_false(fake_host_exists(pc->fake, EFI_VARIABLE));
 
@@ -287,42 +264,42 @@ static void test_one_shot(void **state) {
         write_variable(pc, "passthrough");
         fake_host_remove(pc->fake, "etc/vfio-mode.ini");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_CONFIG_INVALID);
-        check_driver(pc, "");
+        fake_pc_check_driver(pc, GPU, "");
         assert_false(fake_host_exists(pc->fake, EFI_VARIABLE));
 }
 
 /* "systemctl restart vfio-mode-boot", after the next boot was armed. */
 static void test_one_shot_and_a_second_run(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
         write_variable(pc, "passthrough");
         assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
-        check_driver(pc, "");
+        fake_pc_check_driver(pc, GPU, "");
         assert_true(fake_host_exists(pc->fake, EFI_VARIABLE));
 
         assert_int_equal(boot(pc, BOOT_ID_2, "ro\n"), REFUSAL_NONE);
-        check_driver(pc, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
         assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
-        check_driver(pc, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
         assert_int_equal(record(pc)->source, BOOT_SOURCE_EFI);
         assert_int_equal(boot(pc, BOOT_ID_3, "ro\n"), REFUSAL_NONE);
-        check_driver(pc, "");
+        fake_pc_check_driver(pc, GPU, "");
 }
 
 static void test_one_shot_that_stays(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         /* A directory in its place can neither be read nor unlinked. */
         fake_host_write(pc->fake, EFI_VARIABLE "/x", "");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NOT_SUPPORTED);
-        check_driver(pc, "");
+        fake_pc_check_driver(pc, GPU, "");
         assert_string_equal(record(pc)->mode, "host");
 }
 
 /* --- a kernel that panics --- */
 
-static void check_panic(PC *pc, const char *expected) {
+static void check_panic(FakePC *pc, const char *expected) {
         char text[16];
 
         assert_true(file_read_line_at(pc->root.fd, PANIC, text, sizeof(text)) >= 0);
@@ -330,14 +307,14 @@ static void check_panic(PC *pc, const char *expected) {
 }
 
 static void test_panic_reboots(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         fake_host_write(pc->fake, PANIC, "0\n");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
         check_panic(pc, "0");
         configure(pc, "passthrough", "manual");
         assert_int_equal(boot(pc, BOOT_ID_2, "ro\n"), REFUSAL_NONE);
-        check_driver(pc, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
         check_panic(pc, "10");
 
         /* What somebody has decided stays. */
@@ -354,7 +331,7 @@ static const BootState trial = { .sequence = 7,
                                  .left = 0,
                                  .keep = BOOT_KEEP_TRIAL };
 
-static void boot_trial(PC *pc) {
+static void boot_trial(FakePC *pc) {
         arm(pc, &trial);
         assert_int_equal(boot(pc, BOOT_ID_1,
                               "vfio_mode=passthrough nosmt panic=10 vfio_mode.boot=trial.7.0\n"),
@@ -362,7 +339,7 @@ static void boot_trial(PC *pc) {
 }
 
 static void test_confirm_a_trial(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         BootState after;
 
         boot_trial(pc);
@@ -376,7 +353,7 @@ static void test_confirm_a_trial(void **state) {
 }
 
 static void test_confirm_leaves_a_manual_trial(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         BootState after;
 
         configure(pc, "host", "manual");
@@ -400,7 +377,7 @@ static void test_confirm_by_a_vm(void **state) {
                 { "passthrough", 0, true },
         };
         RunState *now = calloc(1, sizeof(*now));
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         configure(pc, "host", "vm");
         boot_trial(pc);
@@ -424,7 +401,7 @@ static void test_confirm_by_a_vm(void **state) {
 }
 
 static void test_confirm_leaves_another_mode(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         BootState after;
 
         boot_trial(pc);
@@ -436,7 +413,7 @@ static void test_confirm_leaves_another_mode(void **state) {
 }
 
 static void test_confirm_leaves_an_expired_trial(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         BootState after;
 
         arm(pc, &trial);
@@ -448,7 +425,7 @@ static void test_confirm_leaves_an_expired_trial(void **state) {
 }
 
 static void test_confirm_the_fallback_mode_as_default(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         const BootState host = { .sequence = 9, .mode = "host", .left = 1, .keep = BOOT_KEEP_YES };
         BootState after;
 
@@ -462,7 +439,7 @@ static void test_confirm_the_fallback_mode_as_default(void **state) {
 }
 
 static void test_confirm_ends_the_count(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         configure(pc, "passthrough", "boot");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
@@ -472,7 +449,7 @@ static void test_confirm_ends_the_count(void **state) {
 }
 
 static void test_confirm_keeps_the_count_of_failed_boots(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         configure(pc, "passthrough", "manual");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NONE);
@@ -484,7 +461,7 @@ static void test_confirm_keeps_the_count_of_failed_boots(void **state) {
 }
 
 static void test_confirm_makes_the_block_anew(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         char bytes[ENV_BLOCK_SIZE];
         BootState after;
 
@@ -505,7 +482,7 @@ static void test_confirm_makes_the_block_anew(void **state) {
 }
 
 /* What apply_confirm() says on standard error. */
-static void confirm_aloud(PC *pc, char *said, size_t size) {
+static void confirm_aloud(FakePC *pc, char *said, size_t size) {
         int fds[2], standard_error = dup(STDERR_FILENO);
         ssize_t n;
 
@@ -523,7 +500,7 @@ static void confirm_aloud(PC *pc, char *said, size_t size) {
 
 /* GRUB goes by such a block, and nothing may be written in its place. */
 static void test_confirm_says_what_it_cannot_mend(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         char bytes[2 * ENV_BLOCK_SIZE] = { 0 }, said[4096];
 
         fake_host_write_bytes(pc->fake, BLOCK, bytes, sizeof(bytes));
@@ -552,7 +529,7 @@ static void test_confirm_says_what_it_cannot_mend(void **state) {
 }
 
 static void test_confirm_without_the_boot_unit(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         fake_host_write(pc->fake, "proc/sys/kernel/random/boot_id", BOOT_ID_1 "\n");
         fake_host_write(pc->fake, "proc/cmdline", "ro\n");
@@ -565,7 +542,7 @@ static void test_confirm_without_the_boot_unit(void **state) {
 
 /* A boot waits for no memory: what is not there means the fallback mode, and says why. */
 static void test_too_few_hugepages(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
 
         fake_host_add_memory(pc->fake, 1024);
         fake_host_write(pc->fake, "sys/kernel/mm/hugepages/hugepages-2048kB/.fake-found", "99\n");
@@ -574,7 +551,7 @@ static void test_too_few_hugepages(void **state) {
                         "consent = boot-vga\n"
                         "[mode passthrough]\nvfio-devices = gpu\nhugepages-2M = 100\n");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NO_MEMORY);
-        check_driver(pc, "");
+        fake_pc_check_driver(pc, GPU, "");
         assert_int_equal(fake_host_pool(pc->fake, "hugepages-2048kB"), 0);
         assert_string_equal(record(pc)->mode, "host");
         assert_non_null(strstr(pc->record.reason, "Only 99 hugepages"));
@@ -582,14 +559,14 @@ static void test_too_few_hugepages(void **state) {
 
         fake_host_remove(pc->fake, "sys/kernel/mm/hugepages/hugepages-2048kB/.fake-found");
         assert_int_equal(boot(pc, BOOT_ID_2, "ro\n"), REFUSAL_NONE);
-        check_driver(pc, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
         assert_int_equal(fake_host_pool(pc->fake, "hugepages-2048kB"), 100);
 }
 
 /* --- disarm --- */
 
 static void test_a_way_back_that_fails_disarms(void **state) {
-        PC *pc = *state;
+        FakePC *pc = *state;
         const BootState armed = { .sequence = 9,
                                   .mode = "passthrough",
                                   .arguments = "nosmt panic=10",
@@ -600,7 +577,7 @@ static void test_a_way_back_that_fails_disarms(void **state) {
 
         arm(pc, &armed);
         assert_int_equal(boot(pc, BOOT_ID_1, "vfio_mode=passthrough\n"), REFUSAL_NONE);
-        check_driver(pc, "vfio-pci");
+        fake_pc_check_driver(pc, GPU, "vfio-pci");
         fake_host_set_faults(pc->fake, "bind * * * EIO\nprobe * * * EIO\n");
         assert_int_equal(apply_fallback(&pc->root), REFUSAL_HALF_WAY);
         after = read_block(pc);
@@ -608,7 +585,7 @@ static void test_a_way_back_that_fails_disarms(void **state) {
         assert_string_equal(mode, "fallback");
 }
 
-#define ON_PC(title, function) { (title), (function), set_up, tear_down, NULL }
+#define ON_PC(title, function) { (title), (function), set_up, fake_pc_tear_down, NULL }
 
 int main(void) {
         const struct CMUnitTest tests[] = {

@@ -315,6 +315,7 @@ static void scan_machine(const Root *root, Host *host) {
 
 /* Of the first such function: there is one such driver. */
 static void scan_stack(const Root *root, Host *host) {
+        (void)memset(&host->stack, 0, sizeof(host->stack));
         for (size_t i = 0; i < host->n_functions; i++)
                 if (waiting_driver(host->functions[i].driver)) {
                         module_scan(root, host->functions[i].driver, &host->stack);
@@ -338,8 +339,6 @@ static int scan(const Root *root, const Config *config, const RunState *state, H
         ret->n_functions = 0;
         scan_machine(root, ret);
         ret->memory = (Memory){ 0 };
-        ret->stack.driver[0] = '\0';
-        ret->stack.n_modules = ret->stack.n_functions = 0;
         if (needs_memory(config, state))
                 memory_scan(root, &ret->memory);
         if (config)
@@ -363,10 +362,14 @@ int host_scan_beside(const Root *root, const Config *config, const RunState *sta
 }
 
 static int scan_all(const Root *root, Host *ret) {
+        int r;
+
         ret->n_functions = 0;
         scan_machine(root, ret);
         memory_scan(root, &ret->memory);
-        return for_each_address(root, PCI_DEVICES, visit_readable, ret);
+        r = for_each_address(root, PCI_DEVICES, visit_readable, ret);
+        scan_stack(root, ret);
+        return r;
 }
 
 int host_scan_all(const Root *root, Host *ret) {

@@ -560,6 +560,11 @@ def test_tree_of_a_mode_that_would_be_refused(machine):
     assert machine.json("list", "--tree")["refusals"]["passthrough"]["name"] == "group-not-viable"
 
 
+def test_tree_knows_of_a_shared_driver(machine):
+    load_nvidia(machine.in_host_mode(), GPU, "0000:02:00.0")
+    assert machine.json("list", "--tree")["refusals"]["passthrough"]["name"] == "shared-driver"
+
+
 def test_tree_without_config_or_iommu(machine):
     machine.add(GPU, "10de:2484", "030000", driver="nouveau")
     text = machine.text("list", "--tree")

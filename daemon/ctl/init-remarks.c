@@ -73,6 +73,28 @@ static void remark_on_machine(const Remarks *r) {
         }
 }
 
+/* Whether another remark says it. */
+static bool is_said(const Remarks *r, RefusalKind kind) {
+        return (kind == REFUSAL_NO_IOMMU && !r->machine->host.iommu) ||
+               (kind == REFUSAL_GROUP_NOT_VIABLE && r->setup->n_strangers > 0) ||
+               kind == REFUSAL_CONFLICTING_OWNER;
+}
+
+static void remark_on_plan(const Remarks *r) {
+        const Refusal *refusal = &r->found->plan->refusal;
+
+        if (refusal->kind == REFUSAL_NONE || is_said(r, refusal->kind))
+                return;
+        lines_add(r->lines, "%s, a switch to passthrough mode is refused (%s): %s%s",
+                  r->found->plan->is_later ? "Once the host has had the card" : "As things are",
+                  refusal_name(refusal->kind), refusal->text,
+                  refusal->kind == REFUSAL_SHARED_DRIVER
+                          ? " → boot into the mode, where the driver does not have the card yet "
+                            "unless the initramfs loads it (vfio-modectl next passthrough); or see "
+                            "the line `consent`"
+                          : "");
+}
+
 /* --- the guests --- */
 
 char *init_guests_list(const GuestDefinitions *guests, PciAddress address) {
@@ -146,6 +168,7 @@ void init_remark(const Setup *setup, const Machine *machine, const InitFound *fo
         const Remarks r = { setup, machine, found, remarks, edit };
 
         remark_on_machine(&r);
+        remark_on_plan(&r);
         if (found->grub)
                 init_grub_remark(found->grub, &machine->root, remarks);
         else

@@ -7,11 +7,13 @@
 
 #include "ctl/init-grub.h"
 #include "ctl/init-modprobe.h"
+#include "ctl/init-plan.h"
 #include "model/guest-definition.h"
 #include "view/machine.h"
 
 /** What was found beside the machine itself. */
 typedef struct InitFound {
+        const InitPlan *plan;
         const InitGrub *grub; /**< NULL: no GRUB files were named */
         const InitModprobe *modprobe;
         const GuestDefinitions *guests;

@@ -56,7 +56,33 @@ static void print_strangers(const Writer *w) {
         (void)fputs("\n", w->file);
 }
 
-static void print_device(const Writer *w) {
+/* The first is what such a card is for; the other is a peril that somebody has to choose. */
+static void print_consent(const Writer *w, const InitAnswers *answers) {
+        const char *screen = w->setup->takes_screen ? " boot-vga" : "";
+        const char *driver = answers->shared_driver ? " shared-driver" : "";
+
+        if (*screen)
+                (void)fputs("; It shows the PC's screen, which is dark while a virtual machine has "
+                            "it. That is meant.\n",
+                            w->file);
+        if (*driver)
+                (void)fputs("; Its driver stays loaded, and the card is unbound from it, which "
+                            "hangs in the kernel should\n"
+                            "; anything use it in that moment. That is meant.\n",
+                            w->file);
+        if (*screen || *driver)
+                (void)fprintf(w->file, "consent =%s%s\n", screen, driver);
+        if (answers->needs_shared_driver && !answers->shared_driver)
+                (void)fprintf(w->file,
+                              "; Its driver has to stay loaded, so a switch is refused. With this "
+                              "line%s it is made:\n"
+                              "; the card is unbound, which hangs in the kernel should anything "
+                              "use it in that moment.\n"
+                              "; consent =%s shared-driver\n",
+                              *screen ? " instead" : "", screen);
+}
+
+static void print_device(const Writer *w, const InitAnswers *answers) {
         const Setup *setup = w->setup;
         char address[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
 
@@ -76,11 +102,7 @@ static void print_device(const Writer *w) {
                 (void)fputs("; It has no driver of the host's now; unset, the kernel picks one.\n"
                             "; host-driver =\n",
                             w->file);
-        if (setup->takes_screen)
-                (void)fputs("; It shows the PC's screen, which is dark while a virtual machine has "
-                            "it. That is meant.\n"
-                            "consent = boot-vga\n",
-                            w->file);
+        print_consent(w, answers);
 }
 
 static void print_answer(const Writer *w, const char *comment, const char *key, bool is_wanted) {
@@ -167,7 +189,7 @@ char *init_text_make(const Setup *setup, const InitGrub *grub, const InitAnswers
                     "; where every failure leads\n"
                     "fallback-mode = host\n",
                     w.file);
-        print_device(&w);
+        print_device(&w, answers);
         print_modes(&w, answers);
         if (fclose(w.file) < 0)
                 abort();

@@ -8,7 +8,8 @@
 
 /** What somebody was asked. */
 typedef struct InitAnswers {
-        bool end_sessions, switch_for_vm;
+        bool end_sessions, switch_for_vm, shared_driver;
+        bool needs_shared_driver; /**< a switch is refused without that consent */
 } InitAnswers;
 
 /** Writes the configuration. The caller frees it.

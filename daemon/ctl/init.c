@@ -26,7 +26,8 @@ typedef struct Init {
         InitModprobe modprobe;
         GuestDefinitions *guests;
         Setup setup;
-        char *text; /* of the configuration */
+        char *text;    /* of the configuration */
+        InitPlan plan; /* of a switch by it */
         Lines remarks;
 } Init;
 
@@ -130,8 +131,38 @@ static bool ask_for_guests(const Init *init) {
         return ask(question);
 }
 
-static void make_text(Init *init) {
+/* What we wrote has to be read back, or it is our fault. */
+static int judge(Init *init) {
+        const ConfigSource source = { "init", init->text, strlen(init->text) };
+        _cleanup_free_ ConfigErrors *errors = must_have(calloc(1, sizeof(*errors)));
+        _cleanup_free_ Config *config = must_have(calloc(1, sizeof(*config)));
+        char text[256];
+
+        if (config_parse(&source, 1, config, errors) < 0) {
+                complain("The proposal is wrong, which is a fault of this program: %s",
+                         config_errors_format(errors, text, sizeof(text)));
+                return EXIT_CODE_FAILED;
+        }
+        init_plan_make(init->machine, &init->setup, config, &init->plan);
+        return EXIT_CODE_DONE;
+}
+
+static int write_text(Init *init, const InitAnswers *answers) {
+        free(init->text);
+        init->text = init_text_make(&init->setup, init->grub, answers, init->names);
+        return judge(init);
+}
+
+static bool ask_for_driver(const Init *init) {
+        _cleanup_free_ char *question =
+                text_format("%s Is it to be unbound?", init->plan.refusal.text);
+
+        return ask(question);
+}
+
+static int make_text(Init *init) {
         InitAnswers answers = { 0 };
+        int r;
 
         tell_choice(init);
         if (can_ask(init->arguments)) {
@@ -141,7 +172,12 @@ static void make_text(Init *init) {
                             "saved is lost.");
                 answers.switch_for_vm = ask_for_guests(init);
         }
-        init->text = init_text_make(&init->setup, init->grub, &answers, init->names);
+        r = write_text(init, &answers);
+        if (r != EXIT_CODE_DONE || init->plan.refusal.kind != REFUSAL_SHARED_DRIVER)
+                return r;
+        answers.needs_shared_driver = true;
+        answers.shared_driver = can_ask(init->arguments) && ask_for_driver(init);
+        return write_text(init, &answers);
 }
 
 /* --- putting it in place --- */
@@ -164,20 +200,6 @@ static int put_in_place(Init *init) {
                 return r == -EACCES || r == -EPERM ? EXIT_CODE_NOT_AUTHORISED : EXIT_CODE_FAILED;
         }
         return EXIT_CODE_DONE;
-}
-
-/* What we wrote has to be read back, or it is our fault. */
-static bool is_good(const Init *init) {
-        const ConfigSource source = { "init", init->text, strlen(init->text) };
-        _cleanup_free_ ConfigErrors *errors = must_have(calloc(1, sizeof(*errors)));
-        _cleanup_free_ Config *config = must_have(calloc(1, sizeof(*config)));
-        char text[256];
-
-        if (config_parse(&source, 1, config, errors) >= 0)
-                return true;
-        complain("The proposal is wrong, which is a fault of this program: %s",
-                 config_errors_format(errors, text, sizeof(text)));
-        return false;
 }
 
 static json_object *lines_of(const char *text) {
@@ -260,11 +282,12 @@ static int run(const Arguments *arguments) {
         r = choose(&init);
         if (r != EXIT_CODE_DONE)
                 return r;
-        make_text(&init);
-        if (!is_good(&init))
-                return EXIT_CODE_FAILED;
+        r = make_text(&init);
+        if (r != EXIT_CODE_DONE)
+                return r;
         init_remark(&init.setup, init.machine,
-                    &(InitFound){ init.grub, &init.modprobe, init.guests }, &init.remarks);
+                    &(InitFound){ &init.plan, init.grub, &init.modprobe, init.guests },
+                    &init.remarks);
         if (!dry_run)
                 r = put_in_place(&init);
         if (r == EXIT_CODE_DONE)
@@ -282,8 +305,10 @@ const Verb verb_init = {
                 "takes the one that is set up for virtual machines already, or that a virtual\n"
                 "machine's definition names, or the only one that the PC does not boot with.\n"
                 "On a terminal it asks what it may not choose: whether a switch may end desktop\n"
-                "sessions, and whether virtual machines may switch. What was set up by hand until\n"
-                "now is named with the command that takes it away, and left alone.\n"
+                "sessions, whether virtual machines may switch, and whether a card may be unbound\n"
+                "from a driver that another one needs. It says why a switch would be refused all\n"
+                "the same. What was set up by hand until now is named with the command that takes\n"
+                "it away, and left alone.\n"
                 "\n"
                 "  --from-grub HOST PASSTHROUGH\n"
                 "                      Two /etc/default/grub, as people keep one for each: what\n"

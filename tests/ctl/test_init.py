@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from captured import AUDIO, GPU, Machine, run
+from test_ctl import load_nvidia, needs_disk
 
 IGPU, TWIN = "0000:00:02.0", "0000:02:00.0"
 
@@ -116,6 +117,79 @@ def test_without_an_iommu(machine):
     for child in (machine.root / "sys/class/iommu").iterdir():
         child.rmdir()
     assert ["There is no IOMMU" in remark for remark in proposed(machine)["remarks"]] == [True]
+
+
+# --- what the plan says of it ---
+
+REFUSED = "a switch to passthrough mode is refused (shared-driver): "
+
+
+def with_twin(machine, *on_nvidia):
+    """A second card of the kind, which the PC does not boot with; these are on nvidia."""
+    machine.add(TWIN, "10de:2484", "030000", group=6, driver="nvidia" if TWIN in on_nvidia else "nouveau", boot_vga=0)
+    load_nvidia(machine, *on_nvidia)
+    return machine
+
+
+def consented(config):
+    """With the line `consent` that is proposed, in place of the one that is there."""
+    lines = [line for line in config.splitlines() if not line.startswith("consent =")]
+    assert [line for line in lines if line.startswith("; consent =")], config
+    return "".join(f"{line.removeprefix('; ') if line.startswith('; consent =') else line}\n" for line in lines)
+
+
+def planned(machine, config, code=0):
+    machine.config(config).state("host")
+    answer = machine.json("switch", "passthrough", "--dry-run", code=code)
+    return answer if code else [step["text"] for step in answer["steps"]]
+
+
+@pytest.mark.parametrize(("device", "consent"), [(TWIN, "shared-driver"), (GPU, "boot-vga shared-driver")])
+def test_two_cards_of_one_driver(machine, device, consent):
+    """It is said, in the words of the refusal; and with the line that is proposed the switch is made."""
+    with_twin(machine, GPU, TWIN)
+    answer = proposed(machine, f"--device={device}")
+    refusal = planned(machine, answer["config"], code=6)["refusal"]
+    assert refusal["name"] == "shared-driver"
+    said = the_one(answer["remarks"], REFUSED)
+    assert said.startswith(f"As things are, {REFUSED}{refusal['text']} → ") and "vfio-modectl next passthrough" in said
+    assert f"; consent = {consent}\n" in answer["config"], answer["config"]
+    assert (", so a switch is refused. With this line instead it is made:" in answer["config"]) == (device == GPU)
+    assert f"{device}: unbind from nvidia" in planned(machine, consented(answer["config"]))
+
+
+def test_two_cards_of_two_drivers(machine):
+    """The driver is unloaded then."""
+    answer = proposed(with_twin(machine, GPU), f"--device={GPU}")
+    assert answer["remarks"] == [] and "shared-driver" not in answer["config"]
+    assert f"{GPU}: unload the module nvidia (in use 3 times)" in planned(machine, answer["config"])
+
+
+def test_the_other_card_has_the_driver_by_now(machine):
+    """The chosen one is on vfio-pci, and will be on the driver, too, as soon as the host has it."""
+    with_twin(machine, GPU)
+    where = machine.root / f"sys/bus/pci/devices/{TWIN}/driver"
+    where.unlink()
+    where.symlink_to("../../../../bus/pci/drivers/vfio-pci")
+    (machine.root / "sys/bus/pci/drivers/vfio-pci").mkdir()
+    answer = proposed(machine)
+    assert f"address = {TWIN}\n" in answer["config"]
+    assert planned(machine, answer["config"]) == []
+    assert the_one(answer["remarks"], REFUSED).startswith(f"Once the host has had the card, {REFUSED}{TWIN} cannot be")
+    # And so it is.
+    where.unlink()
+    where.symlink_to("../../../../bus/pci/drivers/nvidia")
+    (machine.root / f"sys/bus/pci/drivers/nvidia/{TWIN}").symlink_to(f"../../../../devices/{TWIN}")
+    text = planned(machine, answer["config"], code=6)["refusal"]["text"]
+    assert text in the_one(answer["remarks"], REFUSED)
+
+
+def test_what_else_is_refused(machine):
+    """A disk of the host's behind a function of the card's slot, say. What another remark says is not said again."""
+    needs_disk(machine)
+    answer = proposed(machine)
+    text = planned(machine, answer["config"], code=6)["refusal"]["text"]
+    assert answer["remarks"] == [f"As things are, a switch to passthrough mode is refused (would-cut-storage): {text}"]
 
 
 # --- two GRUB files ---

@@ -103,6 +103,12 @@ static const Row rows[] = {
           .steps = "set-override 0000:01:00.0 vfio-pci\n" UNLOAD
                    "unload-module 0000:01:00.0 nvidia\n"
                    "bind 0000:01:00.0 vfio-pci\n" },
+        { .title = "early at boot a card goes that the driver does not have yet, whatever it has",
+          .mode = "one",
+          .first = UNBOUND,
+          .second = ON_NVIDIA,
+          .early = true,
+          .steps = "bind 0000:01:00.0 vfio-pci\n" },
         { .title = "a driver that is no module is unbound",
           .mode = "one",
           .first = ON_NVIDIA,

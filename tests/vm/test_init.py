@@ -7,8 +7,9 @@ import json
 import pytest
 
 from machines import MACHINES
-from modes import AUDIO, GPU, INI, drivers
+from modes import AUDIO, GPU, INI, drivers, overrides
 from pc import PC
+from test_nvidia import modules
 
 # Where it works: the card that goes.
 GPUS = {"gpu": GPU, "grub": GPU, "lvm": GPU, "nic": GPU, "two-gpus": "0000:02:00.0", "moved": "0000:02:00.0",
@@ -63,6 +64,35 @@ def test_it_says_why_not(pc: PC, name: str) -> None:
     pc.write(INI, "".join(f"{line}\n" for line in said["config"]))
     rc, results = checks(pc)
     assert (rc, results[failed]) == (code, "fail"), results
+
+
+@pytest.mark.drawn("inits")
+@pytest.mark.machine("two-gpus")
+def test_two_cards_of_one_driver(pc: PC) -> None:
+    """One that cannot be unbound while it is in use, and not be unloaded either: said, and asked on a terminal."""
+    cards = [GPU, "0000:02:00.0"]
+    nvidia, *_ = modules(pc.machine.suite)
+    pc.push(nvidia, "/root/nvidia.ko")
+    for card in cards:
+        pc.ok(f"cd /sys/bus/pci/devices/{card} && echo nvidia > driver_override && echo {card} > driver/unbind")
+    pc.ok("insmod /root/nvidia.ko")
+    assert drivers(pc, *cards) == ["nvidia", "nvidia"]
+
+    said = json.loads(pc.ok("vfio-modectl init --dry-run --json=short"))
+    remark(said["remarks"], f"(shared-driver): {cards[1]} cannot be taken from nvidia safely: {GPU} needs that driver")
+    assert "; consent = shared-driver" in said["config"], said
+    pc.write(INI, "".join(f"{line}\n" for line in said["config"]))
+    code, results = checks(pc)
+    assert code == 6 and [name for name, result in results.items() if result == "fail"] == ["switch"], results
+
+    pc.ok("printf 'n\\ny\\n' | script --quiet --return --command 'vfio-modectl init --force' /root/said")
+    assert "Is it to be unbound?" in pc.read("/root/said") and "\nconsent = shared-driver\n" in pc.read(INI)
+    code, results = checks(pc)
+    assert code == 0 and "fail" not in results.values(), results
+    pc.ok("vfio-modectl switch passthrough")
+    assert drivers(pc, *cards) == ["nvidia", "vfio-pci"]
+    pc.ok("vfio-modectl switch host")
+    assert drivers(pc, *cards) == ["nvidia", "nvidia"] and overrides(pc) == dict.fromkeys(cards, "nvidia")
 
 
 @pytest.mark.drawn("inits")

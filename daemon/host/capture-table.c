@@ -135,6 +135,7 @@ const CaptureRow capture_rows[] = {
         NAME("etc/apparmor.d/usr.sbin.virtqemud"),
         TEXT("sys/module/apparmor/parameters/enabled"),
         TEXT("sys/fs/selinux/enforce"),
+        TEXT("sys/fs/selinux/booleans/virt_hooks_unconfined"),
         TEXT("etc/driverctl.d/*"),
         PART("etc/libvirt/hooks/*", SCRIPT),
         PART("etc/libvirt/hooks/*/*", SCRIPT),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,6 +23,9 @@
 #define OURS "vfio-modectl"
 #define HOOK_SIZE_MAX (256 * 1024)
 #define HOOKS_MAX 256
+#define LABEL_SIZE 256
+#define VIRTQEMUD_SOCKET "etc/systemd/system/sockets.target.wants/virtqemud.socket"
+#define SELINUX_BOOLEAN "sys/fs/selinux/booleans/virt_hooks_unconfined"
 
 static bool exists(const Root *root, const char *path) {
         return faccessat(root->fd, path, F_OK, 0) == 0;
@@ -36,10 +40,10 @@ static bool begins_with(const Root *root, const char *path, char c) {
 /* When libvirt looked for hooks last (CLOCK_MONOTONIC, µs); 0: it does not run, and will when it
  * starts. */
 static uint64_t last_look(const Root *root, const char **ret_service) {
-        static const char *const units[] = { "libvirtd.service", "virtqemud.service" };
+        static const char *const units[] = { HOOK_OF_LIBVIRTD, HOOK_OF_VIRTQEMUD };
         uint64_t last = 0, time;
 
-        *ret_service = units[0];
+        *ret_service = units[exists(root, VIRTQEMUD_SOCKET)];
         for (size_t i = 0; root->is_live && i < ARRAY_SIZE(units); i++)
                 if (units_changed_at(units[i], &time) > 0 && time > last) {
                         last = time;
@@ -56,6 +60,20 @@ static bool was_there(const struct stat *found, uint64_t time) {
         return time == 0 || changed + ago <= now_real_usec();
 }
 
+/* Of what is executed, where it is a link. While SELinux is on, the kernel has a label for every
+ * file: unlabeled_t where none is stored. */
+static void read_label(const Root *root, const char *path, HookFacts *ret) {
+        _cleanup_close_ int fd = openat(root->fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        char label[LABEL_SIZE];
+        ssize_t n = -1;
+
+        if (fd >= 0)
+                n = fgetxattr(fd, "security.selinux", label, sizeof(label) - 1);
+        label[n > 0 ? n : 0] = '\0';
+        if (selinux_label_type(label, ret->selinux_type) < 0)
+                ret->selinux_type[0] = '\0';
+}
+
 static void look_at(const Root *root, const char *path, uint64_t last, HookFacts *ret) {
         _cleanup_free_ char *text = NULL;
         struct stat found, link;
@@ -70,6 +88,7 @@ static void look_at(const Root *root, const char *path, uint64_t last, HookFacts
         (void)snprintf(ret->path, sizeof(ret->path), "%s", path);
         ret->is_executable = found.st_mode & S_IXUSR;
         ret->is_link = S_ISLNK(link.st_mode);
+        read_label(root, path, ret);
 }
 
 void hook_facts_read(const Root *root, HookFacts *ret) {
@@ -84,6 +103,8 @@ void hook_facts_read(const Root *root, HookFacts *ret) {
                                 (exists(root, "etc/apparmor.d/usr.sbin.libvirtd") ||
                                  exists(root, "etc/apparmor.d/usr.sbin.virtqemud")),
                 .selinux_enforces = begins_with(root, "sys/fs/selinux/enforce", '1'),
+                .has_hook_type = exists(root, SELINUX_BOOLEAN),
+                .hooks_are_unconfined = begins_with(root, SELINUX_BOOLEAN, '1'),
         };
         if (!ret->has_libvirt)
                 return;

@@ -331,6 +331,22 @@ def test_a_check(pc, name, result, words, differ):
     assert [row.result for row in rows] == [result], pc.checks()
 
 
+@pytest.mark.parametrize(("kind", "result", "words", "advice"), [
+    ("virt_hook_t", "pass", "libvirt runs /etc/libvirt/hooks/qemu.d/libvirt, which is virt_hook_t", ""),
+    ("virt_etc_rw_t", "warn", "is virt_etc_rw_t instead of virt_hook_t",
+     "restorecon -v /etc/libvirt/hooks/qemu.d/libvirt")])
+def test_label_of_the_hook(pc, kind, result, words, advice):
+    """As the kernel stores it; tests/unit/test-hook-check.c has what else there may be."""
+    hook(pc.write("sys/fs/selinux/enforce", "1").write("sys/fs/selinux/booleans/virt_hooks_unconfined", "0 0"))
+    try:
+        os.setxattr(pc.root / "etc/libvirt/hooks/qemu.d/libvirt", "security.selinux",
+                    f"system_u:object_r:{kind}:s0\0".encode())
+    except OSError as error:
+        pytest.skip(f"no label can be set here: {error}")
+    row, = (row for row in pc.checks() if row.id == "libvirt-hook")
+    assert (row.result, row.advice) == (result, advice) and words in row.message, row
+
+
 def test_each_is_seen_both_ways(tmp_path):
     """Those of the man page, and no others; none that only ever passes, or never does."""
     section = PAGE.read_text(encoding="utf-8").split(".Sh CHECKS")[1].split(".Sh WAYS BACK")[0]

@@ -67,17 +67,18 @@ static const Function *find_display(const Search *search, uint16_t vendor, uint1
 
 /* --- driverctl --- */
 
-/* Its udev rule writes driver_override whenever the function appears, whatever the mode. */
+/* Its udev rule writes driver_override whenever the function appears, whatever the mode. Its
+ * `unset-override` would also unbind the function there and then, from under a guest or a desktop,
+ * which may not come back from the kernel; the file is all that is kept. */
 static void find_driverctl(const Search *search) {
         for (size_t i = 0; i < search->n_functions; i++) {
-                char address[PCI_ADDRESS_SIZE], path[PATH_SIZE], driver[CONFIG_DRIVER_SIZE],
-                        advice[128];
+                char address[PCI_ADDRESS_SIZE], path[64], driver[CONFIG_DRIVER_SIZE], advice[128];
 
                 (void)pci_address_format(search->functions[i], address);
                 (void)snprintf(path, sizeof(path), "etc/driverctl.d/pci-%s", address);
                 if (file_read_line_at(search->root->fd, path, driver, sizeof(driver)) < 0)
                         continue;
-                (void)snprintf(advice, sizeof(advice), "driverctl unset-override %s", address);
+                (void)snprintf(advice, sizeof(advice), "rm /%s", path);
                 conflicts_add(search->ret, true, advice,
                               "driverctl gives %s to %s at every boot (/%s).", address, driver,
                               path);

@@ -31,7 +31,7 @@ typedef struct Row {
 static const Row rows[] = {
         { "driverctl keeps a driver for it", NIC, "etc/driverctl.d/pci-" NIC, "vfio-pci\n",
           "driverctl gives " NIC " to vfio-pci at every boot (/etc/driverctl.d/pci-" NIC ").",
-          "driverctl unset-override " NIC, true },
+          "rm /etc/driverctl.d/pci-" NIC, true },
         { "driverctl keeps a driver for another", NIC, "etc/driverctl.d/pci-" NVIDIA, "vfio-pci\n",
           NULL, NULL, false },
         { "supergfxd is enabled", NVIDIA, WANTS "getty.target.wants/supergfxd.service", "",

@@ -23,7 +23,7 @@ def test_conflicting_owner(pc: PC) -> None:
     pc.write(DRIVERCTL, "vfio-pci\n")
     pc.ok("systemctl start vfio-mode@host")
     assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
-    check_refused(pc, "passthrough", "conflicting-owner", 5, GPU, DRIVERCTL, "driverctl unset-override")
+    check_refused(pc, "passthrough", "conflicting-owner", 5, GPU, DRIVERCTL, f"rm /etc/driverctl.d/pci-{GPU}")
     pc.ok(f"rm {DRIVERCTL}; systemctl start vfio-mode@passthrough")
     assert active(pc) == ["passthrough"]
 

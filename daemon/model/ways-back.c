@@ -143,7 +143,8 @@ static void judge_serial(const WaysBackFacts *facts, WayBack *way) {
         (void)snprintf(advice, sizeof(advice), "systemctl enable --now serial-getty@%s.service",
                        facts->serial);
         if (facts->serial[0] == '\0')
-                set(way, false, "Add console=ttyS0,115200 to the kernel command line.",
+                /* The last one is /dev/console, where an initramfs asks for a passphrase. */
+                set(way, false, "Add console=ttyS0,115200 console=tty0 to the kernel command line.",
                     "The kernel has no console but the screen.");
         else if (!facts->units_are_known)
                 set(way, false, "", "Whether the kernel's console %s has a login is not known.",

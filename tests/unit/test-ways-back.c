@@ -272,7 +272,7 @@ static const struct Row {
           NULL,
           false,
           "The kernel has no console but the screen.",
-          "Add console=ttyS0,115200 to the kernel command line." },
+          "Add console=ttyS0,115200 console=tty0 to the kernel command line." },
 
         { "a trial that GRUB counts",
           WAY_BACK_TRIAL,

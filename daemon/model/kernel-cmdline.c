@@ -136,6 +136,32 @@ int kernel_cmdline_value(const char *cmdline, const char *name, char *buffer, si
         return r;
 }
 
+static bool has_item(Text value, const char *item) {
+        while (value.length > 0) {
+                const char *end = memchr(value.text, ',', value.length);
+                size_t length = end ? (size_t)(end - value.text) : value.length;
+
+                if (text_is((Text){ value.text, length }, item))
+                        return true;
+                length += end != NULL;
+                value.text += length;
+                value.length -= length;
+        }
+        return false;
+}
+
+bool kernel_cmdline_has_item(const char *cmdline, const char *name, const char *item) {
+        const char *cursor = cmdline, *word;
+        size_t length;
+        Text value;
+
+        while ((word = kernel_cmdline_next(&cursor, &length)))
+                if (value_of(unquote((Text){ word, length }), name, &value) &&
+                    has_item(value, item))
+                        return true;
+        return false;
+}
+
 /* Whether the arguments stand on the command line, as whole words. */
 static bool holds(const char *cmdline, const char *arguments) {
         size_t length = strlen(arguments);

@@ -53,6 +53,10 @@ void kernel_cmdline_request(const char *cmdline, KernelCmdlineRequest *ret);
 _must_check_ int kernel_cmdline_value(const char *cmdline, const char *name, char *buffer,
                                       size_t size);
 
+/** Whether any NAME=VALUE has @item among the words of its value, which commas are between; @name
+ * is written with underscores. */
+bool kernel_cmdline_has_item(const char *cmdline, const char *name, const char *item);
+
 /**
  * The length of a command line without what is ours: vfio_mode=, vfio_mode.boot= and, where they
  * stand on it in one piece, @arguments.

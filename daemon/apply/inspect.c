@@ -175,7 +175,7 @@ static void check_machine(Inspect *i) {
                 return;
         machine_facts_read(i->now.root, &facts);
         facts.has_iommu = i->now.host.iommu;
-        machine_check(&facts, i->ret);
+        machine_check(&facts, i->mode->cmdline, i->ret);
 }
 
 static void check_device(Inspect *i, DeviceFacts *facts) {

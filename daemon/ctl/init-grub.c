@@ -11,6 +11,7 @@
 #include "boot/boot-place.h"
 #include "ctl/init-grub.h"
 #include "ctl/text.h"
+#include "host/machine-facts.h"
 #include "model/cmdline-words.h"
 #include "model/refusal.h"
 
@@ -112,12 +113,17 @@ static bool ends_with(const GrubWord *word, const char *end) {
         return word->length >= n && memcmp(word->text + word->length - n, end, n) == 0;
 }
 
-static void remark_on_iommu(const GrubWord *word, Lines *remarks) {
+static void remark_on_iommu(const GrubWord *word, const MachineFacts *facts, Lines *remarks) {
         bool is_off = ends_with(word, "=off");
 
         if (!is_iommu(word))
                 return;
-        if (word->fate == GRUB_WORD_MODE && !is_off)
+        if (machine_has_no_intel_iommu(facts) && strncmp(word->text, "intel_", 6) == 0)
+                lines_add(remarks,
+                          "%.*s does nothing here: the machine's IOMMU is AMD's, and on by itself "
+                          "→ take it off",
+                          (int)word->length, word->text);
+        else if (word->fate == GRUB_WORD_MODE && !is_off)
                 lines_add(remarks,
                           "%.*s is about the IOMMU, which stays as the boot left it: where the "
                           "kernel has it off by default and nothing else turns it on, host mode "
@@ -141,7 +147,8 @@ static void remark_on_order(const InitGrub *grub, const GrubWord *word, Lines *r
                           grub->passthrough);
 }
 
-static void remark_on_word(const InitGrub *grub, const GrubWord *word, Lines *remarks) {
+static void remark_on_word(const InitGrub *grub, const GrubWord *word, const MachineFacts *facts,
+                           Lines *remarks) {
         const CmdlineWord *known = cmdline_word_find(word->text, word->length);
         int n = (int)word->length;
 
@@ -178,7 +185,7 @@ static void remark_on_word(const InitGrub *grub, const GrubWord *word, Lines *re
                 break;
         }
         if (!known)
-                remark_on_iommu(word, remarks);
+                remark_on_iommu(word, facts, remarks);
         else
                 lines_add(remarks, "%.*s %s → %s", n, word->text, known->does, known->advice);
 }
@@ -339,9 +346,12 @@ static void remark_on_file(const InitGrub *grub, const Root *root, Lines *remark
 }
 
 void init_grub_remark(const InitGrub *grub, const Root *root, Lines *remarks) {
+        MachineFacts facts;
+
+        machine_facts_read(root, &facts);
         remark_on_shared(&grub->modes, remarks);
         for (size_t i = 0; i < grub->modes.n_words; i++)
-                remark_on_word(grub, &grub->modes.words[i], remarks);
+                remark_on_word(grub, &grub->modes.words[i], &facts, remarks);
         remark_on_pages(grub, root, remarks);
         remark_on_file(grub, root, remarks);
 }

@@ -63,7 +63,7 @@ static void remark_on_machine(const Remarks *r) {
 
         machine_facts_read(&r->machine->root, &facts);
         facts.has_iommu = r->machine->host.iommu;
-        machine_check(&facts, found);
+        machine_check(&facts, "", found);
         for (size_t i = 0; i < found->n_checks; i++) {
                 const Check *check = &found->checks[i];
 

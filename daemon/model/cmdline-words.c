@@ -8,11 +8,15 @@
 #define NEEDED_NO_MORE \
         "Take it off: since kernel 6.0 vfio-pci takes the card from the firmware's screen itself."
 
+#define NO_MODESET "Take it off, unless the host has another driver for its cards."
+
 #define FOR_THE_MODE "Put it into the mode's cmdline, for boots into the mode."
 
 static const CmdlineWord words[] = {
         { "amd_iommu=on", "is no value that the kernel knows, and does nothing",
           "Take it off; the IOMMU of AMD is on by itself.", CMDLINE_WORD_WRONG },
+        { "nofb", "is no word that the kernel knows, and does nothing", "Take it off.",
+          CMDLINE_WORD_WRONG },
         { "iommu=on", "is no value that the kernel knows, and does nothing", "Take it off.",
           CMDLINE_WORD_WRONG },
         { "pcie_acs_override=",
@@ -29,7 +33,16 @@ static const CmdlineWord words[] = {
         { "initcall_blacklist=sysfb_init",
           "leaves the screen dark until a graphics driver is loaded: in a boot with the card on "
           "vfio-pci for good",
-          NEEDED_NO_MORE, CMDLINE_WORD_WRONG },
+          NEEDED_NO_MORE, CMDLINE_WORD_MODE },
+        { "i915.modeset=0",
+          "keeps i915 from every card: where it is the host's driver, no picture returns",
+          NO_MODESET, CMDLINE_WORD_WRONG },
+        { "radeon.modeset=0",
+          "keeps radeon from every card: where it is the host's driver, no picture returns",
+          NO_MODESET, CMDLINE_WORD_WRONG },
+        { "nouveau.modeset=0",
+          "keeps nouveau from every card: where it is the host's driver, no picture returns",
+          NO_MODESET, CMDLINE_WORD_KNOWN },
         { "module_blacklist=",
           "keeps the kernel from loading these modules even when it is asked to: a host driver "
           "among them cannot come back",
@@ -38,6 +51,14 @@ static const CmdlineWord words[] = {
           "keeps these modules from being loaded by themselves: a boot that leaves the card to the "
           "host has no picture where they are all of its drivers",
           "Take the host's drivers out of it.", CMDLINE_WORD_KNOWN },
+        { "video=vesafb:off,efifb:off",
+          "keeps vesafb from the firmware's screen, and nothing else: what is behind the comma is an "
+          "option of vesafb's, and none that it has",
+          NEEDED_NO_MORE, CMDLINE_WORD_MODE },
+        { "video=efifb:off,vesafb:off",
+          "keeps efifb from the firmware's screen, and nothing else: what is behind the comma is an "
+          "option of efifb's, and none that it has",
+          NEEDED_NO_MORE, CMDLINE_WORD_MODE },
         { "video=efifb:off",
           "keeps efifb from the firmware's screen, and does nothing where another driver has that, "
           "such as simpledrm",
@@ -65,19 +86,45 @@ static const CmdlineWord words[] = {
           "Keep it as the guests need it.", CMDLINE_WORD_KNOWN },
 };
 
+/* Whether it begins with it; '-' and '_' are the same in names. */
+static bool begins_with(const char *word, size_t length, const char *wanted, size_t n) {
+        if (length < n)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (word[i] != wanted[i] && !(word[i] == '-' && wanted[i] == '_'))
+                        return false;
+        return true;
+}
+
+/* Commas part the values of all words that are looked for but of video=, where they are the
+ * driver's. */
+static bool has_value(const char *values, size_t length, const char *wanted) {
+        size_t n = strlen(wanted);
+        bool is_list = !strchr(wanted, ':');
+
+        for (;;) {
+                const char *end = is_list ? memchr(values, ',', length) : NULL;
+                size_t part = end ? (size_t)(end - values) : length;
+
+                if (part == n && memcmp(values, wanted, n) == 0)
+                        return true;
+                if (!end)
+                        return false;
+                values += part + 1;
+                length -= part + 1;
+        }
+}
+
 /* The word, or the name up to its "=". */
 static bool matches(const char *word, size_t length, const char *wanted) {
-        size_t n = strlen(wanted);
-        bool in_name = true;
+        const char *value = strchr(wanted, '=');
+        size_t n = value ? (size_t)(value - wanted) + 1 : strlen(wanted);
 
-        if (length < n || (length > n && wanted[n - 1] != '='))
+        if (!begins_with(word, length, wanted, n))
                 return false;
-        for (size_t i = 0; i < n; i++) {
-                in_name &= wanted[i] != '=';
-                if (word[i] != wanted[i] && !(in_name && word[i] == '-' && wanted[i] == '_'))
-                        return false;
-        }
-        return true;
+        if (!value)
+                return length == n;
+        return value[1] == '\0' || has_value(word + n, length - n, value + 1);
 }
 
 const CmdlineWord *cmdline_word_find(const char *word, size_t length) {

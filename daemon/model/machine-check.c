@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -8,6 +9,7 @@
 
 #define FIRMWARE_VIRTUALISATION \
         "Switch it on in the firmware's setup (Intel: VT-x; AMD: SVM), and look at dmesg."
+#define WORD_SHOWN_MAX 96
 #define FIRMWARE_IOMMU "Switch it on in the firmware's setup (Intel: VT-d; AMD: IOMMU, AMD-Vi)."
 
 /* A word as it stands, or a name up to its "=". */
@@ -92,44 +94,88 @@ static void check_interrupts(const MachineFacts *facts, Inspection *ret) {
                                      "send the host any interrupt.");
 }
 
-static bool is_on(const char *cmdline, const CmdlineWord *word) {
+/* As it stands; NULL where it does not. */
+static const char *find_word(const char *cmdline, const CmdlineWord *word, size_t *ret_length) {
         const char *cursor = cmdline, *found;
-        size_t length;
 
-        while ((found = kernel_cmdline_next(&cursor, &length)))
-                if (cmdline_word_find(found, length) == word)
-                        return true;
-        return false;
+        while ((found = kernel_cmdline_next(&cursor, ret_length)))
+                if (cmdline_word_find(found, *ret_length) == word)
+                        return found;
+        return NULL;
 }
 
-/* What people copy from each other. */
-/* What is for a mode alone is in its place in a boot into one. */
-static void check_words(const MachineFacts *facts, Inspection *ret) {
+/* What is too long, or not plain text, is called as the table has it. */
+static bool can_be_shown(const char *word, size_t length) {
+        for (size_t i = 0; i < length; i++)
+                if (word[i] <= ' ' || word[i] > '~')
+                        return false;
+        return length <= WORD_SHOWN_MAX;
+}
+
+/* Returns whether there was something to say. */
+static bool check_word(const char *cmdline, const char *where, const CmdlineWord *word,
+                       Inspection *ret) {
+        size_t length;
+        const char *found = find_word(cmdline, word, &length);
+
+        if (!found)
+                return false;
+        if (!can_be_shown(found, length)) {
+                found = word->word;
+                length = strlen(found);
+        }
+        inspection_add_check(ret, CHECK_WARN, "cmdline-words", word->advice, "%.*s %s %s.",
+                             (int)length, found, where, word->does);
+        return true;
+}
+
+bool machine_has_no_intel_iommu(const MachineFacts *facts) {
+        return facts->has_ivrs && !facts->has_dmar;
+}
+
+/* Of an IOMMU that the machine does not have. */
+static bool check_iommu_words(const MachineFacts *facts, Inspection *ret) {
+        char value[2];
+
+        if (!machine_has_no_intel_iommu(facts) ||
+            kernel_cmdline_value(facts->cmdline, "intel_iommu", value, sizeof(value)) == -ENOENT)
+                return false;
+        inspection_add_check(ret, CHECK_WARN, "cmdline-words",
+                             "Take it off; the IOMMU of AMD is on by itself.",
+                             "intel_iommu= on the kernel command line does nothing here: the "
+                             "machine's IOMMU is AMD's.");
+        return true;
+}
+
+/* What people copy from each other. What is for a mode alone is in its place in a boot into one,
+ * and what harms is not in a mode's own line either. */
+static void check_words(const MachineFacts *facts, const char *more, Inspection *ret) {
         const CmdlineWord *word;
         BootMarker marker;
-        bool is_mode;
-        size_t n = 0;
+        bool is_mode, is_said;
 
         is_mode = boot_marker_find(facts->cmdline, &marker) > 0 && boot_kind_is_armed(marker.kind);
+        is_said = check_iommu_words(facts, ret);
         for (size_t i = 0; (word = cmdline_word_at(i)); i++) {
                 if (word->kind == CMDLINE_WORD_KNOWN ||
-                    (word->kind == CMDLINE_WORD_MODE && is_mode) || !is_on(facts->cmdline, word))
+                    (word->kind == CMDLINE_WORD_MODE && is_mode))
                         continue;
-                n++;
-                inspection_add_check(ret, CHECK_WARN, "cmdline-words", word->advice,
-                                     "%s on the kernel command line %s.", word->word, word->does);
+                if (check_word(facts->cmdline, "on the kernel command line", word, ret) ||
+                    (word->kind == CMDLINE_WORD_WRONG &&
+                     check_word(more, "in the mode's cmdline", word, ret)))
+                        is_said = true;
         }
-        if (n == 0)
+        if (!is_said)
                 inspection_add_check(ret, CHECK_PASS, "cmdline-words", "",
                                      "The kernel command line has none of the words that do "
                                      "nothing here, or harm.");
 }
 
-void machine_check(const MachineFacts *facts, Inspection *ret) {
+void machine_check(const MachineFacts *facts, const char *more, Inspection *ret) {
         check_virtualisation(facts, ret);
         check_iommu(facts, ret);
         check_interrupts(facts, ret);
-        check_words(facts, ret);
+        check_words(facts, more, ret);
 }
 
 /* Until the boot unit takes the card, the firmware's picture is there to type at. */

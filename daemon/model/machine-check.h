@@ -20,9 +20,16 @@ typedef struct MachineFacts {
         char cmdline[KERNEL_CMDLINE_MAX]; /**< of the running kernel */
 } MachineFacts;
 
-/** Adds the checks `virtualisation`, `iommu`, `interrupts`, and `cmdline-words` for each word that
- * there is something to say of; one that passes where there is none. */
-void machine_check(const MachineFacts *facts, Inspection *ret);
+/**
+ * Adds the checks `virtualisation`, `iommu`, `interrupts`, and `cmdline-words` for each word that
+ * there is something to say of; one that passes where there is none.
+ *
+ * @more: what a boot into the mode adds to the kernel command line
+ */
+void machine_check(const MachineFacts *facts, const char *more, Inspection *ret);
+
+/** Whether intel_iommu= can mean nothing: the firmware's table of an IOMMU is AMD's alone. */
+bool machine_has_no_intel_iommu(const MachineFacts *facts);
 
 /**
  * Adds the check `passphrase`, of a machine whose root is encrypted and whose initramfs keeps the

@@ -184,7 +184,7 @@ CASES = [
     ("iommu", "pass", "The IOMMU is on.", lambda pc: pc),
     ("cmdline-words", "pass", "none of the words", lambda pc: pc),
     ("cmdline-words", "warn", "amd_iommu=on on the kernel command line is no value", lambda pc: pc.cmdline("amd_iommu=on")),
-    ("cmdline-words", "warn", "isolcpus= on the kernel command line takes processors from the host", lambda pc: pc.cmdline(
+    ("cmdline-words", "warn", "isolcpus=2-7 on the kernel command line takes processors from the host", lambda pc: pc.cmdline(
         "isolcpus=2-7")),
     ("cmdline-words", "warn", "video=efifb:off on the kernel command line keeps efifb", lambda pc: pc.cmdline(
         "video=efifb:off")),

@@ -331,6 +331,12 @@ def test_files_read_after_grubs_own(machine, grub):
      ["does nothing but in a kernel that is patched for it"]),
     ("a", "a intel_iommu=on iommu=pt", ["cmdline = intel_iommu=on iommu=pt"], [
         "intel_iommu=on is about the IOMMU", "keep it in GRUB's own file", "iommu=pt is about"]),
+    ("", "nofb video=vesafb:off,efifb:off", ["cmdline = nofb video=vesafb:off,efifb:off"], [
+        "nofb is no word that the kernel knows", "video=vesafb:off,efifb:off keeps vesafb from the firmware's screen, and "
+        "nothing else"]),
+    ("", "initcall_blacklist=sysfb_init,x nouveau.modeset=0",
+     ["cmdline = initcall_blacklist=sysfb_init,x nouveau.modeset=0"], [
+         "initcall_blacklist=sysfb_init,x leaves the screen dark", "nouveau.modeset=0 keeps nouveau from every card"]),
     ("intel_iommu=off", "", [], ["intel_iommu=off leaves host mode without an IOMMU"]),
     ("", " ".join(f"word{i:03}" for i in range(40)),
      ["cmdline = " + " ".join(f"word{i:03}" for i in range(10))], []),
@@ -345,6 +351,14 @@ def test_words(machine, grub, tmp_path, host, passthrough, expected, words):
     assert run("check", f"--config={tmp_path}/new.ini").returncode == 0
     # Another card of the kind is not caught by what is written.
     assert "ids" not in "\n".join(said)
+
+
+def test_words_for_another_iommu(machine, grub):
+    """What is for Intel's IOMMU, on a machine that has AMD's: nothing of it has to stay."""
+    machine.write("sys/firmware/acpi/tables/IVRS", "")
+    remarks = proposed(machine, *grub(default("a"), default("a intel_iommu=on")))["remarks"]
+    assert "intel_iommu=on does nothing here: the machine's IOMMU is AMD's" in "\n".join(remarks)
+    assert "keep it in GRUB's own file" not in "\n".join(remarks)
 
 
 def test_ids_say_which_card(machine, grub):

@@ -141,8 +141,51 @@ static const struct Row {
           { WELL, .cmdline = "module_blacklist=nouveau,nvidia modprobe.blacklist=pcspkr" },
           "cmdline-words",
           CHECK_WARN,
-          "module_blacklist= on the kernel command line keeps",
+          "module_blacklist=nouveau,nvidia on the kernel command line keeps",
           "Take the host's drivers out" },
+        { "a word among others in its value",
+          { WELL, .cmdline = "vfio_mode.boot=idle.7.0 initcall_blacklist=x,sysfb_init" },
+          "cmdline-words",
+          CHECK_WARN,
+          "initcall_blacklist=x,sysfb_init on the kernel command line leaves",
+          "since kernel 6.0" },
+        { "what frees the screen, in a boot into the mode",
+          { WELL, .cmdline = "vfio_mode.boot=trial.7.0 initcall_blacklist=sysfb_init" },
+          "cmdline-words",
+          CHECK_PASS,
+          "none of the words",
+          "" },
+        { "what is behind a comma of video=",
+          { WELL, .cmdline = "video=vesafb:off,efifb:off" },
+          "cmdline-words",
+          CHECK_WARN,
+          "video=vesafb:off,efifb:off on the kernel command line keeps vesafb",
+          "since kernel 6.0" },
+        { "what the kernel never knew",
+          { WELL, .cmdline = "nofb" },
+          "cmdline-words",
+          CHECK_WARN,
+          "nofb on the kernel command line is no word that the kernel knows",
+          "Take it off." },
+        { "a driver that takes no card",
+          { WELL, .cmdline = "i915.modeset=0 nouveau.modeset=0" },
+          "cmdline-words",
+          CHECK_WARN,
+          "i915.modeset=0 on the kernel command line keeps i915 from every card",
+          "another driver" },
+        { "Intel's word on AMD's machine",
+          { .has_svm = true, .has_ivrs = true, .has_iommu = true, .cmdline = "intel_iommu=on" },
+          "cmdline-words",
+          CHECK_WARN,
+          "intel_iommu= on the kernel command line does nothing here",
+          "on by itself" },
+        { "a word that cannot be shown",
+          { WELL, .cmdline = "isolcpus=\x9b"
+                             "31m" },
+          "cmdline-words",
+          CHECK_WARN,
+          "isolcpus= on the kernel command line",
+          "cmdline" },
         { "no screen of the firmware's",
           { WELL, .cmdline = "initcall_blacklist=sysfb_init" },
           "cmdline-words",
@@ -168,7 +211,7 @@ static void test_row(void **state) {
         Inspection *inspection = calloc(1, sizeof(*inspection));
         const Check *found = NULL;
 
-        machine_check(&row->facts, inspection);
+        machine_check(&row->facts, "", inspection);
         assert_int_equal(inspection->n_checks, 3);
         for (size_t i = 0; i < inspection->n_checks; i++)
                 if (strcmp(inspection->checks[i].id, row->id) == 0)
@@ -181,13 +224,29 @@ static void test_row(void **state) {
         free(inspection);
 }
 
+/* A mode's own line is the place for what is for it; what harms has none. */
+static void test_mode_words(_unused_ void **state) {
+        const MachineFacts facts = { WELL, .cmdline = "quiet" };
+        Inspection *inspection = calloc(1, sizeof(*inspection));
+
+        machine_check(&facts, "isolcpus=1 video=efifb:off hugepages=4", inspection);
+        assert_int_equal(inspection->checks[2].result, CHECK_PASS);
+        inspection->n_checks = 0;
+        machine_check(&facts, "isolcpus=1 nomodeset", inspection);
+        assert_int_equal(inspection->n_checks, 3);
+        assert_int_equal(inspection->checks[2].result, CHECK_WARN);
+        assert_non_null(
+                strstr(inspection->checks[2].message, "nomodeset in the mode's cmdline keeps"));
+        free(inspection);
+}
+
 /* All that there is to say of, and no room for one more than there is room for. */
 static void test_all_words(_unused_ void **state) {
         const MachineFacts facts = { WELL, .cmdline = "amd_iommu=on pcie_acs_override=id:10de:2484 "
                                                       "nomodeset quiet" };
         Inspection *inspection = calloc(1, sizeof(*inspection));
 
-        machine_check(&facts, inspection);
+        machine_check(&facts, "", inspection);
         assert_int_equal(inspection->n_checks, 2 + 3);
         for (unsigned i = 0; i < INSPECTION_CHECKS_MAX; i++)
                 inspection_add_check(inspection, CHECK_PASS, "x", "", "%u", i);
@@ -231,6 +290,7 @@ int main(void) {
 
         TABLE_ROWS(&table, test_row, rows);
         table_add(&table, "all words at once", test_all_words, NULL);
+        table_add(&table, "the mode's own words", test_mode_words, NULL);
         table_add(&table, "where it is read", test_reading, NULL);
         return table_run("machine-check", &table);
 }

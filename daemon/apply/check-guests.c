@@ -10,6 +10,7 @@
 
 #include "check-guests.h"
 #include "host/guest-scan.h"
+#include "host/hook-facts.h"
 #include "model/device.h"
 
 #define NAMES_SIZE 192
@@ -18,6 +19,7 @@ typedef struct GuestCheck {
         const Situation *now;
         uint32_t own; /* the devices that the fallback mode does not have */
         NextBootOutlook outlook;
+        const ConfigMode *mode;
         const ConfigMode *booted; /* NULL: not known */
         Inspection *ret;
         size_t n_warned, n_named, n_unlisted; /* n_unlisted: names has no room for them */
@@ -93,6 +95,14 @@ static void judge_autostart(GuestCheck *check, const GuestDefinition *guest, uin
                         : "no mode that has it may be switched to for a guest");
 }
 
+/* Of libvirt there is one for all guests. */
+static void check_hook(const GuestCheck *check, const GuestDefinition *guest) {
+        ProxmoxHookFacts facts;
+
+        hook_facts_read_proxmox(check->now->root, guest->hookscript, &facts);
+        proxmox_hook_check(guest, &facts, check->mode, check->ret);
+}
+
 static void look_at(GuestCheck *check, const GuestDefinition *guest) {
         uint32_t devices = find_devices(check->now, guest);
         size_t length = strlen(check->names);
@@ -109,6 +119,8 @@ static void look_at(GuestCheck *check, const GuestDefinition *guest) {
         }
         if (guest->is_autostarted)
                 judge_autostart(check, guest, devices);
+        if (guest->hypervisor == GUEST_OF_PROXMOX)
+                check_hook(check, guest);
 }
 
 static void say_who(const GuestCheck *check) {
@@ -127,7 +139,7 @@ static void say_who(const GuestCheck *check) {
 void check_guests(const Situation *now, const ConfigMode *mode, const NextBoot *next,
                   Inspection *ret) {
         _cleanup_free_ GuestDefinitions *guests = calloc(1, sizeof(*guests));
-        GuestCheck check = { .now = now, .ret = ret };
+        GuestCheck check = { .now = now, .mode = mode, .ret = ret };
 
         if (!guests || !mode)
                 return;

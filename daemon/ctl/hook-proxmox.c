@@ -19,12 +19,13 @@
 
 static int find_functions(const Arguments *arguments, const char *id, Vm *vm) {
         _cleanup_(root_close) Root root = ROOT_NULL;
+        ProxmoxGuest guest;
         int r;
 
         r = local_root(arguments, &root);
         if (r < 0)
                 return r;
-        r = guest_read_proxmox(&root, id, vm, NULL);
+        r = guest_read_proxmox(&root, id, vm, &guest);
         if (r < 0)
                 complain("What guest %s is given cannot be read from /" PROXMOX_GUESTS_DIR
                          "/%s.conf: %s",

@@ -61,9 +61,8 @@ static int add_mappings(const Root *root, const ProxmoxGuest *guest, Vm *vm) {
         return r;
 }
 
-int guest_read_proxmox(const Root *root, const char *id, Vm *vm, bool *ret_onboot) {
+int guest_read_proxmox(const Root *root, const char *id, Vm *vm, ProxmoxGuest *ret) {
         _cleanup_free_ char *text = NULL;
-        ProxmoxGuest guest = { 0 };
         char path[PATH_SIZE];
         ssize_t n;
         int r;
@@ -72,16 +71,22 @@ int guest_read_proxmox(const Root *root, const char *id, Vm *vm, bool *ret_onboo
         n = file_read_alloc_at(root->fd, path, PROXMOX_GUEST_SIZE_MAX, &text);
         if (n < 0)
                 return (int)n;
-        r = proxmox_guest_parse(text, vm, &guest);
-        if (r >= 0 && ret_onboot)
-                *ret_onboot = guest.onboot;
-        if (r < 0 || guest.n_mappings == 0)
+        r = proxmox_guest_parse(text, vm, ret);
+        if (r < 0 || ret->n_mappings == 0)
                 return r;
-        return add_mappings(root, &guest, vm);
+        return add_mappings(root, ret, vm);
 }
 
 static int read_proxmox(const Root *root, GuestDefinition *guest) {
-        return guest_read_proxmox(root, guest->vm.name, &guest->vm, &guest->is_autostarted);
+        ProxmoxGuest found;
+        int r;
+
+        r = guest_read_proxmox(root, guest->vm.name, &guest->vm, &found);
+        if (r < 0)
+                return r;
+        guest->is_autostarted = found.onboot;
+        (void)snprintf(guest->hookscript, sizeof(guest->hookscript), "%s", found.hookscript);
+        return 0;
 }
 
 /* --- libvirt --- */

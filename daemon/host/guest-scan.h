@@ -14,11 +14,11 @@
  *
  * @id: its number
  * @vm: its addresses are added to
- * @ret_onboot: whether it starts with the machine; NULL: not asked for
+ * @ret: the rest of it that matters
  *
  * Returns 0; -EBADMSG where a line cannot be understood; -E2BIG; else the error of reading.
  */
-_must_check_ int guest_read_proxmox(const Root *root, const char *id, Vm *vm, bool *ret_onboot);
+_must_check_ int guest_read_proxmox(const Root *root, const char *id, Vm *vm, ProxmoxGuest *ret);
 
 /** Finds the guests that name functions of the host: libvirt's below /etc/libvirt/qemu, Proxmox
  * VE's of this node below /etc/pve/qemu-server; by their names. */

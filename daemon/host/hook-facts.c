@@ -4,6 +4,7 @@
  * does not look again (libvirt: src/util/virhook.c, virHookInitialize).
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #define LIBVIRT_DIR "etc/libvirt/qemu"
 #define HOOKS_DIR "etc/libvirt/hooks/qemu.d"
 #define OLD_HOOK "etc/libvirt/hooks/qemu"
+#define STORAGES_PATH "etc/pve/storage.cfg"
 #define OURS "vfio-modectl"
 #define HOOK_SIZE_MAX (256 * 1024)
 #define HOOKS_MAX 256
@@ -118,4 +120,49 @@ void hook_facts_read(const Root *root, HookFacts *ret) {
                 if (entry->d_name[0] != '.')
                         look_at(root, path, last, ret);
         }
+}
+
+/* --- Proxmox VE --- */
+
+/* Without a file of storages there is `local` alone (PVE: src/PVE/Storage/Plugin.pm). */
+static int find_storage(const Root *root, const char *name, size_t length,
+                        char path[static PROXMOX_PATH_SIZE]) {
+        static const char local[] = "dir: local\n\tpath /var/lib/vz\n";
+        _cleanup_free_ char *text = NULL;
+        ssize_t n = file_read_alloc_at(root->fd, STORAGES_PATH, HOOK_SIZE_MAX, &text);
+
+        if (n < 0 && n != -ENOENT)
+                return (int)n;
+        return proxmox_storage_parse(n < 0 ? local : text, name, length, path);
+}
+
+static bool find_hookscript(const Root *root, const char *hookscript,
+                            char path[static PROXMOX_PATH_SIZE]) {
+        const char *name = strchr(hookscript, ':');
+        char storage[PROXMOX_PATH_SIZE];
+        int n;
+
+        if (!name || find_storage(root, hookscript, (size_t)(name - hookscript), storage) < 0)
+                return false;
+        n = snprintf(path, PROXMOX_PATH_SIZE, "%s/%s", storage + 1, name + 1);
+        return n >= 0 && n < PROXMOX_PATH_SIZE;
+}
+
+static bool asks_us(const Root *root, const char *path) {
+        _cleanup_free_ char *text = NULL;
+
+        return file_read_alloc_at(root->fd, path, HOOK_SIZE_MAX, &text) >= 0 && strstr(text, OURS);
+}
+
+void hook_facts_read_proxmox(const Root *root, const char *hookscript, ProxmoxHookFacts *ret) {
+        char path[PROXMOX_PATH_SIZE];
+        struct stat found;
+
+        *ret = (ProxmoxHookFacts){ .is_there = false };
+        if (!find_hookscript(root, hookscript, path))
+                return;
+        (void)memcpy(ret->path, path, sizeof(ret->path));
+        ret->is_there = fstatat(root->fd, path, &found, 0) == 0 && S_ISREG(found.st_mode);
+        ret->is_executable = ret->is_there && (found.st_mode & S_IXUSR);
+        ret->is_ours = ret->is_there && asks_us(root, path);
 }

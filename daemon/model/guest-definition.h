@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "proxmox-guest.h"
 #include "vm-list.h"
 
 #define GUEST_DEFINITIONS_MAX 128
@@ -18,7 +19,8 @@ typedef struct GuestDefinition {
         Vm vm; /**< its name, or number, and the functions that it is given; no word is told of it
                 */
         GuestHypervisor hypervisor;
-        bool is_autostarted; /**< with the machine */
+        bool is_autostarted;                      /**< with the machine */
+        char hookscript[PROXMOX_HOOKSCRIPT_SIZE]; /**< of Proxmox VE, as it names it; "": none */
 } GuestDefinition;
 
 typedef struct GuestDefinitions {

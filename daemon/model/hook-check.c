@@ -26,7 +26,7 @@
         "Start a guest that does not name the device; what was denied is in: ausearch -m avc -ts " \
         "recent"
 
-static bool needs_it(const ConfigMode *mode) {
+bool hook_is_needed(const ConfigMode *mode) {
         return mode->switch_for_vm || mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK ||
                mode->expect_vm > 0;
 }
@@ -80,7 +80,7 @@ void hook_check(const HookFacts *facts, const ConfigMode *mode, Inspection *ret)
         (void)snprintf(switch_on, sizeof(switch_on), SWITCH_ON, reload);
         if (!facts->has_libvirt)
                 return;
-        if (facts->path[0] == '\0' && !needs_it(mode))
+        if (facts->path[0] == '\0' && !hook_is_needed(mode))
                 inspection_add_check(ret, CHECK_PASS, ID, "",
                                      "libvirt's hook is not switched on, and mode '%s' does not "
                                      "need it.",

@@ -29,5 +29,8 @@ typedef struct HookFacts {
         bool hooks_are_unconfined;            /**< that boolean is on */
 } HookFacts;
 
+/** Whether the mode lives by what a hook tells: it is to follow a guest's start or end. */
+bool hook_is_needed(const ConfigMode *mode);
+
 /** Adds the check `libvirt-hook`, where libvirt is there. */
 void hook_check(const HookFacts *facts, const ConfigMode *mode, Inspection *ret);

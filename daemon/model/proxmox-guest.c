@@ -10,6 +10,7 @@
 
 #define HOSTPCI "hostpci"
 #define ONBOOT "onboot:"
+#define HOOKSCRIPT "hookscript:"
 #define DIGITS "0123456789"
 
 static const char *next_line(const char **cursor, size_t *ret_length) {
@@ -139,18 +140,33 @@ static bool is_onboot(const char *line, size_t length, bool *ret) {
         return true;
 }
 
+/* One that is too long leads nowhere either. */
+static bool is_hookscript(const char *line, size_t length,
+                          char ret[static PROXMOX_HOOKSCRIPT_SIZE]) {
+        const char *value = line + strlen(HOOKSCRIPT);
+        size_t n;
+
+        if (length <= strlen(HOOKSCRIPT) || strncmp(line, HOOKSCRIPT, strlen(HOOKSCRIPT)) != 0)
+                return false;
+        n = skip_blanks(&value, length - strlen(HOOKSCRIPT));
+        (void)snprintf(ret, PROXMOX_HOOKSCRIPT_SIZE, "%.*s", (int)n, value);
+        return true;
+}
+
 int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret) {
         const char *line;
         size_t length;
 
         ret->n_mappings = 0;
         ret->onboot = false;
+        ret->hookscript[0] = '\0';
         while ((line = next_line(&text, &length)) && line[0] != '[') {
                 size_t key = strlen(HOSTPCI), digits;
                 const char *value;
                 int r;
 
-                if (is_onboot(line, length, &ret->onboot) || length <= key ||
+                if (is_onboot(line, length, &ret->onboot) ||
+                    is_hookscript(line, length, ret->hookscript) || length <= key ||
                     strncmp(line, HOSTPCI, key) != 0)
                         continue;
                 digits = strspn(line + key, DIGITS);
@@ -199,4 +215,39 @@ int proxmox_mapping_parse(const char *text, const char *name, const char *node, 
                         return r;
         }
         return 0;
+}
+
+/* --- storages --- */
+
+/* "TYPE: NAME", and indented lines of "KEY VALUE" below it. */
+int proxmox_storage_parse(const char *text, const char *name, size_t length,
+                          char path[static PROXMOX_PATH_SIZE]) {
+        static const char key[] = "path";
+        bool is_it = false;
+        const char *line;
+        size_t line_length;
+
+        while ((line = next_line(&text, &line_length))) {
+                const char *value = line;
+                size_t n = skip_blanks(&value, line_length);
+
+                if (value == line) {
+                        const char *colon = memchr(line, ':', n);
+
+                        value = colon ? colon + 1 : line;
+                        n = colon ? skip_blanks(&value, n - (size_t)(value - line)) : 0;
+                        is_it = n == length && memcmp(value, name, n) == 0;
+                        continue;
+                }
+                if (!is_it || n <= strlen(key) || strncmp(value, key, strlen(key)) != 0)
+                        continue;
+                value += strlen(key);
+                n -= strlen(key);
+                if (*value != ' ' && *value != '\t')
+                        continue;
+                n = skip_blanks(&value, n);
+                if (n > 0 && value[0] == '/')
+                        return parse_copy(path, PROXMOX_PATH_SIZE, value, n);
+        }
+        return -ENOENT;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The functions of the host that a guest of Proxmox VE is given, out of its configuration
- * (qm.conf(5)): hostpciN lines, by address or by the name of a mapping. Pure.
+ * (qm.conf(5)): hostpciN lines, by address or by the name of a mapping; and its hookscript. Pure.
  */
 #pragma once
 
@@ -10,12 +10,15 @@
 #define PROXMOX_GUEST_SIZE_MAX (512 * 1024) /* of a guest's file, as pmxcfs has it */
 #define PROXMOX_MAPPINGS_MAX 16
 #define PROXMOX_MAPPING_SIZE 64
+#define PROXMOX_HOOKSCRIPT_SIZE 256
+#define PROXMOX_PATH_SIZE 512
 
 typedef struct ProxmoxGuest {
         char mappings[PROXMOX_MAPPINGS_MAX]
                      [PROXMOX_MAPPING_SIZE]; /**< names still to be looked up */
         size_t n_mappings;
-        bool onboot; /**< it starts with the machine */
+        bool onboot;                              /**< it starts with the machine */
+        char hookscript[PROXMOX_HOOKSCRIPT_SIZE]; /**< "STORAGE:snippets/NAME"; "": none */
 } ProxmoxGuest;
 
 /**
@@ -38,3 +41,15 @@ _must_check_ int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret
  */
 _must_check_ int proxmox_mapping_parse(const char *text, const char *name, const char *node,
                                        Vm *vm);
+
+/**
+ * Finds where a storage's files are.
+ *
+ * @text: /etc/pve/storage.cfg
+ * @name: of the storage, which needs no end
+ *
+ * Returns 0, with an absolute path; -ENOENT where there is no such storage, or it is none of files;
+ * -ENAMETOOLONG.
+ */
+_must_check_ int proxmox_storage_parse(const char *text, const char *name, size_t length,
+                                       char path[static PROXMOX_PATH_SIZE]);

@@ -166,6 +166,14 @@ def hook(pc, text='#!/bin/sh\nexec /usr/bin/vfio-modectl hook -- libvirt "$@"\n'
         (pc.root / "etc/libvirt/hooks/qemu.d/libvirt").symlink_to("../../../../usr/share/vfio-mode/hooks/libvirt")
 
 
+def pve(pc, hookscript=None, storage="var/lib/vz", mode=0o755, text='#!/bin/sh\nexec /usr/bin/vfio-modectl hook -- proxmox "$@"\n'):
+    """A guest of Proxmox VE that names the GPU, and the script that it may have."""
+    pc.write("etc/pve/qemu-server/100.conf", "hostpci0: 01:00,pcie=1,driver=keep\n"
+             + (f"hookscript: {hookscript}\n" if hookscript else ""))
+    pc.write(f"{storage}/snippets/vfio", text)
+    (pc.root / storage / "snippets/vfio").chmod(mode)
+
+
 def changed(pc, path, mode=0o644):
     made = (pc.root / "boot/grub/grub.cfg").stat().st_mtime
     pc.write(path, "")
@@ -271,6 +279,21 @@ CASES = [
     ("libvirt-hook", "fail", "is a link, and AppArmor", lambda pc: hook(pc.apparmor(), link=True)),
     ("libvirt-hook", "pass", "libvirt runs", lambda pc: hook(pc, link=True)),
     ("libvirt-hook", "warn", "SELinux is enforcing", lambda pc: hook(pc.write("sys/fs/selinux/enforce", "1"))),
+    ("proxmox-hook", "pass", "Guest 100 has no hookscript, and mode 'passthrough' does not need it.", lambda pc: pve(pc)),
+    ("proxmox-hook", "warn", "Guest 100 has no hookscript: its start does not bring", lambda pc: pve(
+        pc.config(config(switch_for_vm="yes")))),
+    ("proxmox-hook", "pass", "asks vfio-mode by its hookscript, /var/lib/vz/snippets/vfio.", lambda pc: pve(
+        pc, "local:snippets/vfio")),
+    ("proxmox-hook", "pass", "by its hookscript, /mnt/pve/far/snippets/vfio.", lambda pc: pve(
+        pc.write("etc/pve/storage.cfg", "nfs: far\n\tpath /mnt/pve/far\n"), "far:snippets/vfio", "mnt/pve/far")),
+    ("proxmox-hook", "warn", "Where the hookscript far:snippets/vfio of guest 100 lies is not known", lambda pc: pve(
+        pc, "far:snippets/vfio")),
+    ("proxmox-hook", "fail", "/var/lib/vz/snippets/gone, is not there: the guest will not start", lambda pc: pve(
+        pc, "local:snippets/gone")),
+    ("proxmox-hook", "fail", "is not executable: the guest will not start", lambda pc: pve(
+        pc, "local:snippets/vfio", mode=0o644)),
+    ("proxmox-hook", "warn", "a hookscript that does not ask vfio-mode", lambda pc: pve(
+        pc.config(config(on_vm_exit="fallback")), "local:snippets/vfio", text="#!/bin/sh\n")),
     ("guests", "pass", "No guest that is defined here names its devices.", lambda pc: pc),
     ("guests", "warn", "'100' of Proxmox VE starts with the machine", lambda pc: pc.write(
         "etc/pve/qemu-server/100.conf", "onboot: 1\nhostpci0: 01:00,pcie=1\n")),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A guest's configuration on Proxmox VE, and its mappings. */
+/* A guest's configuration on Proxmox VE, its mappings, and storages. */
 #undef NDEBUG
 #include <assert.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         Vm *vm = calloc(1, sizeof(*vm));
         char *text = malloc(size + 1);
+        char path[PROXMOX_PATH_SIZE];
         ProxmoxGuest guest;
 
         assert(vm && text);
@@ -24,6 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                 break;
         }
         assert(vm->n_addresses <= VM_ADDRESSES_MAX);
+        if (proxmox_storage_parse(text, "local", 5, path) >= 0)
+                assert(path[0] == '/' && strlen(path) < sizeof(path));
         free(text);
         free(vm);
         return 0;

@@ -154,8 +154,25 @@ static void arm(BootMachine *machine, const char *mode) {
                          REFUSAL_NONE);
 }
 
+/* Beside those of the hooks of guests of Proxmox VE, which tests/ctl looks at. */
+static const Check *the_only(const Inspection *inspection, const char *id) {
+        const Check *found = NULL;
+
+        for (size_t i = 0; i < inspection->n_checks; i++) {
+                if (strcmp(inspection->checks[i].id, id) != 0) {
+                        assert_string_equal(inspection->checks[i].id, "proxmox-hook");
+                        continue;
+                }
+                assert_null(found);
+                found = &inspection->checks[i];
+        }
+        assert_non_null(found);
+        return found;
+}
+
 static void test_row(void **state) {
         const struct Row *row = *state;
+        const Check *check;
         _cleanup_free_ Inspection *inspection = calloc(1, sizeof(*inspection));
         _cleanup_free_ Situation *now = calloc(1, sizeof(*now));
         BootMachine *machine;
@@ -169,13 +186,10 @@ static void test_row(void **state) {
         now->config = machine->config;
         assert_int_equal(host_scan(&machine->root, &now->config, &now->state, &now->host), 0);
         check_guests(now, config_find_mode(&now->config, "passthrough"), &machine->now, inspection);
-        assert_int_equal(inspection->n_checks, 1);
-        assert_string_equal(inspection->checks[0].id, "guests");
-        assert_int_equal(inspection->checks[0].result, row->result);
-        if (!strstr(inspection->checks[0].message, row->says) ||
-            !strstr(inspection->checks[0].advice, row->advises))
-                fail_msg("'%s' → '%s'", inspection->checks[0].message,
-                         inspection->checks[0].advice);
+        check = the_only(inspection, "guests");
+        assert_int_equal(check->result, row->result);
+        if (!strstr(check->message, row->says) || !strstr(check->advice, row->advises))
+                fail_msg("'%s' → '%s'", check->message, check->advice);
         (void)memset(inspection, 0, sizeof(*inspection));
         check_guests(now, config_find_mode(&now->config, "host"), &machine->now, inspection);
         assert_int_equal(inspection->n_checks, 0);

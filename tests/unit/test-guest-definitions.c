@@ -182,10 +182,51 @@ static void test_onboot(void **state) {
         assert_int_equal(guest.onboot, row->onboot);
 }
 
+#define STORAGES                                                                               \
+        "dir: local\n\tcontent iso,snippets\n\tpath /var/lib/vz\n\npathology: x\n\tpathy /p\n" \
+        "\nnfs: far\n\texport /x\n\tserver 192.0.2.1\n\tpath   /mnt/pve/far \n\nzfspool: fast\n\tpool p\n"
+
+static const struct Storage {
+        const char *title, *name;
+        int r;
+        const char *path;
+} storages[] = {
+        { "a directory", "local", 0, "/var/lib/vz" },
+        { "of another kind", "far", 0, "/mnt/pve/far" },
+        { "one without files", "fast", -ENOENT, "" },
+        { "a key that begins alike", "x", -ENOENT, "" },
+        { "one that is not there", "loca", -ENOENT, "" },
+        { "no name", "", -ENOENT, "" },
+};
+
+static void test_storage(void **state) {
+        const struct Storage *row = *state;
+        char path[PROXMOX_PATH_SIZE] = "";
+
+        assert_int_equal(proxmox_storage_parse(STORAGES, row->name, strlen(row->name), path),
+                         row->r);
+        assert_string_equal(path, row->path);
+}
+
+static void test_hookscript(_unused_ void **state) {
+        _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
+        ProxmoxGuest guest;
+
+        assert_int_equal(proxmox_guest_parse("cores: 1\nhookscript:  local:snippets/a b \n"
+                                             "[old]\nhookscript: local:snippets/x\n",
+                                             vm, &guest),
+                         0);
+        assert_string_equal(guest.hookscript, "local:snippets/a b");
+        assert_int_equal(proxmox_guest_parse("#hookscript: x\nhookscripts: y\n", vm, &guest), 0);
+        assert_string_equal(guest.hookscript, "");
+}
+
 int main(void) {
         Table table = { 0 };
 
         TABLE_ROWS(&table, test_domain, domains);
+        TABLE_ROWS(&table, test_storage, storages);
+        table_add(&table, "a hookscript", test_hookscript, NULL);
         table_add(&table, "more functions than fit", test_many, NULL);
         table_add(&table, "how a domain ended", test_reason, NULL);
         TABLE_ROWS(&table, test_guest, guests);

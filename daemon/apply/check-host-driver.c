@@ -51,17 +51,33 @@ static bool has_module(const DriverCheck *c, PciAddress address) {
                module_exists_for(c->now->root, modalias);
 }
 
+/* A driver that is named is loaded by its name, blacklisted or not. */
+static void say_named(const DriverCheck *c, const char *address, const char *driver) {
+        if (sysfs_has_driver(c->now->root, driver))
+                check(c, CHECK_PASS, "", "%s goes back to %s.", address, driver);
+        else if (module_exists_for(c->now->root, driver) ||
+                 module_is_blacklisted_for(c->now->root, driver))
+                check(c, CHECK_PASS, "", "%s goes back to %s, which is loaded for it.", address,
+                      driver);
+        else
+                check(c, CHECK_WARN,
+                      "See that host-driver is spelt as the driver is, and its module installed.",
+                      "%s goes back to %s, which is not loaded now, and no module of that name is "
+                      "known.",
+                      address, driver);
+}
+
 static void say_driver(const DriverCheck *c, PciAddress address) {
+        const HomeFunction *home = run_state_find_home(&c->now->state, address);
         const Function *function = host_find(&c->now->host, address);
         const char *driver = c->device->host_driver;
         char text[PCI_ADDRESS_SIZE];
 
         (void)pci_address_format(address, text);
-        if (driver[0] != '\0' && sysfs_has_driver(c->now->root, driver))
-                check(c, CHECK_PASS, "", "%s goes back to %s.", text, driver);
-        else if (driver[0] != '\0')
-                check(c, CHECK_WARN, "", "%s goes back to %s, which is not loaded now.", text,
-                      driver);
+        if (driver[0] == '\0' && home && !driver_is_no_home(home->driver))
+                driver = home->driver;
+        if (driver[0] != '\0')
+                say_named(c, text, driver);
         else if (function && !function->on_vfio && function->driver[0] != '\0')
                 check(c, CHECK_PASS, "", "%s goes back to %s.", text, function->driver);
         else if (has_module(c, address))

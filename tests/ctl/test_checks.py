@@ -56,7 +56,7 @@ class Pc(Booted):
             self.remove(f"{PCI}/{function}/driver")
             (self.root / PCI / function / "driver").symlink_to("../../../../bus/pci/drivers/vfio-pci")
             self.write(f"{PCI}/{function}/driver_override", "vfio-pci\n")
-        return self.state("passthrough", "host", homes=[f"{GPU} nvidia", f"{AUDIO} snd_hda_intel"])
+        return self.state("passthrough", "host", homes=[f"{GPU} nvidia -", f"{AUDIO} snd_hda_intel -"])
 
     def checks(self):
         """Rows of the mode passthrough: (id, result, message, advice)."""
@@ -253,6 +253,10 @@ CASES = [
         "proc/interrupts", "  1:  9  IO-APIC  1-edge  i8042\n")),
     ("host-driver-gpu", "pass", "goes back to nvidia", lambda pc: pc),
     ("host-driver-nic", "warn", "No driver is known", lambda pc: pc),
+    ("host-driver-gpu", "pass", "goes back to nvidia", lambda pc: pc.on_vfio().write(
+        "sys/bus/pci/drivers/nvidia/bind", "")),
+    ("host-driver-gpu", "warn", "goes back to nvida, which is not loaded now, and no module of that name is known",
+     lambda pc: pc.config(FALLBACK_CONFIG.replace("consent", "host-driver = nvida\nconsent"))),
     ("owner", "pass", "No other program", lambda pc: pc),
     ("owner", "fail", GPU, lambda pc: pc.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n")),
     ("hugepages-2M", "pass", "512 are wanted, 512 are there: node 0 has 512 (500 free).",

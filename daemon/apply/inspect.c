@@ -352,18 +352,21 @@ static void check_protection(Inspect *i) {
                               : "Nothing here can carry a mode to the next boot but default-mode.");
 }
 
+/* Hugepages, and panic=, go there as well, where GRUB carries the mode. */
 static void check_cmdline(Inspect *i) {
         char arguments[BOOT_ARGUMENTS_SIZE];
         size_t length;
 
-        if (!i->mode || i->mode->cmdline[0] == '\0' ||
+        if (!i->mode || strcmp(i->mode->name, i->now.config.fallback_mode) == 0 ||
+            (i->mode->cmdline[0] == '\0' && i->next.place.path[0] == '\0') ||
             kernel_cmdline_arguments(i->mode, arguments, sizeof(arguments)) < 0)
                 return;
         length = next_boot_cmdline_length(i->now.root, &i->next, arguments);
         if (length == 0)
                 return;
         check(i, length < KERNEL_CMDLINE_SIZE ? CHECK_PASS : CHECK_FAIL, "cmdline",
-              "Take something off the mode's cmdline, or off GRUB's.",
+              i->mode->cmdline[0] != '\0' ? "Take something off the mode's cmdline, or off GRUB's."
+                                          : "Take something off GRUB's.",
               "A boot into it takes %zu of %d bytes of the kernel command line.", length,
               KERNEL_CMDLINE_SIZE - 1);
 }

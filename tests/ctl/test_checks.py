@@ -316,6 +316,7 @@ CASES = [
     ("cmdline", "pass", "bytes of the kernel command line", lambda pc: pc.config(config(cmdline="mitigations=off"))),
     ("cmdline", "fail", "bytes of the kernel command line", lambda pc: pc.config(
         config(cmdline="mitigations=off")).cmdline("x" * 2000)),
+    ("cmdline", "fail", "bytes of the kernel command line", lambda pc: memory(pc, hugepages_1G=20).cmdline("x" * 1900)),
     ("initramfs", "pass", "made with this configuration", lambda pc: pc.image()),
     ("initramfs", "warn", "dracut-6.12.9 was made with another configuration", lambda pc: pc.image().config(
         config(confirm="boot"))),

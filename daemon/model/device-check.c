@@ -78,8 +78,9 @@ static bool judge_group(const DeviceCheck *c, const Function *function, bool has
                                function->iommu_group, strangers);
                 add(c, CHECK_FAIL, "group",
                     "Put the card into another slot, update the firmware, or give them to the "
-                    "mode, too, where the host can do without. (pcie_acs_override= would part "
-                    "them in name only: without ACS they reach each other past the IOMMU.)",
+                    "mode, too (key also), where the host can do without. "
+                    "(pcie_acs_override= would part them in name only: without ACS they reach "
+                    "each other past the IOMMU.)",
                     text);
         } else {
                 return true;

@@ -43,8 +43,7 @@ void boot_read_cmdline(const Root *root, BootChoiceInput *ret) {
  */
 static bool is_to_be_kept(const Function *function) {
         return function && function->driver[0] == '\0' && function->driver_override[0] == '\0' &&
-               (function_is_display(function) ||
-                function->class_code >> 16 == PCI_CLASS_BASE_MULTIMEDIA);
+               function_is_media(function);
 }
 
 static bool is_any_kept(const Host *host) {

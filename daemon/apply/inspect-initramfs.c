@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "boot/initramfs-stamp.h"
+#include "bound-early.h"
 #include "host/config-load.h"
 #include "host/root-encryption.h"
 #include "host/units.h"
@@ -14,17 +15,42 @@
 #include "model/rescue.h"
 #include "model/switch-origin.h"
 
-/* Where the boot went to the mode in force, what it found bound was bound in the initramfs. */
-static const HomeFunction *find_bound_early(const RunState *state) {
-        for (size_t n = 0; n < state->n_homes && strcmp(state->source, SOURCE_BOOT) == 0; n++)
-                if (state->homes[n].driver[0] != '\0' && !driver_is_no_home(state->homes[n].driver))
-                        return &state->homes[n];
-        return NULL;
+typedef struct BoundEarly {
+        PciAddress address;
+        char driver[CONFIG_DRIVER_SIZE];
+} BoundEarly;
+
+/* Where the boot went to the mode in force, what it found bound was bound in the initramfs. In
+ * another boot that is as it should be where an image keeps drivers off. */
+static bool was_bound(const Situation *now, PciAddress address, bool has_images, BoundEarly *ret) {
+        const HomeFunction *home = run_state_find_home(&now->state, address);
+
+        ret->address = address;
+        if (home && strcmp(now->state.source, SOURCE_BOOT) == 0 && home->driver[0] != '\0' &&
+            !driver_is_no_home(home->driver)) {
+                (void)memcpy(ret->driver, home->driver, sizeof(ret->driver));
+                return true;
+        }
+        return !has_images && bound_early_find(now->root, address, ret->driver);
 }
 
-static void check_images(const Situation *now, const InitramfsStamps *stamps, Inspection *ret) {
-        const HomeFunction *home = find_bound_early(&now->state);
+/* Not of what the image leaves to the boot unit in any case, such as a card's USB controller. */
+static bool find_bound_early(const Situation *now, const PciAddress *taken, size_t n_taken,
+                             bool has_images, BoundEarly *ret) {
+        for (size_t n = 0; n < n_taken; n++) {
+                const Function *function = host_find(&now->host, taken[n]);
+
+                if (function && function_is_media(function) &&
+                    was_bound(now, taken[n], has_images, ret))
+                        return true;
+        }
+        return false;
+}
+
+static void check_images(const Situation *now, const InitramfsStamps *stamps,
+                         const PciAddress *taken, size_t n_taken, Inspection *ret) {
         char address[PCI_ADDRESS_SIZE], advice[128];
+        BoundEarly bound;
 
         if (stamps->n_images > 0 &&
             faccessat(now->root->fd, ENABLED_BOOT_UNIT, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -41,11 +67,11 @@ static void check_images(const Situation *now, const InitramfsStamps *stamps, In
                                      "version than this one, or without any%s.",
                                      stamps->stale,
                                      stamps->n_stale > 1 ? ", and so were others" : "");
-        } else if (home) {
+        } else if (find_bound_early(now, taken, n_taken, stamps->n_images > 0, &bound)) {
                 inspection_add_check(ret, CHECK_WARN, "initramfs", "See vfio-mode-initramfs(7).",
                                      "%s was on %s already when this boot's mode was set: the "
                                      "driver is in the initramfs, or in the kernel itself.",
-                                     pci_address_format(home->address, address), home->driver);
+                                     pci_address_format(bound.address, address), bound.driver);
         } else if (stamps->n_images > 0) {
                 inspection_add_check(
                         ret, CHECK_PASS, "initramfs", "",
@@ -79,7 +105,7 @@ static void check_passphrase(const Situation *now, const ConfigMode *mode, Inspe
 }
 
 void inspect_initramfs(const Situation *now, const ConfigMode *mode, bool is_scanned,
-                       Inspection *ret) {
+                       const PciAddress *taken, size_t n_taken, Inspection *ret) {
         _cleanup_(config_files_done) ConfigFiles files = { 0 };
         _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
         _cleanup_free_ Config *config = calloc(1, sizeof(*config));
@@ -95,7 +121,7 @@ void inspect_initramfs(const Situation *now, const ConfigMode *mode, bool is_sca
                                      "/" INITRAMFS_DIR " cannot be read: %s.", strerror(-r));
                 return;
         }
-        check_images(now, &stamps, ret);
+        check_images(now, &stamps, taken, n_taken, ret);
         if (stamps.n_images > 0 && is_scanned)
                 check_passphrase(now, mode, ret);
 }

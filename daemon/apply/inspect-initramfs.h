@@ -12,6 +12,7 @@
  *
  * @mode: of @now's configuration
  * @is_scanned: @now's host is
+ * @taken: every function that the mode takes
  */
 void inspect_initramfs(const Situation *now, const ConfigMode *mode, bool is_scanned,
-                       Inspection *ret);
+                       const PciAddress *taken, size_t n_taken, Inspection *ret);

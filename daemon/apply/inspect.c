@@ -453,7 +453,7 @@ int inspect(const Root *root, const char *mode, Inspection *ret) {
         check_unit(i, ENABLED_BOOT_UNIT, "vfio-mode-boot.service", "boot-unit");
         check_unit(i, ENABLED_CONFIRM_UNIT, "vfio-mode-confirm.service", "confirm-unit");
         if (i->mode && i->mode->vfio_devices != 0)
-                inspect_initramfs(&i->now, i->mode, i->is_scanned, ret);
+                inspect_initramfs(&i->now, i->mode, i->is_scanned, i->taken, i->n_taken, ret);
         check_ways_back(i);
         return 0;
 }

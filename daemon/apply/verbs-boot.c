@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "boot/boot-history.h"
 #include "boot/efi-one-shot.h"
+#include "bound-early.h"
 #include "host/config-load.h"
 #include "host/state-files.h"
 #include "host/units.h"
@@ -307,6 +308,7 @@ RefusalKind apply_boot(const Root *root) {
         log_line(boot->choice.fell_back ? LOG_WARNING : LOG_INFO, "Booting to mode '%s': %s.",
                  boot->choice.mode, boot->choice.reason);
         reboot_after_panic(boot);
+        bound_early_note(root, &boot->config);
         go_to_mode(boot);
         let_go(boot);
         record_outcome(boot);

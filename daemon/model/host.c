@@ -55,6 +55,11 @@ bool function_is_display(const Function *function) {
         return function->class_code >> 16 == PCI_CLASS_BASE_DISPLAY;
 }
 
+bool function_is_media(const Function *function) {
+        return function_is_display(function) ||
+               function->class_code >> 16 == PCI_CLASS_BASE_MULTIMEDIA;
+}
+
 bool function_leaves_group_viable(const Function *function) {
         static const char *const harmless[] = { "", "pci-stub", "pcieport" };
 

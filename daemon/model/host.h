@@ -98,6 +98,10 @@ bool function_is_bridge(const Function *function);
 /** Whether the function is a display controller of any kind (base class 03). */
 bool function_is_display(const Function *function);
 
+/** Whether the function is one of graphics or sound, whose host drivers an initramfs may do
+ * without: no root file system comes by it. */
+bool function_is_media(const Function *function);
+
 /** The modules that a display's vendor is known to have drivers in, by their number from 0 on; NULL
  * behind the last, and of what is no display. */
 const char *function_display_module(const Function *function, size_t index);

@@ -29,6 +29,7 @@
 
 #define GPU "0000:01:00.0"
 #define AUDIO "0000:01:00.1"
+#define USB "0000:01:00.2"
 #define OTHER "0000:02:00.0"
 #define CONFIG "etc/vfio-mode.ini"
 #define IMAGE "dracut-6.12.9"
@@ -570,6 +571,41 @@ static void test_driver_of_the_initramfs(void **state) {
         check_is(pc, CHECK_WARN, GPU " was on nvidia already");
 }
 
+/* Known before the first boot into the mode, and not changed by what is loaded afterwards. */
+static void test_driver_of_the_initramfs_in_host_mode(void **state) {
+        FakePC *pc = *state;
+        CheckResult result;
+        char said[1024];
+
+        fake_host_write(pc->fake, "proc/cmdline", "ro vfio_mode=host\n");
+        fake_host_set_driver(pc->fake, GPU, "nvidia");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
+        fake_pc_check_driver(pc, GPU, "nvidia");
+        check_is(pc, CHECK_WARN, GPU " was on nvidia already");
+        /* As it should be, where only a boot into the mode is kept from it. */
+        fake_host_write(pc->fake, "lib/modules/6.12.9/modules.builtin", "");
+        assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NONE);
+        check_is(pc, CHECK_PASS, "made with this configuration");
+        fake_host_remove(pc->fake, INITRAMFS_DIR);
+        /* Loaded after the boot unit, which has run once more since. */
+        fake_host_write(pc->fake, "run/vfio-mode/bound-early", "");
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
+        assert_false(look(pc, &result, said, sizeof(said)));
+}
+
+/* A card's USB controller is the boot unit's in any case: no image would keep its driver off. */
+static void test_usb_controller_of_a_card(void **state) {
+        FakePC *pc = *state;
+
+        fake_host_add_function(pc->fake, USB, .class_code = 0x0c0330, .id = "10de:1ad8",
+                               .group = 1, .driver = "xhci_hcd");
+        fake_host_write(pc->fake, "lib/modules/6.12.9/modules.builtin", "");
+        assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NONE);
+        assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
+        fake_pc_check_driver(pc, USB, "vfio-pci");
+        check_is(pc, CHECK_PASS, "made with this configuration");
+}
+
 #define ON_A_PC(test) cmocka_unit_test_setup_teardown(test, set_up, fake_pc_tear_down)
 
 int main(void) {
@@ -597,6 +633,8 @@ int main(void) {
                 ON_A_PC(test_no_image),
                 ON_A_PC(test_passphrase),
                 ON_A_PC(test_driver_of_the_initramfs),
+                ON_A_PC(test_driver_of_the_initramfs_in_host_mode),
+                ON_A_PC(test_usb_controller_of_a_card),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,6 +122,9 @@ def test_moved_off_the_driver_of_the_initramfs(pc: PC) -> None:
     pc.ok("systemctl start vfio-mode@host")
     check_host(pc)
     assert pc.read(HUGEPAGES) == "0\n"
+    # Known for the rest of the boot.
+    said = pc.run("vfio-modectl check passthrough").stdout
+    assert f"{GPU} was on bochs-drm already when this boot's mode was set" in said, said
 
 
 # ---- To the fallback mode ----

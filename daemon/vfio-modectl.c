@@ -42,7 +42,7 @@ static int run(int argc, char **argv) {
         if (r != EXIT_CODE_DONE)
                 return r;
         if (line.wants_help)
-                return help_print(verbs);
+                return line.verb ? help_print_verb(line.verb) : help_print(verbs);
         if (line.wants_version) {
                 text_line(stdout, "vfio-modectl %s", VERSION);
                 return EXIT_CODE_DONE;

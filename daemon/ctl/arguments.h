@@ -93,3 +93,6 @@ const Verb *verb_find(const Verb *const *verbs, const char *name);
 
 /** Prints what `--help` prints. Returns the program's exit code. */
 int help_print(const Verb *const *verbs);
+
+/** Prints what `help VERB` and `VERB --help` print. Returns the program's exit code. */
+int help_print_verb(const Verb *verb);

@@ -19,7 +19,7 @@ static const char general_options[] =
         "  --root=DIR       Look at the machine whose files are below DIR; changes nothing\n"
         "  --quiet          Leave out headings and what went well\n"
         "  --no-pager       Do not send long answers through a pager\n"
-        "  --help           Show this help\n"
+        "  --help           Show this help; behind a verb, more of that verb\n"
         "  --version        Show the version\n";
 
 const Verb *verb_find(const Verb *const *verbs, const char *name) {
@@ -80,6 +80,14 @@ static void print_usage(const char *program, const char *name, const char *synop
         (void)printf("\n");
 }
 
+int help_print_verb(const Verb *verb) {
+        print_usage("Usage: vfio-modectl", verb->name, verb->synopsis);
+        if (verb->alias)
+                print_usage("       vfio-modectl", verb->alias, verb->synopsis);
+        (void)printf("\n%s.\n\n%s", verb->summary, verb->details);
+        return EXIT_CODE_DONE;
+}
+
 static int run(const Arguments *arguments) {
         const Verb *verb;
 
@@ -90,11 +98,7 @@ static int run(const Arguments *arguments) {
                 complain("There is no verb '%s'; see: vfio-modectl help", arguments->operands[0]);
                 return EXIT_CODE_USAGE;
         }
-        print_usage("Usage: vfio-modectl", verb->name, verb->synopsis);
-        if (verb->alias)
-                print_usage("       vfio-modectl", verb->alias, verb->synopsis);
-        (void)printf("\n%s.\n\n%s", verb->summary, verb->details);
-        return EXIT_CODE_DONE;
+        return help_print_verb(verb);
 }
 
 const Verb verb_help = {

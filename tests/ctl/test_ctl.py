@@ -218,7 +218,11 @@ def test_completion_of_an_address(breaks):
     answer = complete("rom", *words, before=f"COMP_WORDBREAKS='{breaks}'; COMP_LINE='vfio-modectl rom {typed}'; "
                       "COMP_POINT=${#COMP_LINE}; ")
     begin = typed.rpartition(":")[0] + ":" if ":" in breaks else ""
-    assert {begin + end for end in answer} == {name for name in devices if name.startswith(typed)}
+    expected = {name for name in devices if name.startswith(typed)}
+    assert {begin + end for end in answer} == expected
+    answer = complete("init", "--device", "=", *words, before=f"COMP_WORDBREAKS='{breaks}'; COMP_LINE='vfio-modectl init "
+                      f"--device={typed}'; COMP_POINT=${{#COMP_LINE}}; ")
+    assert {begin + end for end in answer} == expected
 
 
 # Ctrl-X ends a line, and says what it has become.

@@ -212,6 +212,26 @@ static void remark_on_size(const InitGrub *grub, HugepageSize size, Lines *remar
                           "once they are there: hugepages-keep = yes.");
 }
 
+/* The mode's words come behind those of GRUB's own file, and of one size the kernel heeds the first
+ * alone (mm/hugetlb.c: "specified twice"). */
+static void remark_on_kept_pages(const InitGrub *grub, Lines *remarks) {
+        _cleanup_free_ char *kept =
+                text_format("%s %s", grub->modes.kept.linux_words, grub->modes.kept.default_words);
+        PageReservation host;
+
+        page_reservation_read(kept, &host);
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                if (host.pages[size] > 0 && grub->modes.pages.pages[size] > host.pages[size])
+                        lines_add(
+                                remarks,
+                                "GRUB's own file keeps %u hugepages of %s for every boot, and the "
+                                "kernel heeds the first number alone: a boot into the mode "
+                                "reserves no more, and the other %u have to be found by the "
+                                "switch → take them out of GRUB's own file",
+                                host.pages[size], hugepage_name(size),
+                                grub->modes.pages.pages[size] - host.pages[size]);
+}
+
 static void remark_on_pages(const InitGrub *grub, const Root *root, Lines *remarks) {
         const PageReservation *pages = &grub->modes.pages;
 
@@ -219,6 +239,7 @@ static void remark_on_pages(const InitGrub *grub, const Root *root, Lines *remar
                 return;
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 remark_on_size(grub, size, remarks);
+        remark_on_kept_pages(grub, remarks);
         if (pages->is_by_node)
                 lines_add(remarks, "They were reserved by NUMA node. A mode says how many it wants "
                                    "of all nodes together.");

@@ -319,7 +319,8 @@ def test_files_read_after_grubs_own(machine, grub):
         "root=/dev/sda1 is left out", "init=/bin/sh is left out", "single is left out"]),
     ("", "hugepages=0:8,1:8", ["hugepages-2M = 16"], ["reserves 16 hugepages of 2M", "by NUMA node"]),
     ("", "default_hugepagesz=1G hugepages=8", ["hugepages-1G = 8"], ["default_hugepagesz= is left out"]),
-    ("hugepagesz=1G hugepages=2", "hugepagesz=1G hugepages=8", ["hugepages-1G = 8"], []),
+    ("hugepagesz=1G hugepages=2", "hugepagesz=1G hugepages=8", ["hugepages-1G = 8"], [
+        "GRUB's own file keeps 2 hugepages of 1G for every boot", "the other 6 have to be found by the switch"]),
     ("", "pcie_acs_override=downstream nomodeset module_blacklist=nouveau",
      ["cmdline = pcie_acs_override=downstream nomodeset module_blacklist=nouveau"],
      ["a guest may reach the host's memory", "no picture returns", "cannot come back"]),

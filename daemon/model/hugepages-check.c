@@ -7,6 +7,8 @@
 #define BOOT_ADVICE \
         "Boot into the mode, which reserves them before anything else, or free memory first."
 
+#define KEPT " They stay when the mode is left (hugepages-keep), out of the host's reach."
+
 typedef struct HugepagesCheck {
         const HugepagesWanted *wanted;
         const Memory *memory;
@@ -42,6 +44,7 @@ static void check_size(const HugepagesCheck *c, HugepageSize size, uint64_t *to_
         const uint64_t minimum = hugepages_minimum(c->wanted, size);
         const uint64_t possible = there + *to_spare / hugepage_kib(size);
         const char *name = hugepage_name(size);
+        const char *stay = c->wanted->keep ? KEPT : "";
         char id[sizeof("hugepages-1G")], nodes[256];
 
         (void)snprintf(id, sizeof(id), "hugepages-%s", name);
@@ -57,24 +60,24 @@ static void check_size(const HugepagesCheck *c, HugepageSize size, uint64_t *to_
         else if (possible < wanted)
                 inspection_add_check(c->ret, CHECK_WARN, id, BOOT_ADVICE,
                                      "%" PRIu64 " are wanted, and there is memory for %" PRIu64
-                                     "%s.",
-                                     wanted, possible, nodes);
+                                     "%s.%s",
+                                     wanted, possible, nodes, stay);
         else if (missing > 0 && size == HUGEPAGE_1G)
                 inspection_add_check(c->ret, CHECK_WARN, id, BOOT_ADVICE,
                                      "%" PRIu64 " of %" PRIu64
                                      " have to be found in a running machine, where few whole GiB "
-                                     "are free in one piece%s.",
-                                     missing, wanted, nodes);
+                                     "are free in one piece%s.%s",
+                                     missing, wanted, nodes, stay);
         else if (are_elsewhere(c, size) && missing == 0)
                 inspection_add_check(
                         c->ret, CHECK_WARN, id, "Reserve them by node: hugepages=NODE:NUMBER.",
-                        "The device is on node %d, and not all of the %" PRIu64 " wanted are%s.",
-                        c->node, wanted, nodes);
+                        "The device is on node %d, and not all of the %" PRIu64 " wanted are%s.%s",
+                        c->node, wanted, nodes, stay);
         else
                 inspection_add_check(c->ret, CHECK_PASS, id, "",
-                                     "%" PRIu64 " are wanted, %" PRIu64 " are there%s%s.", wanted,
+                                     "%" PRIu64 " are wanted, %" PRIu64 " are there%s%s.%s", wanted,
                                      there, missing > 0 ? ", and there is memory for the rest" : "",
-                                     nodes);
+                                     nodes, stay);
         /* What is refused takes nothing from the next. */
         if (possible >= wanted)
                 *to_spare -= missing * hugepage_kib(size);

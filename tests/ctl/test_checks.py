@@ -272,6 +272,8 @@ CASES = [
      "0 (0 free).", lambda pc: memory(pc, hugepages_2M=8).pool("2048kB", 8, 8).pool("2048kB", 0, 0, node=1).function(
          GPU, numa_node=1)),
     ("hugepages-1G", "pass", "1 are wanted, 1 are there", lambda pc: memory(pc, hugepages_1G=1).pool("1048576kB", 1, 1)),
+    ("hugepages-1G", "pass", "1 are there: node 0 has 1 (1 free). They stay when the mode is left (hugepages-keep)",
+     lambda pc: memory(pc, hugepages_1G=1, hugepages_keep="yes").pool("1048576kB", 1, 1)),
     ("hugepages-1G", "warn", "1 of 2 have to be found in a running machine", lambda pc: memory(
         pc, hugepages_1G=2).pool("1048576kB", 1, 1)),
     ("libvirt-hook", "pass", "does not need it", lambda pc: hook(pc, None)),

@@ -64,7 +64,7 @@ static void check_images(const Situation *now, const InitramfsStamps *stamps,
                 (void)snprintf(advice, sizeof(advice), "Run %s.", stamps->tool->renew);
                 inspection_add_check(ret, CHECK_WARN, "initramfs", advice,
                                      "The initramfs %s was made with another configuration or "
-                                     "version than this one, or without any%s.",
+                                     "version than this one, or without any, or was not written%s.",
                                      stamps->stale,
                                      stamps->n_stale > 1 ? ", and so were others" : "");
         } else if (find_bound_early(now, taken, n_taken, stamps->n_images > 0, &bound)) {

@@ -18,14 +18,16 @@
 #define MODULES_BUILTIN "modules.builtin" /* of the kernel's package, and not depmod's */
 #define PROGRAM (PKGLIBEXECDIR "/vfio-mode-apply")
 #define PROGRAM_MAX (16 * 1024 * 1024)
+#define FAT_SECONDS 2 /* how exactly FAT keeps a file's time */
 #define STAMP_MAX ((1 + CONFIG_DROPINS_MAX) * (CONFIG_FILE_MAX + NAME_MAX + 64))
 
 #define PATH_SIZE (sizeof(INITRAMFS_DIR) + NAME_MAX + 2)
 
 static const InitramfsTool tools[] = {
-        { "initramfs-tools", "update-initramfs -u -k all" },
-        { "dracut", "dracut --force --regenerate-all" },
-        { "mkinitcpio", "mkinitcpio -P" },
+        { "initramfs-tools", "update-initramfs -u -k all", "boot/initrd.img-", "" },
+        /* Debian's writes initramfs-tools' file, unless it is told another one. */
+        { "dracut", "dracut --force --regenerate-all", "boot/initramfs-", ".img" },
+        { "mkinitcpio", "mkinitcpio -P", NULL, NULL },
 };
 
 const InitramfsTool *initramfs_tool_of(const char *image) {
@@ -122,6 +124,20 @@ static bool is_installed(const Root *root, const char *kernel) {
         return faccessat(root->fd, path, F_OK, 0) == 0;
 }
 
+/* It is noted before the image is written, for which there may have been no room in /boot. */
+static bool was_not_written(const Root *root, const char *image, const InitramfsTool *tool) {
+        char stamp[PATH_SIZE], path[NAME_MAX + 64];
+        struct stat noted, written;
+
+        if (!tool->before)
+                return false;
+        (void)snprintf(path, sizeof(path), "%s%s%s", tool->before, kernel_of(image, tool),
+                       tool->behind);
+        return fstatat(root->fd, stamp_path(image, stamp), &noted, 0) == 0 &&
+               fstatat(root->fd, path, &written, 0) == 0 &&
+               written.st_mtime + FAT_SECONDS < noted.st_mtime;
+}
+
 static bool is_stale(const Root *root, const char *image, const char *now, size_t length) {
         _cleanup_free_ char *then = NULL;
         char path[PATH_SIZE];
@@ -185,7 +201,8 @@ int initramfs_stamps_compare(const Root *root, const ConfigFiles *files, Initram
                         continue;
                 ret->n_images++;
                 any = tool;
-                if (is_stale(root, entry->d_name, now, (size_t)n))
+                if (is_stale(root, entry->d_name, now, (size_t)n) ||
+                    was_not_written(root, entry->d_name, tool))
                         add(ret, entry->d_name, tool);
         }
         if (any)

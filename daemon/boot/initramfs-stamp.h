@@ -17,13 +17,16 @@
 typedef struct InitramfsTool {
         const char *name;
         const char *renew; /**< the command that makes all of its images anew */
+        const char *before,
+                *behind; /**< of the kernel in an image's path; NULL: it has no one path */
 } InitramfsTool;
 
 /** What is noted of all images, against what is there now. */
 typedef struct InitramfsStamps {
         size_t n_images; /**< of kernels that are installed */
-        size_t n_stale;  /**< the configuration or the program has changed since they were made; or
-                              they are not noted, while another installed kernel's is */
+        size_t n_stale;  /**< the configuration or the program has changed since they were made; the
+                              image is older than what was noted for it; or they are not noted,
+                              while another installed kernel's is */
         char stale[NAME_MAX + 1];  /**< the first of these by name, such as "dracut-6.12.9" */
         const InitramfsTool *tool; /**< that made it, or another one; NULL: none is stale */
 } InitramfsStamps;

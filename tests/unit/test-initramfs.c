@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../fake/fake-host.h"
@@ -494,6 +495,26 @@ static void test_stale_image(void **state) {
         check_is(pc, CHECK_FAIL, "systemctl enable vfio-mode-boot.service");
 }
 
+/* What was noted, and then there was no room for the image. */
+static void test_image_that_was_not_written(void **state) {
+        static const char *const images[][2] = {
+                { "initramfs-tools-6.12.9", "boot/initrd.img-6.12.9" },
+                { "dracut-6.12.9", "boot/initramfs-6.12.9.img" },
+        };
+        struct timespec times[] = { { 0, UTIME_OMIT }, { time(NULL) - 60, 0 } };
+        FakePC *pc = *state;
+
+        fake_host_write(pc->fake, "lib/modules/6.12.9/modules.builtin", "");
+        for (size_t i = 0; i < ARRAY_SIZE(images); i++) {
+                fake_host_write(pc->fake, images[i][1], "");
+                assert_int_equal(apply_initramfs_files(&pc->root, images[i][0]), REFUSAL_NONE);
+                check_is(pc, CHECK_PASS, "made with this configuration");
+                assert_int_equal(utimensat(pc->root.fd, images[i][1], times, 0), 0);
+                check_is(pc, CHECK_WARN, images[i][0]);
+                fake_host_write(pc->fake, images[i][1], "");
+        }
+}
+
 /* Nothing goes into an image that nobody would go on with. */
 static void test_no_image(void **state) {
         FakePC *pc = *state;
@@ -597,8 +618,8 @@ static void test_driver_of_the_initramfs_in_host_mode(void **state) {
 static void test_usb_controller_of_a_card(void **state) {
         FakePC *pc = *state;
 
-        fake_host_add_function(pc->fake, USB, .class_code = 0x0c0330, .id = "10de:1ad8",
-                               .group = 1, .driver = "xhci_hcd");
+        fake_host_add_function(pc->fake, USB, .class_code = 0x0c0330, .id = "10de:1ad8", .group = 1,
+                               .driver = "xhci_hcd");
         fake_host_write(pc->fake, "lib/modules/6.12.9/modules.builtin", "");
         assert_int_equal(apply_initramfs_files(&pc->root, IMAGE), REFUSAL_NONE);
         assert_int_equal(apply_boot(&pc->root), REFUSAL_NONE);
@@ -630,6 +651,7 @@ int main(void) {
                 ON_A_PC(test_switch_without_a_boot_unit),
                 cmocka_unit_test(test_names_of_images),
                 ON_A_PC(test_stale_image),
+                ON_A_PC(test_image_that_was_not_written),
                 ON_A_PC(test_no_image),
                 ON_A_PC(test_passphrase),
                 ON_A_PC(test_driver_of_the_initramfs),

@@ -260,16 +260,14 @@ static void check_holders(Inspect *i) {
 static void check_owners(Inspect *i) {
         _cleanup_free_ Conflicts *conflicts = calloc(1, sizeof(*conflicts));
 
-        /* Of a refused plan nothing is known, unless this is what it was refused for. */
-        if (!conflicts ||
-            (i->ret->kind != REFUSAL_NONE && i->ret->kind != REFUSAL_CONFLICTING_OWNER))
+        if (!conflicts)
                 return;
-        conflicts_find(i->now.root, &i->now.host, i->plan.vfio, i->plan.n_vfio, conflicts);
-        module_conflicts_find(i->now.root, &i->now.host, i->plan.vfio, i->plan.n_vfio, conflicts);
+        conflicts_find(i->now.root, &i->now.host, i->taken, i->n_taken, conflicts);
+        module_conflicts_find(i->now.root, &i->now.host, i->taken, i->n_taken, conflicts);
         for (size_t n = 0; n < conflicts->n_conflicts; n++)
                 check(i, conflicts->conflicts[n].breaks ? CHECK_FAIL : CHECK_WARN, "owner",
                       conflicts->conflicts[n].advice, "%s", conflicts->conflicts[n].text);
-        if (conflicts->n_conflicts == 0 && i->plan.n_vfio > 0)
+        if (conflicts->n_conflicts == 0 && i->n_taken > 0)
                 check(i, CHECK_PASS, "owner", "", "No other program is set to move them.");
 }
 

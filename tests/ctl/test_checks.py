@@ -259,6 +259,9 @@ CASES = [
      lambda pc: pc.config(FALLBACK_CONFIG.replace("consent", "host-driver = nvida\nconsent"))),
     ("owner", "pass", "No other program", lambda pc: pc),
     ("owner", "fail", GPU, lambda pc: pc.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n")),
+    # Beside what a switch is refused for now.
+    ("owner", "fail", GPU, lambda pc: pc.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n").add(
+        "0000:02:00.0", "8086:1533", "020000", group=1, driver="igb")),
     ("hugepages-2M", "pass", "512 are wanted, 512 are there: node 0 has 512 (500 free).",
      lambda pc: memory(pc, hugepages_2M=512).pool("2048kB", 512, 500)),
     ("hugepages-2M", "pass", "8 are wanted, 2 are there, and there is memory for the rest", lambda pc: memory(

@@ -5,7 +5,8 @@
 #include "hook-check.h"
 
 #define ID "libvirt-hook"
-#define SWITCH_ON "install -D -t /etc/libvirt/hooks/qemu.d /usr/share/vfio-mode/hooks/libvirt && %s"
+#define HOOK "/usr/share/vfio-mode/hooks/libvirt"
+#define SWITCH_ON "install -D -t /etc/libvirt/hooks/qemu.d " HOOK " && %s"
 
 /*
  * The targeted policy (selinux-policy at 00589e858e74, virt.fc and virt.te in
@@ -74,10 +75,14 @@ static void check_selinux(const HookFacts *facts, Inspection *ret) {
 }
 
 void hook_check(const HookFacts *facts, const ConfigMode *mode, Inspection *ret) {
-        char reload[64], switch_on[192];
+        char reload[64], switch_on[192], copy[256] = "Put a copy there instead of the link.";
 
         (void)snprintf(reload, sizeof(reload), "systemctl reload %s", facts->service);
         (void)snprintf(switch_on, sizeof(switch_on), SWITCH_ON, reload);
+        /* No command that a shell would take for another file. */
+        if (!strchr(facts->path, '\'') && strlen(facts->path) < 128)
+                (void)snprintf(copy, sizeof(copy), "install " HOOK " '/%s' && %s", facts->path,
+                               reload);
         if (!facts->has_libvirt)
                 return;
         if (facts->path[0] == '\0' && !hook_is_needed(mode))
@@ -95,7 +100,7 @@ void hook_check(const HookFacts *facts, const ConfigMode *mode, Inspection *ret)
                                      "libvirt leaves out /%s, which is not executable.",
                                      facts->path);
         else if (facts->is_link && facts->has_apparmor)
-                inspection_add_check(ret, CHECK_FAIL, ID, switch_on,
+                inspection_add_check(ret, CHECK_FAIL, ID, copy,
                                      "/%s is a link, and AppArmor lets libvirt run no file "
                                      "elsewhere: no guest will start.",
                                      facts->path);

@@ -380,6 +380,16 @@ def test_label_of_the_hook(pc, kind, result, words, advice):
     assert (row.result, row.advice) == (result, advice) and words in row.message, row
 
 
+def test_a_link_is_replaced_where_it_is(pc):
+    """Whatever it is called: beside a copy of another name it would go on stopping every guest."""
+    hook(pc.apparmor(), link=True)
+    (pc.root / "etc/libvirt/hooks/qemu.d/libvirt").rename(pc.root / "etc/libvirt/hooks/qemu.d/50-vfio")
+    [row] = [row for row in pc.checks() if row.id == "libvirt-hook"]
+    assert row.result == "fail"
+    assert row.advice == ("install /usr/share/vfio-mode/hooks/libvirt '/etc/libvirt/hooks/qemu.d/50-vfio' && "
+                          "systemctl reload libvirtd.service")
+
+
 def test_each_is_seen_both_ways(tmp_path):
     """Those of the man page, and no others; none that only ever passes, or never does."""
     section = PAGE.read_text(encoding="utf-8").split(".Sh CHECKS")[1].split(".Sh WAYS BACK")[0]

@@ -329,7 +329,9 @@ static void check_place(Inspect *i) {
                       boot_loader_name(place->loader), place->path);
         if (place->path[0] != '\0')
                 check_scripts(i, place);
-        if (place->grub_directory[0] != '\0')
+        /* Another boot loader's machine may have a grub.cfg as well, which it does not boot by. */
+        if (place->grub_directory[0] != '\0' &&
+            (place->loader == BOOT_LOADER_GRUB || place->loader == BOOT_LOADER_GRUB_BLS))
                 check_fresh(i, place);
 }
 

@@ -380,6 +380,18 @@ def test_label_of_the_hook(pc, kind, result, words, advice):
     assert (row.result, row.advice) == (result, advice) and words in row.message, row
 
 
+def test_a_grub_that_nobody_boots_by(pc):
+    """What it was made from is of no matter: systemd-boot does not read it."""
+    changed(pc, "etc/default/grub")
+    assert [row.result for row in pc.checks() if row.id == "boot-fresh"] == ["warn"]
+    info = pc.root / "sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+    info.parent.mkdir(parents=True)
+    info.write_bytes(b"\6\0\0\0" + "systemd-boot 257\0".encode("utf-16-le"))
+    rows = {row.id: row for row in pc.checks()}
+    assert "This machine boots by systemd-boot" in rows["boot-place"].message
+    assert "boot-fresh" not in rows
+
+
 def test_a_link_is_replaced_where_it_is(pc):
     """Whatever it is called: beside a copy of another name it would go on stopping every guest."""
     hook(pc.apparmor(), link=True)

@@ -111,8 +111,8 @@ const CaptureRow capture_rows[] = {
         NAME("boot/loader/entries"),
         NAME("efi"),
         PART("efi/EFI/vfio-mode/vfio-mode.env", BLOCK),
-        PART("etc/default/grub", GRUB),
-        PART("etc/default/grub.d/*.cfg", GRUB),
+        PART("etc/default/grub", SETTINGS),
+        PART("etc/default/grub.d/*.cfg", SETTINGS),
         TEXT("etc/kernel/cmdline"),
         TEXT("etc/kernel/*-uuids"),
         NAME("sys/firmware/efi/efivars"),
@@ -136,28 +136,28 @@ const CaptureRow capture_rows[] = {
         TEXT("sys/module/apparmor/parameters/enabled"),
         TEXT("sys/fs/selinux/enforce"),
         TEXT("sys/fs/selinux/booleans/virt_hooks_unconfined"),
-        TEXT("etc/driverctl.d/*"),
+        PART("etc/driverctl.d/*", SETTINGS),
         PART("etc/libvirt/hooks/*", SCRIPT),
         PART("etc/libvirt/hooks/*/*", SCRIPT),
         PART("etc/libvirt/hooks/*/*/*/*", SCRIPT),
         PART("etc/libvirt/hooks/*/*/*/*/*", SCRIPT),
         NAME("etc/modprobe.d"),
-        TEXT("etc/modprobe.d/*.conf"),
-        TEXT("etc/modprobe.d/*.alias"),
+        PART("etc/modprobe.d/*.conf", SETTINGS),
+        PART("etc/modprobe.d/*.alias", SETTINGS),
         NAME("run/modprobe.d"),
-        TEXT("run/modprobe.d/*.conf"),
-        TEXT("run/modprobe.d/*.alias"),
+        PART("run/modprobe.d/*.conf", SETTINGS),
+        PART("run/modprobe.d/*.alias", SETTINGS),
         NAME("usr/local/lib/modprobe.d"),
-        TEXT("usr/local/lib/modprobe.d/*.conf"),
-        TEXT("usr/local/lib/modprobe.d/*.alias"),
+        PART("usr/local/lib/modprobe.d/*.conf", SETTINGS),
+        PART("usr/local/lib/modprobe.d/*.alias", SETTINGS),
         NAME("usr/lib/modprobe.d"),
-        TEXT("usr/lib/modprobe.d/*.conf"),
-        TEXT("usr/lib/modprobe.d/*.alias"),
+        PART("usr/lib/modprobe.d/*.conf", SETTINGS),
+        PART("usr/lib/modprobe.d/*.alias", SETTINGS),
         NAME("lib/modprobe.d"),
-        TEXT("lib/modprobe.d/*.conf"),
-        TEXT("lib/modprobe.d/*.alias"),
-        TEXT("etc/modules"),
-        TEXT("etc/modules-load.d/*.conf"),
+        PART("lib/modprobe.d/*.conf", SETTINGS),
+        PART("lib/modprobe.d/*.alias", SETTINGS),
+        PART("etc/modules", SETTINGS),
+        PART("etc/modules-load.d/*.conf", SETTINGS),
         TEXT("etc/prime-discrete"),
         NAME("etc/udev/rules.d/50-remove-nvidia.rules"),
         NAME("usr/lib/udev/rules.d/50-remove-nvidia.rules"),
@@ -169,7 +169,10 @@ const CaptureRow capture_rows[] = {
         NAME("sys/fs/cgroup/*/system.slice/optimus-manager.service"),
         NAME("sys/fs/cgroup/system.slice/com.system76.PowerDaemon.service"),
         NAME("sys/fs/cgroup/*/system.slice/com.system76.PowerDaemon.service"),
-        LINK("etc/systemd/system/*.service"),
+        LINK("etc/systemd/system/supergfxd.service"), /* masked */
+        LINK("etc/systemd/system/gpu-manager.service"),
+        LINK("etc/systemd/system/optimus-manager.service"),
+        LINK("etc/systemd/system/com.system76.PowerDaemon.service"),
         LINK("etc/systemd/system/*.wants/vfio-*"),
         LINK("etc/systemd/system/*.[wr]*s/supergfxd.service"),
         LINK("etc/systemd/system/*.[wr]*s/gpu-manager.service"),
@@ -215,11 +218,10 @@ static const char *const attribute_names[] = { "active",
 static const struct {
         const char *directory, *name;
 } attribute_rows[] = {
-        { "capabilities", "key" },     { "dm", "name" },           { "id", "board_name" },
-        { "id", "board_vendor" },      { "id", "bios_version" },   { "id", "bios_date" },
-        { "input*", "name" },          { "loop", "backing_file" }, { "power", "control" },
-        { "power", "runtime_status" }, { "vtcon*", "name" },       { "vtcon*", "bind" },
-        { "fb[0-9]*", "name" },
+        { "capabilities", "key" }, { "dm", "name" },         { "id", "board_name" },
+        { "id", "board_vendor" },  { "id", "bios_version" }, { "id", "bios_date" },
+        { "input*", "name" },      { "power", "control" },   { "power", "runtime_status" },
+        { "vtcon*", "name" },      { "vtcon*", "bind" },     { "fb[0-9]*", "name" },
 };
 
 static const char *const link_names[] = { "device", "driver", "iommu",     "iommu_group", "lower_*",
@@ -228,12 +230,12 @@ static const char *const link_directories[] = { "slaves", "holders", "nvme-subsy
 
 static const char *const directory_names[] = { "dm", "loop", "md", "vfio-dev", NULL };
 
-static const char *const left_names[] = { "breakpoint", "integrity",  "kprobe",  "mq",
-                                          "msi_irqs",   "queue",      "queues",  "statistics",
-                                          "system",     "tracepoint", "uprobe",  "wakeup",
-                                          "workqueue",  "msr",        "cpuid",   "firmware_node",
-                                          "trace",      "hwmon*",     "pci_bus", "pci_express",
-                                          "vc",         "mem",        NULL };
+static const char *const left_names[] = {
+        "breakpoint", "integrity",     "kprobe",     "mq",     "msi_irqs", "queue",       "queues",
+        "statistics", "system",        "tracepoint", "uprobe", "wakeup",   "workqueue",   "msr",
+        "cpuid",      "firmware_node", "trace",      "hwmon*", "pci_bus",  "pci_express", "vc",
+        "mem",        "power_supply",  "bluetooth",  NULL
+};
 
 static bool is_in(const char *const *patterns, const char *name) {
         for (; *patterns; patterns++)
@@ -253,6 +255,10 @@ bool capture_takes_attribute(const char *directory, const char *name, RedactFile
         *ret = REDACT_FILE_TEXT;
         if (strcmp(last(directory), "dm") == 0 && strcmp(name, "uuid") == 0) {
                 *ret = REDACT_FILE_FIRST_WORD;
+                return true;
+        }
+        if (strcmp(last(directory), "loop") == 0 && strcmp(name, "backing_file") == 0) {
+                *ret = REDACT_FILE_DIRECTORY;
                 return true;
         }
         for (size_t i = 0; i < ARRAY_SIZE(attribute_rows); i++)

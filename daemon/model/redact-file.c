@@ -177,11 +177,54 @@ static TakeLine *const rules[] = {
         [REDACT_FILE_NVIDIA] = take_nvidia,
 };
 
+/* Lines keep their numbers; and a comment that goes on in the next one, as in modprobe.d(5), still
+ * does. */
+static size_t empty_comments(char *text, size_t length) {
+        bool goes_on = false; /* the comment */
+        size_t to = 0;
+
+        for (size_t at = 0; at < length;) {
+                char *line = text + at;
+                char *newline = memchr(line, '\n', length - at);
+                size_t n = newline ? (size_t)(newline - line) : length - at, kept = n;
+                size_t blanks = strspn(line, " \t");
+                bool is_comment =
+                        !goes_on && blanks < n && (line[blanks] == '#' || line[blanks] == ';');
+                bool has_more = n > 0 && line[n - 1] == '\\';
+
+                at += n + (newline != NULL);
+                if (is_comment || goes_on)
+                        kept = is_comment ? blanks + 1 : 0;
+                (void)memmove(text + to, line, kept);
+                to += kept;
+                goes_on = (is_comment || goes_on) && has_more;
+                if (goes_on)
+                        text[to++] = '\\';
+                if (newline)
+                        text[to++] = '\n';
+        }
+        text[to] = '\0';
+        return to;
+}
+
+static size_t blank_last_component(char *text, size_t length) {
+        char *slash = memrchr(text, '/', length);
+
+        if (!slash || slash + 1 == text + length)
+                return length;
+        slash[1] = '-';
+        return (size_t)(slash + 2 - text);
+}
+
 size_t redact_file(RedactFile what, char *text, size_t length) {
         if (what == REDACT_FILE_NAME)
                 length = 0;
         else if (what == REDACT_FILE_FIRST_WORD && memchr(text, '-', length))
                 length = (size_t)((char *)memchr(text, '-', length) - text) + 1;
+        else if (what == REDACT_FILE_SETTINGS)
+                length = empty_comments(text, length);
+        else if (what == REDACT_FILE_DIRECTORY)
+                length = blank_last_component(text, length);
         else if (what < ARRAY_SIZE(rules) && rules[what])
                 return take_lines(text, length, rules[what], what == REDACT_FILE_CPUINFO);
         text[length] = '\0';

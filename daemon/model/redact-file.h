@@ -24,6 +24,8 @@ typedef enum RedactFile {
         REDACT_FILE_SCRIPT,     /**< lines about drivers and PCI functions */
         REDACT_FILE_FIRST_WORD, /**< up to the first dash: LVM or CRYPT (dm/uuid) */
         REDACT_FILE_NVIDIA,     /**< kind and minor number of a card */
+        REDACT_FILE_SETTINGS,   /**< comments are emptied, so that lines keep their numbers */
+        REDACT_FILE_DIRECTORY,  /**< a path, of which the last component is blanked */
 } RedactFile;
 
 /**

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "redact-forms.h"
+#include "redact-values.h"
 
 #define DIGITS_SIZE 40
 
@@ -20,9 +21,14 @@ static const unsigned char mac_sizes[] = { 2, 2, 2, 2, 2, 2, 0 };
 
 /* --- characters --- */
 
-/* Whatever is not ASCII is part of a word. */
+/* Whatever is not ASCII is part of a word, but for punctuation. */
 static bool is_word(char c) {
-        return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
+        return isalnum((unsigned char)c) || (unsigned char)c >= 0x80;
+}
+
+/* U+2000 to U+203F in UTF-8, such as the apostrophe that telephones write. */
+static bool is_punctuation(char first, char second) {
+        return (unsigned char)first == 0xe2 && (unsigned char)second == 0x80;
 }
 
 static bool is_in(char c, const char *set) {
@@ -52,7 +58,7 @@ static char char_before(const Place *place) {
         const char *end = place->text + place->at;
         int c = -1;
 
-        if (place->at == 0)
+        if (place->at == 0 || (place->at >= 3 && is_punctuation(end[-3], end[-2])))
                 return '\0';
         if (place->at >= 4 && end[-4] == '\\')
                 c = end[-3] == 'x' ? read_digits(end - 2, 2, 16) : read_digits(end - 3, 3, 8);
@@ -62,7 +68,8 @@ static char char_before(const Place *place) {
 bool place_ends(const Place *place, size_t length, const char *set) {
         char next = place_char(place, length);
 
-        return !is_word(next) && !is_in(next, set);
+        return (!is_word(next) || is_punctuation(next, place_char(place, length + 1))) &&
+               !is_in(next, set);
 }
 
 bool place_begins(const Place *place, const char *set) {
@@ -200,19 +207,62 @@ static size_t match_partition_uuid(const Place *place) {
         return 0;
 }
 
+/* Also what a disk is called by the SCSI standard, with the digit that says which one of its
+ * formats that is (udev: scsi_id). */
 static size_t match_id(const Place *place) {
-        return place_begins(place, "") && count(place, isxdigit) == 32 && place_ends(place, 32, "")
-                       ? 32
+        bool is_scsi = place_char(place, 0) == '2' || place_char(place, 0) == '3';
+        size_t length = place_begins(place, "") ? count(place, isxdigit) : 0;
+
+        return (length == 32 || (is_scsi && (length == 17 || length == 33))) &&
+                               place_ends(place, length, "")
+                       ? length
+                       : 0;
+}
+
+/* Pairs of digits with a separator between. */
+static size_t count_pairs(const Place *place, char separator, size_t *ret_length) {
+        size_t length = 0, n = 0;
+
+        while (isxdigit((unsigned char)place_char(place, length)) &&
+               isxdigit((unsigned char)place_char(place, length + 1))) {
+                n++;
+                *ret_length = length + 2;
+                if (place_char(place, length + 2) != separator)
+                        break;
+                length += 3;
+        }
+        return n;
+}
+
+/* Six, with the kind of network before them (PXELINUX: BOOTIF=), or the twenty of InfiniBand. */
+static size_t match_pairs(const Place *place, char separator) {
+        size_t length = 0, n = place_begins(place, "") ? count_pairs(place, separator, &length) : 0;
+        bool goes_on = place_char(place, length) == separator &&
+                       isxdigit((unsigned char)place_char(place, length + 1));
+
+        return n >= 6 && n <= 20 && !goes_on && place_ends(place, length, "") ? length : 0;
+}
+
+/* As routers and switches write them: 5254.00ab.cdef; a version has no letters. */
+static size_t match_dotted_mac(const Place *place) {
+        size_t length = match_groups(place, (const unsigned char[]){ 4, 4, 4, 0 }, isxdigit, ".");
+        bool has_letter = false;
+
+        for (size_t i = 0; i < length; i++)
+                has_letter |= isalpha((unsigned char)place_char(place, i)) != 0;
+        return has_letter && place_begins(place, ".") && place_ends(place, length, "") &&
+                               !(place_char(place, length) == '.' &&
+                                 isalnum((unsigned char)place_char(place, length + 1)))
+                       ? length
                        : 0;
 }
 
 static size_t match_mac(const Place *place) {
-        size_t length = match_groups(place, mac_sizes, isxdigit, ":");
+        size_t length = match_pairs(place, ':');
 
         if (length == 0)
-                length = match_groups(place, mac_sizes, isxdigit, "-");
-        return length > 0 && place_begins(place, ":-") && place_ends(place, length, ":-") ? length
-                                                                                          : 0;
+                length = match_pairs(place, '-');
+        return length > 0 ? length : match_dotted_mac(place);
 }
 
 /* What udev calls an interface by its address: "enx" and the digits. */
@@ -224,12 +274,25 @@ static size_t match_mac_name(const Place *place) {
         return count(place, isxdigit) == 12 && place_ends(place, 12, "") ? 12 : 0;
 }
 
+/* Whether "1-" stands before it, as before the ports of a device on USB; "10.0.0.1-" is a range of
+ * addresses. */
+static bool is_behind_bus(const Place *place) {
+        const char *end = place->text + place->at;
+        size_t n = 1;
+
+        if (place->at < 2 || end[-1] != '-')
+                return false;
+        while (n < place->at && isdigit((unsigned char)end[-(ptrdiff_t)n - 1]))
+                n++;
+        return n > 1 && (n == place->at || end[-(ptrdiff_t)n - 1] != '.');
+}
+
 /* Not those of every machine: 127.0.0.1 and masks. */
 static size_t match_ipv4(const Place *place) {
         unsigned parts[4] = { 0 };
         size_t length = 0;
 
-        if (!place_begins(place, ".-"))
+        if (!place_begins(place, ".") || is_behind_bus(place))
                 return 0;
         for (size_t i = 0; i < 4; i++) {
                 size_t digits = 0;
@@ -271,6 +334,10 @@ static size_t match_ipv6(const Place *place) {
                 length--;
         if (!place_ends(place, length, "") || n_gaps > 1)
                 return 0;
+        /* With an IPv4 address at its end it is that. */
+        if (place_char(place, length) == '.' &&
+            isdigit((unsigned char)place_char(place, length + 1)))
+                return 0;
         return n_gaps == 1 ? (n_groups >= 2 && n_groups < 8 ? length : 0)
                            : (n_groups == 8 ? length : 0);
 }
@@ -279,6 +346,9 @@ static const struct {
         RedactForm form;
         size_t (*match)(const Place *place);
 } forms[] = {
+        { REDACT_FORM_SECRET, redact_match_secret },
+        { REDACT_FORM_DISK, redact_match_disk },
+        { REDACT_FORM_MAIL, redact_match_mail },
         { REDACT_FORM_UUID, match_uuid },
         { REDACT_FORM_ID, match_id },
         { REDACT_FORM_LVM_UUID, match_lvm_uuid },
@@ -311,16 +381,17 @@ static void make_key(const Place *place, size_t length, char key[static REDACT_K
 
 size_t redact_form_match(const Place *place, RedactForm *ret, char key[static REDACT_KEY_SIZE]) {
         char first = place_char(place, 0);
+        /* A secret may begin with whatever it likes. */
+        size_t n = isalnum((unsigned char)first) || first == ':' ? ARRAY_SIZE(forms) : 1;
 
-        for (size_t i = 0; i < ARRAY_SIZE(forms) && (isalnum((unsigned char)first) || first == ':');
-             i++) {
+        for (size_t i = 0; i < n; i++) {
                 size_t length = forms[i].match(place);
 
                 if (length == 0)
                         continue;
                 make_key(place, length, key);
                 *ret = forms[i].form;
-                if (key[0] != '\0')
+                if (key[0] != '\0' || forms[i].form == REDACT_FORM_SECRET)
                         return length;
         }
         return 0;
@@ -355,13 +426,25 @@ void redact_form_put(FILE *out, const Place *place, RedactForm form, unsigned nu
                 break;
         case REDACT_FORM_MAC:
                 (void)snprintf(digits, sizeof(digits), "02000000%04x", number & 0xffff);
-                put_groups(out, place, mac_sizes, digits);
+                if (place_char(place, 4) == '.')
+                        (void)fprintf(out, "0200.0000.%04x", number & 0xffff);
+                else
+                        put_groups(out, place, mac_sizes, digits);
                 break;
         case REDACT_FORM_IPV4: /* RFC 2544: of no network */
                 (void)fprintf(out, "198.18.%u.%u", number >> 8, number & 0xff);
                 break;
         case REDACT_FORM_IPV6: /* RFC 3849: for documentation */
                 (void)fprintf(out, "2001:db8::%x", number);
+                break;
+        case REDACT_FORM_DISK:
+                (void)fprintf(out, "disk%u", number);
+                break;
+        case REDACT_FORM_MAIL: /* RFC 2606 */
+                (void)fprintf(out, "mail%u@" REDACT_MAIL_DOMAIN, number);
+                break;
+        case REDACT_FORM_SECRET:
+                (void)fputs("-", out);
                 break;
         case _REDACT_FORM_MAX:
                 break;

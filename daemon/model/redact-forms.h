@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What identifies a machine and is known by its form: UUIDs of file systems, partitions and
- * volumes, ids of 128 bits, MAC and IP addresses; and what stands in their place. Pure.
+ * volumes, ids of 128 bits, MAC and IP addresses; or by what stands before it (redact-values.h);
+ * and what stands in their place. Pure.
  */
 #pragma once
 
@@ -10,7 +11,7 @@
 
 #include "base/cleanup.h"
 
-#define REDACT_KEY_SIZE 65 /* of a value in its one form, with its NUL */
+#define REDACT_KEY_SIZE 128 /* of a value in its one form, with its NUL */
 
 typedef enum RedactForm {
         REDACT_FORM_UUID,
@@ -22,6 +23,9 @@ typedef enum RedactForm {
         REDACT_FORM_MAC,
         REDACT_FORM_IPV4,
         REDACT_FORM_IPV6,
+        REDACT_FORM_DISK, /**< a disk's name by its model and serial number, or its WWN */
+        REDACT_FORM_MAIL,
+        REDACT_FORM_SECRET, /**< the value of what is called a password, and the like */
         _REDACT_FORM_MAX,
 } RedactForm;
 
@@ -35,9 +39,9 @@ typedef struct Place {
 /** The character so far behind the place; NUL behind the end of the text. */
 char place_char(const Place *place, size_t offset);
 
-/** Whether neither part of a word (letters, digits, `_`, what is not ASCII) stands before the
- * place, nor one of @set. An escape of systemd's (`\x2d`) or of the kernel's (`\040`) counts as
- * what it stands for. */
+/** Whether neither part of a word (letters, digits, what is not ASCII, but for punctuation) stands
+ * before the place, nor one of @set. An escape of systemd's (`\x2d`) or of the kernel's (`\040`)
+ * counts as what it stands for. */
 bool place_begins(const Place *place, const char *set);
 
 /** Whether neither part of a word follows on @length characters, nor one of @set. */

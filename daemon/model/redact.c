@@ -13,12 +13,15 @@
 #include "redact.h"
 
 #define HOME "/home/"
-#define USER "user" /* the placeholder, before its number */
+/* Placeholders, before their number. */
+#define USER "user"
+#define GUEST "guest"
 
 /* What is told apart: the forms, and then kinds of words. */
 enum {
         KIND_HOST = _REDACT_FORM_MAX,
         KIND_USER,
+        KIND_GUEST,
         _KIND_MAX,
 };
 
@@ -55,24 +58,6 @@ void redactor_freep(Redactor **redactor) {
         *redactor = NULL;
 }
 
-int redactor_add_word(Redactor *redactor, RedactWord kind, const char *word) {
-        size_t length = strlen(word);
-        Word *new;
-
-        if (length < 2 || length >= REDACT_WORD_SIZE)
-                return -EINVAL;
-        for (size_t i = 0; i < redactor->n_words; i++)
-                if (strcasecmp(redactor->words[i].text, word) == 0)
-                        return 0;
-        if (redactor->n_words == REDACT_WORDS_MAX)
-                return -ENOSPC;
-        new = &redactor->words[redactor->n_words++];
-        new->kind = kind == REDACT_HOST_NAME ? KIND_HOST : KIND_USER;
-        (void)memcpy(new->text, word, length + 1);
-        fold(new->text);
-        return 0;
-}
-
 static unsigned number_of(Redactor *redactor, unsigned kind, const char *key) {
         Seen *new;
 
@@ -86,6 +71,30 @@ static unsigned number_of(Redactor *redactor, unsigned kind, const char *key) {
         new->number = ++redactor->n_of[kind];
         (void)snprintf(new->key, sizeof(new->key), "%s", key);
         return new->number;
+}
+
+int redactor_add_word(Redactor *redactor, RedactWord kind, const char *word) {
+        static const unsigned kinds[] = { [REDACT_HOST_NAME] = KIND_HOST,
+                                          [REDACT_USER_NAME] = KIND_USER,
+                                          [REDACT_GUEST_NAME] = KIND_GUEST };
+        size_t length = strlen(word);
+        Word *new;
+
+        if (length < 2 || length >= REDACT_WORD_SIZE)
+                return -EINVAL;
+        for (size_t i = 0; i < redactor->n_words; i++)
+                if (strcasecmp(redactor->words[i].text, word) == 0)
+                        return 0;
+        if (redactor->n_words == REDACT_WORDS_MAX)
+                return -ENOSPC;
+        new = &redactor->words[redactor->n_words++];
+        new->kind = kinds[kind];
+        (void)memcpy(new->text, word, length + 1);
+        fold(new->text);
+        /* Lists of guests are by their names, and keep their order. */
+        if (kind == REDACT_GUEST_NAME)
+                (void)number_of(redactor, new->kind, new->text);
+        return 0;
 }
 
 /* --- words --- */
@@ -178,6 +187,8 @@ static void put_word(Redactor *redactor, unsigned kind, const char *key, FILE *o
 
         if (kind == KIND_HOST)
                 (void)fputs("machine", out);
+        else if (kind == KIND_GUEST)
+                (void)fprintf(out, GUEST "%03u", number);
         else
                 (void)fprintf(out, USER "%u", number);
 }

@@ -13,14 +13,16 @@
 #include "base/cleanup.h"
 
 #define REDACT_SEEN_MAX 4096 /* values that are told apart; further ones share a placeholder */
-#define REDACT_WORDS_MAX 512
-#define REDACT_WORD_SIZE 65 /* of a word that is to be taken out, with its NUL */
+#define REDACT_WORDS_MAX 1024
+#define REDACT_WORD_SIZE 128 /* of a word that is to be taken out, with its NUL */
 
 typedef struct Redactor Redactor;
 
 typedef enum RedactWord {
         REDACT_HOST_NAME,
         REDACT_USER_NAME,
+        REDACT_GUEST_NAME, /**< of a virtual machine; numbered in the order in which they are named
+                            */
 } RedactWord;
 
 /** A redactor that has seen nothing. Returns NULL where there is no memory. */
@@ -30,8 +32,8 @@ Redactor *redactor_new(void);
 void redactor_freep(Redactor **redactor);
 
 /**
- * Names a word that is to be taken out where it stands alone: between letters, digits and
- * underscores it is another word. Small and capital letters are the same, and its dashes may be
+ * Names a word that is to be taken out where it stands alone: between letters and digits it is
+ * another word. Small and capital letters are the same, and its dashes may be
  * spelt as LVM and systemd do.
  *
  * Returns 0, also where it is known already; -EINVAL where it is empty, of one letter or too long;

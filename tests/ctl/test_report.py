@@ -4,6 +4,7 @@
 import os
 import subprocess
 import tarfile
+from types import MappingProxyType
 
 import pytest
 from captured import AUDIO, EVIL, GPU, PROGRAM, Machine, run, sanitizers
@@ -43,7 +44,7 @@ def machine(tmp_path):
     machine.write("boot/grub/grub.cfg", f"password alice hunter2\nsearch --fs-uuid --set=root {UUID}\n")
     machine.write("run/udev/data/b8:2", f"S:disk/by-id/x-S3R1AL\nE:ID_SERIAL=S3R1AL\nE:ID_FS_UUID={UUID}\n")
     machine.write("etc/libvirt/hooks/qemu", "#!/bin/sh\ncurl -u alice:hunter2 http://10.9.8.7/\nmodprobe -r nvidia\n")
-    machine.write("etc/modprobe.d/local.conf", f"# of /home/bob, for {MAC.upper()}\n")
+    machine.write("etc/modprobe.d/local.conf", f"options kvm x=/home/bob/{MAC.upper()}\n")
     machine.write(f"{DEEP}/net/enx{MAC.replace(':', '')}/address", f"{MAC}\n")
     machine.write(f"{DEEP}/net/enx{MAC.replace(':', '')}/tun_flags", "0x1002\n")
     machine.write(f"{DEEP}/nvme/nvme0/serial", "S3R1AL\n")
@@ -117,7 +118,68 @@ def test_nothing_says_whose_it_is(machine, tmp_path):
     assert os.stat(tmp_path / "a.tar").st_mode & 0o777 == 0o600
 
 
-def read_in_its_place(machine, tmp_path, placeholders):
+DISK = "nvme-Samsung_SSD_980_PRO_1TB_S5GXNX0R123456"
+PRIVATE = {
+    "proc/cmdline": f"root=/dev/disk/by-id/{DISK}-part2 BOOTIF=01-{MAC.replace(':', '-')} ifname=net0:{MAC} "
+                    "nfsroot=nas.acme.example:/export/carol rd.iscsi.password=hunter2 rd.iscsi.username=carol "
+                    "netroot=iscsi:carol:hunter2@10.9.8.7::::iqn.acme systemd.set_credential=passwd.root:hunter2 "
+                    "systemd.hostname=pc.acme.example ip=[2001:db8:77::5]:::::eth0:none netconsole=@/,@10.9.8.7/\n",
+    "etc/default/grub": "# Carol Jones set it up for acme\n"
+                        f"GRUB_CMDLINE_LINUX=\"resume=/dev/disk/by-id/{DISK}-part3 rd.luks.name={UUID}=carol_crypt\"\n",
+    "etc/default/grub.d/carol.cfg": "  # acme\nGRUB_TIMEOUT=5\n",
+    "etc/modprobe.d/acme.conf": "# carol@acme.example asked for it \\\nand acme goes on\noptions kvm ignore_msrs=1\n",
+    "etc/modules": "# of acme\nvfio_pci\n",
+    "etc/resolv.conf": "# acme\ndomain acme.example\nsearch lan acme.example\nnameserver 10.9.8.7\n",
+    "etc/passwd": "carol:x:1000:1000:Carol Jones,Room 7,,:/home/carol:/bin/sh\n",
+    "run/systemd/users/70001": "# This is private data. Do not parse.\nNAME=dave\nSTATE=active\n",
+    "run/systemd/users/0": "NAME=root\n",
+    "run/vfio-mode/result": "invocation=\nverb=switch\nmode=host\nresult=none\nsteps=0\ntext=Of dave, Carol Jones and root.\n",
+    f"{DEEP}/input/input7/name": "Carol\u2019s Keyboard\n",
+    f"{DEEP}/input/input7/uniq": f"{MAC}\n",
+    f"{DEEP}/block/sda/device/wwid": "naa.5002538e40b0c0d1\n",
+    f"{DEEP}/drm/card0/card0-DP-1/edid": "S3R1AL",
+    "sys/devices/virtual/block/loop0/loop/backing_file": "/srv/acme-books.img\n",
+    "sys/devices/virtual/block/dm-0/dm/name": "carol_crypt\n",
+    "sys/devices/virtual/block/dm-0/dm/uuid": f"CRYPT-LUKS2-{UUID.replace('-', '')}-carol_crypt\n",
+    "sys/devices/virtual/dmi/id/product_serial": "S3R1AL\n",
+    "sys/devices/virtual/dmi/id/product_uuid": f"{UUID}\n",
+    "sys/devices/virtual/dmi/id/chassis_asset_tag": "acme-1\n",
+    "sys/devices/virtual/dmi/id/board_name": "X570\n",
+    "etc/systemd/system/acme.service": "",
+    "etc/NetworkManager/system-connections/Acme Wi-Fi.nmconnection": "ssid=Acme\npsk=hunter2\n",
+}
+
+
+def test_what_nobody_would_publish(machine, tmp_path):
+    """Wherever people write it; and what it stood in still says what it is for."""
+    for path, text in PRIVATE.items():
+        machine.write(path, text)
+    (machine.root / "dev/mapper").mkdir(parents=True)
+    (machine.root / "dev/mapper/carol_crypt").symlink_to("../dm-0")
+    report(machine, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        archive.extractall(tmp_path / "unpacked")
+        names = archive.getnames()
+    content = (tmp_path / "a.tar").read_bytes().lower()
+    secrets = (*SECRETS, "carol", "jones", "dave", "S5GXNX0R123456", "samsung", "nas.", "db8:77", MAC.replace(":", "-"),
+               "5002538e40b0c0d1", "iqn", "room 7", "acme.example")
+    assert [secret for secret in secrets if secret.lower().encode() in content] == []
+    # A file's name is a person's to choose; what is only in files that nobody reads is not there.
+    assert [name for name in names if "acme" in name] == ["etc/modprobe.d/acme.conf"]
+    assert content.count(b"acme") == content.count(b"etc/modprobe.d/acme.conf")
+    unpacked = tmp_path / "unpacked"
+    assert (unpacked / "etc/modprobe.d/acme.conf").read_text() == "#\\\n\noptions kvm ignore_msrs=1\n"
+    words = (unpacked / "proc/cmdline").read_text().split()
+    assert words[0] == "root=/dev/disk/by-id/disk1-part2" and "resume=/dev/disk/by-id/disk1-part3" in (
+        unpacked / "etc/default/grub").read_text()
+    assert words[-3:] == ["systemd.hostname=-", "ip=[2001:db8::1]:::::eth0:none", "netconsole=@/,@198.18.0.1/"]
+    assert "text=Of user1, user2 and root.\n" in (unpacked / "run/vfio-mode/result").read_text()
+    assert os.listdir(unpacked / "dev/mapper") == ["user3_crypt"]
+    assert (unpacked / "sys/devices/virtual/block/loop0/loop/backing_file").read_text() == "/srv/-"
+    assert (unpacked / "sys/devices/virtual/dmi/id/board_name").read_text() == "X570\n"
+
+
+def read_in_its_place(machine, tmp_path, placeholders=MappingProxyType({})):
     """In the same words; and a report of it is the same again."""
     machine.write("run/vfio-mode/inspect/passthrough", INSPECTION)
     report(machine, tmp_path / "a.tar")
@@ -127,7 +189,7 @@ def read_in_its_place(machine, tmp_path, placeholders):
         there = machine.run(*question)
         here = run("--root", str(tmp_path / "unpacked"), *question)
         expected = [there.stdout, there.stderr]
-        for name, placeholder in placeholders.items():
+        for name, placeholder in {**placeholders, "alice": "user1", "deepthought": "machine"}.items():
             expected = [text.replace(name, placeholder) for text in expected]
         assert (here.returncode, here.stdout, here.stderr) == (there.returncode, *expected), question
     answer = run("--root", str(tmp_path / "unpacked"), "report", "-o", str(tmp_path / "b.tar"))
@@ -139,11 +201,11 @@ def read_in_its_place(machine, tmp_path, placeholders):
 
 
 def test_it_can_be_read_in_its_place(machine, tmp_path):
-    read_in_its_place(machine, tmp_path, {"alice": "user1", "deepthought": "machine"})
+    read_in_its_place(machine, tmp_path)
 
 
 def test_names_in_other_spellings(named, tmp_path):
-    read_in_its_place(named, tmp_path, {"alice": "user1"})
+    read_in_its_place(named, tmp_path)
     assert "storage" in named.run("switch", "passthrough", "--dry-run").stderr
     content = (tmp_path / "a.tar").read_bytes().lower()
     secrets = ("alice", "far", "bob", NTFS, LVM, LVM[::-1], FAT, PARTITION, UUID, UUID.replace("-", "\\x2d"))

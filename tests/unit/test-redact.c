@@ -31,9 +31,21 @@ static const struct Row {
         { "a MAC address", "ether 52:54:00:AB:cd:ef,", "ether 02:00:00:00:00:01," },
         { "the same in a name", "52:54:00:ab:cd:ef enx525400abcdef 52-54-00-ab-cd-ef",
           "02:00:00:00:00:01 enx020000000001 02-00-00-00-00-01" },
+        { "a MAC address behind others",
+          "ifname=net0:52:54:00:ab:cd:ef BOOTIF=01-52-54-00-ab-cd-ef 52:54:00:ab:cd:ef: 5254.00ab.cdef",
+          "ifname=net0:02:00:00:00:00:01 BOOTIF=02-00-00-00-00-02 02:00:00:00:00:01: "
+          "0200.0000.0001" },
+        { "one of a battery", "hid-52:54:00:ab:cd:ef-battery battery_52:54:00:ab:cd:ee",
+          "hid-02:00:00:00:00:01-battery battery_02:00:00:00:00:02" },
+        { "an InfiniBand address", "80:00:00:48:fe:80:00:00:00:00:00:00:f4:52:14:03:00:7b:cb:a1",
+          "02:00:00:00:00:01" },
+        { "dots", "1234.5678.9012 5254.00ab.cdef.1 at 5254.00ab.cdef.",
+          "1234.5678.9012 5254.00ab.cdef.1 at 0200.0000.0001." },
         { "no MAC address", "0000:01:00.0 10de:2484 12:34:56 0003:046D:C52B.0001",
           "0000:01:00.0 10de:2484 12:34:56 0003:046D:C52B.0001" },
         { "an IPv4 address", "ip=192.168.1.7::10.0.0.1", "ip=198.18.0.1::198.18.0.2" },
+        { "a range of them, and one in a name", "10.0.0.1-10.0.0.9 nas-10.0.0.1 ::ffff:10.0.0.1",
+          "198.18.0.1-198.18.0.2 nas-198.18.0.1 ::ffff:198.18.0.1" },
         { "everybody's",
           "127.0.0.1 0.0.0.0 255.255.255.0 ::1 ::", "127.0.0.1 0.0.0.0 255.255.255.0 ::1 ::" },
         { "versions", "6.12.48 1.2.3.4.5 usb 1-1.2.3.4:1.0 1.2.3.400",
@@ -42,7 +54,15 @@ static const struct Row {
           "from 2001:db8::1: ok, 2001:db8::2." },
         { "colons", "a::b std::vector dead::: ::", "2001:db8::1 std::vector dead::: ::" },
         { "a user", "alice's alice_1 malice alice.service /home/alice/x",
-          "user1's alice_1 malice user1.service /home/user1/x" },
+          "user1's user1_1 malice user1.service /home/user1/x" },
+        { "a user in a volume's name", "/dev/mapper/alice_crypt crypt_alice alice2",
+          "/dev/mapper/user1_crypt crypt_user1 alice2" },
+        { "a user before a telephone's apostrophe",
+          "Alice\xe2\x80\x99s Keyboard, \xe2\x80\x9c"
+          "alice\xe2\x80\x9d",
+          "user1\xe2\x80\x99s Keyboard, \xe2\x80\x9cuser1\xe2\x80\x9d" },
+        { "a guest", "'Alice's Win 11' win-11.xml of\\x20win\\x2d11 win-110",
+          "'guest002' guest001.xml of\\x20guest001 win-110" },
         { "a user that nobody named", "/home/bob-2/.config and bob-2",
           "/home/user1/.config and bob-2" },
         { "the host", "pc.example.org pc pcie", "machine machine pcie" },
@@ -75,6 +95,33 @@ static const struct Row {
           "by-uuid/FFFFFFFF00000001 --set=root FFFFFFFF00000001" },
         { "a time, and bits", "since=1767225600123456 ff9f207ac14057ff 0x01D9A2B3C4D5E6F7",
           "since=1767225600123456 ff9f207ac14057ff 0x01D9A2B3C4D5E6F7" },
+        { "behind an underscore", "crypt_6d3f1c52-8f0e-4a53-9d0c-2f5b7c1e9a44",
+          "crypt_00000000-0000-4000-8000-000000000001" },
+        { "a disk by its serial number",
+          "root=/dev/disk/by-id/nvme-Samsung_SSD_980_PRO_1TB_S5GXNX0R1-part2 "
+          "/dev/disk/by-id/nvme-Samsung_SSD_980_PRO_1TB_S5GXNX0R1, by-id/wwn-0x5002538e40b0c0d1",
+          "root=/dev/disk/by-id/disk1-part2 /dev/disk/by-id/disk1, by-id/disk2" },
+        { "the same in a unit's name",
+          "dev-disk-by\\x2did-ata\\x2dWDC_WD40_WCC7K0\\x2dpart1.device by\\x2did-x.swap",
+          "dev-disk-by\\x2did-disk1\\x2dpart1.device by\\x2did-disk2.swap" },
+        { "a disk by its standards",
+          "wwn-0x5002538e40b0c0d1 eui.0025385b11b1a2c3 naa.6001405abcdef012 3600508b400105e21 "
+          "mapper/3600508b400105e210000900000490000-part1 eui.12",
+          "wwn-0xdisk1 eui.disk2 naa.disk3 00000000000040008000000000000001 "
+          "mapper/00000000000040008000000000000002-part1 eui.12" },
+        { "e-mail", "a.lice+x@corp.example.com, <bob@b-c.de>. mail7@example.org",
+          "mail1@example.org, <mail2@example.org>. mail7@example.org" },
+        { "no e-mail",
+          "user@1000.service getty@tty1 vfio-mode-replug@0000:01:00.0.service a@1.2 @b.cd",
+          "user@1000.service getty@tty1 vfio-mode-replug@0000:01:00.0.service a@1.2 @b.cd" },
+        { "secrets",
+          "rd.iscsi.password=hunter2 token=!!! PASSWORD='a b' x.token=\"a b\" systemd.set_credential=p:q "
+          "rd.iscsi.initiator=iqn.1993-08.org.debian:01:abc netroot=iscsi:a:b@nas::::x quiet",
+          "rd.iscsi.password=- token=- PASSWORD='-' x.token=\"-\" systemd.set_credential=- "
+          "rd.iscsi.initiator=- netroot=- quiet" },
+        { "who is named in a URL", "http://alice:hunter2@nas/x https://nas/a@b",
+          "http://-@nas/x https://nas/a@b" },
+        { "no secrets", "bypass=1 password pass= iommu=pt", "bypass=1 password pass= iommu=pt" },
         { "volumes",
           "lvmid/3EI0yF-1UiS-tcbW-gHEF-5KM5-m0Cc-cFWRtK/uFmwN3-iTSi-P2f2-hM0p-Aq0e-Lp4G-W2bDBv",
           "lvmid/000000-0000-0000-0000-0000-0000-000001/000000-0000-0000-0000-0000-0000-000002" },
@@ -97,6 +144,8 @@ static Redactor *new_redactor(void) {
         assert_int_equal(redactor_add_word(redactor, REDACT_HOST_NAME, "pc"), 0);
         assert_int_equal(redactor_add_word(redactor, REDACT_HOST_NAME, "pc.example.org"), 0);
         assert_int_equal(redactor_add_word(redactor, REDACT_HOST_NAME, "Her-PC"), 0);
+        assert_int_equal(redactor_add_word(redactor, REDACT_GUEST_NAME, "win-11"), 0);
+        assert_int_equal(redactor_add_word(redactor, REDACT_GUEST_NAME, "Alice's Win 11"), 0);
         return redactor;
 }
 
@@ -207,6 +256,11 @@ static const struct FileRow {
           "set timeout=5\nmenuentry\n" },
         { "a script", REDACT_FILE_SCRIPT, "#!/bin/sh\ncurl -u me:secret x\nmodprobe -r nvidia\n",
           "#!/bin/sh\nmodprobe -r nvidia\n" },
+        { "settings", REDACT_FILE_SETTINGS, "# a\\\nb\\\nc\nd # e\\\nf\n  ;g\n\n#\n\\\n#h",
+          "#\\\n\\\n\nd # e\\\nf\n  ;\n\n#\n\\\n#" },
+        { "a path", REDACT_FILE_DIRECTORY, "/srv/x y.img (deleted)\n", "/srv/-" },
+        { "a path of one", REDACT_FILE_DIRECTORY, "/", "/" },
+        { "no path", REDACT_FILE_DIRECTORY, "x\n", "x\n" },
         { "a mapped device", REDACT_FILE_FIRST_WORD, "LVM-abcdef", "LVM-" },
         { "without a dash", REDACT_FILE_FIRST_WORD, "x", "x" },
         { "a card", REDACT_FILE_NVIDIA, "Model: \t X\nGPU UUID: \t GPU-17\nDevice Minor: \t 0\n",

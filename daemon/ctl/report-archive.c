@@ -111,11 +111,20 @@ int report_archive_add_machine(ReportArchive *archive, const Root *root) {
         return capture(root, archive->without_overrides, &sink);
 }
 
-int report_archive_add_text(ReportArchive *archive, const char *name, const char *text) {
+int report_archive_add_file(ReportArchive *archive, const char *path, const char *text) {
         _cleanup_free_ char *copy = must_have(strdup(text));
+
+        return add_file(archive, &(CapturedFile){ .path = path, .what = REDACT_FILE_TEXT }, copy,
+                        strlen(copy));
+}
+
+int report_archive_add_link(ReportArchive *archive, const char *path, const char *target) {
+        return add_link(archive, path, target);
+}
+
+int report_archive_add_text(ReportArchive *archive, const char *name, const char *text) {
         char path[128];
 
         (void)snprintf(path, sizeof(path), REPORT_DIR "/%s", name);
-        return add_file(archive, &(CapturedFile){ .path = path, .what = REDACT_FILE_TEXT }, copy,
-                        strlen(copy));
+        return report_archive_add_file(archive, path, text);
 }

@@ -27,6 +27,16 @@ void report_archive_done(ReportArchive *archive);
 /** Adds what `--root=` reads. Returns 0 or a negative errno, after which the archive is no good. */
 _must_check_ int report_archive_add_machine(ReportArchive *archive, const Root *root);
 
+/** Adds a file of the machine's that is not as it is there. Returns as
+ * report_archive_add_machine().
+ */
+_must_check_ int report_archive_add_file(ReportArchive *archive, const char *path,
+                                         const char *text);
+
+/** The same of a link. */
+_must_check_ int report_archive_add_link(ReportArchive *archive, const char *path,
+                                         const char *target);
+
 /** Adds a text below REPORT_DIR. Returns as report_archive_add_machine(). */
 _must_check_ int report_archive_add_text(ReportArchive *archive, const char *name,
                                          const char *text);

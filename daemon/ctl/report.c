@@ -14,6 +14,7 @@
 #include "ctl/bus.h"
 #include "ctl/local.h"
 #include "ctl/report-archive.h"
+#include "ctl/report-extract.h"
 #include "ctl/text.h"
 #include "host/command.h"
 #include "host/identity.h"
@@ -187,6 +188,9 @@ static int add_all(Report *report) {
 
         r = report_archive_add_machine(&report->archive, &report->machine->root);
         if (r >= 0)
+                r = report_extract(&report->archive, &report->machine->root,
+                                   &report->machine->host);
+        if (r >= 0)
                 r = add_answers(report);
         if (r >= 0)
                 r = add_functions(report);
@@ -287,7 +291,7 @@ static int print(const Report *report, const char *path) {
         if (!report->arguments->quiet)
                 text_line(stdout,
                           "%s is written. Look through it before you send it: names that you gave "
-                          "to modes, units and virtual machines are in it.",
+                          "to modes, units, volumes and files are in it.",
                           path);
         return EXIT_CODE_DONE;
 }
@@ -334,9 +338,9 @@ const Verb verb_report = {
         .summary = "Write what a bug report needs to a tar archive",
         .details =
                 "Takes what vfio-mode reads of the machine, so that `--root=DIR` shows the same\n"
-                "of the unpacked archive, and the journal of its units. Names of the host and of\n"
-                "users, addresses and serial numbers are left out, or replaced by others. Only\n"
-                "root may read all of it.\n"
+                "of the unpacked archive, and the journal of its units. Names of the host, of\n"
+                "users and of guests, addresses and serial numbers are left out, or replaced by\n"
+                "others. Only root may read all of it.\n"
                 "\n"
                 "  -o, --output=FILE    The archive, for its owner only; not over another file.\n"
                 "  --force              Replace the file that is there.\n",

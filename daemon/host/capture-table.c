@@ -124,6 +124,7 @@ const CaptureRow capture_rows[] = {
         NAME("usr/bin/dracut"),
         NAME("usr/bin/mkinitcpio"),
         NAME("lib/modules/*"), /* kernels, of which an initramfs may be stale */
+        NAME("lib/modules/*/modules.builtin"),
 
         /* Who else moves devices. */
         NAME("etc/systemd/system"),

@@ -17,7 +17,6 @@
 #include "model/libvirt-domain.h"
 #include "model/proxmox-guest.h"
 
-#define LIBVIRT_DIR "etc/libvirt/qemu"
 #define PROXMOX_MAPPING_PATH "etc/pve/mapping/pci.cfg"
 #define NODE_PATH "etc/hostname"
 #define NODE_SIZE 256
@@ -96,11 +95,11 @@ static int read_libvirt(const Root *root, GuestDefinition *guest) {
         char path[PATH_SIZE];
         ssize_t n;
 
-        (void)snprintf(path, sizeof(path), LIBVIRT_DIR "/%s.xml", guest->vm.name);
+        (void)snprintf(path, sizeof(path), LIBVIRT_GUESTS_DIR "/%s.xml", guest->vm.name);
         n = file_read_alloc_at(root->fd, path, LIBVIRT_DOMAIN_SIZE_MAX, &xml);
         if (n < 0)
                 return (int)n;
-        (void)snprintf(path, sizeof(path), LIBVIRT_DIR "/autostart/%s.xml", guest->vm.name);
+        (void)snprintf(path, sizeof(path), LIBVIRT_GUESTS_DIR "/autostart/%s.xml", guest->vm.name);
         guest->is_autostarted = faccessat(root->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
         return libvirt_domain_parse(xml, (size_t)n, &guest->vm);
 }
@@ -113,7 +112,7 @@ typedef struct Hypervisor {
 } Hypervisor;
 
 static const Hypervisor hypervisors[_GUEST_HYPERVISOR_MAX] = {
-        [GUEST_OF_LIBVIRT] = { LIBVIRT_DIR, ".xml", read_libvirt },
+        [GUEST_OF_LIBVIRT] = { LIBVIRT_GUESTS_DIR, ".xml", read_libvirt },
         [GUEST_OF_PROXMOX] = { PROXMOX_GUESTS_DIR, ".conf", read_proxmox },
 };
 

@@ -7,6 +7,7 @@
 #include "model/guest-definition.h"
 #include "root.h"
 
+#define LIBVIRT_GUESTS_DIR "etc/libvirt/qemu"
 #define PROXMOX_GUESTS_DIR "etc/pve/qemu-server"
 
 /**

@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +9,13 @@
 
 #include "base/file.h"
 #include "base/parse.h"
+#include "model/modules-alias.h"
 #include "modprobe-scan.h"
 
 #define FILES_MAX 256
 #define PATH_SIZE (32 + 256)
 #define ALIASES_SIZE_MAX (64 * 1024 * 1024)
+#define MODALIAS_SIZE 128
 
 /* As libkmod looks at them (kmod: libkmod/libkmod.c, default_config_paths). */
 static const char *const directories[] = { "etc/modprobe.d", "run/modprobe.d",
@@ -112,34 +113,95 @@ static void add_module(ModulesFor *modules, const char *name, size_t length) {
         (void)memcpy(modules->names[modules->n++], copy, sizeof(copy));
 }
 
-/* "alias PATTERN MODULE", as depmod(8) writes it. */
-static void match_line(char *line, const char *modalias, ModulesFor *ret) {
-        char *pattern, *module;
+static int read_aliases(const Root *root, char path[static MODULES_ALIAS_PATH_SIZE], char **ret) {
+        char release[128];
 
-        if (strncmp(line, "alias ", 6) != 0)
-                return;
-        pattern = line + 6;
-        module = strrchr(pattern, ' ');
-        if (!module)
-                return;
-        *module++ = '\0';
-        if (fnmatch(pattern, modalias, 0) == 0)
-                add_module(ret, module, strlen(module));
+        if (file_read_line_at(root->fd, "proc/sys/kernel/osrelease", release, sizeof(release)) <= 0)
+                return -ENOENT;
+        (void)snprintf(path, MODULES_ALIAS_PATH_SIZE, "lib/modules/%s/modules.alias", release);
+        return file_read_alloc_at(root->fd, path, ALIASES_SIZE_MAX, ret) < 0 ? -ENOENT : 0;
 }
 
 int modules_for(const Root *root, const char *modalias, ModulesFor *ret) {
         _cleanup_free_ char *text = NULL;
-        char release[128], path[192];
-        char *cursor, *line;
+        char path[MODULES_ALIAS_PATH_SIZE], *cursor;
+        ModulesAlias alias;
+        int r;
 
         ret->n = 0;
-        if (file_read_line_at(root->fd, "proc/sys/kernel/osrelease", release, sizeof(release)) <= 0)
-                return -ENOENT;
-        (void)snprintf(path, sizeof(path), "lib/modules/%s/modules.alias", release);
-        if (file_read_alloc_at(root->fd, path, ALIASES_SIZE_MAX, &text) < 0)
-                return -ENOENT;
+        r = read_aliases(root, path, &text);
+        if (r < 0)
+                return r;
         cursor = text;
-        while ((line = strsep(&cursor, "\n")))
-                match_line(line, modalias, ret);
+        while (modules_alias_next(&cursor, &alias))
+                if (modules_alias_is_for(&alias, modalias))
+                        add_module(ret, alias.module, strlen(alias.module));
         return 0;
+}
+
+/* --- those of this machine's functions --- */
+
+typedef struct Modalias {
+        char text[sizeof("vfio_") - 1 + MODALIAS_SIZE]; /* with room for the prefix */
+} Modalias;
+
+static size_t read_modaliases(const Root *root, const Host *host, Modalias *ret) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < host->n_functions; i++) {
+                char address[PCI_ADDRESS_SIZE], path[64], modalias[MODALIAS_SIZE];
+
+                (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/modalias",
+                               pci_address_format(host->functions[i].address, address));
+                if (file_read_line_at(root->fd, path, modalias, sizeof(modalias)) > 0)
+                        (void)snprintf(ret[n++].text, sizeof(ret->text), "vfio_%s", modalias);
+        }
+        return n;
+}
+
+static bool is_for_any(const ModulesAlias *alias, const Modalias *modaliases, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (modules_alias_is_for(alias, modaliases[i].text) ||
+                    modules_alias_is_for(alias, modaliases[i].text + strlen("vfio_")))
+                        return true;
+        return false;
+}
+
+static int take_lines(const Root *root, const Host *host, char *text, FILE *out) {
+        Modalias *modaliases = calloc(host->n_functions + 1, sizeof(*modaliases));
+        ModulesAlias alias;
+        size_t n;
+
+        if (!modaliases)
+                return -ENOMEM;
+        n = read_modaliases(root, host, modaliases);
+        while (modules_alias_next(&text, &alias))
+                if (is_for_any(&alias, modaliases, n))
+                        (void)fprintf(out, "alias %s %s\n", alias.pattern, alias.module);
+        free(modaliases);
+        return 0;
+}
+
+static int extract(const Root *root, const Host *host, char *text, char **ret) {
+        _cleanup_free_ char *taken = NULL;
+        size_t size = 0;
+        FILE *out = open_memstream(&taken, &size);
+        int r;
+
+        if (!out)
+                return -ENOMEM;
+        r = take_lines(root, host, text, out);
+        if (fclose(out) != 0)
+                r = -ENOMEM;
+        if (r >= 0)
+                *ret = TAKE_PTR(taken);
+        return r;
+}
+
+int modules_alias_extract(const Root *root, const Host *host,
+                          char path[static MODULES_ALIAS_PATH_SIZE], char **ret) {
+        _cleanup_free_ char *text = NULL;
+        int r = read_aliases(root, path, &text);
+
+        return r < 0 ? r : extract(root, host, text, ret);
 }

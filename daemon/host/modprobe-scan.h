@@ -6,10 +6,12 @@
 #pragma once
 
 #include "model/config.h"
+#include "model/host.h"
 #include "model/modprobe-config.h"
 #include "root.h"
 
 #define MODULES_FOR_MAX 16
+#define MODULES_ALIAS_PATH_SIZE 192
 
 /**
  * @path: of the file, from the root on
@@ -39,3 +41,16 @@ typedef struct ModulesFor {
  * Returns 0; -ENOENT where it cannot be known which kernel runs, or what it has.
  */
 _must_check_ int modules_for(const Root *root, const char *modalias, ModulesFor *ret);
+
+/**
+ * Takes out of the running kernel's modules.alias the lines that are about functions of a machine:
+ * by their modaliases, also with "vfio_pci:" in the place of "pci:", as variants of vfio-pci have
+ * them. modules_for() finds the same modules for any of the functions in these lines as in all.
+ *
+ * @path: gets the file's, from the root on
+ * @ret: the caller frees it
+ *
+ * Returns 0; -ENOENT as modules_for(); -ENOMEM. @ret is untouched on failure.
+ */
+_must_check_ int modules_alias_extract(const Root *root, const Host *host,
+                                       char path[static MODULES_ALIAS_PATH_SIZE], char **ret);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <expat.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -119,6 +120,28 @@ int libvirt_domain_parse(const char *xml, size_t size, Vm *vm) {
                         XML_GetErrorCode(reader.parser) == XML_ERROR_NO_MEMORY ? -ENOMEM : -EBADMSG;
         XML_ParserFree(reader.parser);
         return reader.error;
+}
+
+char *libvirt_domain_format(const Vm *vm) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        FILE *out = open_memstream(&text, &size);
+
+        if (!out)
+                return NULL;
+        (void)fputs("<domain>\n  <devices>\n", out);
+        for (size_t i = 0; i < vm->n_addresses; i++) {
+                const PciAddress *address = &vm->addresses[i];
+
+                (void)fprintf(out,
+                              "    <hostdev mode='subsystem' type='pci'><source><address "
+                              "domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>"
+                              "</source></hostdev>\n",
+                              (unsigned)address->domain, address->bus, address->device,
+                              address->function);
+        }
+        (void)fputs("  </devices>\n</domain>\n", out);
+        return fclose(out) == 0 ? TAKE_PTR(text) : NULL;
 }
 
 VmWord libvirt_reason_word(const char *reason) {

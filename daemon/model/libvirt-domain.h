@@ -21,6 +21,11 @@
  */
 _must_check_ int libvirt_domain_parse(const char *xml, size_t size, Vm *vm);
 
+/** Writes the XML of a domain that is given these functions, and of which nothing else is known,
+ * for libvirt_domain_parse(). Returns new memory, which the caller frees; NULL where there is none.
+ */
+char *libvirt_domain_format(const Vm *vm);
+
 /**
  * How a domain ended, by libvirt's word for it (virDomainShutoffReasonTypeToString(), which hooks
  * are given since 10.5.0 and a domain's log has before): VM_WORD_FAILED for crashed, failed and

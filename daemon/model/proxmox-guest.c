@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -179,6 +180,25 @@ int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret) {
                         return r == -ENAMETOOLONG ? -EBADMSG : r;
         }
         return 0;
+}
+
+char *proxmox_guest_format(const Vm *vm, bool onboot) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        FILE *out = open_memstream(&text, &size);
+
+        if (!out)
+                return NULL;
+        if (onboot)
+                (void)fputs(ONBOOT " 1\n", out);
+        for (size_t i = 0; i < vm->n_addresses; i++) {
+                char address[PCI_ADDRESS_SIZE];
+
+                (void)fprintf(out, "%s%s%s", i == 0 ? HOSTPCI "0: " : ";",
+                              pci_address_format(vm->addresses[i], address),
+                              i + 1 == vm->n_addresses ? "\n" : "");
+        }
+        return fclose(out) == 0 ? TAKE_PTR(text) : NULL;
 }
 
 /* --- mappings --- */

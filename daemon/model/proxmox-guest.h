@@ -32,6 +32,11 @@ typedef struct ProxmoxGuest {
  */
 _must_check_ int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret);
 
+/** Writes the file of a guest that is given these functions, and of which nothing else is known,
+ * for proxmox_guest_parse(). Returns new memory, which the caller frees; NULL where there is none.
+ */
+char *proxmox_guest_format(const Vm *vm, bool onboot);
+
 /**
  * Adds what a mapping stands for on a node.
  *

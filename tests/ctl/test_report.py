@@ -2,6 +2,7 @@
 """The verb report, on captured machines: the program under test is $VFIO_MODECTL."""
 
 import os
+import re
 import subprocess
 import tarfile
 from types import MappingProxyType
@@ -332,6 +333,103 @@ def test_odd_names(machine, tmp_path):
     report(machine, tmp_path / "a.tar")
     with tarfile.open(tmp_path / "a.tar") as archive:
         assert any(name.endswith("31m\n\u202e.conf") for name in archive.getnames())
+
+
+# --- what is written anew ---
+
+RELEASE = "6.12.48-amd64"
+ALIASES = f"lib/modules/{RELEASE}/modules.alias"
+
+
+@pytest.fixture
+def drivers(machine):
+    """With what depmod(8) writes, and a person's blacklist of it."""
+    machine.write("proc/sys/kernel/osrelease", f"{RELEASE}\n").write(f"lib/modules/{RELEASE}/modules.builtin", "x.ko\n")
+    machine.write(ALIASES, "# Aliases extracted from modules themselves.\n"
+                  "alias pci:v000010DEd*sv*sd*bc03sc00i00* nouveau\nalias pci:v00001002d*sv*sd*bc03sc*i* amdgpu\n"
+                  "alias pci:v000010DEd00002484sv* nvidia_open\nalias usb:v046D* hid\nalias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n"
+                  "alias vfio_pci:v000015B3d* mlx5_vfio_pci\nalias pci:v*d*sv*sd*bc04sc03i00* snd_hda_intel")
+    machine.write("etc/modprobe.d/mine.conf", "# alice wants it so\nblacklist nouveau\nblacklist nvidia_open\n")
+    return machine
+
+
+def test_modules_of_its_functions(drivers, tmp_path):
+    """So that it is known which drivers there are, and no more."""
+    machine = drivers
+    there = machine.run("init", "--dry-run")
+    assert "leaves no driver for 0000:01:00.0" in there.stderr and "known" not in there.stderr, there
+    read_in_its_place(machine, tmp_path)
+    unpacked = tmp_path / "unpacked"
+    assert (unpacked / ALIASES).read_text().splitlines() == [
+        "alias pci:v000010DEd*sv*sd*bc03sc00i00* nouveau", "alias pci:v000010DEd00002484sv* nvidia_open",
+        "alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci", "alias pci:v*d*sv*sd*bc04sc03i00* snd_hda_intel"]
+    assert (unpacked / f"lib/modules/{RELEASE}/modules.builtin").read_text() == ""
+
+
+GAMES, WORK = "Alice's games", "acme-books"
+
+
+def libvirt_guest(name, *functions):
+    sources = "".join(f"<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x0000' bus='0x{bus}' "
+                      f"slot='0x00' function='0x{function}'/></source><rom file='/home/alice/card.rom'/></hostdev>"
+                      for bus, function in functions)
+    return (f"<domain type='kvm'><name>{name}</name><uuid>{UUID}</uuid><title>of alice</title><devices>"
+            f"<interface type='bridge'><mac address='{MAC}'/></interface><graphics type='vnc' passwd='hunter2'/>"
+            f"<disk type='file'><source file='/srv/S3R1AL.qcow2'/></disk>{sources}</devices></domain>")
+
+
+@pytest.fixture
+def guests(machine):
+    """Two of libvirt with functions of the host, one that starts with the machine; one without; one that is damaged;
+    and two of Proxmox VE, one of which has them by a mapping."""
+    for name, functions in ((GAMES, (("01", "0"), ("01", "1"))), (WORK, (("01", "0"),)), ("plain-S3R1AL", ())):
+        machine.write(f"etc/libvirt/qemu/{name}.xml", libvirt_guest(name, *functions))
+    machine.write("etc/libvirt/qemu/deepthought-broken.xml", "<domain>")
+    machine.write("etc/libvirt/hooks/qemu.d/plain-S3R1AL/prepare/begin/x", "#!/bin/sh\nmodprobe vfio\n")
+    machine.write("etc/modprobe.d/units.conf", "options kvm a=machine-qemu\\x2d1\\x2dAlicesgames.scope b=qemu-2-acme-books\n")
+    (machine.root / "etc/libvirt/qemu/autostart").mkdir()
+    (machine.root / f"etc/libvirt/qemu/autostart/{WORK}.xml").symlink_to(f"/etc/libvirt/qemu/{WORK}.xml")
+    machine.write("etc/pve/qemu-server/100.conf", "onboot: 1\nname: acme\nhostpci0: 01:00,pcie=1,romfile=alice.rom\n"
+                  f"net0: virtio={MAC},bridge=vmbr0\ncipassword: hunter2\n[before]\nhostpci1: 05:00.0\n")
+    machine.write("etc/pve/qemu-server/101.conf", "hostpci0: mapping=card\n")
+    machine.write("etc/pve/mapping/pci.cfg", "card\n\tdescription of alice\n\tmap id=10de:2484,node=deepthought,path=0000:01:00.0\n")
+    machine.write("run/vfio-moded/vm/list", f"vfio-mode-vms=1\nvm=begun 17 0000:01:00.0 {GAMES}\n")
+    return machine
+
+
+def test_guests(guests, tmp_path):
+    """As far as they name functions of the host, under other names."""
+    machine = guests
+    there = machine.run("init", "--dry-run")
+    assert f"'{WORK}' of libvirt names it, and starts with the machine" in there.stderr
+    assert f"'{GAMES}' of libvirt names it." in there.stderr and "'101' of Proxmox VE names it." in there.stderr
+    assert "1 definition of guests could not be read" in there.stderr
+    placeholders = {GAMES: "guest001", WORK: "guest002"}
+    read_in_its_place(machine, tmp_path, placeholders)
+    content = (tmp_path / "a.tar").read_bytes().lower()
+    secrets = (*SECRETS, GAMES, WORK, "acme", "alices", "card.rom", "romfile", "plain", "qcow2", "mapping/")
+    assert [secret for secret in secrets if secret.lower().encode() in content] == []
+    there, here = machine.root / "etc", tmp_path / "unpacked/etc"
+    assert sorted(path.relative_to(here).as_posix() for path in here.glob("libvirt/qemu/**/*")) == [
+        "libvirt/qemu/01.xml", "libvirt/qemu/autostart", "libvirt/qemu/autostart/guest002.xml",
+        "libvirt/qemu/guest001.xml", "libvirt/qemu/guest002.xml"]
+    assert (here / "pve/qemu-server/100.conf").read_text() == "onboot: 1\nhostpci0: " + ";".join(
+        f"0000:01:00.{function}" for function in range(8)) + "\n"
+    assert (here / "pve/qemu-server/101.conf").read_text() == "hostpci0: 0000:01:00.0\n"
+    names = re.sub("guest00[3-9]", "guestN", (here / "modprobe.d/units.conf").read_text())
+    assert names == "options kvm a=machine-qemu\\x2d1\\x2dguestN.scope b=qemu-2-guest002\n"
+    told = (tmp_path / "unpacked/run/vfio-moded/vm/list").read_text()
+    assert told == "vfio-mode-vms=1\nvm=begun 17 0000:01:00.0 guest001\n"
+
+
+@pytest.mark.parametrize("name", ["100", "1f", "rescue", "passthrough", "gpu", "default", "snd", "holders"])
+def test_a_guest_that_is_called_like_something_else(machine, tmp_path, name):
+    """As a word of the configuration, or a number in an address, it stays."""
+    machine.write("sys/module/snd_hda_intel/refcnt", "1\n").write("etc/libvirt/qemu/x/y", "")
+    machine.write("etc/vfio-mode.ini", (machine.root / "etc/vfio-mode.ini").read_text() + "rescue = none\n")
+    machine.write(f"etc/libvirt/qemu/{name}.xml", libvirt_guest(name, ("01", "0")))
+    read_in_its_place(machine, tmp_path)
+    assert (tmp_path / f"unpacked/etc/libvirt/qemu/{name}.xml").exists()
 
 
 # --- check of a captured machine ---

@@ -9,13 +9,27 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* The same functions are read out of what is written of them. */
+static void check_written(const Vm *vm) {
+        char *xml = libvirt_domain_format(vm);
+        Vm *again = calloc(1, sizeof(*again));
+
+        assert(vm->n_addresses <= VM_ADDRESSES_MAX && xml && again);
+        assert(libvirt_domain_parse(xml, strlen(xml), again) == 0);
+        assert(again->n_addresses == vm->n_addresses);
+        for (size_t i = 0; i < vm->n_addresses; i++)
+                assert(pci_address_compare(again->addresses[i], vm->addresses[i]) == 0);
+        free(again);
+        free(xml);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         Vm *vm = calloc(1, sizeof(*vm));
         char *text = malloc(size + 1), reason[16];
 
         assert(vm && text);
         if (libvirt_domain_parse((const char *)data, size, vm) >= 0)
-                assert(vm->n_addresses <= VM_ADDRESSES_MAX);
+                check_written(vm);
         (void)memcpy(text, data, size);
         text[size] = '\0';
         libvirt_log_reason(text, reason, sizeof(reason));

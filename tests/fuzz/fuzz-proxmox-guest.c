@@ -9,6 +9,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* The same is read out of what is written of it. */
+static void check_written(const Vm *vm, bool onboot) {
+        char *text = proxmox_guest_format(vm, onboot);
+        Vm *again = calloc(1, sizeof(*again));
+        ProxmoxGuest guest;
+
+        assert(text && again && proxmox_guest_parse(text, again, &guest) == 0);
+        assert(guest.onboot == onboot && guest.n_mappings == 0);
+        assert(again->n_addresses == vm->n_addresses);
+        for (size_t i = 0; i < vm->n_addresses; i++)
+                assert(pci_address_compare(again->addresses[i], vm->addresses[i]) == 0);
+        free(again);
+        free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         Vm *vm = calloc(1, sizeof(*vm));
         char *text = malloc(size + 1);
@@ -23,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 for (size_t i = 0; i < guest.n_mappings; i++)
                         if (proxmox_mapping_parse(text, guest.mappings[i], "pve", vm) < 0)
                                 break;
+                check_written(vm, guest.onboot);
         }
         assert(vm->n_addresses <= VM_ADDRESSES_MAX);
         if (proxmox_storage_parse(text, "local", 5, path) >= 0)

@@ -22,7 +22,7 @@ PURE = re.compile(
     r"|open_memstream|fmemopen|ftell|v?fprintf|fput[cs]|fwrite|fflush|ferror|fclose"
     r"|malloc|calloc|realloc(array)?|free|qsort(_r)?|bsearch"
     r"|ctype_(b|tolower|toupper)_loc|tolower|toupper|is(alnum|alpha|digit|xdigit|space|print|graph)"
-    r"|assert_fail|abort"
+    r"|fnmatch|assert_fail|abort"
     r"|ini_parse_string(_length)?|ini_parse_stream|XML_\w+"
     r")(_chk)?$"
     # What the compiler itself puts in, with sanitizers and coverage.

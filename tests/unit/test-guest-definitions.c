@@ -74,11 +74,17 @@ static const char *print(const Vm *vm, char *buffer, size_t size) {
 static void test_domain(void **state) {
         const struct Domain *row = *state;
         _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
+        _cleanup_free_ char *written = NULL;
         char text[2048];
 
         assert_int_equal(libvirt_domain_parse(row->xml, strlen(row->xml), vm), row->r);
-        if (row->r == 0)
-                assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
+        if (row->r < 0)
+                return;
+        assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
+        written = libvirt_domain_format(vm);
+        assert_non_null(written);
+        assert_int_equal(libvirt_domain_parse(written, strlen(written), vm), 0);
+        assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
 }
 
 static void test_many(_unused_ void **state) {
@@ -147,6 +153,7 @@ static const struct Guest {
 };
 
 static void test_guest(void **state) {
+        _cleanup_free_ char *written = NULL;
         const struct Guest *row = *state;
         _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
         ProxmoxGuest guest;
@@ -157,6 +164,11 @@ static void test_guest(void **state) {
                 return;
         for (size_t i = 0; i < guest.n_mappings; i++)
                 assert_int_equal(proxmox_mapping_parse(MAPPINGS, guest.mappings[i], "pve", vm), 0);
+        assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
+        written = proxmox_guest_format(vm, false);
+        assert_non_null(written);
+        vm->n_addresses = 0;
+        assert_int_equal(proxmox_guest_parse(written, vm, &guest), 0);
         assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
 }
 
@@ -175,10 +187,15 @@ static const struct Onboot {
 
 static void test_onboot(void **state) {
         _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
+        _cleanup_free_ char *written = NULL;
         const struct Onboot *row = *state;
         ProxmoxGuest guest;
 
         assert_int_equal(proxmox_guest_parse(row->text, vm, &guest), 0);
+        assert_int_equal(guest.onboot, row->onboot);
+        written = proxmox_guest_format(vm, guest.onboot);
+        assert_non_null(written);
+        assert_int_equal(proxmox_guest_parse(written, vm, &guest), 0);
         assert_int_equal(guest.onboot, row->onboot);
 }
 

@@ -34,6 +34,7 @@ static const char usage[] =
         "  disarm           next boot: the fallback mode (vfio-mode-disarm.service)\n"
         "  verdict          look at the display manager (vfio-mode-verdict.service)\n"
         "  inspect MODE     plan and check a mode (vfio-mode-inspect@MODE.service)\n"
+        "  print-inspection MODE  print that instead (vfio-modectl check --root)\n"
         "  rom ADDRESS      print a function's expansion ROM (vfio-modectl rom)\n"
         "  one-shot MODE    write the EFI variable (vfio-mode-one-shot@MODE.service)\n"
         "  grub-environment say where the boot environment is, for /etc/grub.d\n"
@@ -102,6 +103,7 @@ static const Verb verbs[] = {
         { "disarm", apply_disarm, NULL },
         { "verdict", apply_verdict, NULL },
         { "inspect", NULL, apply_inspect },
+        { "print-inspection", NULL, apply_print_inspection },
         { "rom", NULL, apply_rom },
         { "one-shot", NULL, apply_one_shot },
         { "grub-environment", apply_grub_environment, NULL },

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "check-host-driver.h"
+#include "host/modprobe-scan.h"
 #include "module.h"
 #include "sysfs.h"
 
@@ -45,10 +46,16 @@ static bool judge_modules(const DriverCheck *c, PciAddress address) {
 }
 
 static bool has_module(const DriverCheck *c, PciAddress address) {
+        const Root *root = c->now->root;
+        ModulesFor modules;
         char modalias[128];
 
-        return sysfs_read_modalias(c->now->root, address, modalias, sizeof(modalias)) >= 0 &&
-               module_exists_for(c->now->root, modalias);
+        if (sysfs_read_modalias(root, address, modalias, sizeof(modalias)) < 0)
+                return false;
+        /* libkmod reads the machine that it runs on. */
+        if (!root->is_live)
+                return modules_for(root, modalias, &modules) >= 0 && modules.n > 0;
+        return module_exists_for(root, modalias);
 }
 
 /* A driver that is named is loaded by its name, blacklisted or not. */

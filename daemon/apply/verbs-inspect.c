@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The verb inspect: leaves what inspect.c found for vfio-moded, which has neither the rights to
- * look nor any to be lent to its callers.
+ * look nor any to be lent to its callers; and print-inspection, which keeps nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -32,7 +32,18 @@ static int write_inspection(const Root *root, const Inspection *inspection) {
         return file_replace_at(root->fd, path, text, (size_t)n);
 }
 
-RefusalKind apply_inspect(const Root *root, const char *mode) {
+static int print_inspection(_unused_ const Root *root, const Inspection *inspection) {
+        _cleanup_free_ char *text = NULL;
+        int n;
+
+        n = inspection_format(inspection, &text);
+        if (n < 0)
+                return n;
+        return fputs(text, stdout) == EOF || fflush(stdout) == EOF ? -EIO : 0;
+}
+
+static RefusalKind inspect_for(const Root *root, const char *mode,
+                               int (*give)(const Root *root, const Inspection *inspection)) {
         _cleanup_free_ Inspection *inspection = calloc(1, sizeof(*inspection));
         int r;
 
@@ -42,7 +53,7 @@ RefusalKind apply_inspect(const Root *root, const char *mode) {
         }
         r = inspection ? inspect(root, mode, inspection) : -ENOMEM;
         if (r >= 0)
-                r = write_inspection(root, inspection);
+                r = give(root, inspection);
         if (r < 0) {
                 (void)log_error_errno(r, "Mode '%s' cannot be inspected: %m", mode);
                 return REFUSAL_FAILED;
@@ -50,4 +61,12 @@ RefusalKind apply_inspect(const Root *root, const char *mode) {
         notify_status(inspection->kind == REFUSAL_NONE ? "There is a plan."
                                                        : inspection->public_text);
         return REFUSAL_NONE;
+}
+
+RefusalKind apply_inspect(const Root *root, const char *mode) {
+        return inspect_for(root, mode, write_inspection);
+}
+
+RefusalKind apply_print_inspection(const Root *root, const char *mode) {
+        return inspect_for(root, mode, print_inspection);
 }

@@ -69,6 +69,10 @@ RefusalKind apply_verdict(const Root *root);
  * and leaves both in /run/vfio-mode/inspect. A refusal is an answer, no failure. */
 RefusalKind apply_inspect(const Root *root, const char *mode);
 
+/** `print-inspection MODE`: run by vfio-modectl(1), and by no unit, for a captured machine. Finds
+ * the same and writes it to the standard output alone. */
+RefusalKind apply_print_inspection(const Root *root, const char *mode);
+
 /**
  * `rom ADDRESS`: run by vfio-modectl(1), and by no unit. Reads a function's expansion ROM, with the
  * function awake and enabled for that long, and writes it to the standard output.

@@ -50,10 +50,17 @@ class Answers:
         return f"{text}[exit status {answer.returncode}]\n"
 
 
+def apply(root: Path, *arguments: str) -> str:
+    return subprocess.run([APPLY, f"--root={root}", *arguments], check=True, capture_output=True, text=True, timeout=60,
+                          env={"PATH": os.environ["PATH"], **sanitizers()}).stdout
+
+
 def inspect(root: Path, mode: str) -> None:
-    """What the service has done when it is asked for a check."""
-    subprocess.run([APPLY, f"--root={root}", "inspect", mode], check=True, capture_output=True, timeout=60,
-                   env={"PATH": os.environ["PATH"], **sanitizers()})
+    """What the service has done when it is asked for a check; and the same is said to who asks without it."""
+    said = apply(root, "print-inspection", mode)
+    assert not (root / "run/vfio-mode/inspect").exists()
+    apply(root, "inspect", mode)
+    assert (root / "run/vfio-mode/inspect" / mode).read_text(encoding="utf-8") == said
 
 
 def compare(name: str, what: str, text: str) -> None:

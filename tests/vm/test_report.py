@@ -69,6 +69,21 @@ def redacted(text: str) -> str:
     return text
 
 
+def check_by_files(pc: PC) -> None:
+    """Where the check itself was not captured, it says the same of all but what only the machine knows."""
+    pc.ok(f"cp -a {UNPACKED}/run/vfio-mode/inspect /root/inspect.away; "
+          f"rm -r {UNPACKED}/run/vfio-mode/inspect")
+    made = pc.run(f"vfio-modectl --root={UNPACKED} check passthrough --json=short")
+    assert (made.rc, "captured without a check of mode 'passthrough'" in made.stderr) == (0, True), made
+    assert not pc.ok(f"ls {UNPACKED}/run/vfio-mode | grep inspect || true")
+    pc.ok(f"mv /root/inspect.away {UNPACKED}/run/vfio-mode/inspect")
+    captured = pc.run(f"vfio-modectl --root={UNPACKED} check passthrough --json=short")
+    of_machine = ("switch", "owner", "holders", "host-driver-gpu")  # who uses it, what modprobe would load
+    rows, expected = ([row for row in json.loads(said.stdout)["checks"] if row["id"] not in of_machine]
+                      for said in (made, captured))
+    assert rows == expected and len(rows) > 10
+
+
 @pytest.mark.machine("gpu")
 def test_report(pc: PC) -> None:
     pc.ok(_SESSION)
@@ -93,6 +108,7 @@ def test_report(pc: PC) -> None:
     assert "'acme-work'" in live["check passthrough"].stdout and "'acme-work' of libvirt" in live["init --dry-run"].stderr
     assert "blacklist bochs (/etc/modprobe.d/acme.conf:2)" in live["init --dry-run"].stderr, live["init --dry-run"]
     assert pc.ok(f"wc --lines < {UNPACKED}/lib/modules/$(uname -r)/modules.alias") != "0"
+    check_by_files(pc)
 
     there = [secret for secret in secrets(pc)
              if pc.run(f"grep --quiet --text --fixed-strings --ignore-case -- '{secret}' {ARCHIVE}").rc != 1]

@@ -5,11 +5,9 @@
  * boot went to.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "check-guests.h"
-#include "host/guest-scan.h"
 #include "host/hook-facts.h"
 #include "model/device.h"
 
@@ -137,18 +135,14 @@ static void say_who(const GuestCheck *check) {
 }
 
 void check_guests(const Situation *now, const ConfigMode *mode, const NextBoot *next,
-                  Inspection *ret) {
-        _cleanup_free_ GuestDefinitions *guests = calloc(1, sizeof(*guests));
+                  const GuestDefinitions *guests, Inspection *ret) {
         GuestCheck check = { .now = now, .mode = mode, .ret = ret };
 
-        if (!guests || !mode)
-                return;
         check.own = config_own_devices(&now->config, mode) & mode->vfio_devices;
         if (check.own == 0)
                 return;
         next_boot_outlook(next, &now->config, &check.outlook);
         check.booted = config_find_mode(&now->config, check.outlook.mode);
-        guest_scan(now->root, guests);
         for (size_t i = 0; i < guests->n; i++)
                 look_at(&check, &guests->guests[i]);
         if (guests->n_unread > 0)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "boot/next-boot.h"
+#include "model/guest-definition.h"
 #include "model/inspection.h"
 #include "situation.h"
 
@@ -12,4 +13,4 @@
  * of the next boot. None for a mode without such a device.
  */
 void check_guests(const Situation *now, const ConfigMode *mode, const NextBoot *next,
-                  Inspection *ret);
+                  const GuestDefinitions *guests, Inspection *ret);

@@ -11,6 +11,7 @@
 #include "boot/grub-fresh.h"
 #include "boot/next-boot.h"
 #include "boot/ways-back-scan.h"
+#include "check-guest-roms.h"
 #include "check-guests.h"
 #include "check-host-driver.h"
 #include "guests.h"
@@ -18,6 +19,7 @@
 #include "host/conflicts.h"
 #include "host/connectors.h"
 #include "host/device-facts.h"
+#include "host/guest-scan.h"
 #include "host/holders.h"
 #include "host/hook-facts.h"
 #include "host/machine-facts.h"
@@ -247,6 +249,16 @@ static void check_hook(Inspect *i) {
         hook_check(&facts, i->mode, i->ret);
 }
 
+static void check_guest_definitions(Inspect *i) {
+        _cleanup_free_ GuestDefinitions *guests = calloc(1, sizeof(*guests));
+
+        if (!guests || !i->mode || !i->is_scanned)
+                return;
+        guest_scan(i->now.root, guests);
+        check_guests(&i->now, i->mode, &i->next, guests, i->ret);
+        check_guest_roms(&i->now, i->mode, guests, i->ret);
+}
+
 /* Looked at with the plan, on the live machine. */
 static void check_holders(Inspect *i) {
         if (!i->now.root->is_live || !i->mode ||
@@ -444,8 +456,7 @@ int inspect(const Root *root, const char *mode, Inspection *ret) {
         check_owners(i);
         check_holders(i);
         check_hook(i);
-        if (i->is_scanned)
-                check_guests(&i->now, i->mode, &i->next, i->ret);
+        check_guest_definitions(i);
         check_switch(i);
         check_place(i);
         check_protection(i);

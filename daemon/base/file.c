@@ -72,20 +72,43 @@ ssize_t file_read_line_at(int dir_fd, const char *path, char *buffer, size_t siz
         return n;
 }
 
-ssize_t file_read_alloc_at(int dir_fd, const char *path, size_t max, char **ret) {
-        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
-        _cleanup_free_ char *buffer = NULL;
+static ssize_t read_alloc(int fd, size_t max, char **ret) {
+        _cleanup_free_ char *buffer = malloc(max + 1);
         ssize_t length;
 
-        if (fd < 0)
-                return -errno;
-        buffer = malloc(max + 1);
         if (!buffer)
                 return -ENOMEM;
         length = read_all(fd, buffer, max + 1);
         if (length >= 0)
                 *ret = TAKE_PTR(buffer);
         return length;
+}
+
+ssize_t file_read_alloc_at(int dir_fd, const char *path, size_t max, char **ret) {
+        _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : read_alloc(fd, max, ret);
+}
+
+/* Nothing is opened before it is known to be a plain file: to open a device may do something. */
+ssize_t file_read_plain_at(int dir_fd, const char *path, size_t max, char **ret, mode_t *ret_mode) {
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        ssize_t n;
+
+        if (fstatat(dir_fd, path, &st, 0) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EISNAM;
+        fd = openat(dir_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode)) /* put in its place meanwhile */
+                return -EISNAM;
+        n = read_alloc(fd, max, ret);
+        if (n >= 0)
+                *ret_mode = st.st_mode;
+        return n;
 }
 
 int file_write_at(int dir_fd, const char *path, const char *text) {

@@ -36,6 +36,17 @@ _must_check_ ssize_t file_read_line_at(int dir_fd, const char *path, char *buffe
 _must_check_ ssize_t file_read_alloc_at(int dir_fd, const char *path, size_t max, char **ret);
 
 /**
+ * The same of a plain file only, which somebody else may have named: nothing else is waited for or
+ * woken by being opened.
+ *
+ * @ret_mode: its mode (inode(7))
+ *
+ * Returns as file_read_alloc_at(); -EISNAM where it is something else.
+ */
+_must_check_ ssize_t file_read_plain_at(int dir_fd, const char *path, size_t max, char **ret,
+                                        mode_t *ret_mode);
+
+/**
  * Writes @text to an existing file by a single write(2), as sysfs wants it.
  *
  * Returns 0; -EIO where the kernel took only a part; else open(2)'s or write(2)'s error.

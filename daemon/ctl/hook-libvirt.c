@@ -45,7 +45,7 @@ static int read_domain(Vm *vm) {
 
         r = read_xml(&xml, &size);
         if (r >= 0)
-                r = libvirt_domain_parse(xml, size, vm);
+                r = libvirt_domain_parse(xml, size, vm, NULL);
         if (r < 0)
                 complain("The definition of '%s' cannot be read: %s", vm->name,
                          r == -EBADMSG ? "it is no domain in XML" : strerror(-r));

@@ -15,7 +15,6 @@
 #include "base/file.h"
 #include "guest-scan.h"
 #include "model/libvirt-domain.h"
-#include "model/proxmox-guest.h"
 
 #define PROXMOX_MAPPING_PATH "etc/pve/mapping/pci.cfg"
 #define NODE_PATH "etc/hostname"
@@ -43,7 +42,7 @@ static int find_node(const Root *root, char node[static NODE_SIZE]) {
         return 0;
 }
 
-static int add_mappings(const Root *root, const ProxmoxGuest *guest, Vm *vm) {
+static int add_mappings(const Root *root, ProxmoxGuest *guest, Vm *vm) {
         _cleanup_free_ char *text = NULL;
         char node[NODE_SIZE];
         ssize_t n;
@@ -56,7 +55,7 @@ static int add_mappings(const Root *root, const ProxmoxGuest *guest, Vm *vm) {
         if (n < 0)
                 return (int)n;
         for (size_t i = 0; r >= 0 && i < guest->n_mappings; i++)
-                r = proxmox_mapping_parse(text, guest->mappings[i], node, vm);
+                r = proxmox_mapping_parse(text, &guest->mappings[i], node, vm, &guest->roms);
         return r;
 }
 
@@ -85,6 +84,7 @@ static int read_proxmox(const Root *root, GuestDefinition *guest) {
                 return r;
         guest->is_autostarted = found.onboot;
         (void)snprintf(guest->hookscript, sizeof(guest->hookscript), "%s", found.hookscript);
+        guest->roms = found.roms;
         return 0;
 }
 
@@ -101,7 +101,7 @@ static int read_libvirt(const Root *root, GuestDefinition *guest) {
                 return (int)n;
         (void)snprintf(path, sizeof(path), LIBVIRT_GUESTS_DIR "/autostart/%s.xml", guest->vm.name);
         guest->is_autostarted = faccessat(root->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-        return libvirt_domain_parse(xml, (size_t)n, &guest->vm);
+        return libvirt_domain_parse(xml, (size_t)n, &guest->vm, &guest->roms);
 }
 
 /* --- both --- */

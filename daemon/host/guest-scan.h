@@ -5,6 +5,7 @@
 #pragma once
 
 #include "model/guest-definition.h"
+#include "model/proxmox-guest.h"
 #include "root.h"
 
 #define LIBVIRT_GUESTS_DIR "etc/libvirt/qemu"

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "guest-rom.h"
 #include "proxmox-guest.h"
 #include "vm-list.h"
 
@@ -21,6 +22,7 @@ typedef struct GuestDefinition {
         GuestHypervisor hypervisor;
         bool is_autostarted;                      /**< with the machine */
         char hookscript[PROXMOX_HOOKSCRIPT_SIZE]; /**< of Proxmox VE, as it names it; "": none */
+        GuestRoms roms;                           /**< files that it is given for those functions */
 } GuestDefinition;
 
 typedef struct GuestDefinitions {

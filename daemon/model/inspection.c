@@ -59,18 +59,20 @@ void inspection_hide_processes(Inspection *inspection) {
         }
 }
 
-void inspection_hide_names(Inspection *inspection) {
-        static const char *const named[] = { "holders", "guests" };
+static bool has_names(const Check *check) {
+        return strcmp(check->id, "holders") == 0 || strcmp(check->id, "guests") == 0 ||
+               strncmp(check->id, INSPECTION_GUEST_ROM, strlen(INSPECTION_GUEST_ROM)) == 0;
+}
 
+void inspection_hide_names(Inspection *inspection) {
         for (size_t i = 0; i < inspection->n_checks; i++) {
                 Check *check = &inspection->checks[i];
 
-                for (size_t j = 0; j < ARRAY_SIZE(named); j++)
-                        if (strcmp(check->id, named[j]) == 0) {
-                                (void)snprintf(check->message, sizeof(check->message),
-                                               "What was found has names that only root is told.");
-                                check->advice[0] = '\0';
-                        }
+                if (!has_names(check))
+                        continue;
+                (void)snprintf(check->message, sizeof(check->message),
+                               "What was found has names that only root is told.");
+                check->advice[0] = '\0';
         }
 }
 

@@ -15,7 +15,7 @@
 #include "refusal.h"
 #include "ways-back.h"
 
-#define INSPECTION_CHECKS_MAX 384 /* ten of each device, and the others */
+#define INSPECTION_CHECKS_MAX 416 /* ten of each device, and the others */
 #define INSPECTION_SIZE_MAX (1024 * 1024)
 
 typedef enum CheckResult {
@@ -31,6 +31,8 @@ typedef struct Check {
         char message[REFUSAL_TEXT_SIZE]; /**< what was seen, which may quote a refusal */
         char advice[256];                /**< what to do; "": nothing */
 } Check;
+
+#define INSPECTION_GUEST_ROM "guest-rom-" /* begins the ids of checks that name guests' files */
 
 #define INSPECTION_WAY_BACK "way-back"       /* the step that says of one that is open */
 #define INSPECTION_NO_WAY_BACK "no-way-back" /* of one that is not */
@@ -65,8 +67,8 @@ void inspection_add_check(Inspection *inspection, CheckResult result, const char
 /** Takes the processes' names out of the steps, for who may not see them. */
 void inspection_hide_processes(Inspection *inspection);
 
-/** Takes other users' programs and the guests that are defined out of the checks, for who may not
- * see them. */
+/** Takes other users' programs and the guests that are defined, with their files, out of the
+ * checks, for who may not see them. */
 void inspection_hide_names(Inspection *inspection);
 
 /** Writes the inspection as text. @ret: the caller frees it. Returns its length, or -ENOMEM. */

@@ -17,7 +17,10 @@
 typedef struct Reader {
         XML_Parser parser;
         Vm *vm;
+        GuestRoms *roms;
         unsigned depth;
+        size_t first; /* address of the device that is read */
+        char *rom;    /* of that device; NULL: none */
         bool is_in_devices, is_in_source;
         int error;
 } Reader;
@@ -71,6 +74,36 @@ static void read_address(Reader *reader, const char **attributes) {
                                                          .function = (uint8_t)function };
 }
 
+/* It may stand before the <source>. */
+static void read_rom(Reader *reader, const char **attributes) {
+        const char *file = attribute(attributes, "file");
+
+        if (!file || reader->rom)
+                return;
+        reader->rom = strdup(file);
+        if (!reader->rom)
+                stop(reader, -ENOMEM);
+}
+
+static void begin_device(Reader *reader) {
+        reader->first = reader->vm->n_addresses;
+        free(reader->rom);
+        reader->rom = NULL;
+}
+
+/* That of a device of the guest's own is its affair. */
+static void end_device(Reader *reader) {
+        if (reader->roms && reader->rom && reader->vm->n_addresses > reader->first)
+                guest_roms_add(reader->roms, reader->vm->addresses[reader->first], "", reader->rom,
+                               strlen(reader->rom));
+}
+
+static void begin_part(Reader *reader, const char *name, const char **attributes) {
+        reader->is_in_source = strcmp(name, "source") == 0;
+        if (strcmp(name, "rom") == 0)
+                read_rom(reader, attributes);
+}
+
 static void XMLCALL on_start(void *userdata, const char *name, const char **attributes) {
         Reader *reader = userdata;
 
@@ -79,8 +112,10 @@ static void XMLCALL on_start(void *userdata, const char *name, const char **attr
                 stop(reader, -EBADMSG);
         else if (reader->depth == DEVICE_DEPTH - 1)
                 reader->is_in_devices = strcmp(name, "devices") == 0;
-        else if (reader->depth == DEVICE_DEPTH + 1)
-                reader->is_in_source = reader->is_in_devices && strcmp(name, "source") == 0;
+        else if (reader->depth == DEVICE_DEPTH)
+                begin_device(reader);
+        else if (reader->depth == DEVICE_DEPTH + 1 && reader->is_in_devices)
+                begin_part(reader, name, attributes);
         else if (reader->depth == DEVICE_DEPTH + 2 && reader->is_in_source &&
                  strcmp(name, "address") == 0)
                 read_address(reader, attributes);
@@ -91,6 +126,8 @@ static void XMLCALL on_end(void *userdata, _unused_ const char *name) {
 
         if (reader->depth == DEVICE_DEPTH - 1)
                 reader->is_in_devices = false;
+        if (reader->depth == DEVICE_DEPTH)
+                end_device(reader);
         if (reader->depth == DEVICE_DEPTH + 1)
                 reader->is_in_source = false;
         reader->depth--;
@@ -103,12 +140,14 @@ static void XMLCALL on_doctype(void *userdata, _unused_ const char *name,
         stop(userdata, -EBADMSG);
 }
 
-int libvirt_domain_parse(const char *xml, size_t size, Vm *vm) {
-        Reader reader = { .parser = XML_ParserCreate(NULL), .vm = vm };
+int libvirt_domain_parse(const char *xml, size_t size, Vm *vm, GuestRoms *roms) {
+        Reader reader = { .parser = XML_ParserCreate(NULL), .vm = vm, .roms = roms };
 
         if (!reader.parser)
                 return -ENOMEM;
         vm->n_addresses = 0;
+        if (roms)
+                *roms = (GuestRoms){ 0 };
         XML_SetUserData(reader.parser, &reader);
         XML_SetElementHandler(reader.parser, on_start, on_end);
         XML_SetStartDoctypeDeclHandler(reader.parser, on_doctype);
@@ -119,6 +158,7 @@ int libvirt_domain_parse(const char *xml, size_t size, Vm *vm) {
                 reader.error =
                         XML_GetErrorCode(reader.parser) == XML_ERROR_NO_MEMORY ? -ENOMEM : -EBADMSG;
         XML_ParserFree(reader.parser);
+        free(reader.rom);
         return reader.error;
 }
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "guest-rom.h"
 #include "vm-list.h"
 
 #define LIBVIRT_DOMAIN_SIZE_MAX (4 * 1024 * 1024)
@@ -15,11 +16,12 @@
  *
  * @xml: @size bytes; need not be terminated
  * @vm: gets them
+ * @roms: gets the files of their <rom file=...>; NULL: not asked for
  *
  * Returns 0; -EBADMSG where it is no XML of a domain, or has a document type; -E2BIG where there
  * are more than VM_ADDRESSES_MAX; -ENOMEM.
  */
-_must_check_ int libvirt_domain_parse(const char *xml, size_t size, Vm *vm);
+_must_check_ int libvirt_domain_parse(const char *xml, size_t size, Vm *vm, GuestRoms *roms);
 
 /** Writes the XML of a domain that is given these functions, and of which nothing else is known,
  * for libvirt_domain_parse(). Returns new memory, which the caller frees; NULL where there is none.

@@ -5,6 +5,7 @@
  * that no sum overflows.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -94,22 +95,30 @@ static void read_image(const uint8_t *header, const uint8_t *data, PciRomImage *
         ret->is_compressed = read_16(header + HEADER_EFI_COMPRESSION) != 0;
 }
 
+/* Its PCI data structure; NULL with why there is none. */
+static const uint8_t *find_data(const uint8_t *header, size_t size, PciRomFault *ret_fault) {
+        size_t at;
+
+        *ret_fault = PCI_ROM_NO_SIGNATURE;
+        if (size < HEADER_SIZE || header[0] != 0x55 || header[1] != 0xaa)
+                return NULL;
+        at = read_16(header + HEADER_DATA);
+        *ret_fault = PCI_ROM_NO_DATA;
+        return at + DATA_SIZE > size || memcmp(header + at, "PCIR", 4) != 0 ? NULL : header + at;
+}
+
 /*
  * The image at @header, of which @size bytes are there. Returns why the chain breaks off, before
  * the image where it has no length yet.
  */
 static PciRomFault parse_image(const uint8_t *header, size_t size, PciId id, PciRomImage *ret) {
-        const uint8_t *data;
-        size_t at;
+        PciRomFault fault;
+        const uint8_t *data = find_data(header, size, &fault);
 
-        if (size < HEADER_SIZE || header[0] != 0x55 || header[1] != 0xaa)
-                return PCI_ROM_NO_SIGNATURE;
-        at = read_16(header + HEADER_DATA);
-        if (at + DATA_SIZE > size || memcmp(header + at, "PCIR", 4) != 0)
-                return PCI_ROM_NO_DATA;
-        data = header + at;
+        if (!data)
+                return fault;
         read_image(header, data, ret);
-        if (ret->length < at + DATA_SIZE)
+        if (ret->length < (size_t)(data - header) + DATA_SIZE)
                 return PCI_ROM_NO_LENGTH;
         if (ret->length > size) {
                 ret->fault = PCI_ROM_CUT;
@@ -144,6 +153,15 @@ void pci_rom_parse(const uint8_t *data, size_t size, PciId id, PciRom *ret) {
                 if (image.is_last)
                         return;
         }
+}
+
+size_t pci_rom_find(const uint8_t *data, size_t size) {
+        PciRomFault fault;
+
+        for (size_t at = UNIT; at < size; at += UNIT)
+                if (find_data(data + at, size - at, &fault))
+                        return at;
+        return 0;
 }
 
 PciRomFault pci_rom_fault(const PciRom *rom) {
@@ -208,6 +226,18 @@ const char *pci_rom_machine_name(uint16_t efi_machine) {
                 if (machines[i].type == efi_machine)
                         return machines[i].name;
         return NULL;
+}
+
+const char *pci_rom_image_format(const PciRomImage *image,
+                                 char buffer[static PCI_ROM_IMAGE_TEXT_SIZE]) {
+        const char *machine = image->code_type == PCI_ROM_CODE_EFI
+                                      ? pci_rom_machine_name(image->efi_machine)
+                                      : NULL;
+
+        (void)snprintf(buffer, PCI_ROM_IMAGE_TEXT_SIZE, "%s%s%s%s",
+                       pci_rom_code_name(image->code_type), machine ? " " : "",
+                       machine ? machine : "", image->is_compressed ? ", compressed" : "");
+        return buffer;
 }
 
 /* --- where it is --- */

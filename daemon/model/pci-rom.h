@@ -14,6 +14,7 @@
 
 #define PCI_ROM_SIZE_MAX ((size_t)16 << 20) /* the largest that an expansion ROM BAR can decode */
 #define PCI_ROM_IMAGES_MAX 16
+#define PCI_ROM_IMAGE_TEXT_SIZE 48
 
 #define PCI_ROM_CODE_X86 0x00u
 #define PCI_ROM_CODE_EFI 0x03u
@@ -56,6 +57,11 @@ typedef struct PciRom {
  * ROM that is damaged is in @ret all the same. */
 void pci_rom_parse(const uint8_t *data, size_t size, PciId id, PciRom *ret);
 
+/** Finds the first image where the ROM does not begin with one: vendors' flash programs put a
+ * header before it, of whole units of 512 bytes. Returns its offset, or 0 where there is none
+ * behind the begin. */
+size_t pci_rom_find(const uint8_t *data, size_t size);
+
 /** The first fault of the ROM or of an image; PCI_ROM_GOOD where it is complete and valid. */
 PciRomFault pci_rom_fault(const PciRom *rom);
 
@@ -74,6 +80,10 @@ const char *pci_rom_code_name(unsigned code_type);
 /** What an EFI machine type is called in the names of its files (UEFI Specification, 3.5.1.1), such
  * as x64; NULL where it is not known. */
 const char *pci_rom_machine_name(uint16_t efi_machine);
+
+/** What an image is, such as "efi x64, compressed". Returns @buffer. */
+const char *pci_rom_image_format(const PciRomImage *image,
+                                 char buffer[static PCI_ROM_IMAGE_TEXT_SIZE]);
 
 /** Where the kernel reads a function's ROM (include/linux/ioport.h). */
 typedef struct PciRomResource {

@@ -12,6 +12,7 @@
 #define HOSTPCI "hostpci"
 #define ONBOOT "onboot:"
 #define HOOKSCRIPT "hookscript:"
+#define ROM_DIRECTORY "/usr/share/kvm/" /* put before any romfile, also a whole path */
 #define DIGITS "0123456789"
 
 static const char *next_line(const char **cursor, size_t *ret_length) {
@@ -112,18 +113,44 @@ static size_t skip_blanks(const char **text, size_t length) {
         return length;
 }
 
+/* Of what one line gives, the first function has the ROM (qemu-server: PVE/QemuServer/PCI.pm). */
+static int add_with_rom(Vm *vm, GuestRoms *roms, const char *text, size_t length, const char *rom,
+                        size_t rom_length) {
+        size_t first = vm->n_addresses;
+        int r = add_addresses(vm, text, length);
+
+        if (r >= 0)
+                guest_roms_add(roms, vm->addresses[first], ROM_DIRECTORY, rom, rom_length);
+        return r;
+}
+
+static int read_mapping(const char *name, size_t length, const char *rom, size_t rom_length,
+                        ProxmoxGuest *guest) {
+        ProxmoxMapping *mapping = &guest->mappings[guest->n_mappings];
+
+        if (guest->n_mappings == PROXMOX_MAPPINGS_MAX)
+                return -E2BIG;
+        if (parse_copy(mapping->rom, sizeof(mapping->rom), rom, rom_length) < 0) {
+                mapping->rom[0] = '\0';
+                guest->roms.n_left_out++;
+        }
+        guest->n_mappings++;
+        return parse_copy(mapping->name, sizeof(mapping->name), name, length);
+}
+
 static int read_hostpci(const char *value, size_t length, Vm *vm, ProxmoxGuest *guest) {
-        size_t n;
+        size_t n, n_rom = 0;
+        const char *rom = find_property(value, length, "romfile", false, &n_rom);
         const char *host = find_property(value, length, "host", true, &n);
 
+        if (!rom)
+                rom = "";
         if (host)
-                return add_addresses(vm, host, n);
+                return add_with_rom(vm, &guest->roms, host, n, rom, n_rom);
         host = find_property(value, length, "mapping", false, &n);
         if (!host || n == 0)
                 return -EBADMSG;
-        if (guest->n_mappings == PROXMOX_MAPPINGS_MAX)
-                return -E2BIG;
-        return parse_copy(guest->mappings[guest->n_mappings++], PROXMOX_MAPPING_SIZE, host, n);
+        return read_mapping(host, n, rom, n_rom, guest);
 }
 
 /* A boolean of theirs has more words than 1; what is not one of them is false to them, too. */
@@ -158,9 +185,7 @@ int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret) {
         const char *line;
         size_t length;
 
-        ret->n_mappings = 0;
-        ret->onboot = false;
-        ret->hookscript[0] = '\0';
+        *ret = (ProxmoxGuest){ 0 };
         while ((line = next_line(&text, &length)) && line[0] != '[') {
                 size_t key = strlen(HOSTPCI), digits;
                 const char *value;
@@ -210,7 +235,8 @@ static bool is_of_node(const char *value, size_t length, const char *node) {
         return of && n == strlen(node) && strncmp(of, node, n) == 0;
 }
 
-int proxmox_mapping_parse(const char *text, const char *name, const char *node, Vm *vm) {
+int proxmox_mapping_parse(const char *text, const ProxmoxMapping *mapping, const char *node, Vm *vm,
+                          GuestRoms *roms) {
         bool is_it = false;
         const char *line;
         size_t length;
@@ -221,7 +247,7 @@ int proxmox_mapping_parse(const char *text, const char *name, const char *node, 
                 int r;
 
                 if (value == line) {
-                        is_it = n == strlen(name) && strncmp(line, name, n) == 0;
+                        is_it = n == strlen(mapping->name) && strncmp(line, mapping->name, n) == 0;
                         continue;
                 }
                 if (!is_it || n <= 4 || strncmp(value, "map ", 4) != 0)
@@ -230,7 +256,8 @@ int proxmox_mapping_parse(const char *text, const char *name, const char *node, 
                 n -= 4;
                 path = is_of_node(value, n, node) ? find_property(value, n, "path", false, &n_path)
                                                   : NULL;
-                r = path ? add_addresses(vm, path, n_path) : 0;
+                r = path ? add_with_rom(vm, roms, path, n_path, mapping->rom, strlen(mapping->rom))
+                         : 0;
                 if (r < 0)
                         return r;
         }

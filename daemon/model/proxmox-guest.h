@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The functions of the host that a guest of Proxmox VE is given, out of its configuration
- * (qm.conf(5)): hostpciN lines, by address or by the name of a mapping; and its hookscript. Pure.
+ * (qm.conf(5)): hostpciN lines, by address or by the name of a mapping; the files that it is given
+ * as their ROMs; and its hookscript. Pure.
  */
 #pragma once
 
+#include "guest-rom.h"
 #include "vm-list.h"
 
 #define PROXMOX_GUEST_SIZE_MAX (512 * 1024) /* of a guest's file, as pmxcfs has it */
@@ -13,10 +15,15 @@
 #define PROXMOX_HOOKSCRIPT_SIZE 256
 #define PROXMOX_PATH_SIZE 512
 
+typedef struct ProxmoxMapping {
+        char name[PROXMOX_MAPPING_SIZE];
+        char rom[GUEST_ROM_PATH_SIZE]; /**< as written; "": none */
+} ProxmoxMapping;
+
 typedef struct ProxmoxGuest {
-        char mappings[PROXMOX_MAPPINGS_MAX]
-                     [PROXMOX_MAPPING_SIZE]; /**< names still to be looked up */
+        ProxmoxMapping mappings[PROXMOX_MAPPINGS_MAX]; /**< still to be looked up */
         size_t n_mappings;
+        GuestRoms roms;
         bool onboot;                              /**< it starts with the machine */
         char hookscript[PROXMOX_HOOKSCRIPT_SIZE]; /**< "STORAGE:snippets/NAME"; "": none */
 } ProxmoxGuest;
@@ -41,11 +48,12 @@ char *proxmox_guest_format(const Vm *vm, bool onboot);
  * Adds what a mapping stands for on a node.
  *
  * @text: /etc/pve/mapping/pci.cfg
+ * @roms: the mapping's is added to, for each of the devices that it may stand for
  *
  * Returns as proxmox_guest_parse(); 0 also where there is no such mapping.
  */
-_must_check_ int proxmox_mapping_parse(const char *text, const char *name, const char *node,
-                                       Vm *vm);
+_must_check_ int proxmox_mapping_parse(const char *text, const ProxmoxMapping *mapping,
+                                       const char *node, Vm *vm, GuestRoms *roms);
 
 /**
  * Finds where a storage's files are.

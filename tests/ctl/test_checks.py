@@ -15,6 +15,7 @@ import pytest
 
 from captured import AUDIO, GPU, NIC, PROGRAM, sanitizers
 from test_describe import BLOCK, FALLBACK_CONFIG, MENU, Booted
+from test_rom import BIOS, DAMAGED, GOOD, image
 
 APPLY = Path(PROGRAM).with_name("vfio-mode-apply")
 PAGE = Path(__file__).parents[2] / "daemon" / "vfio-modectl.1"
@@ -172,6 +173,21 @@ def pve(pc, hookscript=None, storage="var/lib/vz", mode=0o755, text='#!/bin/sh\n
              + (f"hookscript: {hookscript}\n" if hookscript else ""))
     pc.write(f"{storage}/snippets/vfio", text)
     (pc.root / storage / "snippets/vfio").chmod(mode)
+def given(pc, rom, *, card=GPU, mode=0o644, libvirt=False):
+    """A guest that is given a ROM file: these bytes, or nothing that is there."""
+    path = "usr/share/vgabios/gpu.rom" if libvirt else "usr/share/kvm/gpu.rom"
+    domain, bus, slot, function = re.split("[:.]", card)
+    if libvirt:
+        pc.write("etc/libvirt/qemu/win.xml", "<domain><devices><hostdev mode='subsystem' type='pci'><source>"
+                 f"<address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' function='0x{function}'/></source>"
+                 f"<rom bar='on' file='/{path}'/></hostdev></devices></domain>")
+    else:
+        pc.write("etc/pve/qemu-server/100.conf", f"hostpci0: {bus}:{slot}.{function},pcie=1,romfile=gpu.rom\n")
+    (pc.root / path).parent.mkdir(parents=True)
+    if rom is not None:
+        (pc.root / path).write_bytes(rom)
+        (pc.root / path).chmod(mode)
+    return pc
 
 
 def changed(pc, path, mode=0o644):
@@ -306,6 +322,27 @@ CASES = [
     ("guests", "pass", "No guest that is defined here names its devices.", lambda pc: pc),
     ("guests", "warn", "'100' of Proxmox VE starts with the machine", lambda pc: pc.write(
         "etc/pve/qemu-server/100.conf", "onboot: 1\nhostpci0: 01:00,pcie=1\n")),
+    ("guest-rom-gpu", "pass", f"'100' of Proxmox VE gives {GPU} the ROM file /usr/share/kvm/gpu.rom, which is complete and "
+     "valid (x86 and efi x64, compressed).", lambda pc: given(pc, GOOD)),
+    ("guest-rom-gpu", "pass", f"'win' of libvirt gives {GPU} the ROM file /usr/share/vgabios/gpu.rom, which is complete",
+     lambda pc: given(pc, GOOD, libvirt=True)),
+    ("guest-rom-gpu", "warn", "not for everybody to read", lambda pc: given(pc, GOOD, libvirt=True, mode=0o600)),
+    ("guest-rom-gpu", "pass", "complete and valid", lambda pc: given(pc, GOOD, mode=0o600)),
+    ("guest-rom-gpu", "warn", "/usr/share/kvm/gpu.rom, which was not captured.", lambda pc: given(pc, None)),
+    ("guest-rom-gpu", "fail", "has an image whose checksum is wrong: the guest's firmware does not run it",
+     lambda pc: given(pc, DAMAGED)),
+    ("guest-rom-gpu", "fail", "ends inside an image", lambda pc: given(pc, GOOD[:-1])),
+    ("guest-rom-gpu", "fail", "its first (55 aa) is at byte 1024, behind what may be the header", lambda pc: given(
+        pc, b"NVGI" + bytes(1020) + GOOD)),
+    ("guest-rom-gpu", "fail", "has no image (55 aa) where one should begin", lambda pc: given(pc, b"MZ" + BIOS[2:])),
+    ("guest-rom-gpu", "warn", "has an image for 10de:2206, and the card is 10de:2484", lambda pc: given(
+        pc, image(last=True, pci_id="10de:2206"))),
+    ("guest-rom-gpu", "fail", "which is empty: the guest will not start.", lambda pc: given(pc, b"")),
+    ("guest-rom-gpu", "fail", "which is no plain file: the guest will not start.", lambda pc: given(pc, None).write(
+        "usr/share/kvm/gpu.rom/x", "")),
+    ("guest-rom-gpu", "fail", "which is larger than any ROM", lambda pc: given(pc, bytes((16 << 20) + 1))),
+    ("guest-rom-nic", "warn", "has an image for 10de:2484, and the card is 8086:10d3", lambda pc: given(
+        pc, GOOD, card=NIC)),
     ("switch", "fail", "refused (other-device-there)", lambda pc: pc.function(
         GPU, modalias="pci:v000010DEd00002206sv00000000sd00000000bc03sc00i00")),
     ("boot-place", "warn", "it is not there", lambda pc: pc.remove(BLOCK)),

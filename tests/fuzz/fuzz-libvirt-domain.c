@@ -15,7 +15,7 @@ static void check_written(const Vm *vm) {
         Vm *again = calloc(1, sizeof(*again));
 
         assert(vm->n_addresses <= VM_ADDRESSES_MAX && xml && again);
-        assert(libvirt_domain_parse(xml, strlen(xml), again) == 0);
+        assert(libvirt_domain_parse(xml, strlen(xml), again, NULL) == 0);
         assert(again->n_addresses == vm->n_addresses);
         for (size_t i = 0; i < vm->n_addresses; i++)
                 assert(pci_address_compare(again->addresses[i], vm->addresses[i]) == 0);
@@ -26,10 +26,13 @@ static void check_written(const Vm *vm) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         Vm *vm = calloc(1, sizeof(*vm));
         char *text = malloc(size + 1), reason[16];
+        GuestRoms roms;
 
         assert(vm && text);
-        if (libvirt_domain_parse((const char *)data, size, vm) >= 0)
+        if (libvirt_domain_parse((const char *)data, size, vm, &roms) >= 0)
                 check_written(vm);
+        for (size_t i = 0; i < roms.n; i++)
+                assert(vm_names_function(vm, roms.roms[i].address) && roms.roms[i].path[0] != '\0');
         (void)memcpy(text, data, size);
         text[size] = '\0';
         libvirt_log_reason(text, reason, sizeof(reason));

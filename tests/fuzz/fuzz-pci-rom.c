@@ -64,6 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(rom.fault == PCI_ROM_CUT || rom.length == offset);
         if (pci_rom_fault(&rom) == PCI_ROM_GOOD)
                 check_valid(&rom, data);
+        offset = pci_rom_find(data, size);
+        assert(offset == 0 ||
+               (offset + 1 < size && data[offset] == 0x55 && data[offset + 1] == 0xaa));
         parse_resource(data, size);
         return 0;
 }

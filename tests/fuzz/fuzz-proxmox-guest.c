@@ -36,11 +36,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (proxmox_guest_parse(text, vm, &guest) >= 0) {
                 assert(vm->n_addresses <= VM_ADDRESSES_MAX);
                 for (size_t i = 0; i < guest.n_mappings; i++)
-                        if (proxmox_mapping_parse(text, guest.mappings[i], "pve", vm) < 0)
+                        if (proxmox_mapping_parse(text, &guest.mappings[i], "pve", vm,
+                                                  &guest.roms) < 0)
                                 break;
                 check_written(vm, guest.onboot);
         }
-        assert(vm->n_addresses <= VM_ADDRESSES_MAX);
+        assert(vm->n_addresses <= VM_ADDRESSES_MAX && guest.roms.n <= GUEST_ROMS_MAX);
+        for (size_t i = 0; i < guest.roms.n; i++)
+                assert(vm_names_function(vm, guest.roms.roms[i].address));
         if (proxmox_storage_parse(text, "local", 5, path) >= 0)
                 assert(path[0] == '/' && strlen(path) < sizeof(path));
         free(text);

@@ -175,6 +175,7 @@ static void test_row(void **state) {
         const Check *check;
         _cleanup_free_ Inspection *inspection = calloc(1, sizeof(*inspection));
         _cleanup_free_ Situation *now = calloc(1, sizeof(*now));
+        _cleanup_free_ GuestDefinitions *guests = calloc(1, sizeof(*guests));
         BootMachine *machine;
 
         assert_int_equal(set_up(state), 0);
@@ -185,13 +186,16 @@ static void test_row(void **state) {
         now->root = &machine->root;
         now->config = machine->config;
         assert_int_equal(host_scan(&machine->root, &now->config, &now->state, &now->host), 0);
-        check_guests(now, config_find_mode(&now->config, "passthrough"), &machine->now, inspection);
+        guest_scan(&machine->root, guests);
+        check_guests(now, config_find_mode(&now->config, "passthrough"), &machine->now, guests,
+                     inspection);
         check = the_only(inspection, "guests");
         assert_int_equal(check->result, row->result);
         if (!strstr(check->message, row->says) || !strstr(check->advice, row->advises))
                 fail_msg("'%s' → '%s'", check->message, check->advice);
         (void)memset(inspection, 0, sizeof(*inspection));
-        check_guests(now, config_find_mode(&now->config, "host"), &machine->now, inspection);
+        check_guests(now, config_find_mode(&now->config, "host"), &machine->now, guests,
+                     inspection);
         assert_int_equal(inspection->n_checks, 0);
         assert_int_equal(boot_machine_tear_down(state), 0);
 }

@@ -116,6 +116,31 @@ static void test_read_alloc(void **state) {
         assert_ptr_equal(other, untouched);
 }
 
+static void test_read_plain(void **state) {
+        _cleanup_free_ char *text = NULL;
+        char *const untouched = (char *)state;
+        char *other = untouched;
+        mode_t mode = 0;
+
+        make("f", "a\0b", 3);
+        assert_int_equal(fchmodat(dir_fd, "f", 0640, 0), 0);
+        assert_int_equal(symlinkat("f", dir_fd, "link"), 0);
+        assert_int_equal(mkfifoat(dir_fd, "pipe", 0600), 0);
+        assert_int_equal(file_read_plain_at(dir_fd, "link", 3, &text, &mode), 3);
+        assert_memory_equal(text, "a\0b", 4);
+        assert_int_equal(mode, S_IFREG | 0640);
+        mode = 0;
+        assert_int_equal(file_read_plain_at(dir_fd, "f", 2, &other, &mode), -EFBIG);
+        assert_int_equal(file_read_plain_at(dir_fd, "none", 2, &other, &mode), -ENOENT);
+        assert_int_equal(file_read_plain_at(dir_fd, "pipe", 2, &other, &mode), -EISNAM);
+        assert_int_equal(file_read_plain_at(dir_fd, ".", 2, &other, &mode), -EISNAM);
+        assert_int_equal(file_read_plain_at(dir_fd, "/dev/null", 2, &other, &mode), -EISNAM);
+        assert_ptr_equal(other, untouched);
+        assert_int_equal(mode, 0);
+        assert_int_equal(unlinkat(dir_fd, "pipe", 0), 0);
+        assert_int_equal(unlinkat(dir_fd, "link", 0), 0);
+}
+
 static void test_write(void **state) {
         (void)state;
         make("f", "something long", 14);
@@ -295,6 +320,7 @@ int main(void) {
         add(&table, "reading a file that fits, with its NUL", test_read);
         add(&table, "reading one line", test_read_line);
         add(&table, "reading into new memory", test_read_alloc);
+        add(&table, "reading a plain file only", test_read_plain);
         add(&table, "writing an existing file", test_write);
         add(&table, "a write that is cut short", test_short_write);
         add(&table, "replacing a file", test_replace);

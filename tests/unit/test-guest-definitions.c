@@ -16,6 +16,8 @@
         "<hostdev mode='subsystem' type='pci' managed='no'><driver name='vfio'/><source>" ADDRESS( \
                 bus, function) "</source><address type='pci' domain='0x0000' bus='0x09' "          \
                                "slot='0x00' function='0x0'/></hostdev>"
+#define ROM(before, attributes, after) \
+        "<hostdev type='pci'>" before "<rom" attributes "/>" after "</hostdev>"
 #define DOMAIN(devices)                                                             \
         "<?xml version='1.0'?><domain type='kvm'><name>win</name><devices>" devices \
         "</devices></domain>"
@@ -23,7 +25,7 @@
 static const struct Domain {
         const char *title, *xml;
         int r;
-        const char *addresses;
+        const char *addresses; /* and files, as print() has them */
 } domains[] = {
         { "nothing of the host",
           DOMAIN("<disk type='file'><source file='x'/><address type='pci' "
@@ -51,6 +53,20 @@ static const struct Domain {
           0, "" },
         { "nor what lies deeper",
           DOMAIN("<hostdev><x><source>" ADDRESS("0x0b", "0x0") "</source></x></hostdev>"), 0, "" },
+        { "a file for a card's ROM",
+          DOMAIN(ROM("<source>" ADDRESS("0x0b", "0x0") "</source>", " file='/a&amp;b.rom'", "")), 0,
+          "0000:0b:00.0 0000:0b:00.0=/a&b.rom" },
+        { "before the source, and of the first of two cards",
+          DOMAIN(ROM("", " bar='off' file='/x'", "<source>" ADDRESS("0x0b", "0x0") "</source>")
+                         HOSTDEV("0x0b", "0x1")),
+          0, "0000:0b:00.0 0000:0b:00.1 0000:0b:00.0=/x" },
+        { "a ROM, but no file for it",
+          DOMAIN(ROM("<source>" ADDRESS("0x0b", "0x0") "</source>", " enabled='no'", "")
+                         ROM("<source>" ADDRESS("0x0b", "0x1") "</source>", " file=''", "")),
+          0, "0000:0b:00.0 0000:0b:00.1" },
+        { "a file for a device of the guest's own",
+          DOMAIN("<interface type='network'><rom file='/x'/></interface>" HOSTDEV("0x0b", "0x0")),
+          0, "0000:0b:00.0" },
         { "a number that is none", DOMAIN(HOSTDEV("0x100", "0x0") HOSTDEV("-1", "0x0")), 0, "" },
         { "another document", "<network/>", -EBADMSG, "" },
         { "no document", "", -EBADMSG, "" },
@@ -58,16 +74,19 @@ static const struct Domain {
         { "entities", "<!DOCTYPE domain [<!ENTITY a 'b'>]><domain>&a;</domain>", -EBADMSG, "" },
 };
 
-static const char *print(const Vm *vm, char *buffer, size_t size) {
+/* The addresses, and ADDRESS=PATH of the files for their ROMs, where these are given. */
+static const char *print(const Vm *vm, const GuestRoms *roms, char *buffer, size_t size) {
+        char address[PCI_ADDRESS_SIZE];
         size_t length = 0;
 
         buffer[0] = '\0';
-        for (size_t i = 0; i < vm->n_addresses; i++) {
-                char address[PCI_ADDRESS_SIZE];
-
+        for (size_t i = 0; i < vm->n_addresses; i++)
                 length += (size_t)snprintf(buffer + length, size - length, "%s%s", i > 0 ? " " : "",
                                            pci_address_format(vm->addresses[i], address));
-        }
+        for (size_t i = 0; roms && i < roms->n; i++)
+                length += (size_t)snprintf(buffer + length, size - length, " %s=%s",
+                                           pci_address_format(roms->roms[i].address, address),
+                                           roms->roms[i].path);
         return buffer;
 }
 
@@ -75,16 +94,18 @@ static void test_domain(void **state) {
         const struct Domain *row = *state;
         _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
         _cleanup_free_ char *written = NULL;
-        char text[2048];
+        char text[2048], again[2048];
+        GuestRoms roms;
 
-        assert_int_equal(libvirt_domain_parse(row->xml, strlen(row->xml), vm), row->r);
+        assert_int_equal(libvirt_domain_parse(row->xml, strlen(row->xml), vm, &roms), row->r);
         if (row->r < 0)
                 return;
-        assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
+        assert_string_equal(print(vm, &roms, text, sizeof(text)), row->addresses);
+        (void)print(vm, NULL, text, sizeof(text));
         written = libvirt_domain_format(vm);
         assert_non_null(written);
-        assert_int_equal(libvirt_domain_parse(written, strlen(written), vm), 0);
-        assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
+        assert_int_equal(libvirt_domain_parse(written, strlen(written), vm, NULL), 0);
+        assert_string_equal(print(vm, NULL, again, sizeof(again)), text);
 }
 
 static void test_many(_unused_ void **state) {
@@ -99,7 +120,26 @@ static void test_many(_unused_ void **state) {
                 (void)fputs(HOSTDEV("0x0b", "0x0"), file);
         (void)fputs("</devices></domain>", file);
         assert_int_equal(fclose(file), 0);
-        assert_int_equal(libvirt_domain_parse(text, size, vm), -E2BIG);
+        assert_int_equal(libvirt_domain_parse(text, size, vm, NULL), -E2BIG);
+}
+
+static void test_rom_room(_unused_ void **state) {
+        const PciAddress address = { .bus = 0x0b };
+        char name[GUEST_ROM_PATH_SIZE + 1];
+        GuestRoms roms = { 0 };
+
+        (void)memset(name, 'x', sizeof(name));
+        guest_roms_add(&roms, address, "/", name, GUEST_ROM_PATH_SIZE);
+        guest_roms_add(&roms, address, "/", name, GUEST_ROM_PATH_SIZE - 1);
+        assert_int_equal(roms.n, 0);
+        assert_int_equal(roms.n_left_out, 2);
+        for (size_t i = 0; i <= GUEST_ROMS_MAX; i++)
+                guest_roms_add(&roms, address, "/", name, GUEST_ROM_PATH_SIZE - 2);
+        assert_int_equal(roms.n, GUEST_ROMS_MAX);
+        assert_int_equal(roms.n_left_out, 3);
+        assert_int_equal(strlen(roms.roms[GUEST_ROMS_MAX - 1].path), GUEST_ROM_PATH_SIZE - 1);
+        guest_roms_add(&roms, address, "/", "", 0);
+        assert_int_equal(roms.n_left_out, 3);
 }
 
 static void test_reason(_unused_ void **state) {
@@ -128,7 +168,7 @@ static void test_reason(_unused_ void **state) {
 static const struct Guest {
         const char *title, *text;
         int r;
-        const char *addresses;
+        const char *addresses; /* and files, as print() has them */
 } guests[] = {
         { "nothing of the host", "boot: order=scsi0\nhostname: x\n", 0, "" },
         { "a function", "hostpci0: 0000:0b:00.1,pcie=1,x-vga=1\n", 0, "0000:0b:00.1" },
@@ -140,6 +180,12 @@ static const struct Guest {
           "0000:0b:00.0 0001:05:00.1" },
         { "a mapping of this node", "hostpci0: mapping=gaming,pcie=1\nhostpci1: 0d:00.0\n", 0,
           "0000:0d:00.0 0000:0b:00.0 0000:0b:00.1" },
+        { "a file for the first function of a line",
+          "hostpci0: 0b:00.0;0b:00.1,romfile=gpu.rom,x-vga=1\nhostpci1: romfile=b,host=0c:00.0\n",
+          0,
+          "0000:0b:00.0 0000:0b:00.1 0000:0c:00.0 0000:0b:00.0=/usr/share/kvm/gpu.rom 0000:0c:00.0=/usr/share/kvm/b" },
+        { "a file for a mapping", "hostpci0: mapping=gaming,romfile=/usr/share/kvm/gpu.rom\n", 0,
+          "0000:0b:00.0 0000:0b:00.1 0000:0b:00.0=/usr/share/kvm//usr/share/kvm/gpu.rom" },
         { "a mapping that there is not", "hostpci0: mapping=gone\n", 0, "" },
         { "a snapshot is of the past", "cores: 2\n[before]\nhostpci0: 0b:00.0\n", 0, "" },
         { "the last line without an end", "hostpci0: 0b:00.0", 0, "0000:0b:00.0" },
@@ -157,19 +203,22 @@ static void test_guest(void **state) {
         const struct Guest *row = *state;
         _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
         ProxmoxGuest guest;
-        char text[2048];
+        char text[2048], again[2048];
 
         assert_int_equal(proxmox_guest_parse(row->text, vm, &guest), row->r);
         if (row->r < 0)
                 return;
         for (size_t i = 0; i < guest.n_mappings; i++)
-                assert_int_equal(proxmox_mapping_parse(MAPPINGS, guest.mappings[i], "pve", vm), 0);
-        assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
+                assert_int_equal(
+                        proxmox_mapping_parse(MAPPINGS, &guest.mappings[i], "pve", vm, &guest.roms),
+                        0);
+        assert_string_equal(print(vm, &guest.roms, text, sizeof(text)), row->addresses);
+        (void)print(vm, NULL, text, sizeof(text));
         written = proxmox_guest_format(vm, false);
         assert_non_null(written);
         vm->n_addresses = 0;
         assert_int_equal(proxmox_guest_parse(written, vm, &guest), 0);
-        assert_string_equal(print(vm, text, sizeof(text)), row->addresses);
+        assert_string_equal(print(vm, NULL, again, sizeof(again)), text);
 }
 
 static const struct Onboot {
@@ -245,6 +294,7 @@ int main(void) {
         TABLE_ROWS(&table, test_storage, storages);
         table_add(&table, "a hookscript", test_hookscript, NULL);
         table_add(&table, "more functions than fit", test_many, NULL);
+        table_add(&table, "more files than fit, and longer ones", test_rom_room, NULL);
         table_add(&table, "how a domain ended", test_reason, NULL);
         TABLE_ROWS(&table, test_guest, guests);
         TABLE_ROWS(&table, test_onboot, onboots);

@@ -151,15 +151,17 @@ static void test_hide_names(_unused_ void **state) {
         assert_non_null(inspection);
         inspection_add_check(inspection, CHECK_WARN, "holders", "Tell sway.", "sway has it open.");
         inspection_add_check(inspection, CHECK_WARN, "guests", "Tell win.", "win names it.");
+        inspection_add_check(inspection, CHECK_WARN, "guest-rom-gpu", "Tell win.",
+                             "win has a file.");
         inspection_add_check(inspection, CHECK_WARN, "iommu", "Do.", "It is off.");
         inspection_hide_names(inspection);
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < 3; i++) {
                 assert_int_equal(inspection->checks[i].result, CHECK_WARN);
                 assert_non_null(strstr(inspection->checks[i].message, "only root is told"));
                 assert_string_equal(inspection->checks[i].advice, "");
         }
-        assert_string_equal(inspection->checks[2].message, "It is off.");
-        assert_string_equal(inspection->checks[2].advice, "Do.");
+        assert_string_equal(inspection->checks[3].message, "It is off.");
+        assert_string_equal(inspection->checks[3].advice, "Do.");
         free(inspection);
 }
 

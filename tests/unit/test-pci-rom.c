@@ -7,66 +7,15 @@
 #include <string.h>
 
 #include "model/pci-rom.h"
+#include "rom-words.h"
 #include "table.h"
 
 #define UNIT 512
-#define IMAGE (2 * UNIT)
-#define DATA 0x40 /* where the PCI data structure of our images stands */
-#define ROM_MAX ((PCI_ROM_IMAGES_MAX + 1) * IMAGE)
+#define IMAGE ROM_WORDS_IMAGE
+#define DATA ROM_WORDS_DATA
+#define ROM_MAX ROM_WORDS_MAX
 
 static const PciId id = { 0x10de, 0x2484 };
-
-/* --- ROMs in words --- */
-
-static void put_16(uint8_t *at, unsigned value) {
-        at[0] = (uint8_t)value;
-        at[1] = (uint8_t)(value >> 8);
-}
-
-/* "x86", "efi", "efi-zip", "sparc", "pa-risc", "other", and "!" behind the last. */
-static void put_image(const char *word, uint8_t *image) {
-        static const char *const codes[] = { "x86", "sparc", "pa-risc", "efi", "other" };
-        uint8_t *data = image + DATA, sum = 0;
-        unsigned code = 0;
-
-        for (size_t i = 0; i < IMAGE; i++)
-                image[i] = (uint8_t)(i * 7);
-        (void)memset(image, 0, DATA + 0x40);
-        put_16(image, 0xaa55);
-        put_16(image + 0x18, DATA);
-        (void)memcpy(data, "PCIR", 4);
-        put_16(data + 4, id.vendor);
-        put_16(data + 6, id.device);
-        put_16(data + 0x0a, 0x18);
-        data[0x0c] = 3;
-        put_16(data + 0x10, IMAGE / UNIT);
-        while (strncmp(word, codes[code], strlen(codes[code])) != 0)
-                code++;
-        data[0x14] = (uint8_t)code;
-        data[0x15] = strchr(word, '!') ? 0x80 : 0;
-        if (code == PCI_ROM_CODE_EFI) {
-                put_16(image + 0x04, 0x0ef1);
-                put_16(image + 0x0a, 0x8664);
-                put_16(image + 0x0c, strstr(word, "zip") != NULL);
-        }
-        for (size_t i = 0; i < IMAGE; i++)
-                sum = (uint8_t)(sum + image[i]);
-        image[IMAGE - 1] = (uint8_t)(image[IMAGE - 1] - sum);
-}
-
-/* Returns the size. */
-static size_t make(const char *words, uint8_t rom[static ROM_MAX]) {
-        char *text = strdup(words), *cursor = text, *word;
-        size_t size = 0;
-
-        while ((word = strsep(&cursor, " ")) && *word) {
-                assert_true(size + IMAGE <= ROM_MAX);
-                put_image(word, rom + size);
-                size += IMAGE;
-        }
-        free(text);
-        return size;
-}
 
 /* At the end of its memory, so that the sanitizer sees what is read behind it. */
 static void parse(const uint8_t *rom, size_t size, PciRom *ret) {
@@ -204,11 +153,11 @@ static const struct Row {
 static void test_row(void **state) {
         const struct Row *row = *state;
         uint8_t data[ROM_MAX];
-        size_t size = make(row->images, data);
+        size_t size = rom_words_make(row->images, id, data);
         PciRom rom;
 
         for (size_t i = 0; i < ARRAY_SIZE(row->changes) && row->changes[i].at > 0; i++)
-                put_16(data + row->changes[i].at, row->changes[i].value);
+                rom_words_put_16(data + row->changes[i].at, row->changes[i].value);
         parse(data, size - row->cut, &rom);
         assert_int_equal(rom.n_images, row->n_images);
         assert_string_equal(pci_rom_fault_name(pci_rom_fault(&rom)),
@@ -222,7 +171,7 @@ static void test_images(void **state) {
         PciRom rom;
 
         (void)state;
-        parse(data, make("x86 efi-zip!", data), &rom);
+        parse(data, rom_words_make("x86 efi-zip!", id, data), &rom);
         assert_true(rom.images[0].offset == 0 && rom.images[1].offset == IMAGE);
         assert_true(pci_id_equal(rom.images[1].id, id));
         assert_false(rom.images[0].is_last || rom.images[0].is_compressed);
@@ -241,7 +190,7 @@ static void test_images(void **state) {
  */
 static void test_any_byte(void **state) {
         uint8_t data[ROM_MAX];
-        size_t size = make("x86!", data);
+        size_t size = rom_words_make("x86!", id, data);
         PciRom rom;
 
         (void)state;
@@ -257,6 +206,17 @@ static void test_any_byte(void **state) {
                 parse(data, size - cut, &rom);
                 assert_int_not_equal(pci_rom_fault(&rom), PCI_ROM_GOOD);
         }
+}
+
+static void test_find(_unused_ void **state) {
+        uint8_t data[2 * ROM_WORDS_MAX] = { 'N', 'V', 'G', 'I' };
+        size_t size = 3 * UNIT + rom_words_make("x86!", id, data + 3 * UNIT);
+
+        assert_int_equal(pci_rom_find(data, size), 3 * UNIT);
+        assert_int_equal(pci_rom_find(data, 3 * UNIT + DATA), 0);
+        assert_int_equal(pci_rom_find(data + 1, size - 1), 0); /* not at a whole unit */
+        assert_int_equal(pci_rom_find(data + 3 * UNIT, size - 3 * UNIT), 0);
+        assert_int_equal(pci_rom_find(data, 0), 0);
 }
 
 /* --- where it is --- */
@@ -307,6 +267,7 @@ int main(void) {
         TABLE_ROWS(&table, test_row, rows);
         TABLE_ROWS(&table, test_resource, resource_rows);
         table_add(&table, "what is said of images", test_images, NULL);
+        table_add(&table, "an image behind a header", test_find, NULL);
         table_add(&table, "any byte that changes", test_any_byte, NULL);
         return table_run("pci-rom", &table);
 }

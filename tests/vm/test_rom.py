@@ -205,6 +205,35 @@ def test_killed(pc: PC, tmp_path: Path, mender: str) -> None:
     assert pc.ok("vfio-modectl status --mode") == "passthrough"
 
 
+def rows(pc: PC, name: str, options: str = "") -> list[tuple[str, str]]:
+    """What a check of the mode says: results, and messages with what to do."""
+    checks = json.loads(pc.run(f"vfio-modectl check passthrough --json=short {options}").stdout)["checks"]
+    return [(row["result"], f"{row['message']} {row['advice']}") for row in checks if row["id"] == name]
+
+
+DOMAIN = """<domain><devices><hostdev mode='subsystem' type='pci'><source>
+<address domain='0x0000' bus='0x02' slot='0x00' function='0x0'/></source><rom file='/root/gpu.rom'/></hostdev></devices></domain>
+"""
+
+
+def test_a_file_of_a_guest(pc: PC) -> None:
+    """Read by every check, wherever it lies: in a home as well."""
+    pc.ok("mkdir -p /etc/libvirt/qemu")
+    assert rows(pc, "guest-rom-gpu") == []
+    pc.write("/etc/libvirt/qemu/win.xml", DOMAIN)
+    for rom, result, words in (
+            (None, "fail", f"'win' of libvirt gives {SECOND} the ROM file /root/gpu.rom, which is not there: the guest will"),
+            (vga_bios(), "pass", "which is complete and valid (x86)."),
+            (vga_bios()[:-1], "fail", "which ends inside an image: the guest's firmware does not run it."),
+            (image(8), "warn", "which has an image for 8086:10d3, and the card is 1234:1111")):
+        if rom is not None:
+            pc.write("/root/gpu.rom", rom)
+        [(found, said)] = rows(pc, "guest-rom-gpu")
+        assert found == result and words in said, (found, said)
+    said = pc.run("runuser --user nobody -- vfio-modectl check passthrough").stdout
+    assert "guest-rom-gpu" in said and "/root" not in said and "win" not in said.split(), said
+
+
 @pytest.mark.parametrize(("card", "result", "words"), [
     (SECOND, "pass", "has a ROM of its own, of 64 KiB at most"),
     (FIRST, "warn", f"The PC has booted with {GPU}: its ROM is the copy that the firmware made, if any."),
@@ -212,7 +241,6 @@ def test_killed(pc: PC, tmp_path: Path, mender: str) -> None:
 def test_the_check(pc: PC, card: str, result: str, words: str) -> None:
     """Says what can be known without reading it."""
     pc.ok(f"sed -i 's/^address = .*/address = {card}/' /etc/vfio-mode.ini")
-    checks = json.loads(pc.run("vfio-modectl check passthrough --json=short").stdout)["checks"]
-    [check] = [check for check in checks if check["id"] == "rom-gpu"]
-    assert check["result"] == result and words in check["message"], check
+    [(found, said)] = rows(pc, "rom-gpu")
+    assert found == result and words in said, said
     check_left(pc, card, state(pc, card))

@@ -28,6 +28,7 @@ typedef enum VerbOption {
         VERB_OPTION_OUTPUT = 1u << 11,
         VERB_OPTION_FROM_GRUB = 1u << 12,
         VERB_OPTION_WHILE_IN_USE = 1u << 13,
+        VERB_OPTION_READ_ROM = 1u << 14,
 } VerbOption;
 
 typedef struct Verb Verb;

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "ctl/check-mode.h"
+#include "ctl/check-rom.h"
 #include "ctl/local.h"
 #include "ctl/proposal.h"
 #include "ctl/refused.h"
@@ -64,19 +65,21 @@ static int print(const Arguments *arguments, json_object *rows, const Proposal *
 
 /* --- of a captured machine --- */
 
+static json_object *row_of(const Check *check) {
+        json_object *row = json_new();
+
+        json_add_string(row, "id", check->id);
+        json_add_string(row, "result", check_result_name(check->result));
+        json_add_string(row, "message", check->message);
+        json_add_string(row, "advice", check->advice);
+        return row;
+}
+
 static json_object *rows_of(const Inspection *inspection) {
         json_object *rows = json_list();
 
-        for (size_t i = 0; i < inspection->n_checks; i++) {
-                const Check *check = &inspection->checks[i];
-                json_object *row = json_new();
-
-                json_add_string(row, "id", check->id);
-                json_add_string(row, "result", check_result_name(check->result));
-                json_add_string(row, "message", check->message);
-                json_add_string(row, "advice", check->advice);
-                json_append(rows, row);
-        }
+        for (size_t i = 0; i < inspection->n_checks; i++)
+                json_append(rows, row_of(&inspection->checks[i]));
         return rows;
 }
 
@@ -99,7 +102,7 @@ static int compute(const Arguments *arguments, const char *mode, Inspection *ret
         size_t size = 0;
         int r;
 
-        r = command_read(command, INSPECTION_SIZE_MAX, &data, &size);
+        r = command_read(command, INSPECTION_SIZE_MAX, &data, &size, NULL, 0);
         if (r != 0)
                 return r < 0 ? r : 1;
         text = must_have(strndup((const char *)data, size));
@@ -150,6 +153,58 @@ static int check_captured(const Arguments *arguments) {
         return print(arguments, rows, &proposal);
 }
 
+/* --- with ROMs that were read --- */
+
+static bool has_check(const Inspection *read, const char *id) {
+        for (size_t i = 0; i < read->n_checks; i++)
+                if (strcmp(read->checks[i].id, id) == 0)
+                        return true;
+        return false;
+}
+
+/* Once, however many of them the rows have had. */
+static void add_checks(const Inspection *read, const char *id, json_object *rows) {
+        for (size_t i = 0; i < json_length(rows); i++)
+                if (strcmp(json_get_text(json_at(rows, i), "id"), id) == 0)
+                        return;
+        for (size_t i = 0; i < read->n_checks; i++)
+                if (strcmp(read->checks[i].id, id) == 0)
+                        json_append(rows, row_of(&read->checks[i]));
+}
+
+/* What has been read stands where the service has said that it has not been; of other cards than
+ * those with a screen, behind the rest. */
+static json_object *replace_rows(const json_object *from, const Inspection *read) {
+        json_object *rows = json_list();
+
+        for (size_t i = 0; i < json_length(from); i++) {
+                json_object *row = json_at(from, i);
+                const char *id = json_get_text(row, "id");
+
+                if (has_check(read, id))
+                        add_checks(read, id, rows);
+                else
+                        json_append(rows, json_object_get(row));
+        }
+        for (size_t i = 0; i < read->n_checks; i++)
+                add_checks(read, read->checks[i].id, rows);
+        return rows;
+}
+
+static int read_roms(const Arguments *arguments, json_object **rows) {
+        _cleanup_free_ Inspection *read = must_have(calloc(1, sizeof(*read)));
+        json_object *from = *rows;
+        int r;
+
+        (void)snprintf(read->mode, sizeof(read->mode), "%s", arguments->operands[0]);
+        r = check_rom(arguments, read);
+        if (r != EXIT_CODE_DONE)
+                return r;
+        *rows = replace_rows(from, read);
+        json_object_put(from);
+        return EXIT_CODE_DONE;
+}
+
 /* --- of a machine with a service --- */
 
 int check_mode(const Arguments *arguments) {
@@ -168,5 +223,11 @@ int check_mode(const Arguments *arguments) {
                 return refused_complain_of_call(&error, arguments->host);
         if (!rows)
                 rows = json_list();
+        if (arguments->options & VERB_OPTION_READ_ROM) {
+                int r = read_roms(arguments, &rows);
+
+                if (r != EXIT_CODE_DONE)
+                        return r;
+        }
         return print(arguments, rows, &proposal);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "ctl/arguments.h"
+#include "ctl/card-rom.h"
 #include "ctl/check-mode.h"
 #include "ctl/text.h"
 #include "view/machine.h"
@@ -71,16 +72,35 @@ static int check_config(const Arguments *arguments) {
         return config->result < 0 ? EXIT_CODE_CONFIGURATION : EXIT_CODE_DONE;
 }
 
+/* Refused where there is no ROM to be read, or not by this process. */
+static int check_read_rom(const Arguments *arguments) {
+        const char *other = arguments->root ? "--root" : arguments->host ? "-H" : NULL;
+
+        if (!(arguments->options & VERB_OPTION_READ_ROM))
+                return EXIT_CODE_DONE;
+        if (arguments->n_operands == 0)
+                complain("--read-rom goes with `check MODE`.");
+        else if (other)
+                complain("--read-rom reads this machine's cards and does not go with %s.", other);
+        else
+                return card_rom_is_permitted() ? EXIT_CODE_DONE : EXIT_CODE_NOT_AUTHORISED;
+        return EXIT_CODE_USAGE;
+}
+
 static int run(const Arguments *arguments) {
         const char *reason = arguments->n_operands == 0 ? NULL
                              : arguments->config        ? "--config"
                                                         : NULL;
+        int r;
 
         if (reason) {
                 complain("`check MODE` asks the machine's service and does not go with %s.",
                          reason);
                 return EXIT_CODE_USAGE;
         }
+        r = check_read_rom(arguments);
+        if (r != EXIT_CODE_DONE)
+                return r;
         if (arguments->n_operands > 0)
                 return check_mode(arguments);
         if (arguments->host) {
@@ -93,7 +113,7 @@ static int run(const Arguments *arguments) {
 
 const Verb verb_check = {
         .name = "check",
-        .synopsis = "[MODE] [--config=FILE]",
+        .synopsis = "[MODE [--read-rom]] [--config=FILE]",
         .summary = "Check whether a mode can be entered, or the configuration for errors",
         .details =
                 "With a mode: looks at everything that a switch to it would look at, and exits\n"
@@ -101,9 +121,12 @@ const Verb verb_check = {
                 "error of the configuration as FILE:LINE: REASON and exits with 3 where there is\n"
                 "one.\n"
                 "\n"
-                "  --config=FILE    Check this file instead of the machine's configuration.\n",
+                "  --config=FILE    Check this file instead of the machine's configuration.\n"
+                "  --read-rom       Read the ROMs of the mode's functions, too, as `rom` does:\n"
+                "                   by root, of functions that no driver of the host and no\n"
+                "                   guest has. Without, nothing on the machine is changed.\n",
         .max_operands = 1,
-        .options = VERB_OPTION_CONFIG,
+        .options = VERB_OPTION_CONFIG | VERB_OPTION_READ_ROM,
         .is_remote = true,
         .run = run,
 };

@@ -43,6 +43,7 @@ static const struct option long_options[] = {
         { "no-pager", no_argument, NULL, OPTION_NO_PAGER },
         { "output", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_OUTPUT },
         { "quiet", no_argument, NULL, OPTION_QUIET },
+        { "read-rom", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_READ_ROM },
         { "root", required_argument, NULL, OPTION_ROOT },
         { "tree", no_argument, NULL, OPTION_OF_VERB | VERB_OPTION_TREE },
         { "tries", required_argument, NULL, OPTION_OF_VERB | VERB_OPTION_TRIES },
@@ -166,6 +167,7 @@ static int parse_value(Arguments *arguments, unsigned option) {
         case VERB_OPTION_TREE:
         case VERB_OPTION_DRY_RUN:
         case VERB_OPTION_CANCEL:
+        case VERB_OPTION_READ_ROM:
         case VERB_OPTION_WHILE_IN_USE:
         case VERB_OPTION_WITHOUT_PROTECTION:
                 break;

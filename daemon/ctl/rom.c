@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * `rom`: reads a function's expansion ROM, says what is in it and whether it is complete, and keeps
- * it. Reading it takes writing to sysfs, which only vfio-mode-apply does.
+ * it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,33 +11,23 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "config.h"
+#include "ctl/card-rom.h"
 #include "ctl/local.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
-#include "host/command.h"
-#include "host/host-scan.h"
-#include "host/pci-rom-scan.h"
 #include "model/refusal.h"
-
-#define APPLY PKGLIBEXECDIR "/vfio-mode-apply"
 
 typedef struct RomDump {
         const Arguments *arguments;
         Root root;
-        Function function;
-        char address[PCI_ADDRESS_SIZE];
-        PciRomResource resource;
-        bool has_resource; /* it was captured */
-        uint8_t *data;
-        size_t size;
+        CardRom card;
         PciRom rom;
         Lines remarks;
 } RomDump;
 
 static void rom_dump_done(RomDump *dump) {
         root_close(&dump->root);
-        free(dump->data);
+        card_rom_done(&dump->card);
         lines_done(&dump->remarks);
 }
 
@@ -86,29 +76,12 @@ static int find_function(RomDump *dump, const char *text) {
                 complain("`rom` takes a whole PCI address, such as 0000:01:00.0, not '%s'.", text);
                 return EXIT_CODE_USAGE;
         }
-        (void)pci_address_format(address, dump->address);
         if (local_root(dump->arguments, &dump->root) < 0)
                 return EXIT_CODE_FAILED;
-        r = host_look_at_function(&dump->root, address, &dump->function);
-        if (r == -ENOENT || r == -ENODEV) {
-                complain("There is no PCI function at %s.", dump->address);
-                return EXIT_CODE_NOT_VIABLE;
-        }
-        if (r >= 0) {
-                r = pci_rom_scan(&dump->root, address, &dump->resource);
-                dump->has_resource = r >= 0;
-                if (r == -ENOENT && !dump->root.is_live)
-                        r = 0;
-        }
-        if (r < 0) {
-                complain("%s cannot be looked at: %s", dump->address, strerror(-r));
-                return EXIT_CODE_FAILED;
-        }
-        if (dump->has_resource && dump->resource.size == 0) {
-                complain("%s has no expansion ROM.", dump->address);
-                return EXIT_CODE_NOT_VIABLE;
-        }
-        return EXIT_CODE_DONE;
+        r = card_rom_find(&dump->root, address, &dump->card);
+        if (r != EXIT_CODE_DONE)
+                complain("%s", dump->card.reason);
+        return r;
 }
 
 /* --- reading --- */
@@ -117,10 +90,10 @@ static int read_captured(RomDump *dump) {
         char path[64], *data = NULL;
         ssize_t n;
 
-        (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/rom", dump->address);
+        (void)snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/rom", dump->card.address);
         n = file_read_alloc_at(dump->root.fd, path, PCI_ROM_SIZE_MAX, &data);
         if (n == -ENOENT) {
-                complain("The ROM of %s was not captured.", dump->address);
+                complain("The ROM of %s was not captured.", dump->card.address);
                 return EXIT_CODE_NOT_VIABLE;
         }
         if (n < 0) {
@@ -128,52 +101,33 @@ static int read_captured(RomDump *dump) {
                          strerror((int)-n));
                 return EXIT_CODE_FAILED;
         }
-        dump->data = (uint8_t *)data;
-        dump->size = (size_t)n;
+        dump->card.data = (uint8_t *)data;
+        dump->card.size = (size_t)n;
         return EXIT_CODE_DONE;
-}
-
-/*
- * The kernel has the function decode its ROM while it is read, and some cards do not answer their
- * driver meanwhile (pci_enable_rom()). A copy in memory is read without the function.
- */
-static bool disturbs_a_driver(const RomDump *dump) {
-        return dump->function.driver[0] != '\0' && !dump->function.on_vfio &&
-               !dump->resource.is_shadow;
 }
 
 static int read_live(RomDump *dump) {
-        const char *const command[] = { APPLY, "rom", dump->address, NULL };
+        bool while_in_use = dump->arguments->options & VERB_OPTION_WHILE_IN_USE;
         int r;
 
-        if (geteuid() != 0) {
-                complain("Only root may read a ROM.");
+        if (!card_rom_is_permitted())
                 return EXIT_CODE_NOT_AUTHORISED;
-        }
-        if (disturbs_a_driver(dump) && !(dump->arguments->options & VERB_OPTION_WHILE_IN_USE)) {
-                complain(
-                        "%s is in use by its driver %s, which some cards do not answer while their "
-                        "ROM is read; switch to a mode that has it on vfio-pci, or add "
-                        "--while-in-use.",
-                        dump->address, dump->function.driver);
-                return EXIT_CODE_BUSY;
-        }
-        r = command_read(command, PCI_ROM_SIZE_MAX, &dump->data, &dump->size);
-        if (r < 0) {
-                complain("%s: %s", APPLY, r == -EIO ? "It was ended" : strerror(-r));
-                return EXIT_CODE_FAILED;
-        }
-        if (r > 0) /* it has said why */
-                return r > EXIT_APPLY_BASE ? r - EXIT_APPLY_BASE : EXIT_CODE_FAILED;
-        return EXIT_CODE_DONE;
+        r = card_rom_read(&dump->card, while_in_use);
+        if (r != EXIT_CODE_DONE)
+                complain("%s%s", dump->card.reason,
+                         card_rom_disturbs_driver(&dump->card) && !while_in_use
+                                 ? " Switch to a mode that has it on vfio-pci, or add "
+                                   "--while-in-use."
+                                 : "");
+        return r;
 }
 
 /* --- what is said of it --- */
 
 static void remark_on_copy(RomDump *dump) {
-        bool is_known = dump->has_resource;
+        bool is_known = dump->card.has_resource;
 
-        if (is_known ? dump->resource.is_shadow : dump->function.boot_vga)
+        if (is_known ? dump->card.resource.is_shadow : dump->card.function.boot_vga)
                 lines_add(&dump->remarks,
                           "This %s the copy that the firmware has made in memory of the ROM of the "
                           "card that the PC has booted with, and may have changed; it is the same "
@@ -184,11 +138,11 @@ static void remark_on_copy(RomDump *dump) {
 
 static void remark(RomDump *dump) {
         remark_on_copy(dump);
-        if (dump->size > dump->rom.length && dump->rom.fault == PCI_ROM_GOOD)
+        if (dump->card.size > dump->rom.length && dump->rom.fault == PCI_ROM_GOOD)
                 lines_add(&dump->remarks,
                           "%zu bytes behind the last image are no image, but may be the vendor's.",
-                          dump->size - dump->rom.length);
-        if (function_is_display(&dump->function) && dump->rom.n_images > 0 &&
+                          dump->card.size - dump->rom.length);
+        if (function_is_display(&dump->card.function) && dump->rom.n_images > 0 &&
             !pci_rom_has_code(&dump->rom, PCI_ROM_CODE_EFI))
                 lines_add(&dump->remarks,
                           "It has no image for UEFI: a guest with such a firmware shows nothing on "
@@ -196,16 +150,12 @@ static void remark(RomDump *dump) {
 }
 
 static void add_row(Table *table, const PciRomImage *image) {
-        const char *machine = image->code_type == PCI_ROM_CODE_EFI
-                                      ? pci_rom_machine_name(image->efi_machine)
-                                      : NULL;
+        char text[PCI_ROM_IMAGE_TEXT_SIZE];
         char id[PCI_ID_SIZE];
 
         table_add(table, COLOUR_NONE, "0x%zx", image->offset);
         table_add(table, COLOUR_NONE, "%zu", image->length);
-        table_add(table, COLOUR_NONE, "%s%s%s%s", pci_rom_code_name(image->code_type),
-                  machine ? " " : "", machine ? machine : "",
-                  image->is_compressed ? ", compressed" : "");
+        table_add(table, COLOUR_NONE, "%s", pci_rom_image_format(image, text));
         table_add(table, COLOUR_NONE, "%s", pci_id_format(image->id, id));
         table_add(table, image->fault == PCI_ROM_GOOD ? COLOUR_GREEN : COLOUR_RED, "%s",
                   image->fault == PCI_ROM_GOOD ? "good" : pci_rom_fault_name(image->fault));
@@ -225,7 +175,8 @@ static void print_text(const RomDump *dump) {
         if (pci_rom_fault(&dump->rom) == PCI_ROM_GOOD)
                 text_line(stdout, "The ROM is complete and valid.");
         if (arguments->output)
-                text_line(stdout, "%zu bytes are written to %s.", dump->size, arguments->output);
+                text_line(stdout, "%zu bytes are written to %s.", dump->card.size,
+                          arguments->output);
 }
 
 static json_object *describe_image(const PciRomImage *image) {
@@ -251,13 +202,13 @@ static void print_json(const RomDump *dump) {
         const PciRomFault fault = pci_rom_fault(&dump->rom);
         char id[PCI_ID_SIZE];
 
-        json_add_string(answer, "address", dump->address);
-        json_add_string(answer, "id", pci_id_format(dump->function.id, id));
-        json_add_integer(answer, "size", (int64_t)dump->size);
+        json_add_string(answer, "address", dump->card.address);
+        json_add_string(answer, "id", pci_id_format(dump->card.function.id, id));
+        json_add_integer(answer, "size", (int64_t)dump->card.size);
         json_add_bool(answer, "valid", fault == PCI_ROM_GOOD);
         json_add_string(answer, "fault", fault == PCI_ROM_GOOD ? NULL : pci_rom_fault_name(fault));
-        if (dump->has_resource)
-                json_add_bool(answer, "shadow", dump->resource.is_shadow);
+        if (dump->card.has_resource)
+                json_add_bool(answer, "shadow", dump->card.resource.is_shadow);
         else
                 json_add(answer, "shadow", NULL);
         for (size_t i = 0; i < dump->rom.n_images; i++)
@@ -280,9 +231,10 @@ static int write_output(const RomDump *dump) {
         if (!path)
                 return EXIT_CODE_DONE;
         if (goes_to_stdout(dump->arguments)) /* main() sees whether it got there */
-                return fwrite(dump->data, 1, dump->size, stdout) == dump->size ? EXIT_CODE_DONE
-                                                                               : EXIT_CODE_FAILED;
-        r = file_replace_synced_at(AT_FDCWD, path, (const char *)dump->data, dump->size);
+                return fwrite(dump->card.data, 1, dump->card.size, stdout) == dump->card.size
+                               ? EXIT_CODE_DONE
+                               : EXIT_CODE_FAILED;
+        r = file_replace_synced_at(AT_FDCWD, path, (const char *)dump->card.data, dump->card.size);
         if (r >= 0)
                 return EXIT_CODE_DONE;
         complain("%s cannot be written: %s", path, strerror(-r));
@@ -293,7 +245,7 @@ static int judge(RomDump *dump) {
         const Arguments *arguments = dump->arguments;
         PciRomFault fault;
 
-        pci_rom_parse(dump->data, dump->size, dump->function.id, &dump->rom);
+        pci_rom_parse(dump->card.data, dump->card.size, dump->card.function.id, &dump->rom);
         fault = pci_rom_fault(&dump->rom);
         remark(dump);
         if (arguments->json != JSON_OFF)
@@ -306,7 +258,8 @@ static int judge(RomDump *dump) {
         }
         if (fault == PCI_ROM_GOOD)
                 return EXIT_CODE_DONE;
-        complain("The ROM of %s is not valid: it %s.", dump->address, pci_rom_fault_text(fault));
+        complain("The ROM of %s is not valid: it %s.", dump->card.address,
+                 pci_rom_fault_text(fault));
         return EXIT_CODE_NOT_VIABLE;
 }
 

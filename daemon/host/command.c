@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "command.h"
 
@@ -55,14 +57,15 @@ static ssize_t read_bytes(int fd, uint8_t *buffer, size_t size) {
         return (ssize_t)length;
 }
 
-typedef enum StandardError {
-        STANDARD_ERROR_OURS,
-        STANDARD_ERROR_DROPPED,
-        STANDARD_ERROR_WITH_OUTPUT,
-} StandardError;
+/* Where it goes; else it is a descriptor. */
+enum {
+        STANDARD_ERROR_DROPPED = -1,
+        STANDARD_ERROR_WITH_OUTPUT = -2,
+        STANDARD_ERROR_OURS = -3,
+};
 
 /* @write_end: becomes its stdout; negative: it has ours */
-static int start(const char *const *arguments, int write_end, StandardError error, pid_t *ret) {
+static int start(const char *const *arguments, int write_end, int error, pid_t *ret) {
         posix_spawn_file_actions_t actions;
         int r;
 
@@ -76,13 +79,15 @@ static int start(const char *const *arguments, int write_end, StandardError erro
                 (void)posix_spawn_file_actions_adddup2(&actions, write_end, STDOUT_FILENO);
         if (error == STANDARD_ERROR_WITH_OUTPUT)
                 (void)posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+        else if (error >= 0)
+                (void)posix_spawn_file_actions_adddup2(&actions, error, STDERR_FILENO);
         r = posix_spawnp(ret, arguments[0], &actions, NULL, (char *const *)arguments, environ);
         (void)posix_spawn_file_actions_destroy(&actions);
         return -r;
 }
 
 /* Returns the end of a pipe that it prints to. */
-static int start_to_read(const char *const *arguments, StandardError error, pid_t *ret) {
+static int start_to_read(const char *const *arguments, int error, pid_t *ret) {
         _cleanup_close_ int read_end = -1, write_end = -1;
         int r, fds[2];
 
@@ -94,8 +99,7 @@ static int start_to_read(const char *const *arguments, StandardError error, pid_
         return r < 0 ? r : TAKE_FD(read_end);
 }
 
-static int run_to_read(const char *const *arguments, StandardError error, char *output,
-                       size_t size) {
+static int run_to_read(const char *const *arguments, int error, char *output, size_t size) {
         pid_t pid = 0;
         int fd = start_to_read(arguments, error, &pid), r, status;
 
@@ -122,22 +126,40 @@ int command_run_both(const char *const *arguments, char *output, size_t size) {
         return run_to_read(arguments, STANDARD_ERROR_WITH_OUTPUT, output, size);
 }
 
-int command_read(const char *const *arguments, size_t max, uint8_t **ret, size_t *ret_size) {
+/* A file, and no second pipe: nobody has to read it while the program runs. */
+static int read_said(int fd, char *said, size_t size) {
+        ssize_t n = pread(fd, said, size - 1, 0);
+
+        said[n < 0 ? 0 : n] = '\0';
+        return n < 0 ? -errno : 0;
+}
+
+int command_read(const char *const *arguments, size_t max, uint8_t **ret, size_t *ret_size,
+                 char *said, size_t said_size) {
         _cleanup_free_ uint8_t *buffer = malloc(max + 1);
-        int fd, status;
+        _cleanup_close_ int error = -1;
+        int fd, r = 0, status;
         ssize_t n;
         pid_t pid = 0;
 
+        if (said) {
+                said[0] = '\0';
+                error = memfd_create("stderr", MFD_CLOEXEC);
+                if (error < 0)
+                        return -errno;
+        }
         if (!buffer)
                 return -ENOMEM;
-        fd = start_to_read(arguments, STANDARD_ERROR_OURS, &pid);
+        fd = start_to_read(arguments, said ? error : STANDARD_ERROR_OURS, &pid);
         if (fd < 0)
                 return fd;
         n = read_bytes(fd, buffer, max + 1);
         closep(&fd);
         status = wait_for(pid);
-        if (n < 0)
-                return (int)n;
+        if (said)
+                r = read_said(error, said, said_size);
+        if (n < 0 || r < 0)
+                return n < 0 ? (int)n : r;
         if ((size_t)n > max)
                 return -EFBIG;
         if (status == 0) {

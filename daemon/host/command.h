@@ -10,17 +10,17 @@
 #include "base/cleanup.h"
 
 /**
- * Runs a program for what it prints on stdout, which need not be text. What it says on stderr goes
- * where ours goes.
+ * Runs a program for what it prints on stdout, which need not be text.
  *
  * @arguments: its name first, NULL last
  * @max: how much it may print at most
  * @ret: what it printed, the caller frees it; untouched unless 0 is returned
+ * @said: gets what it says on stderr, as far as it fits, terminated; NULL: that goes to ours
  *
  * Returns its exit status; -EFBIG where it prints more; else as command_run().
  */
 _must_check_ int command_read(const char *const *arguments, size_t max, uint8_t **ret,
-                              size_t *ret_size);
+                              size_t *ret_size, char *said, size_t said_size);
 
 /**
  * Runs a program found in $PATH. What it says on stderr is dropped: the callers' own messages say

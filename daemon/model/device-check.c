@@ -5,6 +5,7 @@
 
 #include "base/parse.h"
 #include "device-check.h"
+#include "rom-check.h"
 
 #define BAR_ALWAYS_MIB 256 /* what cards had before Resizable BAR; every guest can map it */
 
@@ -331,50 +332,20 @@ static void check_bars(const DeviceCheck *c) {
 
 /* --- the ROM --- */
 
-static void add_rom(const DeviceCheck *c, const char *address, const FunctionFacts *facts) {
-        char text[REFUSAL_TEXT_SIZE];
-
-        if (!facts->rom_is_known) {
-                (void)snprintf(text, sizeof(text), "Whether %s has an expansion ROM is not known.",
-                               address);
-                add(c, CHECK_WARN, "rom", "", text);
-        } else if (facts->rom.size == 0) {
-                (void)snprintf(text, sizeof(text),
-                               "%s has no expansion ROM that a guest's firmware could draw with.",
-                               address);
-                add(c, CHECK_WARN, "rom",
-                    "If a guest needs one, give it a file of that very card's (romfile).", text);
-        } else if (facts->rom.is_shadow) {
-                (void)snprintf(text, sizeof(text),
-                               "The PC has booted with %s: its ROM is the copy that the firmware "
-                               "made, if any.",
-                               address);
-                add(c, CHECK_WARN, "rom",
-                    "If a guest stays dark, read the card's ROM by `vfio-modectl rom` in a boot "
-                    "with another card as the first display, and give it that file (romfile).",
-                    text);
-        } else {
-                (void)snprintf(text, sizeof(text),
-                               "%s has a ROM of its own, of %" PRIu64
-                               " KiB at most, which `vfio-modectl rom` reads and checks.",
-                               address, facts->rom.size / 1024);
-                add(c, CHECK_PASS, "rom", "", text);
-        }
-}
-
 /*
- * By what the kernel tells without reading it: who checks may not write to /sys, and to have a card
- * decode its ROM may keep it from its driver (kernel: pci_enable_rom()), or mean waking it, which
- * is nothing for a mere look.
+ * By what the kernel tells without reading it: who checks may not write to /sys, which reading the
+ * firmware's copy takes, too; and to have a card decode its ROM may keep it from its driver
+ * (kernel: pci_enable_rom()), or mean waking it, which is nothing for a mere look.
  */
 static void check_rom(const DeviceCheck *c) {
         for (size_t i = 0; i < c->facts->n_functions; i++) {
+                const FunctionFacts *facts = &c->facts->facts[i];
                 const Function *function = function_at(c, i);
-                char address[PCI_ADDRESS_SIZE];
 
                 if (function && function_is_display(function))
-                        add_rom(c, pci_address_format(function->address, address),
-                                &c->facts->facts[i]);
+                        rom_check_unread(&(RomOwner){ c->facts->device->name, function,
+                                                      facts->rom_is_known ? &facts->rom : NULL },
+                                         c->ret);
         }
 }
 

@@ -6,12 +6,19 @@
  * 2.10, 14.4.2), and the card stays dark until a driver comes.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "rom-check.h"
 
 #define IMAGES_SIZE 160
+
+#define FIND_ONE "If a guest needs one, give it a file of that very card's (romfile)."
+#define FIND_CLEAN                                                                         \
+        "If a guest stays dark, read the card's ROM by `vfio-modectl rom` in a boot with " \
+        "another card as the first display, and give it that file (romfile)."
 
 /* As far as there is room to name them. */
 static const char *name_images(const PciRom *rom, char buffer[static IMAGES_SIZE]) {
@@ -29,6 +36,93 @@ static const char *name_images(const PciRom *rom, char buffer[static IMAGES_SIZE
         }
         return buffer;
 }
+
+/* --- a function's own ROM --- */
+
+_printf_(5, 6) static void add(const RomOwner *owner, CheckResult result, const char *advice,
+                               Inspection *ret, const char *format, ...) {
+        char id[sizeof("rom-") + CONFIG_NAME_SIZE], text[REFUSAL_TEXT_SIZE];
+        va_list list;
+
+        va_start(list, format);
+        (void)vsnprintf(text, sizeof(text), format, list);
+        va_end(list);
+        (void)snprintf(id, sizeof(id), "rom-%s", owner->device);
+        inspection_add_check(ret, result, id, advice, "%s", text);
+}
+
+void rom_check_unread(const RomOwner *owner, Inspection *ret) {
+        char address[PCI_ADDRESS_SIZE];
+
+        (void)pci_address_format(owner->function->address, address);
+        if (!owner->resource)
+                add(owner, CHECK_WARN, "", ret, "Whether %s has an expansion ROM is not known.",
+                    address);
+        else if (owner->resource->size == 0)
+                add(owner, CHECK_WARN, FIND_ONE, ret,
+                    "%s has no expansion ROM that a guest's firmware could draw with.", address);
+        else if (owner->resource->is_shadow)
+                add(owner, CHECK_WARN, FIND_CLEAN, ret,
+                    "The PC has booted with %s: its ROM is the copy that the firmware made, if "
+                    "any. It has not been read (`vfio-modectl check %s --read-rom` does).",
+                    address, ret->mode);
+        else
+                add(owner, CHECK_PASS, "", ret,
+                    "%s has a ROM of its own, of %" PRIu64
+                    " KiB at most, which has not been read (`vfio-modectl check %s --read-rom` "
+                    "does).",
+                    address, owner->resource->size / 1024, ret->mode);
+}
+
+void rom_check_read(const RomOwner *owner, const uint8_t *data, size_t size, Inspection *ret) {
+        char address[PCI_ADDRESS_SIZE], images[IMAGES_SIZE];
+        bool is_copy = owner->resource->is_shadow;
+        const char *lacks = "";
+        PciRom rom;
+
+        (void)pci_address_format(owner->function->address, address);
+        pci_rom_parse(data, size, owner->function->id, &rom);
+        if (pci_rom_fault(&rom) != PCI_ROM_GOOD) {
+                add(owner, CHECK_FAIL, is_copy ? FIND_CLEAN : FIND_ONE, ret,
+                    "The ROM of %s%s is not valid: it %s.", address,
+                    is_copy ? ", of which the firmware has made a copy," : "",
+                    pci_rom_fault_text(pci_rom_fault(&rom)));
+                return;
+        }
+        if (function_is_display(owner->function) && !pci_rom_has_code(&rom, PCI_ROM_CODE_EFI))
+                lacks = "; nothing for a guest with UEFI";
+        add(owner, is_copy ? CHECK_WARN : CHECK_PASS, FIND_CLEAN, ret,
+            "The ROM of %s%s is complete and valid: %zu bytes, with %s%s.", address,
+            is_copy ? ", in the copy that the firmware has made, and may have changed," : "", size,
+            name_images(&rom, images), lacks);
+}
+
+void rom_check_unreadable(const RomOwner *owner, ExitCode why, const char *text, Inspection *ret) {
+        bool is_copy = owner->resource->is_shadow;
+        CheckResult result = CHECK_WARN;
+        char advice[256] = "";
+
+        if (why == EXIT_CODE_BUSY && owner->function->driver[0] != '\0' &&
+            !owner->function->on_vfio && !is_copy) {
+                char address[PCI_ADDRESS_SIZE];
+
+                (void)snprintf(advice, sizeof(advice),
+                               "Check again in a mode that has it on vfio-pci; or read it beside "
+                               "the driver: vfio-modectl rom %s --while-in-use",
+                               pci_address_format(owner->function->address, address));
+        } else if (why == EXIT_CODE_BUSY) {
+                (void)snprintf(advice, sizeof(advice), "Check again when that has ended.");
+        } else if (why == EXIT_CODE_NOT_VIABLE) {
+                (void)snprintf(advice, sizeof(advice), "%s", is_copy ? FIND_CLEAN : FIND_ONE);
+                /* A firmware of today makes no copy: that is not the card's fault. */
+                result = is_copy ? CHECK_WARN : CHECK_FAIL;
+        } else if (why == EXIT_CODE_WEDGED) {
+                result = CHECK_FAIL;
+        }
+        add(owner, result, advice, ret, "Its ROM has not been read: %s", text);
+}
+
+/* --- a guest's file --- */
 
 typedef struct Verdict {
         CheckResult result;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether a guest finds a ROM that its firmware can run: the files that guests are given in place
- * of functions' own. Pure.
+ * Whether a guest finds a ROM that its firmware can run: the function's own, as far as it has been
+ * read, and the files that guests are given in its place. Pure.
  */
 #pragma once
 
@@ -10,8 +10,30 @@
 #include <stdint.h>
 
 #include "guest-definition.h"
+#include "host.h"
 #include "inspection.h"
 #include "pci-rom.h"
+
+/* --- a function's own ROM --- */
+
+typedef struct RomOwner {
+        const char *device; /**< its name in the configuration */
+        const Function *function;
+        const PciRomResource *resource; /**< NULL: not known */
+} RomOwner;
+
+/** Adds the check `rom-NAME` by what the kernel tells without reading: whether there is one, and
+ * that it has not been read. It names the mode of @ret in the command that would. */
+void rom_check_unread(const RomOwner *owner, Inspection *ret);
+
+/** Adds the same of a ROM that has been read: @size bytes at @data. */
+void rom_check_read(const RomOwner *owner, const uint8_t *data, size_t size, Inspection *ret);
+
+/** Adds the same of one that could not be read. @why: what `vfio-modectl rom` exits with; @text:
+ * what it says, in whole sentences. */
+void rom_check_unreadable(const RomOwner *owner, ExitCode why, const char *text, Inspection *ret);
+
+/* --- a guest's file --- */
 
 typedef struct GuestRomFile {
         const char *device;           /**< the function's, in the configuration */

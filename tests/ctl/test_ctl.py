@@ -80,6 +80,28 @@ def test_check_here_is_not_check_there():
         assert "does not go with" in answer.stderr
 
 
+@pytest.mark.parametrize(("arguments", "why"), [
+    (["check", "--read-rom"], "--read-rom goes with `check MODE`."),
+    (["check", "--config=x", "--read-rom"], "--read-rom goes with `check MODE`."),
+    (["--root=/tmp", "check", "host", "--read-rom"], "does not go with --root"),
+    (["-H", "pc", "check", "host", "--read-rom"], "does not go with -H"),
+    (["rom", GPU, "--read-rom"], "--read-rom does not go with 'rom'"),
+])
+def test_whose_roms_are_read(arguments, why):
+    answer = run(*arguments)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert why in answer.stderr
+
+
+def test_only_root_reads_roms(tmp_path):
+    """Said before anything is asked."""
+    as_nobody = [] if os.geteuid() else ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    answer = subprocess.run([*as_nobody, PROGRAM, "check", "host", "--read-rom"], capture_output=True, text=True, timeout=30,
+                            check=False, env={"PATH": os.environ["PATH"], "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={tmp_path}/x",
+                                              **sanitizers()})
+    assert (answer.returncode, answer.stdout, answer.stderr) == (8, "", "vfio-modectl: Only root may read a ROM.\n")
+
+
 @pytest.mark.parametrize("arguments, why", [
     ([], "'run' needs more"), (["plain"], "'run' needs more"), (["plain", "--"], "'run' needs more"),
     (["plain", "--dry-run", "--", "true"], "--dry-run does not go with 'run'"),

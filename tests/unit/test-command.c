@@ -144,21 +144,27 @@ static void test_a_read_fails(void **state) {
 /* Bytes that are no text, to the last that may come. */
 static void test_bytes(void **state) {
         static const char *const bytes[] = { "printf", "a\\0b\\377", NULL };
-        static const char *const fails[] = { "sh", "-c", "printf abc; exit 3", NULL };
+        static const char *const fails[] = { "sh", "-c", "printf abc; printf because >&2; exit 3",
+                                             NULL };
         static const char *const none[] = { "vfio-mode-no-such-program", NULL };
         uint8_t *data = NULL;
+        char said[8] = "x";
         size_t size = 0;
 
         (void)state;
-        assert_int_equal(command_read(bytes, 3, &data, &size), -EFBIG);
-        assert_int_equal(command_read(fails, 4, &data, &size), 3);
-        assert_int_equal(command_read(none, 4, &data, &size), -ENOENT);
+        assert_int_equal(command_read(bytes, 3, &data, &size, said, sizeof(said)), -EFBIG);
+        assert_int_equal(command_read(fails, 4, &data, &size, said, sizeof(said)), 3);
+        assert_string_equal(said, "because");
+        assert_int_equal(command_read(fails, 4, &data, &size, said, 4), 3);
+        assert_string_equal(said, "bec");
+        assert_int_equal(command_read(none, 4, &data, &size, said, sizeof(said)), -ENOENT);
         fail_read(1, EIO);
-        assert_int_equal(command_read(bytes, 4, &data, &size), -EIO);
+        assert_int_equal(command_read(bytes, 4, &data, &size, said, sizeof(said)), -EIO);
         assert_true(data == NULL && size == 0);
         fail_read(1, EINTR);
-        assert_int_equal(command_read(bytes, 4, &data, &size), 0);
+        assert_int_equal(command_read(bytes, 4, &data, &size, said, sizeof(said)), 0);
         assert_int_equal(size, 4);
+        assert_string_equal(said, "");
         assert_memory_equal(data, "a\0b\377", 4);
         free(data);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is said of the files that guests are given as ROMs. */
+/* What is said of ROMs: of a card's own, read or not, and of the files that guests are given. */
 #undef NDEBUG
 #include <errno.h>
 #include <stdio.h>
@@ -10,11 +10,32 @@
 #include "rom-words.h"
 #include "table.h"
 
+#define VGA 0x030000u
+#define NIC 0x020000u
+
 static const PciId id = { 0x10de, 0x2484 };
+static const PciRomResource own = { .size = 0x80000 }, copy = { 0x20000, true }, none = { 0 };
+
+static const Function vga = { .address = { .bus = 1 },
+                              .id = { 0x10de, 0x2484 },
+                              .class_code = VGA };
+static const Function nic = { .address = { .bus = 2 },
+                              .id = { 0x10de, 0x2484 },
+                              .class_code = NIC };
+static const Function busy = {
+        .address = { .bus = 1 }, .class_code = VGA, .driver = "nouveau", .id = { 0x10de, 0x2484 }
+};
+static const Function held = { .address = { .bus = 1 },
+                               .class_code = VGA,
+                               .driver = "vfio-pci",
+                               .on_vfio = true,
+                               .id = { 0x10de, 0x2484 } };
+
 static Inspection *inspection_new(void) {
         Inspection *inspection = calloc(1, sizeof(*inspection));
 
         assert_non_null(inspection);
+        (void)strcpy(inspection->mode, "passthrough");
         return inspection;
 }
 
@@ -29,6 +50,110 @@ static void check_only(const Inspection *inspection, const char *name, CheckResu
                 fail_msg("%s: '%s' → '%s'", check_result_name(check->result), check->message,
                          check->advice);
 }
+
+/* --- a function's own ROM --- */
+
+static const struct Owner {
+        const char *title;
+        const PciRomResource *resource; /* NULL: not known */
+        CheckResult result;
+        const char *says, *advises;
+} owners[] = {
+        { "there, and not read", &own, CHECK_PASS,
+          "0000:01:00.0 has a ROM of its own, of 512 KiB at most, which has not been read "
+          "(`vfio-modectl check passthrough --read-rom` does).",
+          "" },
+        { "a copy, and not read", &copy, CHECK_WARN, "check passthrough --read-rom",
+          "another card as the first display" },
+        { "none", &none, CHECK_WARN, "has no expansion ROM", "(romfile)" },
+        { "not known", NULL, CHECK_WARN, "is not known", "" },
+};
+
+static void test_owner(void **state) {
+        const struct Owner *row = *state;
+        _cleanup_free_ Inspection *inspection = inspection_new();
+
+        rom_check_unread(&(RomOwner){ "gpu", &vga, row->resource }, inspection);
+        check_only(inspection, "rom-gpu", row->result, row->says, row->advises);
+}
+
+static const struct Read {
+        const char *title, *images;
+        const Function *function;
+        const PciRomResource *resource;
+        unsigned damage; /* added to its last byte */
+        CheckResult result;
+        const char *says, *advises;
+} reads[] = {
+        { "valid", "x86 efi-zip!", &vga, &own, 0, CHECK_PASS,
+          "The ROM of 0000:01:00.0 is complete and valid: 2048 bytes, with x86 and efi x64, "
+          "compressed.",
+          "" },
+        { "of many images", "x86 efi efi sparc!", &vga, &own, 0, CHECK_PASS,
+          "with x86, efi x64, efi x64 and open-firmware.", "" },
+        { "of more than can be named",
+          "x86 efi-zip efi-zip efi-zip efi-zip efi-zip efi-zip efi-zip efi-zip efi-zip efi-zip!",
+          &vga, &own, 0, CHECK_PASS, "with x86, efi x64, compressed, efi", "" },
+        { "without UEFI", "x86!", &vga, &own, 0, CHECK_PASS,
+          "1024 bytes, with x86; nothing for a guest with UEFI.", "" },
+        { "of a network card", "x86!", &nic, &own, 0, CHECK_PASS, "1024 bytes, with x86.", "" },
+        { "a copy", "x86!", &vga, &copy, 0, CHECK_WARN,
+          "in the copy that the firmware has made, and may have changed, is complete and valid",
+          "another card as the first display" },
+        { "damaged", "x86!", &vga, &own, 1, CHECK_FAIL,
+          "The ROM of 0000:01:00.0 is not valid: it has an image whose checksum is wrong.",
+          "(romfile)" },
+        { "a copy that is damaged", "x86!", &vga, &copy, 1, CHECK_FAIL,
+          "has made a copy, is not valid", "another card as the first display" },
+        { "empty", "", &vga, &own, 0, CHECK_FAIL, "it is empty", "(romfile)" },
+};
+
+static void test_read(void **state) {
+        const struct Read *row = *state;
+        _cleanup_free_ Inspection *inspection = inspection_new();
+        uint8_t data[ROM_WORDS_MAX];
+        size_t size = rom_words_make(row->images, id, data);
+
+        if (row->damage > 0)
+                data[size - 1] = (uint8_t)(data[size - 1] + row->damage);
+        rom_check_read(&(RomOwner){ "gpu", row->function, row->resource }, data, size, inspection);
+        check_only(inspection, "rom-gpu", row->result, row->says, row->advises);
+}
+
+static const struct Unreadable {
+        const char *title;
+        const Function *function;
+        const PciRomResource *resource;
+        ExitCode why;
+        CheckResult result;
+        const char *advises;
+} unreadables[] = {
+        { "a driver has it", &busy, &own, EXIT_CODE_BUSY, CHECK_WARN,
+          "vfio-modectl rom 0000:01:00.0 --while-in-use" },
+        { "a guest has it", &held, &own, EXIT_CODE_BUSY, CHECK_WARN,
+          "Check again when that has ended." },
+        { "a switch, on no driver", &vga, &own, EXIT_CODE_BUSY, CHECK_WARN,
+          "Check again when that has ended." },
+        { "a switch, and a copy that no driver minds", &busy, &copy, EXIT_CODE_BUSY, CHECK_WARN,
+          "Check again when that has ended." },
+        { "it gives none", &held, &own, EXIT_CODE_NOT_VIABLE, CHECK_FAIL, "(romfile)" },
+        { "the firmware has made no copy", &busy, &copy, EXIT_CODE_NOT_VIABLE, CHECK_WARN,
+          "another card as the first display" },
+        { "it is stuck", &held, &own, EXIT_CODE_WEDGED, CHECK_FAIL, "" },
+        { "another reason", &held, &own, EXIT_CODE_FAILED, CHECK_WARN, "" },
+};
+
+static void test_unreadable(void **state) {
+        const struct Unreadable *row = *state;
+        _cleanup_free_ Inspection *inspection = inspection_new();
+
+        rom_check_unreadable(&(RomOwner){ "gpu", row->function, row->resource }, row->why,
+                             "That is why.", inspection);
+        check_only(inspection, "rom-gpu", row->result, "Its ROM has not been read: That is why.",
+                   row->advises);
+}
+
+/* --- a guest's file --- */
 
 static const struct File {
         const char *title, *images;
@@ -122,6 +247,9 @@ static void test_file(void **state) {
 int main(void) {
         Table table = { 0 };
 
+        TABLE_ROWS(&table, test_owner, owners);
+        TABLE_ROWS(&table, test_read, reads);
+        TABLE_ROWS(&table, test_unreadable, unreadables);
         TABLE_ROWS(&table, test_file, files);
         return table_run("rom-check", &table);
 }

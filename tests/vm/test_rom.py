@@ -211,6 +211,29 @@ def rows(pc: PC, name: str, options: str = "") -> list[tuple[str, str]]:
     return [(row["result"], f"{row['message']} {row['advice']}") for row in checks if row["id"] == name]
 
 
+def test_the_check_reads_it(pc: PC) -> None:
+    """Where it is told to, and nobody has the card: by the way of `rom`, and with its refusals."""
+    before = state(pc, SECOND)
+    [(result, said)] = rows(pc, "rom-gpu", "--read-rom")
+    assert result == "warn" and f"{SECOND} is in use by its driver bochs-drm" in said, said
+    assert f"vfio-modectl rom {SECOND} --while-in-use" in said
+    check_left(pc, SECOND, before)
+
+    pc.ok("systemctl start vfio-mode@passthrough")
+    before = state(pc, SECOND)
+    assert rows(pc, "rom-gpu", "--read-rom") == [
+        ("pass", f"The ROM of {SECOND} is complete and valid: {len(vga_bios())} bytes, with x86; nothing for a guest "
+         "with UEFI. ")]
+    check_left(pc, SECOND, before)
+    assert pc.run("test -e /run/vfio-mode/undo").rc == 1
+
+    pc.ok(GUEST)
+    before = state(pc, SECOND)
+    [(result, said)] = rows(pc, "rom-gpu", "--read-rom")
+    assert result == "warn" and f"is in use by process {pc.read('/run/guest.pid').strip()} (qemu-system-x86)" in said, said
+    check_left(pc, SECOND, before)
+
+
 DOMAIN = """<domain><devices><hostdev mode='subsystem' type='pci'><source>
 <address domain='0x0000' bus='0x02' slot='0x00' function='0x0'/></source><rom file='/root/gpu.rom'/></hostdev></devices></domain>
 """
@@ -236,7 +259,7 @@ def test_a_file_of_a_guest(pc: PC) -> None:
 
 @pytest.mark.parametrize(("card", "result", "words"), [
     (SECOND, "pass", "has a ROM of its own, of 64 KiB at most"),
-    (FIRST, "warn", f"The PC has booted with {GPU}: its ROM is the copy that the firmware made, if any."),
+    (FIRST, "warn", f"The PC has booted with {GPU}: its ROM is the copy that the firmware made, if any. It has not been"),
 ])
 def test_the_check(pc: PC, card: str, result: str, words: str) -> None:
     """Says what can be known without reading it."""

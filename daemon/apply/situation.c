@@ -101,6 +101,8 @@ int situation_read_state(Situation *now) {
         /* Cut short when the new mode was on already, it is not what a failure leads to. */
         if (strcmp(undo->old_mode, now->state.mode) == 0)
                 now->before = *undo;
+        /* Which is no mode's, and is there also after a switch that got stuck at it. */
+        now->before.rom = undo->rom;
         keep_units(&now->before, &now->state);
         return 0;
 }

@@ -236,16 +236,32 @@ static RunWriter read_writer(Machine *machine) {
 }
 
 /* A FIFO plays the attribute that does not come back from the kernel: it is opened when somebody
- * reads. All that was changed stands in the undo log, and is put back by who comes next. */
+ * reads. */
+static void get_stuck(Machine *machine) {
+        fake_host_remove(machine->fake, PATH);
+        assert_int_equal(mkfifoat(machine->root.fd, PATH, 0600), 0);
+}
+
+static void come_back(Machine *machine, const RunWriter *writer) {
+        int fd = openat(machine->root.fd, PATH, O_RDONLY | O_CLOEXEC);
+        char text[8];
+
+        assert_true(fd >= 0);
+        while (read(fd, text, sizeof(text)) > 0)
+                ;
+        (void)close(fd);
+        assert_int_equal(waitpid(writer->pid, NULL, 0), writer->pid);
+        fake_host_remove(machine->fake, PATH);
+        fake_host_write(machine->fake, PATH, "1\n");
+}
+
+/* All that was changed stands in the undo log, and is put back by who comes next. */
 static void test_stuck(void **state) {
         _cleanup_(machine_done) Machine machine = machine_new();
         RunWriter writer;
-        char text[8];
-        int fd;
 
         (void)state;
-        fake_host_remove(machine.fake, PATH);
-        assert_int_equal(mkfifoat(machine.root.fd, PATH, 0600), 0);
+        get_stuck(&machine);
         assert_int_equal(read_by_verb(&machine, 0), REFUSAL_WEDGED);
         writer = read_writer(&machine);
         assert_int_equal(writer.write.kind, RUN_WRITE_ROM);
@@ -255,33 +271,30 @@ static void test_stuck(void **state) {
         assert_int_equal(switch_to_host(&machine), REFUSAL_WEDGED);
         assert_int_equal(read_by_verb(&machine, 0), REFUSAL_WEDGED);
 
-        fd = openat(machine.root.fd, PATH, O_RDONLY | O_CLOEXEC);
-        assert_true(fd >= 0);
-        while (read(fd, text, sizeof(text)) > 0)
-                ;
-        (void)close(fd);
-        assert_int_equal(waitpid(writer.pid, NULL, 0), writer.pid);
-        fake_host_remove(machine.fake, PATH);
-        fake_host_write(machine.fake, PATH, "1\n");
+        come_back(&machine, &writer);
         assert_int_equal(switch_to_host(&machine), REFUSAL_NONE);
         assert_put_back(machine.fake);
         assert_false(fake_host_exists(machine.fake, UNDO_PATH));
 }
 
-/* As a SIGKILL leaves it. */
+/* As a SIGKILL of everybody leaves it. */
+static void leave_as_killed(Machine *machine) {
+        fake_host_write(machine->fake, PATH, "1\n");
+        fake_host_write(machine->fake, DEVICE "enable", "1\n");
+        fake_host_write(machine->fake, DEVICE "power/control", "on\n");
+        fake_host_write(machine->fake, UNDO_PATH,
+                        "vfio-mode-state=1\nmode=host\nold-mode=host\n"
+                        "rom=" ADDRESS " enabled power=auto/-\n"
+                        "writer=2147483647 1\nwrite=rom " ADDRESS " -\n");
+}
+
 static void test_killed(void **state) {
         _cleanup_(machine_done) Machine machine = machine_new();
 
         (void)state;
         assert_int_equal(switch_to_host(&machine), REFUSAL_NONE);
         for (unsigned i = 0; i < 2; i++) {
-                fake_host_write(machine.fake, PATH, "1\n");
-                fake_host_write(machine.fake, DEVICE "enable", "1\n");
-                fake_host_write(machine.fake, DEVICE "power/control", "on\n");
-                fake_host_write(machine.fake, UNDO_PATH,
-                                "vfio-mode-state=1\nmode=host\nold-mode=host\n"
-                                "rom=" ADDRESS " enabled power=auto/-\n"
-                                "writer=2147483647 1\nwrite=rom " ADDRESS " -\n");
+                leave_as_killed(&machine);
                 if (i == 0)
                         assert_int_equal(switch_to_host(&machine), REFUSAL_NONE);
                 else
@@ -289,6 +302,24 @@ static void test_killed(void **state) {
                 assert_put_back(machine.fake);
                 assert_false(fake_host_exists(machine.fake, UNDO_PATH));
         }
+}
+
+/* Putting back got stuck itself: that leaves the machine in no mode, and the rest to be done. */
+static void test_putting_back_gets_stuck(void **state) {
+        _cleanup_(machine_done) Machine machine = machine_new();
+        RunWriter writer;
+
+        (void)state;
+        assert_int_equal(switch_to_host(&machine), REFUSAL_NONE);
+        leave_as_killed(&machine);
+        get_stuck(&machine);
+        assert_int_equal(switch_to_host(&machine), REFUSAL_WEDGED);
+        writer = read_writer(&machine);
+        assert_text(machine.fake, DEVICE "power/control", "on");
+        come_back(&machine, &writer);
+        assert_int_equal(switch_to_host(&machine), REFUSAL_NONE);
+        assert_put_back(machine.fake);
+        assert_false(fake_host_exists(machine.fake, UNDO_PATH));
 }
 
 /* What a switch has left half-way is not forgotten. */
@@ -318,6 +349,7 @@ int main(void) {
         table_add(&table, "there is none", test_no_rom, NULL);
         table_add(&table, "stuck in the kernel", test_stuck, NULL);
         table_add(&table, "killed midway", test_killed, NULL);
+        table_add(&table, "stuck while it is put back", test_putting_back_gets_stuck, NULL);
         table_add(&table, "a switch was cut short", test_half_way, NULL);
         return table_run("rom-attribute", &table);
 }

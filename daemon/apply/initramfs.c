@@ -111,6 +111,16 @@ static void end(LetGoPass *pass) {
         writer_close(&pass->writer);
 }
 
+/* The boot may not wait as long as a good driver takes; the mode's unit does, and says what it
+ * finds.
+ */
+static void say_late(PciAddress address) {
+        char text[PCI_ADDRESS_SIZE];
+
+        log_notice("The driver of %s takes its time; the unit of the mode waits for it.",
+                   pci_address_format(address, text));
+}
+
 static void fail(const LetGoPass *pass, PciAddress address, int r, Refusal *ret) {
         char text[PCI_ADDRESS_SIZE];
 
@@ -130,7 +140,7 @@ static void fail(const LetGoPass *pass, PciAddress address, int r, Refusal *ret)
 static RunWriter find_stuck(const Root *root) {
         _cleanup_free_ RunState *undo = calloc(1, sizeof(*undo));
 
-        if (undo && undo_read(root, undo) >= 0 && undo->writer.wedged > 0 &&
+        if (undo && undo_read(root, undo) >= 0 &&
             process_is_there(root, undo->writer.pid, undo->writer.start))
                 return undo->writer;
         return (RunWriter){ 0 };
@@ -154,23 +164,35 @@ static bool is_kept(const Root *root, const char *address) {
                strcmp(override, INITRAMFS_OVERRIDE) == 0;
 }
 
-static void find_kept(const Root *root, InitramfsKept *ret) {
+static bool is_display(const Root *root, PciAddress address) {
+        PciModalias modalias;
+        char text[128];
+
+        return sysfs_read_modalias(root, address, text, sizeof(text)) >= 0 &&
+               pci_modalias_parse(text, &modalias) >= 0 &&
+               modalias.class_code >> 16 == PCI_CLASS_BASE_DISPLAY;
+}
+
+static void find_kept(const Root *root, const RunWriter *stuck, bool displays, InitramfsKept *ret) {
         _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, PCI_DEVICES);
-        const RunWriter stuck = find_stuck(root);
         const struct dirent *entry;
         PciAddress address;
 
         while (dir && ret->n < ARRAY_SIZE(ret->addresses) && (entry = readdir(dir)))
-                if (pci_address_parse(entry->d_name, &address) >= 0 &&
-                    !waits_for(&stuck, address) && is_kept(root, entry->d_name))
+                if (pci_address_parse(entry->d_name, &address) >= 0 && !waits_for(stuck, address) &&
+                    is_kept(root, entry->d_name) && is_display(root, address) == displays)
                         ret->addresses[ret->n++] = address;
 }
 
 void initramfs_release(const Root *root, uint64_t since, const char *mode, InitramfsKept *ret) {
+        RunWriter stuck;
         LetGoPass pass;
 
         *ret = (InitramfsKept){ .n = 0 };
-        find_kept(root, ret);
+        stuck = find_stuck(root);
+        /* Sound, whose driver is quick, is not to wait for a display's. */
+        find_kept(root, &stuck, false, ret);
+        find_kept(root, &stuck, true, ret);
         if (ret->n == 0)
                 return;
         begin(root, since, mode, &pass);
@@ -201,6 +223,7 @@ void initramfs_probe(const Root *root, uint64_t since, const char *mode, Initram
         if (kept->n == 0 || kept->refusal.kind == REFUSAL_WEDGED)
                 return;
         begin(root, since, mode, &pass);
+        pass.writer.is_awaited = mode[0] != '\0' && pass.writer.log;
         for (size_t i = 0; i < kept->n && !pass.writer.is_stuck; i++) {
                 /* Nothing binds where the driver is not loaded yet: udev's coldplug sees to that.
                  */
@@ -208,7 +231,9 @@ void initramfs_probe(const Root *root, uint64_t since, const char *mode, Initram
                                 ? 0
                                 : sysfs_probe(&pass.writer, kept->addresses[i]);
 
-                if (r < 0)
+                if (r < 0 && pass.writer.is_stuck && pass.writer.is_awaited)
+                        say_late(kept->addresses[i]);
+                else if (r < 0)
                         fail(&pass, kept->addresses[i], r, &kept->refusal);
         }
         end(&pass);

@@ -52,9 +52,11 @@ void initramfs_release(const Root *root, uint64_t since, const char *mode, Initr
 
 /**
  * Has the kernel look for the drivers of what was released, as far as there is time before the boot
- * unit's is over, and nothing gets stuck.
+ * unit's is over, and nothing gets stuck. A driver that takes longer stands in the undo log, where
+ * the switch of the mode's unit, which comes next, finds whom to wait for.
  *
- * @since, @mode: as for initramfs_release()
+ * @since, @mode: as for initramfs_release(); without a mode, or a log, nobody comes next, and who
+ * takes longer is stuck
  * @kept: its `refusal` is what failed, which was logged
  */
 void initramfs_probe(const Root *root, uint64_t since, const char *mode, InitramfsKept *kept);

@@ -86,7 +86,7 @@ int situation_read_state(Situation *now) {
                 ; /* said by who checks it */
         else if (run_state_is_of_rom(undo))
                 log_notice("The reading of a ROM was cut short; putting back what it has changed.");
-        else
+        else if (strcmp(undo->old_mode, undo->mode) != 0 || undo->n_homes > 0)
                 log_notice("A switch from '%s' to '%s' was cut short; going on from where it "
                            "stopped.",
                            undo->old_mode, undo->mode);
@@ -116,8 +116,10 @@ static bool is_way_back(const Situation *now) {
 
 /* No device waits for a pool of hugepages, and so it does not keep the screen away. */
 RefusalKind situation_check_writer(Situation *now, bool wait, Refusal *refusal) {
+        const uint64_t wedged = now->writer.wedged;
         RefusalKind kind = wedged_check(now->root, &now->writer, wait, refusal);
 
+        now->has_found_stuck = kind != REFUSAL_NONE && now->writer.wedged != wedged;
         if (kind == REFUSAL_NONE || now->writer.write.kind != RUN_WRITE_HUGEPAGES ||
             !is_way_back(now))
                 return kind;

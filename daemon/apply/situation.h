@@ -20,10 +20,11 @@ typedef struct Situation {
         bool is_fallback; /**< the target is the fallback mode; known once the configuration is
                              loaded */
         Config config;
-        RunWriter writer; /**< of a switch that was cut short: it may be in the kernel still */
-        RunState state;   /**< the mode before, and every function that is not at home */
-        RunState before;  /**< of a switch that was cut short: what its undo goes back to; else only
-                             the units that are stopped */
+        RunWriter writer;     /**< of a switch that was cut short: it may be in the kernel still */
+        bool has_found_stuck; /**< the writer: nobody had given it up yet */
+        RunState state;       /**< the mode before, and every function that is not at home */
+        RunState before; /**< of a switch that was cut short: what its undo goes back to; else only
+                            the units that are stopped */
         Host host;
 } Situation;
 

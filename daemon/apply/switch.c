@@ -490,8 +490,8 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
                 /* A guest that stays is none of our failures. */
                 has_failed = !s->guest_has_rest &&
                              (result->kind == REFUSAL_FAILED || result->kind == REFUSAL_HALF_WAY);
-                ret->is_stranded =
-                        s->got_stuck || request->is_last_way || (s->now.is_fallback && has_failed);
+                ret->is_stranded = s->got_stuck || s->now.has_found_stuck || request->is_last_way ||
+                                   (s->now.is_fallback && has_failed);
                 ret->reboot = needed_reboot(s, has_failed);
         }
         return result->kind;

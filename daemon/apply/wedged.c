@@ -93,7 +93,8 @@ RefusalKind wedged_check(const Root *root, RunWriter *record, bool wait, Refusal
         if (!process_is_there(root, record->pid, record->start))
                 return REFUSAL_NONE;
         if (record->wedged == 0 && wait) {
-                log_notice("Waiting for the last write of the switch that was cut short.");
+                log_notice("Waiting for an earlier write to come back from the kernel: %s.",
+                           run_write_say(&record->write, text));
                 if (is_in_a_pool(record))
                         end_write(root, record);
                 if (has_ended(root, record,

@@ -245,6 +245,8 @@ static int give_up(Writer *writer) {
         char line[RUN_WRITER_LINE_SIZE];
 
         writer->is_stuck = true;
+        if (writer->is_awaited)
+                return -ETIMEDOUT;
         writer->record.wedged = (uint64_t)time(NULL);
         note(writer, line, run_writer_format_wedged(&writer->record, line, sizeof(line)));
         return -ETIMEDOUT;

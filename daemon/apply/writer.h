@@ -43,6 +43,8 @@ typedef struct Writer {
         RunWriter record;       /**< the child, and the write that it was given last */
         int fd;                 /**< to the child; -1: there is none yet */
         bool is_stuck;          /**< it was given up; nothing more is written */
+        bool is_awaited; /**< who is given up is not stuck by any account yet: the log stays for
+                            the next switch, which waits as long as any does */
 } Writer;
 
 /**

@@ -379,6 +379,11 @@ static void add_return(Planner *planner, const Want *want) {
                    *override = home_override(planner, function, driver);
         bool ours = is_ours(planner, function);
 
+        /* The boot unit lets these go at its end, all of them before the first probe(), which may
+         * be slow. */
+        if (planner->input->early && function->driver[0] == '\0' &&
+            strcmp(function->driver_override, INITRAMFS_OVERRIDE) == 0)
+                return;
         if (ours && strcmp(function->driver_override, override) != 0)
                 planner_add_step(planner, STEP_SET_OVERRIDE, function, override);
         /* Unless that is its host-driver. */

@@ -367,6 +367,9 @@ static void test_killed_switch(void **state) {
                 assert_int_equal(switch_to(m, "host"), ends > 0 ? REFUSAL_NONE : REFUSAL_WEDGED);
                 if (ends == 0) {
                         assert_true(read_writer(m).wedged > 0);
+                        /* Nobody has seen to the next boot yet. */
+                        assert_true(m->result.is_stranded);
+                        assert_int_equal(switch_to(m, "host"), REFUSAL_WEDGED);
                         assert_false(m->result.is_stranded);
                         release_fifo(m, UNBIND);
                 }

@@ -21,10 +21,21 @@ HomeRom home_rom_note(const Root *root, PciAddress address, bool is_shadow) {
         return rom;
 }
 
-int home_rom_open(Writer *writer, const HomeRom *rom) {
-        int r = 0;
+/* As home_rom_put_back() will, but for who is killed before. The writer is another process. */
+static int arrange_end(Writer *writer, const HomeRom *rom) {
+        int r = sysfs_disable_rom_at_end(writer, rom->address);
 
-        if (power_policy_is_known(&rom->power))
+        if (r >= 0 && rom->is_enabled)
+                r = sysfs_disable_at_end(writer, rom->address);
+        if (r >= 0 && power_policy_is_known(&rom->power))
+                r = power_may_sleep_at_end(writer, rom->address);
+        return r;
+}
+
+int home_rom_open(Writer *writer, const HomeRom *rom) {
+        int r = arrange_end(writer, rom);
+
+        if (r >= 0 && power_policy_is_known(&rom->power))
                 r = power_wake(writer, rom->address);
         if (r >= 0 && rom->is_enabled)
                 r = sysfs_enable(writer, rom->address);
@@ -49,4 +60,5 @@ void home_rom_put_back(Writer *writer, const HomeRom *rom) {
         if (rom->is_enabled && !writer->is_stuck)
                 check(writer, sysfs_disable(writer, rom->address), "", rom);
         power_put_back(writer, &home);
+        writer_forget_end(writer);
 }

@@ -88,6 +88,12 @@ int power_wake(Writer *writer, PciAddress address) {
         return writer_write(writer, &what, device_path(address, control.name, path), "on\n");
 }
 
+int power_may_sleep_at_end(Writer *writer, PciAddress address) {
+        PowerPath path;
+
+        return writer_write_at_end(writer, device_path(address, control.name, path), "auto\n");
+}
+
 static void put_value(Writer *writer, PciAddress address, const Attribute *attribute,
                       const char *value) {
         const RunWrite what = run_write(attribute->kind, address, value);

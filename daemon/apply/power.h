@@ -22,6 +22,10 @@ bool power_may_sleep(const Root *root, PciAddress address);
  */
 _must_check_ int power_wake(Writer *writer, PciAddress address);
 
+/** Has the writer let it sleep by itself again where that is left alone. Returns as
+ * writer_write_at_end(). */
+_must_check_ int power_may_sleep_at_end(Writer *writer, PciAddress address);
+
 /**
  * Puts back what differs from what was noted. What cannot be put back is said in the log; no switch
  * fails for it, unless it gets stuck (writer.h).

@@ -206,6 +206,19 @@ int sysfs_disable_rom(Writer *writer, PciAddress address) {
         return write_rom(writer, address, "0");
 }
 
+/* The kernel refuses both where there is nothing to disable, or a driver has the function. */
+int sysfs_disable_at_end(Writer *writer, PciAddress address) {
+        SysfsPath path;
+
+        return writer_write_at_end(writer, device_path(address, "enable", path), "0");
+}
+
+int sysfs_disable_rom_at_end(Writer *writer, PciAddress address) {
+        SysfsPath path;
+
+        return writer_write_at_end(writer, device_path(address, "rom", path), "0\n");
+}
+
 /* Each read(2) gives a page at most, and has the function decode its ROM for that long only. A
  * function that is plugged in meanwhile has its own attribute, which is not enabled. */
 ssize_t sysfs_read_rom(Writer *writer, PciAddress address, uint8_t *buffer, size_t size,

@@ -56,12 +56,18 @@ _must_check_ int sysfs_enable(Writer *writer, PciAddress address);
  * Returns 0, else write(2)'s error or that of looking. */
 _must_check_ int sysfs_disable(Writer *writer, PciAddress address);
 
+/** Has that done by the writer where it is left alone. Returns as writer_write_at_end(). */
+_must_check_ int sysfs_disable_at_end(Writer *writer, PciAddress address);
+
 /** Has a function's expansion ROM readable. Returns 0; -ENOENT where it has none; else write(2)'s
  * error. */
 _must_check_ int sysfs_enable_rom(Writer *writer, PciAddress address);
 
 /** Takes that back. Returns as sysfs_enable_rom(). */
 _must_check_ int sysfs_disable_rom(Writer *writer, PciAddress address);
+
+/** Has that done by the writer where it is left alone. Returns as writer_write_at_end(). */
+_must_check_ int sysfs_disable_rom_at_end(Writer *writer, PciAddress address);
 
 /** Whether to break off a reading. */
 typedef bool (*SysfsStop)(void);

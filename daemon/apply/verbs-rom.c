@@ -2,8 +2,8 @@
 /*
  * The verb rom. Everything is put back before the first byte goes out, so that a reader who is slow
  * or goes away has nothing to do with it; and until then signals wait.
- * Where it is killed or gets stuck all the same, the undo log says so to the next run, which puts
- * back (home-rom.h).
+ * Where it is killed all the same, the writer puts back; where that is killed, too, or gets stuck,
+ * the undo log says so to the next run, which does (home-rom.h).
  *
  * A ROM may share its decoder with the other BARs (kernel: pci_enable_rom()): whoever uses the
  * function does not reach it while a page of the ROM is read. So one that a guest has is left

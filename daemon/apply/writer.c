@@ -36,6 +36,8 @@ typedef enum Task {
         TASK_LOAD_FOR,
         TASK_LOAD_ANY_FOR,
         TASK_UNLOAD,
+        TASK_WRITE_AT_END,
+        TASK_FORGET_END,
 } Task;
 
 typedef struct Request {
@@ -64,7 +66,20 @@ static int read_some(const Root *root, const Request *request, Answer *answer) {
         return n < 0 ? -errno : (int)n;
 }
 
-static int carry_out(const Root *root, const Request *request, Answer *answer) {
+/* What is to be written when nobody asks for anything more. */
+typedef struct End {
+        Request writes[WRITER_END_MAX];
+        size_t n;
+} End;
+
+static int keep_for_end(End *end, const Request *request) {
+        if (end->n == WRITER_END_MAX)
+                return -ENOSPC;
+        end->writes[end->n++] = *request;
+        return 0;
+}
+
+static int carry_out(const Root *root, const Request *request, End *end, Answer *answer) {
         switch (request->task) {
         case TASK_WRITE:
                 return file_write_at(root->fd, request->path, request->text);
@@ -78,6 +93,11 @@ static int carry_out(const Root *root, const Request *request, Answer *answer) {
                 return module_load_for(root, request->text, MODULE_ANY);
         case TASK_UNLOAD:
                 return module_unload(root, request->text);
+        case TASK_WRITE_AT_END:
+                return keep_for_end(end, request);
+        case TASK_FORGET_END:
+                end->n = 0;
+                return 0;
         }
         return -EINVAL;
 }
@@ -105,6 +125,7 @@ static bool let_go(int root_fd, int fd) {
 
 __attribute__((noreturn)) static void serve(const Root *root, int fd) {
         Request request;
+        End end = { .n = 0 };
         Answer answer;
         size_t size;
 
@@ -113,13 +134,16 @@ __attribute__((noreturn)) static void serve(const Root *root, int fd) {
         if (!let_go(root->fd, fd))
                 _exit(1);
         while (recv(fd, &request, sizeof(request), 0) == (ssize_t)sizeof(request)) {
-                answer.result = carry_out(root, &request, &answer);
+                answer.result = carry_out(root, &request, &end, &answer);
                 size = RESULT_SIZE;
                 if (request.task == TASK_READ && answer.result > 0)
                         size += (size_t)answer.result;
                 if (send(fd, &answer, size, MSG_NOSIGNAL) != (ssize_t)size)
                         break; /* nobody waits any more */
         }
+        for (size_t i = 0; i < end.n; i++)
+                if (file_write_at(root->fd, end.writes[i].path, end.writes[i].text) < 0)
+                        continue; /* there is nobody to be told */
         _exit(0);
 }
 
@@ -333,6 +357,23 @@ ssize_t writer_read(Writer *writer, const RunWrite *what, const char *path, void
         if (r > 0)
                 (void)memcpy(buffer, answer.data, (size_t)r);
         return r;
+}
+
+/* Nothing is written by it that could get stuck: the log has what is written already. */
+static int ask_about_end(Writer *writer, Task task, const char *path, const char *text) {
+        const RunWrite what = writer->record.write;
+
+        return ask_with(writer, &what, task, path, text, WRITER_OTHER_USEC);
+}
+
+int writer_write_at_end(Writer *writer, const char *path, const char *text) {
+        return ask_about_end(writer, TASK_WRITE_AT_END, path, text);
+}
+
+void writer_forget_end(Writer *writer) {
+        if (writer->fd >= 0 && !writer->is_stuck &&
+            ask_about_end(writer, TASK_FORGET_END, "", "") < 0)
+                return; /* it is gone, and has done it */
 }
 
 int writer_write_pool(Writer *writer, const RunWrite *what, const char *path, const char *text,

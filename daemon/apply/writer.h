@@ -77,6 +77,20 @@ _must_check_ int writer_write(Writer *writer, const RunWrite *what, const char *
 _must_check_ ssize_t writer_read(Writer *writer, const RunWrite *what, const char *path,
                                  void *buffer, size_t size, size_t offset);
 
+#define WRITER_END_MAX 4
+
+/**
+ * Has the child write @text to a sysfs attribute at @path when it is left alone: who it works for
+ * was killed, or has given it up and it has come back. In the order in which that was asked for;
+ * what fails then is said by nobody, and is what the log is for.
+ *
+ * Returns 0; -ENOSPC where there are WRITER_END_MAX of them; else as writer_write().
+ */
+_must_check_ int writer_write_at_end(Writer *writer, const char *path, const char *text);
+
+/** Takes that back, all of it. */
+void writer_forget_end(Writer *writer);
+
 /**
  * Writes to a pool of hugepages. The kernel may look for pages for minutes, and stops at a signal
  * (6.1, 6.12): what takes longer than @usec, or than VFIO_MODE_WRITE_DEADLINE, is ended by one. It

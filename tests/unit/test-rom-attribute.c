@@ -7,10 +7,13 @@
 #undef NDEBUG
 #include <errno.h>
 #include <fcntl.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -43,6 +46,8 @@ static struct Rom {
         int error;        /* of it */
         unsigned n_reads;
         bool was_enabled;
+        unsigned waiting; /* the read that waits; 0: none */
+        sem_t waits, goes_on;
 } *rom;
 
 /* In the parent. */
@@ -54,6 +59,10 @@ ssize_t pread(int fd, void *buffer, size_t size, off_t offset) {
         bool is_enabled = syscall(SYS_pread64, fd, &value, 1, 0) == 1 && value == '1';
 
         rom->was_enabled |= is_enabled;
+        if (is_enabled && rom->waiting == rom->n_reads + 1) {
+                (void)sem_post(&rom->waits);
+                (void)sem_wait(&rom->goes_on);
+        }
         if (!is_enabled || ++rom->n_reads == rom->failing) {
                 errno = is_enabled ? rom->error : EINVAL;
                 return -1;
@@ -243,14 +252,11 @@ static void get_stuck(Machine *machine) {
 }
 
 static void come_back(Machine *machine, const RunWriter *writer) {
-        int fd = openat(machine->root.fd, PATH, O_RDONLY | O_CLOEXEC);
-        char text[8];
+        int fd = openat(machine->root.fd, PATH, O_RDWR | O_CLOEXEC);
 
         assert_true(fd >= 0);
-        while (read(fd, text, sizeof(text)) > 0)
-                ;
-        (void)close(fd);
         assert_int_equal(waitpid(writer->pid, NULL, 0), writer->pid);
+        (void)close(fd);
         fake_host_remove(machine->fake, PATH);
         fake_host_write(machine->fake, PATH, "1\n");
 }
@@ -272,6 +278,41 @@ static void test_stuck(void **state) {
         assert_int_equal(read_by_verb(&machine, 0), REFUSAL_WEDGED);
 
         come_back(&machine, &writer);
+        assert_int_equal(switch_to_host(&machine), REFUSAL_NONE);
+        assert_put_back(machine.fake);
+        assert_false(fake_host_exists(machine.fake, UNDO_PATH));
+}
+
+/* By a SIGKILL, which leaves the writer: it puts everything back by itself, as the log says to who
+ * comes next. */
+static void test_killed_beside_the_writer(void **state) {
+        _cleanup_(machine_done) Machine machine = machine_new();
+        RunWriter writer;
+        pid_t child;
+
+        (void)state;
+        assert_int_equal(switch_to_host(&machine), REFUSAL_NONE);
+        rom->waiting = 2;
+        assert_int_equal(sem_init(&rom->waits, 1, 0), 0);
+        assert_int_equal(sem_init(&rom->goes_on, 1, 0), 0);
+        assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1h", 1), 0);
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+                (void)read_by_verb(&machine, 0);
+                _exit(1);
+        }
+        assert_int_equal(sem_wait(&rom->waits), 0);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        writer = read_writer(&machine);
+        assert_text(machine.fake, PATH, "1");
+        assert_text(machine.fake, DEVICE "enable", "1");
+        assert_text(machine.fake, DEVICE "power/control", "on");
+        assert_int_equal(sem_post(&rom->goes_on), 0);
+        assert_int_equal(waitpid(writer.pid, NULL, 0), writer.pid);
+        assert_put_back(machine.fake);
         assert_int_equal(switch_to_host(&machine), REFUSAL_NONE);
         assert_put_back(machine.fake);
         assert_false(fake_host_exists(machine.fake, UNDO_PATH));
@@ -348,7 +389,8 @@ int main(void) {
         TABLE_ROWS(&table, test_row, rows);
         table_add(&table, "there is none", test_no_rom, NULL);
         table_add(&table, "stuck in the kernel", test_stuck, NULL);
-        table_add(&table, "killed midway", test_killed, NULL);
+        table_add(&table, "killed beside the writer", test_killed_beside_the_writer, NULL);
+        table_add(&table, "killed with the writer", test_killed, NULL);
         table_add(&table, "stuck while it is put back", test_putting_back_gets_stuck, NULL);
         table_add(&table, "a switch was cut short", test_half_way, NULL);
         return table_run("rom-attribute", &table);

@@ -152,13 +152,17 @@ def test_none(pc: PC) -> None:
         f"runuser --user nobody -- vfio-modectl rom {SECOND}; echo $?").stderr
 
 
-# Waits until the reading has begun, and interrupts it.
+# Waits until the reading has begun, and interrupts it; with its writer, or not.
 INTERRUPT = """
 env --default-signal=INT vfio-modectl rom $1 --while-in-use -o /root/big.rom & modectl=$!
 until apply=$(pgrep --oldest -f 'vfio-mode-apply rom') && grep -qs '^write=rom .* -$' /run/vfio-mode/undo; do :; done
+writer=$(pgrep --parent $apply)
+# The one would notice the other's end.
+[ -z "$3" ] || { kill -STOP $apply && kill -$2 $writer; }
 kill -$2 $apply
 wait $modectl; echo status $?
 tail --pid=$apply -f /dev/null
+tail --pid=$writer -f /dev/null
 """
 
 
@@ -181,9 +185,10 @@ def test_interrupted(pc: PC, tmp_path: Path) -> None:
     assert pc.ok("stat --format=%s /root/big.rom") == str(2048 * 512)
 
 
-@pytest.mark.parametrize("mender", ["rom", "switch"])
+@pytest.mark.parametrize("mender", ["writer", "rom", "switch"])
 def test_killed(pc: PC, tmp_path: Path, mender: str) -> None:
-    """What is left is no switch half-way, and is put back by the next run."""
+    """What is left is no switch half-way, and is put back by the writer; or, where that is killed, too, by the next
+    run."""
     (tmp_path / "rom").write_bytes(image(2048))
     plug(pc, tmp_path / "rom")
     pc.ok(f"systemctl start vfio-mode@passthrough; cd {DEVICES}/{SPARE}; echo {SPARE} > driver/unbind; "
@@ -191,16 +196,20 @@ def test_killed(pc: PC, tmp_path: Path, mender: str) -> None:
     before = state(pc, SPARE)
     assert (before["enable"], before["power/control"]) == ("0", "auto")
     pc.write("/root/interrupt", INTERRUPT)
-    assert "status 1" in pc.ok(f"bash /root/interrupt {SPARE} KILL").splitlines()
-    left = state(pc, SPARE)
-    assert (left["enable"], left["power/control"]) == ("1", "on") and left["rom"] != before["rom"]
+    killed = "" if mender == "writer" else "all"
+    assert "status 1" in pc.ok(f"bash /root/interrupt {SPARE} KILL {killed}").splitlines()
+    if mender == "writer":
+        check_left(pc, SPARE, before)
+    else:
+        left = state(pc, SPARE)
+        assert (left["enable"], left["power/control"]) == ("1", "on") and left["rom"] != before["rom"]
     assert pc.ok("vfio-modectl status --mode") == "passthrough"
     if mender == "rom":
         pc.ok(f"vfio-modectl rom {SECOND}")
         check_left(pc, SPARE, before)
     else:  # its unit may not write to `enable`
         pc.ok("vfio-modectl switch passthrough")
-        check_left(pc, SPARE, {**before, "enable": "1"})
+        check_left(pc, SPARE, before if mender == "writer" else {**before, "enable": "1"})
     assert pc.run("test -e /run/vfio-mode/undo").rc == 1
     assert pc.ok("vfio-modectl status --mode") == "passthrough"
 

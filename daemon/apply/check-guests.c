@@ -137,6 +137,8 @@ static void say_who(const GuestCheck *check) {
 void check_guests(const Situation *now, const ConfigMode *mode, const NextBoot *next,
                   const GuestDefinitions *guests, Inspection *ret) {
         GuestCheck check = { .now = now, .mode = mode, .ret = ret };
+        char unread[GUEST_UNREAD_SIZE];
+        const char *said;
 
         check.own = config_own_devices(&now->config, mode) & mode->vfio_devices;
         if (check.own == 0)
@@ -145,12 +147,12 @@ void check_guests(const Situation *now, const ConfigMode *mode, const NextBoot *
         check.booted = config_find_mode(&now->config, check.outlook.mode);
         for (size_t i = 0; i < guests->n; i++)
                 look_at(&check, &guests->guests[i]);
-        if (guests->n_unread > 0)
+        said = guest_definitions_unread(guests, unread);
+        if (said)
                 inspection_add_check(ret, CHECK_WARN, "guests",
                                      "Look at them below /etc/libvirt/qemu or "
                                      "/etc/pve/qemu-server.",
-                                     "%zu definition%s of guests could not be read.",
-                                     guests->n_unread, guests->n_unread == 1 ? "" : "s");
+                                     "%s.", said);
         else if (check.n_warned == 0)
                 say_who(&check);
 }

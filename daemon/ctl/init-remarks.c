@@ -130,15 +130,14 @@ static void remark_on_guest(const Remarks *r, const GuestDefinition *guest) {
 
 static void remark_on_guests(const Remarks *r) {
         const GuestDefinitions *guests = r->found->guests;
+        char unread[GUEST_UNREAD_SIZE];
+        const char *said = guest_definitions_unread(guests, unread);
 
         for (size_t i = 0; i < guests->n; i++)
                 if (guest_names_slot(&guests->guests[i], r->setup->first->address))
                         remark_on_guest(r, &guests->guests[i]);
-        if (guests->n_unread > 0)
-                lines_add(r->lines,
-                          "%zu definition%s of guests could not be read: whether it is named there "
-                          "is not known.",
-                          guests->n_unread, guests->n_unread == 1 ? "" : "s");
+        if (said)
+                lines_add(r->lines, "%s: whether it is named there is not known.", said);
 }
 
 /* --- ids of others --- */

@@ -155,13 +155,25 @@ static int compare(const void *a, const void *b) {
                        : strcmp(left->vm.name, right->vm.name);
 }
 
+static const struct dirent *read_next(DIR *dir, GuestDefinitions *ret) {
+        const struct dirent *entry;
+
+        errno = 0;
+        entry = readdir(dir);
+        ret->dir_is_unread |= !entry && errno != 0;
+        return entry;
+}
+
 void guest_scan(const Root *root, GuestDefinitions *ret) {
         ret->n = ret->n_unread = 0;
+        ret->dir_is_unread = false;
         for (GuestHypervisor i = 0; i < _GUEST_HYPERVISOR_MAX; i++) {
                 _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, hypervisors[i].directory);
                 const struct dirent *entry;
 
-                while (dir && (entry = readdir(dir)))
+                /* /etc/pve is a FUSE file system, whose daemon may be gone (ENOTCONN). */
+                ret->dir_is_unread |= !dir && errno != ENOENT;
+                while (dir && (entry = read_next(dir, ret)))
                         if (entry->d_name[0] != '.')
                                 add(root, entry->d_name, i, ret);
         }

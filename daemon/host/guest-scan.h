@@ -23,5 +23,5 @@
 _must_check_ int guest_read_proxmox(const Root *root, const char *id, Vm *vm, ProxmoxGuest *ret);
 
 /** Finds the guests that name functions of the host: libvirt's below /etc/libvirt/qemu, Proxmox
- * VE's of this node below /etc/pve/qemu-server; by their names. */
+ * VE's of this node below /etc/pve/qemu-server; by their names. What cannot be read is counted. */
 void guest_scan(const Root *root, GuestDefinitions *ret);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+
 #include "guest-definition.h"
 
 bool guest_names_slot(const GuestDefinition *guest, PciAddress address) {
@@ -12,4 +14,15 @@ const char *guest_hypervisor_name(GuestHypervisor hypervisor) {
         static const char *const names[_GUEST_HYPERVISOR_MAX] = { "libvirt", "Proxmox VE" };
 
         return names[hypervisor];
+}
+
+const char *guest_definitions_unread(const GuestDefinitions *guests,
+                                     char buffer[static GUEST_UNREAD_SIZE]) {
+        if (guests->dir_is_unread)
+                return "Not all definitions of guests could be read";
+        if (guests->n_unread == 0)
+                return NULL;
+        (void)snprintf(buffer, GUEST_UNREAD_SIZE, "%zu definition%s of guests could not be read",
+                       guests->n_unread, guests->n_unread == 1 ? "" : "s");
+        return buffer;
 }

@@ -28,8 +28,15 @@ typedef struct GuestDefinition {
 typedef struct GuestDefinitions {
         GuestDefinition guests[GUEST_DEFINITIONS_MAX]; /**< those that name any function */
         size_t n;
-        size_t n_unread; /**< whose functions cannot be known, or that find no room */
+        size_t n_unread;    /**< whose functions cannot be known, or that find no room */
+        bool dir_is_unread; /**< one of the directories: how many are in it is not known */
 } GuestDefinitions;
+
+#define GUEST_UNREAD_SIZE 64
+
+/** Says that definitions could not be read, without a point; returns NULL where all could. */
+const char *guest_definitions_unread(const GuestDefinitions *guests,
+                                     char buffer[static GUEST_UNREAD_SIZE]);
 
 /** Whether the guest names any function of a slot. */
 bool guest_names_slot(const GuestDefinition *guest, PciAddress address);

@@ -128,6 +128,13 @@ static const struct Row {
           CHECK_WARN,
           "2 definitions of guests could not be read",
           "Look at them" },
+        { "a directory that cannot be read",
+          CONFIG("", ""),
+          { { "etc/pve/qemu-server", "" } },
+          NULL,
+          CHECK_WARN,
+          "Not all definitions of guests could be read.",
+          "Look at them" },
 };
 
 static int set_up(void **state) {

@@ -42,7 +42,7 @@ static void check_size(const HugepagesCheck *c, HugepageSize size, uint64_t *to_
         const uint64_t wanted = c->wanted->pages[size], there = c->memory->pools[size].pages;
         const uint64_t missing = wanted > there ? wanted - there : 0;
         const uint64_t minimum = hugepages_minimum(c->wanted, size);
-        const uint64_t possible = there + *to_spare / hugepage_kib(size);
+        const uint64_t more = *to_spare / hugepage_kib(size), possible = there + more;
         const char *name = hugepage_name(size);
         const char *stay = c->wanted->keep ? KEPT : "";
         char id[sizeof("hugepages-1G")], nodes[256];
@@ -78,9 +78,9 @@ static void check_size(const HugepagesCheck *c, HugepageSize size, uint64_t *to_
                                      "%" PRIu64 " are wanted, %" PRIu64 " are there%s%s.%s", wanted,
                                      there, missing > 0 ? ", and there is memory for the rest" : "",
                                      nodes, stay);
-        /* What is refused takes nothing from the next. */
-        if (possible >= wanted)
-                *to_spare -= missing * hugepage_kib(size);
+        /* What is refused takes nothing from the next; what is wanted takes all that it gets. */
+        if (possible >= minimum)
+                *to_spare -= (missing < more ? missing : more) * hugepage_kib(size);
 }
 
 void hugepages_check(const HugepagesWanted *wanted, const Memory *memory, const MemoryNodes *nodes,

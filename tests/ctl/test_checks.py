@@ -287,6 +287,9 @@ CASES = [
      lambda pc: memory(pc, hugepages_2M=4096).pool("2048kB", 0, 0)),
     ("hugepages-2M", "warn", "4096 are wanted, and there is memory for 1", lambda pc: memory(
         pc, hugepages_2M=4096, hugepages_min="10%").pool("2048kB", 0, 0)),
+    # What is left of 1000 where those of 1 GiB, which come first, take all that they can get.
+    ("hugepages-2M", "warn", "1000 are wanted, and there is memory for 353", lambda pc: memory(
+        pc, hugepages_1G=8, hugepages_2M=1000, hugepages_min="25%").pool("1048576kB", 0, 0).pool("2048kB", 0, 0)),
     ("hugepages-2M", "fail", "no pages of 2M", lambda pc: memory(pc, hugepages_2M=4)),
     ("hugepages-2M", "warn", "The device is on node 1, and not all of the 8 wanted are: node 0 has 8 (8 free), node 1 has "
      "0 (0 free).", lambda pc: memory(pc, hugepages_2M=8).pool("2048kB", 8, 8).pool("2048kB", 0, 0, node=1).function(

@@ -48,6 +48,7 @@ typedef struct Guard {
         char kept[VM_WATCH_SIZE_MAX];
         sd_event *event;
         sd_event_source *timer, *end; /* the next look; the end of who has a device */
+        int awaited;                  /* whose end that is */
         Signs *signs;
         uint64_t started;
         uint64_t registered;  /* when a guest was last; 0: never */
@@ -192,12 +193,15 @@ static int look_at(Guard *guard, uint64_t when) {
         return r < 0 ? r : sd_event_source_set_enabled(guard->timer, SD_EVENT_ONESHOT);
 }
 
-/* Returns 1; 0 where it has ended already. */
+/* Returns 1; 0 where it has ended already. Who had a device before may have let go of it, and
+ * live on. */
 static int await_end(Guard *guard) {
         int fd, r;
 
-        if (guard->end)
+        if (guard->end && guard->awaited == guard->holder.pid)
                 return 1;
+        guard->end = sd_event_source_disable_unref(guard->end);
+        guard->awaited = guard->holder.pid;
         fd = pidfd_open(guard->holder.pid, 0);
         if (fd < 0)
                 return errno == ESRCH ? 0 : -errno;

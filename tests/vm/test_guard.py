@@ -204,6 +204,25 @@ def test_the_last_vm_takes_the_mode_along(pc: PC) -> None:
 
 @pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
+def test_a_vm_lets_go_and_lives_on(pc: PC) -> None:
+    """As a guest that its card is taken from while it runs. It is the next one's end that counts."""
+    go(pc, "on-vm-exit = fallback\nvm-exit-grace = 1s\n")
+    node = f"/dev/vfio/{pc.group(GPU)}"
+    first = pc.ok("mkfifo /run/let-go; "
+                  f"(exec 3<> {node}; read -r _ < /run/let-go; exec 3>&-; : > /run/has-let-go; exec sleep infinity) "
+                  "> /dev/null 2>&1 & echo $!")
+    until_settled(pc)
+    pc.ok("echo > /run/let-go; until [ -e /run/has-let-go ]; do :; done")
+    second = hold(pc)
+    awaited = "cat /proc/$(systemctl show --value -p MainPID " + UNIT + ")/fdinfo/* | grep -q '^Pid:[[:space:]]*{}$'"
+    pc.ok(f"until {awaited.format(second)}; do :; done")
+    pc.ok(f"! {awaited.format(first)} && kill {second}")
+    check_went_back(pc, ENDED.format(1))
+    pc.ok(f"kill {first}")
+
+
+@pytest.mark.drawn("switches")
+@pytest.mark.machine("gpu")
 def test_the_guard_is_killed(pc: PC) -> None:
     """The next one knows what it knew: while a VM is there, and while none is."""
     go(pc, "expect-vm = 5min\non-vm-exit = fallback\nvm-exit-grace = 20s\n")

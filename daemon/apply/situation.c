@@ -85,10 +85,12 @@ int situation_read_state(Situation *now) {
         if (process_is_there(now->root, now->writer.pid, now->writer.start))
                 ; /* said by who checks it */
         else if (run_state_is_of_rom(undo))
-                log_notice("The reading of a ROM was cut short; putting back what it has changed.");
+                log_notice(
+                        "The reading of a ROM was cut short; the next one, or a switch, puts back "
+                        "what it has changed.");
         else if (strcmp(undo->old_mode, undo->mode) != 0 || undo->n_homes > 0)
-                log_notice("A switch from '%s' to '%s' was cut short; going on from where it "
-                           "stopped.",
+                log_notice("A switch from '%s' to '%s' was cut short; the next one goes on from "
+                           "where it stopped.",
                            undo->old_mode, undo->mode);
         for (size_t i = 0; i < undo->n_homes; i++)
                 if (is_on_the_host(&undo->homes[i]))

@@ -283,6 +283,53 @@ def test_probe_stalls(pc: PC) -> None:
     assert (entry["VFIO_MODE_FROM"], entry["VFIO_MODE_RESULT"]) == ("faulty", "wedged") and SLOT[2] in entry["MESSAGE"]
 
 
+def boot_with_two_kept(pc: PC) -> None:
+    """The boot unit, as where the initramfs has kept two functions that the boot does not want, and the mode's unit is
+    not active yet."""
+    pc.ok(f"""
+        for function in {SLOT[0]} {SLOT[2]}; do
+            echo $function > /sys/bus/pci/drivers/{DRIVER}/unbind
+            echo vfio-mode > /sys/bus/pci/devices/$function/driver_override
+        done
+        mkdir /run/systemd/system/vfio-mode@host.service.d /run/systemd/system/vfio-mode-boot.service.d
+        printf '[Service]\\nEnvironment=VFIO_MODE_WRITE_DEADLINE={DEADLINE}s\\n' \\
+            > /run/systemd/system/vfio-mode-boot.service.d/short.conf
+        printf '[Service]\\nExecStop=\\n' > /run/systemd/system/vfio-mode@host.service.d/stop.conf
+        systemctl daemon-reload
+        systemctl stop vfio-mode@host
+        rm -r /run/systemd/system/vfio-mode@host.service.d
+        systemctl daemon-reload
+    """)
+    assert active(pc) == []
+    pc.ok("timeout 30 systemctl restart vfio-mode-boot.service")
+
+
+@pytest.mark.machine("gpu")
+@pytest.mark.drawn("switches")
+@pytest.mark.parametrize("is_stuck", [False, True], ids=["slow", "stuck"])
+def test_probe_at_boot_takes_long(pc: PC, *, is_stuck: bool) -> None:
+    """Longer than the boot may be held up, which says nothing of the driver. The mode's unit waits for it, and finds
+    out."""
+    plug_in(pc, CONFIG.replace("default-mode = faulty", "default-mode = host"))
+    if not is_stuck:
+        pc.ok("rm /run/systemd/system/vfio-mode@.service.d/deadline.conf")
+    tell(pc, probe_at=SLOT[2], probe_stalls=1)
+    boot_with_two_kept(pc)
+    said = pc.ok("journalctl -b -o cat -u vfio-mode-boot.service")
+    assert f"The driver of {SLOT[2]} takes its time; the unit of the mode waits for it." in said, said
+    assert status(pc)["last_boot"]["refusal"] == "none"
+    if is_stuck:
+        pc.ok("until systemctl is-failed --quiet vfio-mode@host; do :; done")
+        check_wedged(pc, SLOT[2])
+    else:
+        assert pc.run("systemctl is-active vfio-mode@host").stdout.strip() == "activating"
+    tell(pc, probe_stalls=0)
+    wait_for_late_return(pc)
+    assert places(pc) == [DRIVER] * 3
+    assert overrides(pc) == {}
+    assert pc.run("test -e /run/vfio-mode/undo").rc == 1
+
+
 @pytest.mark.machine("gpu")
 @pytest.mark.drawn("switches")
 def test_probe_fails(pc: PC) -> None:

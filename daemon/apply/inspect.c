@@ -28,6 +28,7 @@
 #include "inspect-initramfs.h"
 #include "inspect.h"
 #include "let-go.h"
+#include "lock.h"
 #include "model/device-check.h"
 #include "model/device.h"
 #include "model/holders-check.h"
@@ -113,8 +114,7 @@ static RefusalKind plan(Inspect *i) {
         /* Not beside a switch either: its writer may get stuck while the devices are looked at. */
         kind = situation_check_writer(&i->now, false, &i->refusal);
         if (kind != REFUSAL_NONE && lock_is_held(i->now.root) > 0)
-                return refusal_set(&i->refusal, REFUSAL_ALREADY_SWITCHING,
-                                   "Another switch is under way.");
+                return lock_refuse(i->now.root, &i->refusal);
         if (kind != REFUSAL_NONE)
                 return kind;
         kind = situation_load_config(&i->now, &i->refusal);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
 #include "host/state-files.h"
 #include "lock.h"
@@ -27,4 +28,15 @@ int lock_take(const Root *root, bool wait, int *ret_fd) {
                 return errno == EACCES ? -EAGAIN : -errno;
         *ret_fd = TAKE_FD(fd);
         return 0;
+}
+
+RefusalKind lock_refuse(const Root *root, Refusal *ret) {
+        _cleanup_free_ RunState *undo = calloc(1, sizeof(*undo));
+        char address[PCI_ADDRESS_SIZE];
+
+        if (undo && undo_read(root, undo) >= 0 && run_state_is_of_rom(undo))
+                return refusal_set(ret, REFUSAL_ALREADY_SWITCHING,
+                                   "The ROM of %s is being read, which takes a minute at most.",
+                                   pci_address_format(undo->rom.address, address));
+        return refusal_set(ret, REFUSAL_ALREADY_SWITCHING, "Another switch is under way.");
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "host/root.h"
+#include "model/refusal.h"
 
 /**
  * Takes the lock, making /run/vfio-mode first where it is missing.
@@ -18,3 +19,7 @@
  * Returns 0; -EAGAIN where another process has it; else a negative errno.
  */
 _must_check_ int lock_take(const Root *root, bool wait, int *ret_fd);
+
+/** Says who has the lock that could not be taken: a switch, or the reading of a ROM. Returns
+ * REFUSAL_ALREADY_SWITCHING. */
+RefusalKind lock_refuse(const Root *root, Refusal *ret);

@@ -69,8 +69,7 @@ static RefusalKind take_lock(Switch *s) {
 
         r = lock_take(s->now.root, s->request->wait_for_lock, &s->lock_fd);
         if (r == -EAGAIN)
-                return refusal_set(&s->refusal, REFUSAL_ALREADY_SWITCHING,
-                                   "Another switch is under way.");
+                return lock_refuse(s->now.root, &s->refusal);
         if (r < 0)
                 return refusal_set(&s->refusal, REFUSAL_FAILED,
                                    "The lock /" LOCK_PATH " cannot be taken: %s.", strerror(-r));

@@ -101,8 +101,7 @@ static RefusalKind lock_switches(RomReading *reading, int *ret_fd, Refusal *refu
                 return refusal_set(refusal, REFUSAL_FAILED, "Out of memory.");
         r = lock_take(reading->root, false, ret_fd);
         if (r == -EAGAIN)
-                return refusal_set(refusal, REFUSAL_ALREADY_SWITCHING,
-                                   "Another switch is under way.");
+                return lock_refuse(reading->root, refusal);
         if (r < 0)
                 return refusal_set(refusal,
                                    r == -EACCES || r == -EPERM ? REFUSAL_NOT_AUTHORISED

@@ -201,15 +201,22 @@ static void machine_done(Machine *machine) {
         (void)unsetenv(WRITER_DEADLINE_VARIABLE);
 }
 
-static RefusalKind switch_to_host(Machine *machine) {
+static RefusalKind switch_to_host_saying(Machine *machine, const char *words) {
         const SwitchRequest request = { .verb = "switch",
                                         .mode = "host",
                                         .source = "test",
                                         .reason = "a test",
                                         .without_units = true };
         SwitchResult result;
+        RefusalKind kind;
 
-        return switch_run(&machine->root, &request, &result);
+        kind = switch_run(&machine->root, &request, &result);
+        assert_non_null(strstr(result.run.text, words));
+        return kind;
+}
+
+static RefusalKind switch_to_host(Machine *machine) {
+        return switch_to_host_saying(machine, "");
 }
 
 /* Returns what the verb does; what it prints goes to a file. */
@@ -304,6 +311,8 @@ static void test_killed_beside_the_writer(void **state) {
                 _exit(1);
         }
         assert_int_equal(sem_wait(&rom->waits), 0);
+        assert_int_equal(switch_to_host_saying(&machine, "The ROM of " ADDRESS " is being read"),
+                         REFUSAL_ALREADY_SWITCHING);
         assert_int_equal(kill(child, SIGKILL), 0);
         assert_int_equal(waitpid(child, NULL, 0), child);
         writer = read_writer(&machine);

@@ -29,6 +29,7 @@ from pathlib import Path
 import pytest
 
 sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])  # this directory's modules, and errnos.py
+sys.path.append(str(Path(__file__).resolve().parents[1] / "ctl"))  # schema.py
 
 import image  # noqa: E402
 import power  # noqa: E402

@@ -9,9 +9,9 @@ looks like, and whether a switch was refused as it should be.
 Where the machine is, sysfs, /dev, /proc/fb and systemd are asked, and not the product.
 """
 
-import json
 from dataclasses import dataclass
 
+from modectl import status
 from pc import PC
 
 GPU, AUDIO, NIC = "0000:01:00.0", "0000:01:00.1", "0000:02:00.0"
@@ -176,5 +176,5 @@ def check_refused(pc: PC, mode: str, name: str, code: int, *words: str) -> None:
     check_unit_refused(pc, mode, name, code, *words)
     assert snapshot(pc) == before
     # On a machine that goes down, with a word on stderr: without the service.
-    last = json.loads(pc.run("vfio-modectl status --json=short").stdout)["last_switch"]
+    last = status(pc)["last_switch"]
     assert (last["result"], last["mode"]) == (name, mode)

@@ -6,7 +6,6 @@ command line, where the GPU is, what vfio-modectl says.
     assert was.went_to("passthrough", "once"), was
 """
 
-import json
 import random
 import re
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 import cache
 from machines import GRUB_CMDLINE as ARGUMENTS
 from machines import ini
+from modectl import status
 from modes import AUDIO, GPU, INI
 from pc import PC
 
@@ -223,10 +223,6 @@ def block(pc: PC, path: str = PLACE) -> dict[str, str]:
     """The block's variables by GRUB's own tool."""
     lines = pc.ok(f"grub-editenv {path} list").splitlines()
     return dict(line.split("=", 1) for line in lines)
-
-
-def status(pc: PC) -> dict:
-    return json.loads(pc.ok("vfio-modectl status --json=short"))
 
 
 def call(pc: PC, method: str, *arguments: str) -> str:

@@ -4,12 +4,12 @@
 A boot under emulation takes most of a minute, so one is asked several things.
 """
 
-import json
 import re
 
 import pytest
 
 from machines import ini
+from modectl import status
 from modes import INI, active, drivers, overrides, properties
 from pc import PC
 from test_guest import GPU_GUEST, end_guest
@@ -23,10 +23,6 @@ TO_PASSTHROUGH = ini().replace("default-mode = host", "default-mode = passthroug
 
 def journal(pc: PC, *arguments: str) -> str:
     return pc.ok(f"journalctl -b --no-pager -o cat {' '.join(arguments)}")
-
-
-def status(pc: PC) -> dict:
-    return json.loads(pc.ok("vfio-modectl status --json=short"))
 
 
 def check_host_drivers_never_bound(pc: PC) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from modectl import ask, status
 from modes import HOST, PASSTHROUGH, look
-from nextboot import INI, PLACE, block, config, refused, status
+from nextboot import INI, PLACE, block, config, refused
 from pc import PC
 
 pytestmark = pytest.mark.machine("grub")
@@ -61,7 +62,7 @@ def state(pc: PC) -> tuple[str, str]:
 def test_nobody_reads_everything_and_changes_nothing(pc: PC) -> None:
     pc.write(INI, config())
     before = state(pc)
-    assert json.loads(pc.ok(f"{NOBODY} vfio-modectl status --json=short"))["mode"] == "host"
+    assert ask(pc, "status", before=f"{NOBODY} ")["mode"] == "host"
     assert pc.ok(f"{NOBODY} {GET} CurrentMode") == 's "host"'
     pc.ok(f"{NOBODY} {CALL} Describe; {NOBODY} {CALL} PlanSwitch s passthrough; "
           f"{NOBODY} {CALL} CheckMode s passthrough")

@@ -2,11 +2,10 @@
 """Checks of a mode, provoked on the emulated PC: what tests/ctl/test_checks.py has on made-up machines is true of
 a real one, too; and what only a running one can say is seen both ways here."""
 
-import json
-
 import pytest
 
 import libvirt
+import modectl
 from machines import ini
 from modes import GPU, INI, NIC
 from pc import PC
@@ -15,8 +14,7 @@ Rows = list[tuple[str, str, str]]
 
 
 def checks(pc: PC) -> Rows:
-    said = pc.run("vfio-modectl check passthrough --json=short")
-    return [(row["id"], row["result"], row["message"]) for row in json.loads(said.stdout)["checks"]]
+    return [(row["id"], row["result"], row["message"]) for row in modectl.checks(pc)]
 
 
 def of(rows: Rows, name: str) -> list[str]:

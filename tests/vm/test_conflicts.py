@@ -3,10 +3,9 @@
 obstacle on the way back.
 """
 
-import json
-
 import pytest
 
+from modectl import ask
 from modes import INI, active, check_refused, drivers, overrides
 from pc import PC
 from test_replug import BY_HAND
@@ -30,8 +29,7 @@ def test_conflicting_owner(pc: PC) -> None:
 
 def check_rows(pc: PC, name: str) -> list[dict]:
     """The rows of one check."""
-    return [row for row in json.loads(pc.ok("vfio-modectl check passthrough --json=short"))["checks"]
-            if row["id"] == name]
+    return [row for row in ask(pc, "check passthrough")["checks"] if row["id"] == name]
 
 
 @pytest.mark.machine("gpu")
@@ -49,7 +47,7 @@ def test_modprobe_configuration(pc: PC) -> None:
     [driver] = check_rows(pc, "host-driver-gpu")
     assert driver["result"] == "warn" and f"Every host driver of {GPU} is blacklisted" in driver["message"]
     pc.ok("systemctl start vfio-mode@passthrough; modprobe -r bochs")
-    assert "loads vfio-pci before bochs" in pc.ok("vfio-modectl check passthrough --json=short")
+    assert "loads vfio-pci before bochs" in str(ask(pc, "check passthrough"))
     pc.ok("systemctl start vfio-mode@host")
     assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
     assert "bochs-drm" in pc.read("/proc/fb")
@@ -84,7 +82,7 @@ def test_ids_on_the_command_line(pc: PC) -> None:
         mkdir -p /etc/libvirt/hooks/qemu.d/win10/prepare/begin
         echo modprobe -r bochs-drm > /etc/libvirt/hooks/qemu.d/win10/prepare/begin/start.sh
     """)
-    answer = json.loads(pc.ok("vfio-modectl check passthrough --json=short"))
+    answer = ask(pc, "check passthrough")
     text = " ".join(row["message"] for row in answer["checks"] if row["id"] == "owner")
     assert "take every 1234:1111" in text
     assert AUDIO not in text

@@ -6,7 +6,6 @@ slot that is plugged in. A write is given up after 2 s here. Nothing that is rea
 its device lock, neither by the product nor by the tests: on 6.1 that would be a process that never ends.
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 import cache
 import image
+from modectl import COMMAND, status
 from modes import active, check_tool_refused, keep_journal, overrides, snapshot
 from pc import PC
 from test_guard import entries
@@ -105,10 +105,6 @@ def tell(pc: PC, **parameters: object) -> None:
     pc.ok("; ".join(f"echo {value} > {PARAMETERS}/{name}" for name, value in parameters.items()))
 
 
-def status(pc: PC) -> dict:
-    return json.loads(pc.ok("vfio-modectl status --json=short"))
-
-
 def wait_for_late_return(pc: PC) -> None:
     """Until the machine is in host mode by itself; no command of ours is a switch, and nobody has the
     service running."""
@@ -124,7 +120,7 @@ def wait_for_late_return(pc: PC) -> None:
 _ANSWERS = """
 for ((i = 0; i < 10 || $(cut -d . -f 1 /proc/uptime) < {until}; i++)); do
     start=${{EPOCHREALTIME/./}}
-    vfio-modectl status --json=short > /dev/null || exit 1
+    {command} status > /dev/null || exit 1
     echo $(((${{EPOCHREALTIME/./}} - start) / 1000))
 done
 """
@@ -135,7 +131,7 @@ def uptime(pc: PC) -> int:
 
 
 def answers(pc: PC, until: int = 0) -> list[int]:
-    return sorted(int(line) for line in pc.ok(_ANSWERS.format(until=until)).split())
+    return sorted(int(line) for line in pc.ok(_ANSWERS.format(until=until, command=COMMAND)).split())
 
 
 def check_answers(pc: PC, before: list[int], until: int = 0) -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from machines import ini
+from modectl import COMMAND, parse, status
 from modes import GPU, HOST, INI, NIC, PASSTHROUGH, look, properties
 from nextboot import PLACE, block, check_is_default, config, cut
 from pc import PC
@@ -57,8 +58,8 @@ def hold(pc: PC, function: str = GPU) -> str:
 
 def watch(pc: PC) -> None:
     """From now on what the service tells is written down."""
-    pc.ok("""
-        vfio-modectl watch -j > /run/told 2>&1 &
+    pc.ok(f"""
+        {COMMAND} watch > /run/told 2>&1 &
         until [ -s /run/told ]; do :; done
     """)
 
@@ -73,14 +74,14 @@ def go(pc: PC, keys: str) -> None:
 def events(pc: PC, until: str) -> list[dict[str, str]]:
     """What was told, when it has come to that."""
     lines = pc.ok(f"until grep -q '{until}' /run/told; do :; done; cat /run/told").splitlines()
-    return [json.loads(line) for line in lines]
+    return [parse("watch", line) for line in lines]
 
 
 def check_is_back(pc: PC, reason: str, *, failed: bool) -> None:
     """The card is back, and everybody who is asked says why. Where a failure led there it is held."""
     pc.ok(UNTIL_HOST)
     assert look(pc) == HOST
-    there = json.loads(pc.ok("vfio-modectl status --json=short"))
+    there = status(pc)
     assert (there["reason"], there["source"]) == (reason, "fallback" if failed else "vm-exit")
     assert (there["held"]["reason"] if failed else there["held"]) == (reason if failed else None)
     assert reason in pc.ok("vfio-modectl status")
@@ -341,7 +342,7 @@ def test_the_network_is_gone(pc: PC) -> None:
     pc.ok(UNTIL_HOST)
     assert look(pc) == HOST
     reason = f"{unit} has failed (exit-code)"
-    assert json.loads(pc.ok("vfio-modectl status --json=short"))["held"]["reason"] == reason
+    assert status(pc)["held"]["reason"] == reason
     fell = [event for event in events(pc, '"fell-back"') if event["event"] == "fell-back"]
     assert [event["reason"] for event in fell] == [reason]
     said = pc.ok(f"journalctl -b -o cat --no-pager -u {unit}")
@@ -367,9 +368,9 @@ WantedBy=multi-user.target
     assert trial.went_to("passthrough", "trial"), trial
     pc.ok(UNTIL_HOST)
     assert look(pc) == HOST
-    there = json.loads(pc.ok("vfio-modectl status --json=short"))
+    there = status(pc)
     assert (there["reason"], there["last_boot"]["confirmed"]) == (NOBODY.format(60), False)
     assert block(pc)["vfio_left"] == "0"
     back = cut(pc)
     assert back.went_to("host", "expired"), back
-    assert json.loads(pc.ok("vfio-modectl status --json=short"))["last_fall"]["reason"] == NOBODY.format(60)
+    assert status(pc)["last_fall"]["reason"] == NOBODY.format(60)

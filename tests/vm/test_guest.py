@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest on the GPU, or beside it: a QEMU in the emulated PC that holds real VFIO nodes."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from machines import ini
+from modectl import status
 from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, active, bindings, keep_journal, look, properties
 from pc import PC
 
@@ -79,7 +79,7 @@ def test_the_documented_unit(pc: PC) -> None:
     pc.ok(f"rm /run/guest.pid; systemctl start guest.service; {until_it_has}; kill -KILL $(cat /run/guest.pid)")
     pc.ok("until systemctl is-active --quiet vfio-mode@host; do :; done")
     assert look(pc) == HOST
-    reason = json.loads(pc.ok("vfio-modectl status --json=short"))["reason"]
+    reason = status(pc)["reason"]
     assert reason == "guest.service has failed (signal)"
     # What a failure has led to is held, until somebody says that it is not.
     held = f"Mode 'host' is held since {pc.ok('date +%F').strip()} "
@@ -87,7 +87,7 @@ def test_the_documented_unit(pc: PC) -> None:
     said = pc.ok("vfio-modectl status")
     assert held in said and f"({reason})" in said, said
     assert active(pc) == ["host"] and pc.driver(GPU) == HOST.gpu
-    assert json.loads(pc.ok("vfio-modectl status --json=short"))["last_switch"]["result"] == "held"
+    assert status(pc)["last_switch"]["result"] == "held"
     assert pc.ok("busctl get-property org.vfiomode1 /org/vfiomode1 org.vfiomode1.Manager HeldBy") == f's "{reason}"'
     assert pc.run("vfio-modectl release; systemctl reset-failed; rm -f /run/guest.pid").rc == 0
     pc.ok(f"systemctl start guest.service; {until_it_has}")

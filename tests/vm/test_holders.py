@@ -2,11 +2,10 @@
 """Processes that use what is to leave the host: each found, named, and handled as configured; and the units
 in stop-units, which come back whatever becomes of the switch."""
 
-import json
-
 import pytest
 
 from machines import ini
+from modectl import ask
 from modes import AUDIO, GPU, HOST, INI, PASSTHROUGH, check_refused, check_words, look, snapshot
 from pc import PC
 from test_refusals import bring_module_back, take_module_away
@@ -36,7 +35,7 @@ def main_pid(pc: PC, unit: str) -> str:
 
 
 def plan(pc: PC) -> list[tuple[str, str]]:
-    answer = json.loads(pc.ok("vfio-modectl switch passthrough --dry-run --json=short"))
+    answer = ask(pc, "switch passthrough --dry-run")
     return [(step["step"], step["object"]) for step in answer["steps"]]
 
 

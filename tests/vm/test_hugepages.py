@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A mode's hugepages on the real kernel: had before anything is taken, given back, kept; too few of them."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from machines import ini
+from modectl import ask, status
 from modes import HOST, INI, PASSTHROUGH, check_refused, check_tool_refused, look
 from pc import PC
 from test_kill import prepare
@@ -57,18 +57,18 @@ def hold(pc: PC, program: str) -> int:
 
 
 def switch(pc: PC, mode: str) -> dict:
-    return json.loads(pc.ok(f"vfio-modectl --json=short switch {mode}"))
+    return ask(pc, f"switch {mode}")
 
 
 def drift(pc: PC) -> list[str]:
-    return json.loads(pc.ok("vfio-modectl --json=short status"))["drift"]
+    return status(pc)["drift"]
 
 
 def test_there_and_back(pc: PC) -> None:
     """Had first, given back last, shown before; and what was there before stays there."""
     configure(pc, "hugepages-2M = 200")
     pc.ok("sysctl -qw vm.nr_hugepages=6")
-    steps = json.loads(pc.ok("vfio-modectl --json=short switch passthrough --dry-run"))["steps"]
+    steps = ask(pc, "switch passthrough --dry-run")["steps"]
     assert steps[0] == {"step": "hugepages", "object": "hugepages-2M",
                         "text": "hugepages of 2M: raise the pool from 6 to 200"}
     assert pool(pc) == 6
@@ -81,7 +81,7 @@ def test_there_and_back(pc: PC) -> None:
     pc.ok("systemctl reload vfio-mode@passthrough")
     assert (pool(pc), drift(pc)) == (200, [])
 
-    steps = json.loads(pc.ok("vfio-modectl --json=short switch host --dry-run"))["steps"]
+    steps = ask(pc, "switch host --dry-run")["steps"]
     assert steps[-1]["text"] == "hugepages of 2M: lower the pool from 200 to 6"
     pc.ok("systemctl start vfio-mode@host")
     assert (look(pc), pool(pc), drift(pc)) == (HOST, 6, [])

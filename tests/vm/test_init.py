@@ -2,11 +2,11 @@
 """What `init` proposes on each machine is good as it stands: the checks pass and the switch works; or they fail for
 the true reason of that machine."""
 
-import json
-
 import pytest
 
+import modectl
 from machines import MACHINES
+from modectl import ask
 from modes import AUDIO, GPU, INI, drivers, overrides
 from pc import PC
 from test_nvidia import modules
@@ -30,12 +30,12 @@ def test_every_machine_is_known() -> None:
 
 def checks(pc: PC) -> tuple[int, dict[str, str]]:
     """What is said of the mode, by the checks' ids; more than one of an id is the worst."""
-    said = pc.run("vfio-modectl check passthrough --json=short")
+    code, said = modectl.run(pc, "check passthrough")
     results: dict[str, str] = {}
-    for check in json.loads(said.stdout)["checks"]:
+    for check in said["checks"]:
         if results.get(check["id"]) != "fail":
             results[check["id"]] = check["result"]
-    return said.rc, results
+    return code, results
 
 
 @pytest.mark.drawn("inits")
@@ -59,7 +59,7 @@ def test_it_works(pc: PC, name: str) -> None:
 def test_it_says_why_not(pc: PC, name: str) -> None:
     """The remark is that of the machine, and so is the refusal."""
     code, failed, words = WHY_NOT[name]
-    said = json.loads(pc.ok("vfio-modectl init --dry-run --json=short"))
+    said = ask(pc, "init --dry-run")
     assert any(words in remark for remark in said["remarks"]), said["remarks"]
     pc.write(INI, "".join(f"{line}\n" for line in said["config"]))
     rc, results = checks(pc)
@@ -78,7 +78,7 @@ def test_two_cards_of_one_driver(pc: PC) -> None:
     pc.ok("insmod /root/nvidia.ko")
     assert drivers(pc, *cards) == ["nvidia", "nvidia"]
 
-    said = json.loads(pc.ok("vfio-modectl init --dry-run --json=short"))
+    said = ask(pc, "init --dry-run")
     remark(said["remarks"], f"(shared-driver): {cards[1]} cannot be taken from nvidia safely: {GPU} needs that driver")
     assert "; consent = shared-driver" in said["config"], said
     pc.write(INI, "".join(f"{line}\n" for line in said["config"]))
@@ -128,8 +128,7 @@ def proposed(pc: PC, size: str) -> list[str]:
     for name, more in (("host", ""), ("passthrough", " video=efifb:off")):
         pc.write(f"/root/grub.{name}", f"{before}GRUB_DISTRIBUTOR=`lsb_release -i -s`\nGRUB_CMDLINE_LINUX_DEFAULT="
                  f"\"$GRUB_CMDLINE_LINUX_DEFAULT {PROXMOX.format(size=size)}{more}\"\n")
-    said = json.loads(pc.ok(
-        "vfio-modectl init --dry-run --json=short --from-grub /root/grub.host /root/grub.passthrough"))
+    said = ask(pc, "init --dry-run --from-grub /root/grub.host /root/grub.passthrough")
     assert pc.read("/etc/default/grub") == before
     pc.write(INI, "".join(f"{line}\n" for line in said["config"]))
     pc.ok(f"vfio-modectl check --config={INI}")

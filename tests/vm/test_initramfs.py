@@ -4,11 +4,10 @@
 Both ways to a driver are open there: udev finds its module, and it is in the list of what is loaded anyway.
 """
 
-import json
-
 import pytest
 
 from machines import ini
+from modectl import checks
 from modes import AUDIO, GPU, INI, NIC, active, drivers, overrides
 from pc import PC
 from test_boot import (
@@ -31,8 +30,7 @@ def in_initramfs(log: str, words: str) -> bool:
 
 def check_row(pc: PC) -> tuple[str, str]:
     """The check `initramfs` of the mode: its result, message and advice."""
-    rows = json.loads(pc.run("vfio-modectl check passthrough --json=short").stdout)["checks"]
-    row = next(row for row in rows if row["id"] == "initramfs")
+    row = next(row for row in checks(pc) if row["id"] == "initramfs")
     return row["result"], f"{row['message']} {row.get('advice', '')}"
 
 

@@ -16,6 +16,7 @@ import pytest
 import image
 from errnos import errnos, number
 from machines import ini
+from modectl import parse
 from modes import AUDIO, GPU, HOST, INI, PASSTHROUGH, bindings, look, refused
 from pc import PC
 
@@ -141,7 +142,7 @@ def judge(failure: dict[str, str], wanted: dict[str, str]) -> str:
     way, point, _ = failure["way"].split()
     status, own_status = map(int, failure["status"].split())
     there = way if status == 0 else {"host": "passthrough", "passthrough": "host"}[way]
-    told = json.loads(failure["told"])
+    told = parse("status", failure["told"])
     last, drift = told["last_switch"], told["drift"]
     kept = status == 0 and has_kept_pages(way, failure, wanted[there], drift)
     wrongs = {

@@ -2,7 +2,6 @@
 """A guest of libvirt on the graphics card: its start takes the card, its end gives it back, and so does whatever goes
 wrong in between. libvirt, its hook and QEMU are real."""
 
-import json
 import re
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 import desktop
 import libvirt
 from machines import ini
+from modectl import status
 from modes import AUDIO, GPU, HOST, INI, NIC, PASSTHROUGH, active, look
 from nextboot import refused
 from pc import PC
@@ -31,10 +31,6 @@ HAS_FAILED = f"VM '{libvirt.NAME}' has failed"
 ENDED_AT_ONCE = f"VM '{libvirt.NAME}' that had opened gpu has ended within 10 s"
 NOT_OPENED = f"VM '{libvirt.NAME}' has not opened gpu within {SECONDS} s"
 NOBODY = f"no VM has opened gpu within {SECONDS} s"
-
-
-def status(pc: PC) -> dict:
-    return json.loads(pc.ok("vfio-modectl status --json=short"))
 
 
 def check_is_on(pc: PC) -> None:

@@ -6,7 +6,6 @@ several things.
 """
 
 import contextlib
-import json
 import random
 import re
 from pathlib import Path
@@ -14,9 +13,10 @@ from pathlib import Path
 import pytest
 
 import cache
+from modectl import ask, status
 from nextboot import (ARGUMENTS, INI, LONGEST, PLACE, SCRIPT, Boot, block, boot, call,
                       check_confirmed, check_is_default, check_trial, check_unconfirmed, config,
-                      drawn_arguments, refused, reset, status)
+                      drawn_arguments, refused, reset)
 from pc import PC
 from qemu import PCError
 
@@ -317,7 +317,7 @@ def test_update_grub(pc: PC) -> None:
     """
     before = entries(pc)
     assert f"Debian GNU/Linux, with Linux {pc.ok('uname -r')}, passthrough mode" in before
-    checks = json.loads(pc.ok("vfio-modectl check passthrough --json=short"))["checks"]
+    checks = ask(pc, "check passthrough")["checks"]
     (menu,) = [check["message"] for check in checks if check["id"] == "way-back-boot-menu"]
     assert menu == "The menu of GRUB has an entry for 'host', and is never shown."
     pc.ok(_OTHER_PACKAGE)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from modectl import status
 from modes import INI
-from nextboot import PLACE, config, refused, status
+from nextboot import PLACE, config, refused
 from pc import PC
 
 _ARRAY = """

@@ -5,8 +5,9 @@ import random
 
 import pytest
 
+from modectl import status
 from nextboot import (INI, ON_ESP, boot, check_confirmed, check_trial, check_unconfirmed, config,
-                      drawn_arguments, refused, reset, status)
+                      drawn_arguments, refused, reset)
 from machines import ini
 from pc import PC
 

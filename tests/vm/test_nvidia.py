@@ -6,7 +6,6 @@ The modules are stand-ins with the names of NVIDIA's, nvidia/, for devices that 
 one's.
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 import cache
 import image
+from modectl import ask
 from modes import active, check_refused, check_tool_refused, drivers, overrides, snapshot
 from pc import PC
 from test_faulty import answers, check_answers, check_wedged, wait_for_late_return
@@ -101,7 +101,7 @@ def test_stack_is_unloaded_and_loaded(pc: PC) -> None:
     a switch that was undone because one module was held."""
     plug_in(pc)
     pc.ok(f"systemctl start {' '.join(UNITS)}")
-    steps = json.loads(pc.ok("vfio-modectl switch passthrough --dry-run --json=short"))["steps"]
+    steps = ask(pc, "switch passthrough --dry-run")["steps"]
     order = [step["text"].split()[4] for step in steps if step["step"] == "unload-module"]
     assert sorted(order) == sorted(STACK)
     assert order.index("nvidia_drm") < order.index("nvidia_modeset") < order.index("nvidia")

@@ -6,11 +6,11 @@ lies where it has it."""
 import pytest
 
 from machines import ini
+from modectl import status
 from modes import HOST, INI, NIC, PASSTHROUGH, look
 from pc import PC
 from test_guard import FELL_BACK, UNTIL_HOST, check_told_alike, entries, until_phase, watch
 from test_guest import GPU_GUEST, end_guest, start_guest
-from test_libvirt import status
 
 pytestmark = [pytest.mark.drawn("vms"), pytest.mark.machine("gpu")]
 

@@ -6,11 +6,11 @@ system needs never goes. The other layouts (RAID, LUKS, Open vSwitch, ...) are r
 tests/unit/test-reachability-scan.c; here the kernel says where things hang.
 """
 
-import json
-
 import pytest
 
+import modectl
 from machines import ini
+from modectl import ask, status
 from modes import INI, active, check_refused, check_tool_refused, drivers, overrides
 from pc import PC
 from test_guard import entries
@@ -55,9 +55,9 @@ def test_default_route(pc: PC) -> None:
     says = f"{name}, which carries the default route, is {NIC} of device 'thing'."
     pc.write(INI, away(NIC))
     check_refused(pc, "away", "would-cut-network", 6, says, "'network'")
-    dry = pc.run("vfio-modectl switch away --dry-run --json=short")
-    refusal = json.loads(dry.stdout)["refusal"]
-    assert (dry.rc, refusal["name"], refusal["text"].startswith(says)) == (6, "would-cut-network", True)
+    code, dry = modectl.run(pc, "switch away --dry-run")
+    refusal = dry["refusal"]
+    assert (code, refusal["name"], refusal["text"].startswith(says)) == (6, "would-cut-network", True)
     assert says in pc.run("vfio-modectl check away").out
     entry = entries(pc, "ed892804fcaa4daaabca82e8e3d3d82f")[-1]
     assert (entry["VFIO_MODE"], entry["VFIO_MODE_RESULT"]) == ("away", "would-cut-network") and says in entry["MESSAGE"]
@@ -129,7 +129,7 @@ def test_root_disk(pc: PC) -> None:
 @pytest.mark.cold("gpu", extra="vfio_mode=away", files={INI: away(ROOT_DISK, "storage")})
 def test_root_disk_at_boot(pc: PC) -> None:
     """A boot goes to the fallback mode rather than to end without its root."""
-    boot = json.loads(pc.ok("vfio-modectl status --json=short"))["last_boot"]
+    boot = status(pc)["last_boot"]
     assert (boot["result"], boot["mode"]) == ("would-cut-storage", "host")
     assert "vda2, which holds /, hangs below" in boot["text"]
     assert active(pc) == ["host"]
@@ -209,7 +209,7 @@ def test_last_keyboard(pc: PC) -> None:
 
 def ssh(pc: PC, mode: str) -> tuple[bool, str]:
     """What a plan says of that way."""
-    ways = json.loads(pc.ok(f"vfio-modectl switch {mode} --dry-run --json=short"))["ways_back"]
+    ways = ask(pc, f"switch {mode} --dry-run")["ways_back"]
     (way,) = [way for way in ways if way["id"] == "ssh"]
     return way["open"], way["text"]
 
@@ -228,10 +228,10 @@ def test_ways_back(pc: PC) -> None:
         False, f"SSH: {name}, which carries the default route, goes with the mode, and this way with it.")
     pc.ok("vfio-modectl switch passthrough")
     assert stays in pc.ok("vfio-modectl status")
-    told = json.loads(pc.ok("vfio-modectl status --json=short"))["ways_back"]
+    told = status(pc)["ways_back"]
     assert [way["id"] for way in told] == ["boot-menu", "power-button", "ssh", "serial-console", "trial"]
     assert (told[2]["open"], told[2]["text"]) == (True, stays)
-    checks = json.loads(pc.ok("vfio-modectl check passthrough --json=short"))["checks"]
+    checks = ask(pc, "check passthrough")["checks"]
     assert [check["result"] for check in checks if check["id"] == "way-back-ssh"] == ["pass"]
     pc.ok("""
         ip route del default

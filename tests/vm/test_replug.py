@@ -3,11 +3,10 @@
 functions that somebody else has put on vfio-pci before.
 """
 
-import json
-
 import pytest
 
 from machines import ini
+from modectl import ask, status
 from modes import INI, active, drivers, overrides
 from pc import PC
 
@@ -55,7 +54,7 @@ def check_replug_in_passthrough(pc: PC, rounds: int) -> None:
     print(f"the udev rule alone lost {rule_alone_lost(pc)} of {2 * rounds} times")
     assert active(pc) == ["passthrough"]
     assert overrides(pc) == {GPU: "vfio-pci", AUDIO: "vfio-pci"}
-    assert json.loads(pc.ok("vfio-modectl status --json=short"))["drift"] == []
+    assert status(pc)["drift"] == []
     pc.ok("systemctl start vfio-mode@host")
     assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
     assert overrides(pc) == {}
@@ -116,19 +115,15 @@ done
 """
 
 
-def switch(pc: PC, mode: str) -> dict:
-    return json.loads(pc.ok(f"vfio-modectl switch {mode} --json=short"))
-
-
 @pytest.mark.machine("gpu")
 def test_bound_by_hand_counts(pc: PC) -> None:
     """What is on vfio-pci already is passed through: nothing to do; and the way back returns it."""
     pc.ok(BY_HAND)
-    answer = switch(pc, "passthrough")
+    answer = ask(pc, "switch passthrough")
     assert (answer["changed"], answer["steps_taken"]) == (True, 0)
     assert active(pc) == ["passthrough"]
-    assert switch(pc, "passthrough")["changed"] is False
-    assert switch(pc, "host")["changed"] is True
+    assert ask(pc, "switch passthrough")["changed"] is False
+    assert ask(pc, "switch host")["changed"] is True
     assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
     assert overrides(pc) == {}
     assert "bochs-drm" in pc.read("/proc/fb")
@@ -149,6 +144,6 @@ def test_bound_by_an_id_counts(pc: PC) -> None:
             > /sys/bus/pci/drivers/vfio-pci/new_id
     """)
     assert drivers(pc, GPU, AUDIO) == ["vfio-pci", "vfio-pci"]
-    assert switch(pc, "passthrough")["steps_taken"] == 0
+    assert ask(pc, "switch passthrough")["steps_taken"] == 0
     pc.ok("vfio-modectl switch host")
     assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]

@@ -2,18 +2,16 @@
 """A report can be read in the machine's place: `--root=` says the same of it; and it does not say whose the machine
 is."""
 
-import json
-
 import pytest
 
+import modectl
 from modes import INI
 from pc import DISK_SERIAL, PC
 
 ARCHIVE, UNPACKED = "/root/report.tar", "/root/report"
-QUESTIONS = ("status", "status --json=pretty", "list-devices", "list-devices --json=pretty", "list-devices --tree",
-             "list-devices --tree --json=pretty", "list-modes", "check", "check passthrough",
-             "check passthrough --json=pretty", "check host", "check host --json=pretty", "check nosuch",
-             "init --dry-run", "init --dry-run --json=pretty")
+QUESTIONS = (*(f"{question}{form}" for form in ("", f" {modectl.PRETTY}") for question in (
+    "status", "list-devices", "list-devices --tree", "check passthrough", "check host", "init --dry-run")),
+    "list-modes", "check", "check nosuch")
 PLACEHOLDERS = {"vfio-mode-test": "machine", "acme-games": "guest001", "acme-work": "guest002", "alice": "user1"}
 
 # Guests of both hypervisors, and a blacklist of what only modules.alias knows as a driver of the card's.
@@ -73,13 +71,13 @@ def check_by_files(pc: PC) -> None:
     """Where the check itself was not captured, it says the same of all but what only the machine knows."""
     pc.ok(f"cp -a {UNPACKED}/run/vfio-mode/inspect /root/inspect.away; "
           f"rm -r {UNPACKED}/run/vfio-mode/inspect")
-    made = pc.run(f"vfio-modectl --root={UNPACKED} check passthrough --json=short")
-    assert (made.rc, "captured without a check of mode 'passthrough'" in made.stderr) == (0, True), made
+    code, made = modectl.run(pc, f"--root={UNPACKED} check passthrough 2> /root/said")
+    assert (code, "captured without a check of mode 'passthrough'" in pc.read("/root/said")) == (0, True), made
     assert not pc.ok(f"ls {UNPACKED}/run/vfio-mode | grep inspect || true")
     pc.ok(f"mv /root/inspect.away {UNPACKED}/run/vfio-mode/inspect")
-    captured = pc.run(f"vfio-modectl --root={UNPACKED} check passthrough --json=short")
+    _, captured = modectl.run(pc, f"--root={UNPACKED} check passthrough")
     of_machine = ("switch", "owner", "holders", "host-driver-gpu")  # who uses it, what modprobe would load
-    rows, expected = ([row for row in json.loads(said.stdout)["checks"] if row["id"] not in of_machine]
+    rows, expected = ([row for row in said["checks"] if row["id"] not in of_machine]
                       for said in (made, captured))
     assert rows == expected and len(rows) > 10
 
@@ -95,12 +93,13 @@ def test_report(pc: PC) -> None:
     pc.write("/etc/pve/qemu-server/100.conf", "onboot: 1\nname: acme\nhostpci0: 01:00,pcie=1\n")
     pc.write("/etc/modprobe.d/acme.conf", BLACKLIST)
     assert pc.run("vfio-modectl check passthrough").rc == 4
-    said = json.loads(pc.ok(f"vfio-modectl report -o {ARCHIVE} --json=short"))
+    said = modectl.ask(pc, f"report -o {ARCHIVE}")
     assert (said["path"], said["missed"]) == (ARCHIVE, []), said
     assert pc.ok(f"stat --format=%a.%U {ARCHIVE}") == "600.root"
     live = {question: pc.run(f"vfio-modectl {question}") for question in QUESTIONS}
     pc.ok(f"mkdir {UNPACKED} && tar --extract --file={ARCHIVE} --directory={UNPACKED}")
     for question, answer in live.items():
+        modectl.check(question, answer.stdout)
         read = pc.run(f"vfio-modectl --root={UNPACKED} {question}")
         assert (read.rc, read.stdout, read.stderr) == (answer.rc, redacted(answer.stdout), redacted(answer.stderr)), \
             question
@@ -151,7 +150,7 @@ def test_refused(pc: PC) -> None:
     assert pc.ok("ls -A /root | grep nfs") == "nfs.tar"
     # What other programs do not say, or not to the end, is said to be missed.
     pc.write("/root/journalctl", _JOURNALCTL, 0o755)
-    said = json.loads(pc.ok("PATH=/root:$PATH vfio-modectl report -o /root/cut.tar --json=short"))
+    said = modectl.ask(pc, "report -o /root/cut.tar", before="PATH=/root:$PATH ")
     assert said["missed"] == [f"{name}: {what}" for name in ("journal", "kernel-messages") for what in
                               ("exit status 3 of journalctl", "what is beyond 1048575 bytes")], said
     pc.write(INI, "[mode bad\n")

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The power button in a mode that took the screen: it is pressed as QEMU does it, by ACPI."""
 
-import json
-
 import pytest
 
 import libvirt
 from machines import ini
+from modectl import status
 from modes import HOST, INI, PASSTHROUGH, drivers, look
 from pc import PC
 from test_guard import LOCKS, UNTIL_HOST, check_sleeps, check_told_alike, events, hold, until_phase, watch
@@ -36,7 +35,7 @@ def test_it_brings_the_screen_back(pc: PC, stop: str) -> None:
     pc.power_button()
     pc.ok(UNTIL_HOST)
     check_returned(pc, pid)
-    there = json.loads(pc.ok("vfio-modectl status --json=short"))
+    there = status(pc)
     assert (there["source"], there["reason"], there["held"]["reason"]) == ("power-button", PRESSED, PRESSED)
     assert not [event for event in events(pc, '"new_mode":"host"') if event["event"] == "fell-back"]
     check_told_alike(pc, there)
@@ -62,7 +61,7 @@ def test_a_guest_of_libvirt_is_shut_down(pc: PC) -> None:
     pc.ok(UNTIL_HOST, timeout=120)
     assert look(pc) == HOST
     assert "shutting down, reason=shutdown" in pc.ok(f"tail -n 1 {libvirt.LOG}")
-    assert json.loads(pc.ok("vfio-modectl status --json=short"))["source"] == "power-button"
+    assert status(pc)["source"] == "power-button"
 
 
 @pytest.mark.drawn("vms")

@@ -4,13 +4,13 @@ that a guest has; damaged ones; and that the function is left as it was found.
 """
 
 import base64
-import json
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from modectl import ask, run
 from modes import GPU, drivers
 from pc import PC, Result
 
@@ -91,7 +91,7 @@ def test_a_card_of_its_own(pc: PC) -> None:
     pc.ok(f"cd {DEVICES}/{SECOND}; echo {SECOND} > driver/unbind; echo auto > power/control")
     before = state(pc, SECOND)
     assert (before["driver"], before["enable"]) == ("none", "0")
-    answer = json.loads(read(pc, f"{SECOND} --json=short -o /root/none.rom").stdout)
+    answer = ask(pc, f"rom {SECOND} -o /root/none.rom")
     assert (answer["valid"], answer["shadow"], answer["size"]) == (True, False, len(bios))
     assert [(one["type"], one["id"]) for one in answer["images"]] == [("x86", "1234:1111")]
     check_left(pc, SECOND, before)
@@ -108,7 +108,7 @@ def test_the_boot_display(pc: PC) -> None:
     # What a firmware does: PAM registers of the host bridge open the memory at 0xc0000, and close it.
     pc.write("/root/bios.rom", vga_bios())
     pc.ok("setpci -s 00:00.0 91.B=33 92.B=33; dd if=/root/bios.rom of=/dev/mem bs=64k seek=12 conv=notrunc")
-    answer = json.loads(read(pc, f"{FIRST} --json=short -o /root/copy.rom").stdout)
+    answer = ask(pc, f"rom {FIRST} -o /root/copy.rom")
     assert (answer["valid"], answer["shadow"]) == (True, True)
     assert "the copy that the firmware has made" in " ".join(answer["remarks"])
     assert content(pc, "/root/copy.rom") == vga_bios()
@@ -216,7 +216,7 @@ def test_killed(pc: PC, tmp_path: Path, mender: str) -> None:
 
 def rows(pc: PC, name: str, options: str = "") -> list[tuple[str, str]]:
     """What a check of the mode says: results, and messages with what to do."""
-    checks = json.loads(pc.run(f"vfio-modectl check passthrough --json=short {options}").stdout)["checks"]
+    checks = run(pc, f"check passthrough {options}")[1]["checks"]
     return [(row["result"], f"{row['message']} {row['advice']}") for row in checks if row["id"] == name]
 
 

@@ -2,11 +2,10 @@
 """Leaving a mode with a guest on its GPU: the guest is ended first, in order as far as that goes, and the card
 is never taken from under it. virsh and qm are stand-ins, which end the real QEMU by its monitor."""
 
-import json
-
 import pytest
 
 from machines import ini
+from modectl import ask, status
 from modes import AUDIO, GPU, HOST, INI, NIC, active, drivers, look, properties
 from pc import PC
 from test_guest import GPU_GUEST, holds, start_guest
@@ -63,7 +62,7 @@ def test_every_way_ends_a_guest(pc: PC, way: str) -> None:
     pc.ok("systemctl start vfio-mode@passthrough")
     pid = start_guest(pc, GPU_GUEST, GPU)
     if way.startswith("vfio-modectl"):
-        steps = json.loads(pc.ok("vfio-modectl switch host --dry-run --json=short"))["steps"]
+        steps = ask(pc, "switch host --dry-run")["steps"]
         assert (steps[0]["step"], steps[0]["object"]) == ("end-guest", pid)
         said = pc.ok("runuser -u nobody -- vfio-modectl switch host --dry-run")
         assert "end a process" in said and "qemu" not in said, said
@@ -94,10 +93,8 @@ def check_guest_that_ignores_everything(pc: PC) -> None:
     pid = pc.read("/run/guest.pid").strip()
     pc.ok(f"kill -STOP {pid}")
     pc.ok("systemctl start --no-block vfio-mode@host")
-    said = pc.ok("""
-        until systemctl show --value -p StatusText vfio-mode@host | grep '^Waiting for'; do :; done
-        vfio-modectl status --json=short
-    """)
+    said = pc.ok("until systemctl show --value -p StatusText vfio-mode@host | grep '^Waiting for'; do :; done")
+    status(pc)  # which waits for nobody
     assert f"Waiting for a guest of guest.service to end, which has the device; in {SECONDS} s" in said, said
     pc.ok("until [ -z \"$(systemctl list-jobs --no-legend 'vfio-mode@*')\" ]; do :; done", timeout=120)
     check_returned(pc, pid)

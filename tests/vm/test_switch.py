@@ -1,20 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Switching between host and passthrough, by systemctl and by vfio-modectl, and seeing it."""
 
-import json
-
 import pytest
 
+from modectl import ask
 from modes import AUDIO, GPU, HOST, PASSTHROUGH, look
 from pc import PC
 
 pytestmark = pytest.mark.machine("gpu")
-
-
-def ask(pc: PC, command: str, *, user: str = "") -> dict:
-    """An answer of vfio-modectl in JSON."""
-    prefix = f"runuser -u {user} -- " if user else ""
-    return json.loads(pc.ok(f"{prefix}vfio-modectl --json=short {command}"))
 
 
 @pytest.mark.drawn("switches")
@@ -85,7 +78,7 @@ def test_what_is_shown_is_what_is(pc: PC, mode: str) -> None:
     here = look(pc)
     drivers = {GPU: here.gpu, AUDIO: here.audio}
 
-    status = ask(pc, "status", user="nobody")
+    status = ask(pc, "status", before="runuser -u nobody -- ")
     assert (status["mode"], status["half_way"], status["drift"]) == (mode, False, [])
     assert (status["default_mode"], status["fallback_mode"]) == ("host", "host")
     assert status["config"]["state"] == "ok"
@@ -93,11 +86,11 @@ def test_what_is_shown_is_what_is(pc: PC, mode: str) -> None:
     shown = {entry["address"]: entry["driver"] for entry in status["devices"]}
     assert {address: shown[address] for address in drivers} == drivers
 
-    devices = ask(pc, "list-devices", user="nobody")["devices"]
+    devices = ask(pc, "list-devices", before="runuser -u nobody -- ")["devices"]
     shown = {entry["address"]: entry["driver"] for entry in devices}
     assert {address: shown[address] for address in drivers} == drivers
 
-    modes = {entry["mode"]: entry for entry in ask(pc, "list-modes", user="nobody")["modes"]}
+    modes = {entry["mode"]: entry for entry in ask(pc, "list-modes", before="runuser -u nobody -- ")["modes"]}
     assert {name: entry["current"] for name, entry in modes.items()} == {
         "host": mode == "host", "passthrough": mode == "passthrough"}
 

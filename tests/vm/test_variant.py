@@ -5,9 +5,10 @@ test_faulty.py. No udev rule loads it; modprobe.d stands for modules.alias, whos
 
 import pytest
 
+from modectl import status
 from modes import active, check_tool_refused, overrides, snapshot
 from pc import PC
-from test_faulty import DRIVER, SLOT, module, places, plug_in, status
+from test_faulty import DRIVER, SLOT, module, places, plug_in
 from test_replug import replug
 
 MODULE, VARIANT = "vfio_mode_variant", "stand-in-vfio-pci"

@@ -2,11 +2,10 @@
 """The way back: what is said of it before and after (what returns by reboot only, the picture), and that the
 power policy is found again."""
 
-import json
-
 import pytest
 
 from machines import ini
+from modectl import ask
 from modes import AUDIO, GPU, INI, drivers
 from pc import PC
 from test_faulty import DRIVER, module
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.machine("gpu")
 
 
 def notes(pc: PC) -> list[str]:
-    return json.loads(pc.ok("vfio-modectl switch passthrough --dry-run --json=short"))["notes"]
+    return ask(pc, "switch passthrough --dry-run")["notes"]
 
 
 @pytest.mark.drawn("switches")

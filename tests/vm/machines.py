@@ -43,6 +43,15 @@ def _gpu(bus: str, model: str, number: int = 0, slot: int = 0) -> tuple[str, ...
     )
 
 
+def _nodes(*gigabytes: int) -> tuple[str, ...]:
+    """Memory in NUMA nodes of so many GiB each; the processor is on the first. The host gives what is touched."""
+    arguments = ["-m", f"{sum(gigabytes)}G"]
+    for number, size in enumerate(gigabytes):
+        arguments += ["-object", f"memory-backend-ram,id=memory{number},size={size}G",
+                      "-numa", f"node,nodeid={number},memdev=memory{number}{',cpus=0' if number == 0 else ''}"]
+    return tuple(arguments)
+
+
 def _nic(bus: str, mac: str, model: str = "e1000e", slot: int = 0) -> str:
     # No option ROM: the firmware would try to boot from the network.
     return f"{model},id=nic{mac[-1]},bus={bus},addr={slot:#x},mac={mac},netdev=net{mac[-1]},romfile="
@@ -64,6 +73,7 @@ class Machine:
     hooks: bool = False  # the initramfs has the GPU's drivers, and vfio-mode's part
     lvm: bool = False  # root and /boot on a logical volume
     prepare: str = ""  # a script for the first boot; the machine is what the boot after it is
+    memory: tuple[str, ...] = ("-m", "1024")  # QEMU's arguments
     files: dict[str, str] = field(default_factory=dict, hash=False)
 
     def all_files(self) -> dict[str, str]:
@@ -171,6 +181,15 @@ MACHINES = {
                      *_gpu("port2", "VGA", number=1)),
             ini=ini("address = 0000:02:00.0\nid = 1234:1111", consent=""),
             gpus=("0000:01:00.0", "0000:02:00.0"),
+        ),
+        Machine(
+            "numa",
+            "gpu, with memory for pages of 1 GiB, on two nodes",
+            devices=_VGA_AND_NIC,
+            ini=ini(nic="0000:02:00.0"),
+            gpus=("0000:01:00.0",),
+            nic="0000:02:00.0",
+            memory=_nodes(5, 3),
         ),
         Machine(
             "foreign-group",

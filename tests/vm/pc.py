@@ -87,7 +87,7 @@ def hardware(machine: Machine) -> list[str]:
         # The board's own disk controller would only cost the time to look at its empty ports.
         "-machine", "q35,kernel-irqchip=split,sata=off", "-accel", "tcg,thread=single",
         # Five-level page tables cost emulation time and prove nothing.
-        "-cpu", "max,la57=off", "-smp", "1", "-m", "1024",
+        "-cpu", "max,la57=off", "-smp", "1", *machine.memory,
         "-drive", f"if=pflash,format=raw,readonly=on,file={_firmware('OVMF_CODE_4M.fd')}",
         "-audiodev", "none,id=silence", *backends, *devices,
         "-device", f"virtio-blk-pci,drive=disk,serial={DISK_SERIAL},bootindex=0,bus=pcie.0,addr=0x10",

@@ -27,7 +27,6 @@ import cache
 import ext4
 import lvm
 import suites
-from machines import ini
 from suites import SUITES, Suite
 from tree import run_in, tree
 
@@ -232,10 +231,12 @@ if [ -e /sbin/lvm ]; then chmod a+x /sbin/lvm; fi
 """
 
 
-def with_hooks(image: Image) -> Image:
-    """The same disk with vfio-mode's part in the initramfs, which have the GPU's drivers."""
-    words = {"INI": ini(nic="0000:02:00.0"), "MODULES": " ".join(suites.INITRD_GPU_MODULES),
-             "DRIVERS": " ".join(suites.INITRD_MODULES), "OMIT": " ".join(suites.OMITTED_BY_DRACUT)}
+def with_hooks(image: Image, ini: str, without: str) -> Image:
+    """The same disk with vfio-mode's part, and this configuration, in the initramfs, which have the GPU's drivers; and
+    dracut's `without` these of its modules."""
+    words = {"INI": ini, "MODULES": " ".join(suites.INITRD_GPU_MODULES),
+             "DRIVERS": " ".join(suites.INITRD_MODULES),
+             "OMIT": " ".join([*suites.OMITTED_BY_DRACUT, *without.split()])}
     script = "".join(f"{name}={shlex.quote(value)}\n" for name, value in words.items()) + _INITRAMFS_SCRIPT
     key = cache.key(image.key, script)
 

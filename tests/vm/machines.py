@@ -70,7 +70,8 @@ class Machine:
     suite: str = "trixie"
     kernel_args: str = _QUICK
     initrd: str | None = None  # GRUB's path; None for the normal one
-    hooks: bool = False  # the initramfs has the GPU's drivers, and vfio-mode's part
+    hooks: bool = False  # the initramfs has the GPU's drivers, and vfio-mode's part, with this `ini`
+    without: str = ""  # modules that dracut's is made without, if it has hooks
     lvm: bool = False  # root and /boot on a logical volume
     prepare: str = ""  # a script for the first boot; the machine is what the boot after it is
     memory: tuple[str, ...] = ("-m", "1024")  # QEMU's arguments
@@ -234,6 +235,16 @@ MACHINES = {
             suite=suite,
             hooks=True,
         ) for suite in ("trixie", "bookworm")),
+        Machine(
+            "gpu-hooks-default",
+            "gpu-hooks, whose default mode takes the GPU, and where dracut makes an initramfs without systemd",
+            devices=_VGA_AND_NIC,
+            ini=ini(nic="0000:02:00.0").replace("default-mode = host", "default-mode = passthrough"),
+            gpus=("0000:01:00.0",),
+            nic="0000:02:00.0",
+            hooks=True,
+            without="systemd",
+        ),
         Machine(
             "gpu-bookworm",
             "gpu, on Debian 12: kernel 6.1, systemd 252, GRUB 2.06",

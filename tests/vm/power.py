@@ -75,7 +75,7 @@ def cold(machine: Machine, image: Image, *, extra: str = "", files: dict[str, st
 def _image(machine: Machine, image: Image) -> Image:
     if machine.lvm:
         return on_lvm(image)
-    return with_hooks(image) if machine.hooks else image
+    return with_hooks(image, machine.ini, machine.without) if machine.hooks else image
 
 
 def restored(machine: Machine, image: Image) -> PC:

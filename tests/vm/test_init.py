@@ -17,6 +17,8 @@ GPUS = {"gpu": GPU, "grub": GPU, "lvm": GPU, "nic": GPU, "two-gpus": "0000:02:00
 # Where it does not: the exit status of `check`, the check that fails, and words of the remark that said so.
 WHY_NOT = {"foreign-group": (5, "switch", "Its IOMMU group has other devices"),
            "no-iommu": (5, "iommu", "There is no IOMMU")}
+# gpu-hooks, which boots to the other mode, in which nobody asks for a configuration.
+NOT_ASKED = ("gpu-hooks-default",)
 
 
 def on(name: str) -> object:
@@ -25,7 +27,7 @@ def on(name: str) -> object:
 
 def test_every_machine_is_known() -> None:
     """A machine that is added is one more that `init` has to get right."""
-    assert sorted([*GPUS, *WHY_NOT]) == sorted(MACHINES)
+    assert sorted([*GPUS, *WHY_NOT, *NOT_ASKED]) == sorted(MACHINES)
 
 
 def checks(pc: PC) -> tuple[int, dict[str, str]]:

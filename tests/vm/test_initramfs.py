@@ -20,6 +20,7 @@ from test_boot import (
 )
 
 KEPT = "Host drivers are kept off 2 functions for mode 'passthrough'"
+SYSTEMD = "running in system mode"  # what it says first
 DRACUT = {"initrd": "/boot/initrd-dracut.img"}
 
 
@@ -83,6 +84,7 @@ def test_initramfs_tools(pc: PC) -> None:
 @pytest.mark.cold("gpu-hooks", extra="vfio_mode=passthrough", grub=DRACUT)
 def test_dracut(pc: PC) -> None:
     check_both_modes(pc, "dracut", "dracut --force --regenerate-all")
+    assert in_initramfs(journal(pc), SYSTEMD)
 
 
 @pytest.mark.drawn("hooks")
@@ -147,6 +149,45 @@ def test_image_is_made_anew(pc: PC) -> None:
     check_passthrough(pc)
     check_host_drivers_never_bound(pc)
     assert in_initramfs(journal(pc), KEPT)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("tool", [
+    pytest.param("initramfs-tools", marks=pytest.mark.cold("gpu-hooks-default")),
+    pytest.param("dracut", marks=pytest.mark.cold("gpu-hooks-default", grub=DRACUT))])
+def test_boots_left_unconfirmed(pc: PC, tool: str) -> None:
+    """How many there were stands in /var, which no initramfs can read: the drivers are kept off once more, and the
+    boot goes to the host all the same, with its picture. dracut's is one without systemd here.
+
+    Then an EFI variable is read, though the initramfs has to look for it itself.
+    """
+    for _ in range(2):
+        assert pc.state == "running"
+        check_passthrough(pc)
+        check_host_drivers_never_bound(pc)
+        log = journal(pc)
+        assert in_initramfs(log, f"{KEPT}: default-mode of the configuration")
+        assert (in_initramfs(log, "\ndracut-"), in_initramfs(log, SYSTEMD)) == (tool == "dracut", False)
+        assert check_row(pc)[0] == "pass"
+        pc.reboot()
+    assert pc.state == "running"
+    check_host(pc)
+    assert active(pc) == ["host"]
+    log = journal(pc)
+    assert in_initramfs(log, KEPT)
+    assert not in_initramfs(log, "[drm] Initialized bochs")
+    said = journal(pc, "-u", BOOT)
+    assert "Booting to mode 'host': the last 2 boots into default-mode 'passthrough' were not confirmed." in said
+    assert f"{GPU}: clear driver_override" in said
+    assert "were not confirmed" in pc.ok("vfio-modectl status")
+
+    pc.ok("systemctl start vfio-mode-one-shot@host.service; sync")
+    pc.reboot()
+    check_host(pc)
+    log = journal(pc)
+    assert in_initramfs(log, "[drm] Initialized bochs")
+    assert KEPT not in log
+    assert "EFI variable" in journal(pc, "-u", BOOT)
 
 
 @pytest.mark.machine("gpu")

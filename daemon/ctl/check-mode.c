@@ -110,8 +110,8 @@ static int compute(const Arguments *arguments, const char *mode, Inspection *ret
         r = inspection_parse(text, ret);
         if (r >= 0)
                 warn("The machine was captured without a check of mode '%s'. This one is made from "
-                     "its files: without what uses the devices, who is logged in, and what modprobe "
-                     "would load.",
+                     "its files: without what uses the devices, who is logged in, which units run, "
+                     "and what modprobe would load.",
                      mode);
         return r;
 }

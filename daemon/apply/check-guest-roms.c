@@ -83,7 +83,7 @@ static void check_device(GuestRomsCheck *check, const ConfigDevice *device) {
         (void)snprintf(id, sizeof(id), INSPECTION_GUEST_ROM "%s", device->name);
         inspection_add_check(check->ret, CHECK_WARN, id, "",
                              "%zu more ROM file%s of guests %s not looked at: they are too many, "
-                             "or too long is a path.",
+                             "or a path is too long.",
                              check->n_left_out, check->n_left_out == 1 ? "" : "s",
                              check->n_left_out == 1 ? "was" : "were");
 }

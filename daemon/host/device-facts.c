@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "connectors.h"
 #include "device-facts.h"
+#include "firmware-framebuffer.h"
 #include "pci-rom-scan.h"
 #include "proc-tables.h"
 
@@ -84,15 +85,6 @@ static void read_bars(const Root *root, PciAddress address, FunctionFacts *ret) 
 
 /* --- the firmware's framebuffer --- */
 
-static bool is_firmware_framebuffer(const char *name) {
-        static const char *const names[] = { "efifb", "vesafb", "simplefb", "simpledrm", "BOOTFB" };
-
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-                if (strcmp(name, names[i]) == 0)
-                        return true;
-        return false;
-}
-
 /* What lies in a function's memory is indented below a line that has its address for a name. */
 static void find_framebuffer(const char *iomem, PciAddress address, FunctionFacts *ret) {
         char owner[PCI_ADDRESS_SIZE], name[PCI_ADDRESS_SIZE];
@@ -100,7 +92,7 @@ static void find_framebuffer(const char *iomem, PciAddress address, FunctionFact
 
         (void)pci_address_format(address, owner);
         while (proc_iomem_next(&iomem, &depth, name, sizeof(name)))
-                if (depth > own_depth && is_firmware_framebuffer(name))
+                if (depth > own_depth && firmware_framebuffer_is_claim(name))
                         (void)snprintf(ret->framebuffer, sizeof(ret->framebuffer), "%s", name);
                 else if (depth <= own_depth)
                         own_depth = strcmp(name, owner) == 0 ? depth : UINT_MAX;

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "firmware-framebuffer.h"
+#include "proc-tables.h"
 
 #define PLATFORM_DEVICES "sys/bus/platform/devices"
 #define IOMEM_MAX (1024 * 1024)
@@ -19,7 +20,7 @@
 
 /* --- memory --- */
 
-static bool is_claim(const char *name) {
+bool firmware_framebuffer_is_claim(const char *name) {
         static const char *const names[] = { "efifb",  "vesafb",  "simplefb", "simpledrm",
                                              "efidrm", "vesadrm", "BOOTFB" };
 
@@ -45,7 +46,7 @@ bool firmware_framebuffer_claims(const Root *root, PciAddress address) {
                 if (!name)
                         continue;
                 name += strlen(" : ");
-                if (depth > bar_depth && is_claim(name))
+                if (depth > bar_depth && firmware_framebuffer_is_claim(name))
                         return true;
                 if (depth <= bar_depth)
                         bar_depth = strcmp(name, wanted) == 0 ? depth : SIZE_MAX;
@@ -79,6 +80,10 @@ static bool is_on(const Root *root, const char *name, PciAddress address) {
         return firmware_framebuffer_claims(root, address);
 }
 
+static bool is_framebuffer(const char *name) {
+        return strstr(name, "-framebuffer.") && config_driver_is_valid(name);
+}
+
 int firmware_framebuffer_find(const Root *root, PciAddress address,
                               char ret[static CONFIG_DRIVER_SIZE]) {
         _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, PLATFORM_DEVICES);
@@ -89,11 +94,47 @@ int firmware_framebuffer_find(const Root *root, PciAddress address,
         while ((entry = readdir(dir))) {
                 const char *name = entry->d_name;
 
-                if (!strstr(name, "-framebuffer.") || !config_driver_is_valid(name) ||
-                    !firmware_framebuffer_is_bound(root, name) || !is_on(root, name, address))
+                if (!is_framebuffer(name) || !firmware_framebuffer_is_bound(root, name) ||
+                    !is_on(root, name, address))
                         continue;
                 (void)snprintf(ret, CONFIG_DRIVER_SIZE, "%s", name);
                 return 1;
         }
         return 0;
+}
+
+/* --- whose it is --- */
+
+/* Two drivers may go by one name among those of the platform; what they call their memory differs.
+ * BOOTFB is the device's own. */
+static bool find_driver(const Root *root, char ret[static CONFIG_DRIVER_SIZE]) {
+        _cleanup_free_ char *text = NULL;
+        const char *cursor;
+        unsigned depth;
+
+        if (file_read_alloc_at(root->fd, "proc/iomem", IOMEM_MAX, &text) < 0)
+                return false;
+        cursor = text;
+        while (proc_iomem_next(&cursor, &depth, ret, CONFIG_DRIVER_SIZE))
+                if (firmware_framebuffer_is_claim(ret) && strcmp(ret, "BOOTFB") != 0)
+                        return true;
+        return false;
+}
+
+void firmware_framebuffer_look(const Root *root, FirmwareScreen *ret) {
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, PLATFORM_DEVICES);
+        const struct dirent *entry;
+
+        *ret = (FirmwareScreen){ 0 };
+        while (dir && (entry = readdir(dir))) {
+                FirmwareScreen seen = { 0 };
+
+                if (!is_framebuffer(entry->d_name) ||
+                    (firmware_framebuffer_is_bound(root, entry->d_name) &&
+                     !find_driver(root, seen.driver)))
+                        continue;
+                (void)snprintf(seen.device, sizeof(seen.device), "%s", entry->d_name);
+                *ret = seen;
+                return;
+        }
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "model/config.h"
+#include "model/machine-check.h"
 #include "model/pci-address.h"
 #include "root.h"
 
@@ -24,6 +25,13 @@ _must_check_ int firmware_framebuffer_find(const Root *root, PciAddress address,
 
 /** Whether a driver has the platform device @name. */
 bool firmware_framebuffer_is_bound(const Root *root, const char *name);
+
+/** Whether a name in /proc/iomem is that of such a framebuffer: its driver's, or BOOTFB. */
+bool firmware_framebuffer_is_claim(const char *name);
+
+/** Looks which driver has the firmware's screen, whatever display it is on; what cannot be known is
+ * "". */
+void firmware_framebuffer_look(const Root *root, FirmwareScreen *ret);
 
 /** Whether memory of a function is claimed for such a framebuffer, with a driver or without. */
 bool firmware_framebuffer_claims(const Root *root, PciAddress address);

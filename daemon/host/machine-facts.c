@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "firmware-framebuffer.h"
 #include "machine-facts.h"
 
 #define CPUINFO_PATH "proc/cpuinfo"
@@ -54,6 +55,7 @@ void machine_facts_read(const Root *root, MachineFacts *ret) {
         };
         read_flags(root, ret);
         read_interrupts(root, ret);
+        firmware_framebuffer_look(root, &ret->screen);
         if (file_read_line_at(root->fd, "proc/cmdline", ret->cmdline, sizeof(ret->cmdline)) < 0)
                 ret->cmdline[0] = '\0';
 }

@@ -134,6 +134,21 @@ const CmdlineWord *cmdline_word_find(const char *word, size_t length) {
         return NULL;
 }
 
+const char *cmdline_word_screen(const CmdlineWord *word) {
+        static const struct {
+                const char *word, *driver;
+        } screens[] = {
+                { "video=efifb:off", "efifb" },
+                { "video=vesafb:off", "vesafb" },
+                { "video=simplefb:off", "simplefb" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(screens); i++)
+                if (strcmp(word->word, screens[i].word) == 0)
+                        return screens[i].driver;
+        return NULL;
+}
+
 const CmdlineWord *cmdline_word_at(size_t index) {
         return index < ARRAY_SIZE(words) ? &words[index] : NULL;
 }

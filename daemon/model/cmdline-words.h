@@ -25,5 +25,9 @@ typedef struct CmdlineWord {
  * in its name. */
 const CmdlineWord *cmdline_word_find(const char *word, size_t length);
 
+/** The driver that it keeps from the firmware's screen, and does no more; NULL where it is no such
+ * word. */
+const char *cmdline_word_screen(const CmdlineWord *word);
+
 /** The words of the table; NULL behind the last. */
 const CmdlineWord *cmdline_word_at(size_t index);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -10,6 +11,7 @@
 #define FIRMWARE_VIRTUALISATION \
         "Switch it on in the firmware's setup (Intel: VT-x; AMD: SVM), and look at dmesg."
 #define WORD_SHOWN_MAX 96
+#define DOES_SIZE 256
 #define FIRMWARE_IOMMU "Switch it on in the firmware's setup (Intel: VT-d; AMD: IOMMU, AMD-Vi)."
 
 /* A word as it stands, or a name up to its "=". */
@@ -112,9 +114,40 @@ static bool can_be_shown(const char *word, size_t length) {
         return length <= WORD_SHOWN_MAX;
 }
 
+/* "efi-framebuffer.0" is for efifb, and so on (kernel: drivers/firmware/sysfb.c). */
+static bool is_for(const FirmwareScreen *screen, const char *driver) {
+        size_t n = strlen(driver) - strlen("fb");
+
+        return memcmp(screen->device, driver, n) == 0 && screen->device[n] == '-';
+}
+
+/* What keeps a driver from the firmware's screen was obeyed, or there was nothing to keep from it.
+ * Once another driver has taken the screen over nobody can tell any more. */
+static const char *describe_word(const CmdlineWord *word, const FirmwareScreen *screen,
+                                 char buffer[static DOES_SIZE]) {
+        const char *driver = cmdline_word_screen(word);
+
+        if (!driver || screen->device[0] == '\0' || strcmp(screen->driver, driver) == 0)
+                return word->does;
+        if (screen->driver[0] != '\0')
+                (void)snprintf(buffer, DOES_SIZE, "does nothing here: %s has the firmware's screen",
+                               screen->driver);
+        else if (is_for(screen, driver))
+                (void)snprintf(buffer, DOES_SIZE,
+                               "keeps %s from the firmware's screen here, which no driver has",
+                               driver);
+        else
+                (void)snprintf(
+                        buffer, DOES_SIZE,
+                        "does nothing here: the firmware's screen is %s, which %s is not for",
+                        screen->device, driver);
+        return buffer;
+}
+
 /* Returns whether there was something to say. */
-static bool check_word(const char *cmdline, const char *where, const CmdlineWord *word,
-                       Inspection *ret) {
+static bool check_word(const MachineFacts *facts, const char *cmdline, const char *where,
+                       const CmdlineWord *word, Inspection *ret) {
+        char does[DOES_SIZE];
         size_t length;
         const char *found = find_word(cmdline, word, &length);
 
@@ -125,7 +158,7 @@ static bool check_word(const char *cmdline, const char *where, const CmdlineWord
                 length = strlen(found);
         }
         inspection_add_check(ret, CHECK_WARN, "cmdline-words", word->advice, "%.*s %s %s.",
-                             (int)length, found, where, word->does);
+                             (int)length, found, where, describe_word(word, &facts->screen, does));
         return true;
 }
 
@@ -160,9 +193,9 @@ static void check_words(const MachineFacts *facts, const char *more, Inspection 
                 if (word->kind == CMDLINE_WORD_KNOWN ||
                     (word->kind == CMDLINE_WORD_MODE && is_mode))
                         continue;
-                if (check_word(facts->cmdline, "on the kernel command line", word, ret) ||
+                if (check_word(facts, facts->cmdline, "on the kernel command line", word, ret) ||
                     (word->kind == CMDLINE_WORD_WRONG &&
-                     check_word(more, "in the mode's cmdline", word, ret)))
+                     check_word(facts, more, "in the mode's cmdline", word, ret)))
                         is_said = true;
         }
         if (!is_said)

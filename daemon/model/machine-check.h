@@ -7,16 +7,25 @@
 
 #include <stdbool.h>
 
+#include "config.h"
 #include "inspection.h"
 #include "kernel-cmdline.h"
 
+/* The firmware's picture as a device of the platform (kernel: drivers/firmware/sysfb.c). */
+typedef struct FirmwareScreen {
+        char device[CONFIG_DRIVER_SIZE]; /**< efi-framebuffer.0, ...; "": none (any more), or not
+                                            known who drives it */
+        char driver[CONFIG_DRIVER_SIZE]; /**< efifb, simpledrm, ...; "": none */
+} FirmwareScreen;
+
 typedef struct MachineFacts {
-        bool has_vmx, has_svm;            /**< what the processor says it can (Intel, AMD) */
-        bool has_kvm;                     /**< the kernel uses it */
-        bool has_dmar, has_ivrs;          /**< the firmware's tables of an IOMMU (Intel, AMD) */
-        bool has_iommu;                   /**< the kernel uses one */
-        bool interrupts_are_known;        /**< that is: */
-        bool remaps_interrupts;           /**< and keeps a device to its own interrupts by it */
+        bool has_vmx, has_svm;     /**< what the processor says it can (Intel, AMD) */
+        bool has_kvm;              /**< the kernel uses it */
+        bool has_dmar, has_ivrs;   /**< the firmware's tables of an IOMMU (Intel, AMD) */
+        bool has_iommu;            /**< the kernel uses one */
+        bool interrupts_are_known; /**< that is: */
+        bool remaps_interrupts;    /**< and keeps a device to its own interrupts by it */
+        FirmwareScreen screen;
         char cmdline[KERNEL_CMDLINE_MAX]; /**< of the running kernel */
 } MachineFacts;
 

@@ -45,6 +45,15 @@ class Pc(Booted):
             self.write(f"{PCI}/{address}/{name}", f"{text}\n")
         return self
 
+    def screen(self, device, driver=None):
+        """The firmware's, which a driver has or none."""
+        place = f"sys/bus/platform/devices/{device}.0"
+        self.write(f"{place}/uevent", "")
+        if driver:
+            (self.root / place / "driver").symlink_to(f"../../drivers/{device}")
+            self.write("proc/iomem", iomem(driver))
+        return self
+
     def cmdline(self, words):
         return self.write("proc/cmdline", f"root=/dev/sda2 ro vfio_mode.boot=idle.1.0 {words}\n")
 
@@ -212,6 +221,12 @@ CASES = [
         "isolcpus=2-7")),
     ("cmdline-words", "warn", "video=efifb:off on the kernel command line keeps efifb", lambda pc: pc.cmdline(
         "video=efifb:off")),
+    ("cmdline-words", "warn", "video=efifb:off on the kernel command line does nothing here: simpledrm has the firmware's",
+     lambda pc: pc.cmdline("video=efifb:off").screen("simple-framebuffer", "simpledrm")),
+    ("cmdline-words", "warn", "keeps efifb from the firmware's screen here, which no driver has.", lambda pc: pc.cmdline(
+        "video=efifb:off").screen("efi-framebuffer")),
+    ("cmdline-words", "warn", "does nothing here: the firmware's screen is simple-framebuffer.0, which efifb is not for.",
+     lambda pc: pc.cmdline("video=efifb:off").screen("simple-framebuffer")),
     ("cmdline-words", "pass", "none of the words", lambda pc: pc.write(
         "proc/cmdline", "root=/dev/sda2 isolcpus=2-7 hugepages=4 vfio_mode=passthrough vfio_mode.boot=trial.7.0\n")),
     ("device-gpu", "pass", "0000:01:00.0 and 1 more function.", lambda pc: pc),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../fake/fake-host.h"
+#include "host/firmware-framebuffer.h"
 #include "host/machine-facts.h"
 #include "table.h"
 
@@ -119,6 +120,30 @@ static const struct Row {
           CHECK_WARN,
           "keeps memory from the host",
           "set hugepages-1G" },
+        { "the firmware's screen has another driver",
+          { WELL, .cmdline = "video=efifb:off", .screen = { "efi-framebuffer.0", "efidrm" } },
+          "cmdline-words",
+          CHECK_WARN,
+          "video=efifb:off on the kernel command line does nothing here: efidrm has",
+          "since kernel 6.0" },
+        { "the firmware's screen is another driver's",
+          { WELL, .cmdline = "video=vesafb:off", .screen = { "efi-framebuffer.0", "" } },
+          "cmdline-words",
+          CHECK_WARN,
+          "screen is efi-framebuffer.0, which vesafb is not for",
+          "since kernel 6.0" },
+        { "the firmware's screen is kept from its driver",
+          { WELL, .cmdline = "video=vesafb:off", .screen = { "vesa-framebuffer.0", "" } },
+          "cmdline-words",
+          CHECK_WARN,
+          "keeps vesafb from the firmware's screen here, which no driver has",
+          "since kernel 6.0" },
+        { "the driver has the firmware's screen all the same",
+          { WELL, .cmdline = "video=efifb:off", .screen = { "efi-framebuffer.0", "efifb" } },
+          "cmdline-words",
+          CHECK_WARN,
+          "and does nothing where another driver has that",
+          "since kernel 6.0" },
         { "a word that does nothing",
           { WELL, .cmdline = "quiet amd_iommu=on" },
           "cmdline-words",
@@ -285,6 +310,33 @@ static void test_reading(_unused_ void **state) {
         assert_true(facts.has_svm && !facts.has_vmx && facts.has_ivrs);
 }
 
+/* BOOTFB is the device's own; a driver that has claimed nothing may be either of two. */
+static void test_reading_the_screen(_unused_ void **state) {
+        _cleanup_(fake_host_freep) FakeHost *fake = fake_host_new();
+        _cleanup_(root_close) Root root = ROOT_NULL;
+        FirmwareScreen screen;
+
+        assert_int_equal(root_open(fake_host_path(fake), &root), 0);
+        firmware_framebuffer_look(&root, &screen);
+        assert_string_equal(screen.device, "");
+
+        fake_host_add_framebuffer(fake, "simple-framebuffer.0", NULL);
+        fake_host_write(fake, "proc/iomem", "c0000000-c03e7fff : BOOTFB\n");
+        firmware_framebuffer_look(&root, &screen);
+        assert_string_equal(screen.device, "");
+
+        fake_host_write(fake, "proc/iomem",
+                        "c0000000-c03e7fff : BOOTFB\n  c0000000-c03e7fff : simpledrm\n");
+        firmware_framebuffer_look(&root, &screen);
+        assert_string_equal(screen.device, "simple-framebuffer.0");
+        assert_string_equal(screen.driver, "simpledrm");
+
+        fake_host_remove(fake, "sys/devices/platform/simple-framebuffer.0/driver");
+        firmware_framebuffer_look(&root, &screen);
+        assert_string_equal(screen.device, "simple-framebuffer.0");
+        assert_string_equal(screen.driver, "");
+}
+
 int main(void) {
         static Table table;
 
@@ -292,5 +344,6 @@ int main(void) {
         table_add(&table, "all words at once", test_all_words, NULL);
         table_add(&table, "the mode's own words", test_mode_words, NULL);
         table_add(&table, "where it is read", test_reading, NULL);
+        table_add(&table, "who has the firmware's screen", test_reading_the_screen, NULL);
         return table_run("machine-check", &table);
 }

@@ -23,8 +23,8 @@
 #include "host/holders.h"
 #include "host/hook-facts.h"
 #include "host/machine-facts.h"
-#include "host/memory-scan.h"
 #include "host/state-files.h"
+#include "inspect-hugepages.h"
 #include "inspect-initramfs.h"
 #include "inspect.h"
 #include "let-go.h"
@@ -33,7 +33,6 @@
 #include "model/device.h"
 #include "model/holders-check.h"
 #include "model/hook-check.h"
-#include "model/hugepages-check.h"
 #include "model/kernel-cmdline.h"
 #include "model/machine-check.h"
 #include "module-conflicts.h"
@@ -230,13 +229,9 @@ static void check_devices(Inspect *i) {
 }
 
 static void check_hugepages(Inspect *i) {
-        MemoryNodes nodes;
-
-        if (!i->mode || !hugepages_are_wanted(&i->mode->hugepages))
-                return;
-        memory_scan_nodes(i->now.root, &nodes);
-        hugepages_check(&i->mode->hugepages, &i->now.host.memory, &nodes,
-                        i->n_taken > 0 ? memory_node_of(i->now.root, i->taken[0]) : -1, i->ret);
+        if (i->mode && i->is_scanned)
+                inspect_hugepages(&i->now, i->mode, i->ret->kind == REFUSAL_NONE ? &i->plan : NULL,
+                                  i->n_taken > 0 ? &i->taken[0] : NULL, i->ret);
 }
 
 /* A guest may be given a device of the mode's only. */

@@ -7,6 +7,8 @@
 #define BOOT_ADVICE \
         "Boot into the mode, which reserves them before anything else, or free memory first."
 
+#define MEMORY_TEXT_SIZE 32
+
 #define KEPT " They stay when the mode is left (hugepages-keep), out of the host's reach."
 
 typedef struct HugepagesCheck {
@@ -91,4 +93,63 @@ void hugepages_check(const HugepagesWanted *wanted, const Memory *memory, const 
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 if (wanted->pages[size] > 0)
                         check_size(&c, size, &to_spare);
+}
+
+/* --- what the mode does not want --- */
+
+/* "20 GiB", or in MiB where it is no whole number of these. */
+static void format_memory(uint64_t kib, char buffer[static MEMORY_TEXT_SIZE]) {
+        uint64_t mib = kib >> 10;
+
+        if (mib % 1024 == 0)
+                (void)snprintf(buffer, MEMORY_TEXT_SIZE, "%" PRIu64 " GiB", mib / 1024);
+        else
+                (void)snprintf(buffer, MEMORY_TEXT_SIZE, "%" PRIu64 " MiB", mib);
+}
+
+static void check_unwanted(HugepageSize size, uint64_t wanted, const HugepagesLeft *pages,
+                           const char *id, Inspection *ret) {
+        const uint64_t left = pages->left[size];
+        const bool is_reserved = pages->is_reserved[size];
+        char advice[256], memory[MEMORY_TEXT_SIZE];
+
+        format_memory((left - wanted) * hugepage_kib(size), memory);
+        (void)snprintf(advice, sizeof(advice),
+                       "echo %" PRIu64 " >/sys/kernel/mm/hugepages/hugepages-%" PRIu64
+                       "kB/nr_hugepages; %s",
+                       wanted, hugepage_kib(size),
+                       is_reserved ? "and take hugepages= off the kernel command line: a mode that "
+                                     "needs them has hugepages-1G or hugepages-2M."
+                                   : "and see who has asked for them: a line in sysctl.d, or a "
+                                     "hypervisor while its guests run.");
+        inspection_add_check(ret, CHECK_WARN, id, advice,
+                             "%" PRIu64 " %s%s, and the mode wants %" PRIu64
+                             ": the host is short of %s for nothing.",
+                             left, left < pages->there[size] ? "stay" : "are there",
+                             is_reserved ? ", reserved by the kernel command line" : "", wanted,
+                             memory);
+}
+
+void hugepages_check_left(const HugepagesWanted *wanted, const HugepagesLeft *left,
+                          Inspection *ret) {
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++) {
+                char id[sizeof("hugepages-1G")];
+
+                if (left->there[size] <= wanted->pages[size])
+                        continue;
+                (void)snprintf(id, sizeof(id), "hugepages-%s", hugepage_name(size));
+                if (left->left[size] <= wanted->pages[size])
+                        inspection_add_check(ret, CHECK_PASS, id, "",
+                                             "%" PRIu64 " are there, and %" PRIu64
+                                             " are given back on the way into the mode.",
+                                             left->there[size],
+                                             left->there[size] - left->left[size]);
+                else if (left->kept_for[size])
+                        inspection_add_check(ret, CHECK_PASS, id, "",
+                                             "%" PRIu64 " are there, and stay for the mode '%s' "
+                                             "(hugepages-keep).",
+                                             left->left[size], left->kept_for[size]);
+                else
+                        check_unwanted(size, wanted->pages[size], left, id, ret);
+        }
 }

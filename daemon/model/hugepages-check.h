@@ -29,3 +29,19 @@ typedef struct MemoryNodes {
  */
 void hugepages_check(const HugepagesWanted *wanted, const Memory *memory, const MemoryNodes *nodes,
                      int node, Inspection *ret);
+
+/** What there is of pages, whoever wants them. */
+typedef struct HugepagesLeft {
+        uint64_t there[_HUGEPAGE_SIZE_MAX];   /**< now */
+        uint64_t left[_HUGEPAGE_SIZE_MAX];    /**< of these, once the mode is in force */
+        bool is_reserved[_HUGEPAGE_SIZE_MAX]; /**< by the kernel command line that all boots have */
+        const char *kept_for[_HUGEPAGE_SIZE_MAX]; /**< the mode that has them stay when it is left;
+                                                     NULL: none */
+} HugepagesLeft;
+
+/**
+ * Adds the same checks of pages that are there, and that the mode does not want: whether they are
+ * given back, stay on purpose, or are kept from the host for nothing.
+ */
+void hugepages_check_left(const HugepagesWanted *wanted, const HugepagesLeft *left,
+                          Inspection *ret);

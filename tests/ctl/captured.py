@@ -101,13 +101,13 @@ class Machine:
         return self.write("run/vfio-mode/config", text)
 
     def state(self, mode, old_mode="", source="unit", reason="its unit was started", homes=(),
-              name="status", held=""):
+              name="status", held="", pools=()):
         lines = ["vfio-mode-state=1", f"mode={mode}", f"old-mode={old_mode}", f"source={source}",
                  f"reason={reason}", f"since={1767225600 + self.n_states}"]
         self.n_states += 1
         if held:
             lines += [f"held-since={1767225600 * 1000000 + self.n_states}", f"held-by={held}"]
-        lines += [f"function={home}" for home in homes]
+        lines += [f"function={home}" for home in homes] + [f"hugepages={pool}" for pool in pools]
         return self.write(f"run/vfio-mode/{name}", "\n".join(lines) + "\n")
 
     def result(self, kind="none", mode="host", text="All is well.", name="result", invocation=""):

@@ -68,11 +68,11 @@ class Pc(Booted):
             self.write(f"{PCI}/{function}/driver_override", "vfio-pci\n")
         return self.state("passthrough", "host", homes=[f"{GPU} nvidia -", f"{AUDIO} snd_hda_intel -"])
 
-    def checks(self):
-        """Rows of the mode passthrough: (id, result, message, advice)."""
-        subprocess.run([APPLY, f"--root={self.root}", "inspect", "passthrough"], timeout=30, check=True,
+    def checks(self, mode="passthrough"):
+        """Rows of a mode: (id, result, message, advice)."""
+        subprocess.run([APPLY, f"--root={self.root}", "inspect", mode], timeout=30, check=True,
                        capture_output=True, env={"PATH": os.environ["PATH"], **sanitizers()})
-        text = (self.root / "run/vfio-mode/inspect/passthrough").read_text()
+        text = (self.root / "run/vfio-mode/inspect" / mode).read_text()
         return [Row(*row) for row in re.findall(r"^check=(\S+) (\S+) \nmessage=(.*)\nadvice=(.*)$", text, re.M)]
 
 
@@ -314,6 +314,16 @@ CASES = [
      lambda pc: memory(pc, hugepages_1G=1, hugepages_keep="yes").pool("1048576kB", 1, 1)),
     ("hugepages-1G", "warn", "1 of 2 have to be found in a running machine", lambda pc: memory(
         pc, hugepages_1G=2).pool("1048576kB", 1, 1)),
+    ("hugepages-1G", "warn", "20 are there, reserved by the kernel command line, and the mode wants 0: the host is short of "
+     "20 GiB", lambda pc: memory(pc).pool("1048576kB", 20, 20).cmdline("hugepagesz=1G hugepages=20")),
+    ("hugepages-2M", "warn", "24 are there, and the mode wants 8: the host is short of 32 MiB", lambda pc: memory(
+        pc, hugepages_2M=8).pool("2048kB", 24, 24)),
+    ("hugepages-2M", "pass", "24 are there, and stay for the mode 'big' (hugepages-keep).", lambda pc: pc.config(
+        FALLBACK_CONFIG + "[mode big]\nhugepages-2M = 24\nhugepages-keep = yes\n").pool("2048kB", 24, 24)),
+    ("hugepages-2M", "pass", "24 are there, and 24 are given back on the way", lambda pc: memory(pc).pool(
+        "2048kB", 24, 24).state("host", "big", pools=["2M 0"])),
+    ("hugepages-2M", "warn", "2 stay, and the mode wants 0", lambda pc: memory(pc).pool(
+        "2048kB", 24, 24).state("host", "big", pools=["2M 2"])),
     ("libvirt-hook", "pass", "does not need it", lambda pc: hook(pc, None)),
     ("libvirt-hook", "warn", "is not switched on: no guest", lambda pc: hook(pc.config(config(switch_for_vm="yes")), None)),
     ("libvirt-hook", "pass", "libvirt runs /etc/libvirt/hooks/qemu.d/libvirt.", hook),
@@ -434,6 +444,16 @@ def test_label_of_the_hook(pc, kind, result, words, advice):
         pytest.skip(f"no label can be set here: {error}")
     row, = (row for row in pc.checks() if row.id == "libvirt-hook")
     assert (row.result, row.advice) == (result, advice) and words in row.message, row
+
+
+def test_pages_in_host_mode(pc):
+    """It asks for none, and has those that somebody reserved for the guest's sake."""
+    memory(pc).pool("1048576kB", 20, 20).cmdline("default_hugepagesz=1G hugepages=20")
+    assert [row for row in pc.checks("host") if row.id.startswith("hugepages")] == [Row(
+        "hugepages-1G", "warn",
+        "20 are there, reserved by the kernel command line, and the mode wants 0: the host is short of 20 GiB for nothing.",
+        "echo 0 >/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages; and take hugepages= off the kernel command "
+        "line: a mode that needs them has hugepages-1G or hugepages-2M.")]
 
 
 def test_a_grub_that_nobody_boots_by(pc):

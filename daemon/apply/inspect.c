@@ -38,8 +38,6 @@
 #include "module-conflicts.h"
 #include "situation.h"
 
-#define ENABLED_CONFIRM_UNIT "etc/systemd/system/multi-user.target.wants/vfio-mode-confirm.service"
-
 typedef struct Inspect {
         Situation now;
         Plan plan;
@@ -418,13 +416,38 @@ static void check_ways_back(Inspect *i) {
                 add_way_back(i, (WayBackKind)n, &ways[n]);
 }
 
-static void check_unit(Inspect *i, const char *path, const char *unit, const char *id) {
-        bool enabled = faccessat(i->now.root->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
-        char advice[128];
+/* --- what a boot starts --- */
 
-        (void)snprintf(advice, sizeof(advice), "systemctl enable %s", unit);
-        check(i, enabled ? CHECK_PASS : CHECK_WARN, id, advice, "%s is %s.", unit,
-              enabled ? "enabled" : "not enabled");
+/* As their [Install] has it. */
+static const struct {
+        const char *id, *unit, *wanted_by[2];
+} units[] = {
+        { "boot-unit", "vfio-mode-boot.service", { "sysinit.target" } },
+        { "confirm-unit", "vfio-mode-confirm.service", { "multi-user.target" } },
+        { "fallback-unit", "vfio-mode-fallback.service", { "rescue.target", "emergency.target" } },
+        { "bus-unit", "vfio-moded.path", { "paths.target" } },
+};
+
+/* By a link as `systemctl enable` makes it. */
+static bool is_wanted(const Inspect *i, const char *target, const char *unit) {
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "etc/systemd/system/%s.wants/%s", target, unit);
+        return faccessat(i->now.root->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+/* A unit may be wanted by several: one link is missing, and it is not there when it is needed. */
+static void check_units(Inspect *i) {
+        for (size_t n = 0; n < ARRAY_SIZE(units); n++) {
+                bool enabled = true;
+                char advice[128];
+
+                for (size_t k = 0; k < ARRAY_SIZE(units[n].wanted_by) && units[n].wanted_by[k]; k++)
+                        enabled = enabled && is_wanted(i, units[n].wanted_by[k], units[n].unit);
+                (void)snprintf(advice, sizeof(advice), "systemctl enable %s", units[n].unit);
+                check(i, enabled ? CHECK_PASS : CHECK_WARN, units[n].id, advice, "%s is %s.",
+                      units[n].unit, enabled ? "enabled" : "not enabled");
+        }
 }
 
 int inspect(const Root *root, const char *mode, Inspection *ret) {
@@ -456,8 +479,7 @@ int inspect(const Root *root, const char *mode, Inspection *ret) {
         check_place(i);
         check_protection(i);
         check_cmdline(i);
-        check_unit(i, ENABLED_BOOT_UNIT, "vfio-mode-boot.service", "boot-unit");
-        check_unit(i, ENABLED_CONFIRM_UNIT, "vfio-mode-confirm.service", "confirm-unit");
+        check_units(i);
         if (i->mode && i->mode->vfio_devices != 0)
                 inspect_initramfs(&i->now, i->mode, i->is_scanned, i->taken, i->n_taken, ret);
         check_ways_back(i);

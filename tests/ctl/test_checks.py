@@ -33,8 +33,10 @@ class Pc(Booted):
         self.write("proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu svm\n")
         self.write("sys/class/misc/kvm/dev", "10:232\n").write("sys/firmware/acpi/tables/IVRS", "")
         self.write("proc/interrupts", "  1:  9  IR-IO-APIC  1-edge  i8042\n")
-        for unit in ("sysinit.target.wants/vfio-mode-boot", "multi-user.target.wants/vfio-mode-confirm"):
-            self.write(f"{UNITS}/{unit}.service", "")
+        for unit in ("sysinit.target.wants/vfio-mode-boot.service", "multi-user.target.wants/vfio-mode-confirm.service",
+                     "rescue.target.wants/vfio-mode-fallback.service",
+                     "emergency.target.wants/vfio-mode-fallback.service", "paths.target.wants/vfio-moded.path"):
+            self.write(f"{UNITS}/{unit}", "")
         self.write("proc/iomem", iomem("nvidia"))
         for function in (GPU, AUDIO, NIC):
             self.function(function, reset_method="flr bus", power_state="D0")
@@ -414,6 +416,11 @@ CASES = [
     ("confirm-unit", "pass", "vfio-mode-confirm.service is enabled", lambda pc: pc),
     ("confirm-unit", "warn", "is not enabled", lambda pc: pc.remove(
         f"{UNITS}/multi-user.target.wants/vfio-mode-confirm.service")),
+    ("fallback-unit", "pass", "vfio-mode-fallback.service is enabled", lambda pc: pc),
+    *(("fallback-unit", "warn", "is not enabled", lambda pc, target=target: pc.remove(
+        f"{UNITS}/{target}.target.wants/vfio-mode-fallback.service")) for target in ("rescue", "emergency")),
+    ("bus-unit", "pass", "vfio-moded.path is enabled", lambda pc: pc),
+    ("bus-unit", "warn", "is not enabled", lambda pc: pc.remove(f"{UNITS}/paths.target.wants/vfio-moded.path")),
 ]
 
 

@@ -15,6 +15,7 @@
 #include "sysfs.h"
 
 #define VFIO_MODULE "vfio_pci"
+#define STUB_MODULE "pci_stub"
 
 typedef struct Search {
         const Root *root;
@@ -42,21 +43,22 @@ static bool lists_id(const char *ids, PciId id) {
         return false;
 }
 
-static void look_at_options(const Search *search, const char *value) {
+/* @driver: by the name that people write */
+static void look_at_options(const Search *search, const char *driver, const char *value) {
         const char *ids = strstr(value, "ids=");
-        char address[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
+        char address[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE], advice[128];
 
+        (void)snprintf(advice, sizeof(advice),
+                       "Take ids= of %s out of modprobe.d and the kernel command line.", driver);
         for (size_t i = 0; ids && i < search->n_functions; i++) {
                 const Function *function = host_find(search->host, search->functions[i]);
 
                 if (!function || !lists_id(ids + strlen("ids="), function->id))
                         continue;
-                conflicts_add(
-                        search->conflicts, false,
-                        "Take ids= of vfio-pci out of modprobe.d and the kernel command line.",
-                        "vfio-pci is told to take every %s, so also %s, in whatever mode.",
-                        pci_id_format(function->id, id),
-                        pci_address_format(function->address, address));
+                conflicts_add(search->conflicts, false, advice,
+                              "%s is told to take every %s, so also %s, in whatever mode.", driver,
+                              pci_id_format(function->id, id),
+                              pci_address_format(function->address, address));
                 return;
         }
 }
@@ -97,7 +99,9 @@ static void visit(ModuleConfig kind, const char *module, const char *value, void
         const Search *search = userdata;
 
         if (kind == MODULE_CONFIG_OPTIONS && modprobe_is_same_module(module, VFIO_MODULE))
-                look_at_options(search, value);
+                look_at_options(search, VFIO_DRIVER, value);
+        else if (kind == MODULE_CONFIG_OPTIONS && modprobe_is_same_module(module, STUB_MODULE))
+                look_at_options(search, "pci-stub", value);
         else if (kind == MODULE_CONFIG_SOFTDEP)
                 look_at_softdep(search, module, value);
 }

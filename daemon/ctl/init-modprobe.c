@@ -187,26 +187,27 @@ static bool is_only_option(const char *options) {
         return options[strcspn(options, " \t")] == '\0';
 }
 
-static void remark_on_ids(const InitModprobeLine *line, const Root *root, const char *ids,
+static void remark_on_ids(const InitModprobeLine *line, const Root *root, const char *driver,
                           Lines *remarks) {
+        char ids[SETUP_IDS_SIZE];
         _cleanup_free_ char *command =
                 is_only_option(line->line.value)
                         ? comment_out(root, line)
                         : edit_line(root, line, "s/[[:blank:]]ids=[^[:blank:]]*//",
                                     "take ids= out of");
 
-        lines_add(remarks,
-                  "vfio-pci is told to take every %s, in whatever mode (/%s:%u). The modes say it "
-                  "now → %s",
-                  ids, line->path, line->line.line, command);
+        (void)modprobe_option(line->line.value, "ids", ids, sizeof(ids));
+        if (ids[0] != '\0')
+                lines_add(remarks,
+                          "%s is told to take every %s, in whatever mode (/%s:%u). The modes say "
+                          "it now → %s",
+                          driver, ids, line->path, line->line.line, command);
 }
 
 static void remark_on_vfio(const InitModprobeLine *line, const Root *root, Lines *remarks) {
         char value[SETUP_IDS_SIZE];
 
-        (void)modprobe_option(line->line.value, "ids", value, sizeof(value));
-        if (value[0] != '\0')
-                remark_on_ids(line, root, value, remarks);
+        remark_on_ids(line, root, VFIO_DRIVER, remarks);
         (void)modprobe_option(line->line.value, "disable_vga", value, sizeof(value));
         if (value[0] != '\0' && !strchr("0nN", value[0]))
                 lines_add(remarks,
@@ -321,6 +322,9 @@ void init_modprobe_remark(const InitModprobe *modprobe, const Root *root, const 
                 if (line->line.command == MODPROBE_OPTIONS &&
                     modprobe_is_same_module(line->line.module, "vfio_pci"))
                         remark_on_vfio(line, root, remarks);
+                else if (line->line.command == MODPROBE_OPTIONS &&
+                         modprobe_is_same_module(line->line.module, "pci_stub"))
+                        remark_on_ids(line, root, "pci-stub", remarks);
                 else if (of < n)
                         remark_on_driver(&drivers[of], line);
                 else if (is_graphics(line->line.module))

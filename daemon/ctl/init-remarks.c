@@ -33,6 +33,11 @@ static void remark_on_cmdline(const Remarks *r) {
                           "vfio-pci.ids=%s on the kernel command line binds these in every mode: "
                           "%s",
                           setup->ids, r->edit);
+        if (setup->stub_ids[0] != '\0')
+                lines_add(r->lines,
+                          "pci-stub.ids=%s on the kernel command line keeps these from the host's "
+                          "drivers in every mode: %s",
+                          setup->stub_ids, r->edit);
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 if (setup->hugepages[size] > 0)
                         lines_add(r->lines,

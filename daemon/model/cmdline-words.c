@@ -80,6 +80,9 @@ static const CmdlineWord words[] = {
           "lets drivers use what the firmware's own code uses as well, as those of some sensors "
           "and lamps need it; it has nothing to do with virtual machines",
           "Keep it only for such a driver.", CMDLINE_WORD_KNOWN },
+        { "pci_stub.ids=",
+          "keeps every device of these ids from the host's drivers, in host mode as well",
+          "Take it off: a mode takes its devices by their addresses.", CMDLINE_WORD_KNOWN },
         { "vfio_pci.disable_vga=1",
           "takes legacy VGA from what vfio-pci has: right for guests with UEFI firmware, wrong for "
           "one with SeaBIOS whose first card it is",

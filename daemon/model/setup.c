@@ -140,6 +140,9 @@ void setup_make(const SetupSources *sources, Setup *ret) {
         *ret = (Setup){ .host_driver = "" };
         if (kernel_cmdline_value(sources->cmdline, "vfio_pci.ids", ret->ids, sizeof(ret->ids)) < 0)
                 ret->ids[0] = '\0';
+        if (kernel_cmdline_value(sources->cmdline, "pci_stub.ids", ret->stub_ids,
+                                 sizeof(ret->stub_ids)) < 0)
+                ret->stub_ids[0] = '\0';
         page_reservation_read(sources->cmdline, &reserved);
         (void)memcpy(ret->hugepages, reserved.pages, sizeof(ret->hugepages));
         for (size_t i = 0; i < host->n_functions; i++)

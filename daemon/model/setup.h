@@ -53,6 +53,7 @@ typedef struct Setup {
         const char *host_driver; /**< that it has now; "": none that would be a home */
         uint32_t hugepages[_HUGEPAGE_SIZE_MAX]; /**< that the kernel was told to reserve */
         char ids[SETUP_IDS_SIZE]; /**< the value of vfio-pci.ids= on its command line; "": none */
+        char stub_ids[SETUP_IDS_SIZE]; /**< the same of pci-stub.ids= */
 } Setup;
 
 /** Finds the graphics cards and chooses one. @ret points into the sources. */

@@ -89,7 +89,8 @@ def test_no_card(tmp_path):
 
 def test_what_was_set_up_by_hand(machine):
     """Taken over where a mode can have it, and named, with the command that takes it away."""
-    machine.write("proc/cmdline", "quiet amd_iommu=on vfio-pci.ids=10de:2484,10de:228b hugepagesz=1GB hugepages=20\n")
+    machine.write("proc/cmdline", "quiet amd_iommu=on vfio-pci.ids=10de:2484,10de:228b pci-stub.ids=10de:228b "
+                  "hugepagesz=1GB hugepages=20\n")
     machine.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n")
     machine.add("0000:01:02.0", "8086:10d3", "020000", group=1, driver="e1000e")
     answer = proposed(machine)
@@ -97,7 +98,8 @@ def test_what_was_set_up_by_hand(machine):
     assert "; also = 0000:01:02.0\n" in answer["config"]
     said = "\n".join(answer["remarks"])
     for words in ("vfio-pci.ids=10de:2484,10de:228b on the kernel command line binds these in every mode: take it out "
-                  "of the boot loader's configuration", "20 hugepages of 1G are reserved by the kernel command line",
+                  "of the boot loader's configuration", "pci-stub.ids=10de:228b on the kernel command line keeps these from "
+                  "the host's drivers in every mode: take it out", "20 hugepages of 1G are reserved by the kernel command line",
                   "driverctl", "amd_iommu=on on the kernel command line is no value",
                   "Its IOMMU group has other devices"):
         assert words in said, said
@@ -372,6 +374,13 @@ def test_ids_say_which_card(machine, grub):
     the_one(answer["remarks"], "0000:05:00.0 is 8086:10d3 as well")
 
 
+def test_ids_of_a_driver_that_does_nothing(machine, grub):
+    """They name no card that a guest is to have: the word goes into the mode, with what there is to say of it."""
+    remarks = proposed(machine, *grub(default("quiet"), default("quiet pci-stub.ids=10de:228b")))["remarks"]
+    the_one(remarks, "pci-stub.ids=10de:228b is only in", "(cmdline)")
+    the_one(remarks, "pci-stub.ids=10de:228b keeps every device of these ids from the host's drivers")
+
+
 @pytest.mark.parametrize(("host", "words"), [
     ("A=1\nGRUB_CMDLINE_LINUX=\"$(touch {evil})\"\n", ":2: GRUB_CMDLINE_LINUX has $(...), which takes a shell to know"),
     ("GRUB_CMDLINE_LINUX=`touch {evil}`\n", ":1: GRUB_CMDLINE_LINUX has `...`"),
@@ -436,6 +445,8 @@ def modules(machine):
                                         "→ sed --in-place --follow-symlinks '1s/^/#/'"]),
     ("options vfio-pci \\\n  ids=10de:2484\n", ["take every 10de:2484, in whatever mode (/etc/modprobe.d/x.conf:1)",
                                                 "→ take away lines 1 to 2 of /etc/modprobe.d/x.conf"]),
+    ("options pci-stub ids=10de:2484\n", [
+        "pci-stub is told to take every 10de:2484, in whatever mode (/etc/modprobe.d/x.conf:1)", "→ sed"]),
     ("options vfio-pci ids=10de:2484 \\\n  disable_vga=1\n", [
         "→ take ids= out of lines 1 to 2 of /etc/modprobe.d/x.conf"]),
     ("blacklist nouveau\ninstall nvidia modprobe --ignore-install nvidia && modprobe nvidia-uvm\n",

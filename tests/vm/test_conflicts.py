@@ -37,11 +37,12 @@ def test_modprobe_configuration(pc: PC) -> None:
     """ids, soft dependencies and blacklists are warnings; a blacklisted driver is loaded on the way back."""
     pc.write("/etc/modprobe.d/people.conf",
              "options vfio-pci ids=8086:0000,1234:1111 disable_vga=1\n"
-             "softdep bochs pre: vfio-pci\nblacklist bochs\n")
+             "options pci-stub ids=1234:1111\nsoftdep bochs pre: vfio-pci\nblacklist bochs\n")
     said = check_rows(pc, "owner")
     assert {row["result"] for row in said} == {"warn"}
     text = " ".join(row["message"] for row in said)
-    assert "take every 1234:1111" in text
+    for driver in ("vfio-pci", "pci-stub"):
+        assert f"{driver} is told to take every 1234:1111" in text
     assert "loads vfio-pci before bochs" in text
     assert AUDIO not in text
     [driver] = check_rows(pc, "host-driver-gpu")

@@ -23,6 +23,8 @@
 #include "host/holders.h"
 #include "host/hook-facts.h"
 #include "host/machine-facts.h"
+#include "host/needs-screens.h"
+#include "host/reachability-scan.h"
 #include "host/state-files.h"
 #include "inspect-hugepages.h"
 #include "inspect-initramfs.h"
@@ -214,16 +216,22 @@ static bool find_device(Inspect *i, const ConfigDevice *device, DeviceFacts *ret
 /* All of them are found first: what is one's stranger may belong to another. */
 static void check_devices(Inspect *i) {
         _cleanup_free_ DeviceFacts *found = calloc(CONFIG_DEVICES_MAX, sizeof(*found));
+        _cleanup_free_ Needs *needs = calloc(1, sizeof(*needs));
+        bool are_known;
         size_t n_found = 0;
 
-        if (!found || !i->mode)
+        if (!found || !needs || !i->mode)
                 return;
+        are_known = reachability_scan(i->now.root, needs) >= 0 &&
+                    needs_scan_screens(i->now.root, needs) >= 0;
         for (size_t n = 0; n < i->now.config.n_devices; n++)
                 if (i->mode->vfio_devices & (UINT32_C(1) << n) &&
                     find_device(i, &i->now.config.devices[n], &found[n_found]))
                         n_found++;
-        for (size_t n = 0; n < n_found; n++)
+        for (size_t n = 0; n < n_found; n++) {
+                found[n].needs = are_known ? needs : NULL;
                 check_device(i, &found[n]);
+        }
 }
 
 static void check_hugepages(Inspect *i) {

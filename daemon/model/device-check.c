@@ -38,30 +38,51 @@ static bool is_taken(const DeviceCheck *c, PciAddress address) {
 
 /* --- the group --- */
 
+/* What a mode that gives it away needs for that, by the plan's own rules. */
+static const char *say_need(const DeviceCheck *c, PciAddress address) {
+        static const char *const words[] = {
+                [NEED_NETWORK] = ", carries the default route: consent = network",
+                [NEED_STORAGE] = ", has a disk in use: consent = storage",
+                [NEED_INPUT] = ", has a keyboard: consent = input if it is the last",
+                [NEED_SCREEN] = ", has a screen: consent = boot-vga if it is the last",
+        };
+        const Need *need = c->facts->needs ? reachability_need_of(c->facts->needs, address) : NULL;
+
+        if (need && need->is_essential)
+                return ", has a disk that the system needs: cannot go";
+        return need ? words[need->kind] : "";
+}
+
 /* Who would have to go along, as far as there is room to name them. Returns how many. */
 static size_t name_strangers(const DeviceCheck *c, int group, char *buffer, size_t size) {
-        size_t n = 0, length = 0;
+        const size_t room = size - sizeof(" and 4096 more");
+        size_t n = 0, n_named = 0, length = 0;
 
         for (size_t i = 0; i < c->host->n_functions; i++) {
                 const Function *function = &c->host->functions[i];
-                char address[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
+                char text[160], address[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
 
                 if (function->iommu_group != group || is_taken(c, function->address) ||
                     function_leaves_group_viable(function))
                         continue;
+                (void)snprintf(text, sizeof(text), "%s%s [%s] (%s%s)", n > 0 ? ", " : "",
+                               pci_address_format(function->address, address),
+                               pci_id_format(function->id, id), function->driver,
+                               say_need(c, function->address));
+                if (n_named == n && length + strlen(text) < room) {
+                        length += (size_t)snprintf(buffer + length, size - length, "%s", text);
+                        n_named++;
+                }
                 n++;
-                if (length < size)
-                        length += (size_t)snprintf(
-                                buffer + length, size - length, "%s%s [%s] (%s)", n > 1 ? ", " : "",
-                                pci_address_format(function->address, address),
-                                pci_id_format(function->id, id), function->driver);
         }
+        if (n > n_named)
+                (void)snprintf(buffer + length, size - length, " and %zu more", n - n_named);
         return n;
 }
 
 /* Returns whether all is well with it. */
 static bool judge_group(const DeviceCheck *c, const Function *function, bool has_reserved_region) {
-        char text[REFUSAL_TEXT_SIZE], strangers[384] = "";
+        char text[REFUSAL_TEXT_SIZE], strangers[432] = "";
 
         if (function->iommu_group < 0) {
                 add(c, CHECK_FAIL, "group", "Look at dmesg for why the IOMMU leaves it out.",

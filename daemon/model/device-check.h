@@ -12,6 +12,7 @@
 #include "host.h"
 #include "inspection.h"
 #include "pci-rom.h"
+#include "reachability.h"
 
 /** Of a function, beside what Function has. */
 typedef struct FunctionFacts {
@@ -34,6 +35,7 @@ typedef struct DeviceFacts {
         size_t n_functions;
         bool memory_is_known; /**< whose the BARs' memory is */
         bool other_screen;    /**< a screen is connected to a card that the host keeps */
+        const Needs *needs;   /**< what the host needs of others in its group; NULL: not known */
 } DeviceFacts;
 
 /**

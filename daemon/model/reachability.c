@@ -228,3 +228,28 @@ RefusalKind reachability_check(const PlanInput *input, Plan *plan, const Needs *
         }
         return REFUSAL_NONE;
 }
+
+static bool is_below(const Need *need, PciAddress address) {
+        for (size_t i = 0; i < need->n_path; i++)
+                if (pci_address_compare(need->path[i], address) == 0)
+                        return !need->is_away;
+        return false;
+}
+
+const Need *reachability_need_of(const Needs *needs, PciAddress address) {
+        static const unsigned weights[] = {
+                [NEED_INPUT] = 1, [NEED_SCREEN] = 2, [NEED_NETWORK] = 3, [NEED_STORAGE] = 4
+        };
+        const Need *found = NULL;
+
+        for (size_t i = 0; i < needs->n_needs; i++) {
+                const Need *need = &needs->needs[i];
+
+                if (is_below(need, address) &&
+                    (!found || need->is_essential || weights[need->kind] > weights[found->kind]))
+                        found = need;
+                if (found && found->is_essential)
+                        break;
+        }
+        return found;
+}

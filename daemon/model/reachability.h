@@ -60,3 +60,7 @@ bool reachability_screen_is_at_stake(const PlanInput *input, const Plan *plan);
  */
 RefusalKind reachability_check(const PlanInput *input, Plan *plan, const Needs *needs,
                                Refusal *ret_refusal);
+
+/** What the host needs most of all that hangs below a function, or is it, and is on the host now;
+ * NULL: nothing. */
+const Need *reachability_need_of(const Needs *needs, PciAddress address);

@@ -92,6 +92,18 @@ class Pc(Booted):
         (self.root / "sys/dev/block/254:0").symlink_to("../../class/block/dm-0")
         return self
 
+    def disk(self, point):
+        """One in the GPU's group, with this mounted."""
+        address = "0000:02:00.0"
+        self.add(address, "144d:a80a", "010802", group=1, driver="nvme")
+        self.write("proc/self/mountinfo", f"30 1 259:1 / {point} rw - ext4 /dev/nvme0n1p1 rw\n")
+        part = f"devices/pci0000:00/{address}/nvme/nvme0/nvme0n1/nvme0n1p1"
+        self.write(f"sys/{part}/partition", "1\n")
+        for place in ("sys/dev/block/259:1", "sys/class/block/nvme0n1p1"):
+            (self.root / place).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / place).symlink_to(f"../../{part}")
+        return self
+
     def regroup(self, address, group):
         """The function is in another IOMMU group."""
         link = self.root / PCI / address / "iommu_group"
@@ -237,6 +249,11 @@ CASES = [
     ("group-gpu", "pass", "Nothing else in IOMMU group 1 is in the way.", lambda pc: pc),
     ("group-gpu", "fail", "0000:02:00.0 [8086:1533] (igb).", lambda pc: pc.add(
         "0000:02:00.0", "8086:1533", "020000", group=1, driver="igb")),
+    ("group-gpu", "fail", "(nvme, has a disk that the system needs: cannot go).", lambda pc: pc.disk("/")),
+    ("group-gpu", "fail", "(nvme, has a disk in use: consent = storage).", lambda pc: pc.disk("/srv")),
+    ("group-gpu", "fail", "] (igb) and 3 more.", lambda pc: [pc.add(
+        f"0000:02:00.{n}", "8086:1533", "020000", group=1, driver="igb") for n in range(8)] and [pc.add(
+            f"0000:02:01.{n}", "8086:1533", "020000", group=1, driver="igb") for n in range(8)]),
     ("group-gpu", "fail", "for itself (RMRR)", lambda pc: pc.write(
         "sys/kernel/iommu_groups/1/reserved_regions", "0x00000000fee00000 0x00000000feefffff msi\n"
         "0x00000000bdf00000 0x00000000bdffffff direct\n")),

@@ -306,11 +306,37 @@ static void test_at_stake(void **state) {
         assert_false(reachability_is_at_stake(&input, &plan));
 }
 
+/* The host's most urgent one, of what is not away already. */
+static void test_need_of(_unused_ void **state) {
+        static const NeedWords words[] = {
+                KEYBOARD("0000:06:00.0"), SCREEN("0000:06:00.0"),    ETH0,
+                DISK("0000:05:00.0"),     ROOT_DISK("0000:07:00.0"), AWAY("0000:08:00.0")
+        };
+        static const struct {
+                const char *address;
+                int chain; /* index of the need; -1: none */
+        } expected[] = { { "0000:05:00.0", 3 }, { "0000:00:1c.0", 2 },  { "0000:06:00.0", 1 },
+                         { "0000:07:00.0", 4 }, { "0000:08:00.0", -1 }, { "0000:09:00.0", -1 } };
+        static Needs needs;
+
+        needs.n_needs = 0;
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                add_need(&needs, &words[i]);
+        for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+                PciAddress address;
+
+                assert_int_equal(pci_address_parse(expected[i].address, &address), 0);
+                assert_ptr_equal(reachability_need_of(&needs, address),
+                                 expected[i].chain < 0 ? NULL : &needs.needs[expected[i].chain]);
+        }
+}
+
 int main(void) {
         Table table = { 0 };
 
         TABLE_ROWS(&table, test_row, rows);
         table_add(&table, "something is at stake only where a function leaves", test_at_stake,
                   NULL);
+        table_add(&table, "what the host needs most of a function", test_need_of, NULL);
         return table_run("reachability", &table);
 }

@@ -61,6 +61,13 @@ class Machine:
         path.write_text(text)
         return self
 
+    def replace(self, path, text):
+        """In one step, as the product does it: a service that looks meanwhile sees no half of it."""
+        self.write("new", text)
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / "new").replace(self.root / path)
+        return self
+
     def add(self, address, pci_id, pci_class, group=None, driver=None, override=None,
             boot_vga=None):
         vendor, device = pci_id.split(":")
@@ -98,7 +105,7 @@ class Machine:
         return self.write("etc/vfio-mode.ini", text)
 
     def accepted(self, text=CONFIG):
-        return self.write("run/vfio-mode/config", text)
+        return self.replace("run/vfio-mode/config", text)
 
     def state(self, mode, old_mode="", source="unit", reason="its unit was started", homes=(),
               name="status", held="", pools=()):
@@ -108,12 +115,12 @@ class Machine:
         if held:
             lines += [f"held-since={1767225600 * 1000000 + self.n_states}", f"held-by={held}"]
         lines += [f"function={home}" for home in homes] + [f"hugepages={pool}" for pool in pools]
-        return self.write(f"run/vfio-mode/{name}", "\n".join(lines) + "\n")
+        return self.replace(f"run/vfio-mode/{name}", "\n".join(lines) + "\n")
 
     def result(self, kind="none", mode="host", text="All is well.", name="result", invocation=""):
-        return self.write(f"run/vfio-mode/{name}",
-                          f"invocation={invocation}\nverb=switch\nmode={mode}\nresult={kind}\n"
-                          f"steps=0\ntext={text}\n")
+        return self.replace(f"run/vfio-mode/{name}",
+                            f"invocation={invocation}\nverb=switch\nmode={mode}\nresult={kind}\n"
+                            f"steps=0\ntext={text}\n")
 
     def in_host_mode(self):
         return self.pc().config().accepted().state("host", "passthrough")

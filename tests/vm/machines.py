@@ -126,13 +126,14 @@ _SPARE = _port("spare", 6)  # an empty slot to plug things into
 _TWO_PORTS = (_port("port1", 2), _port("port2", 3))
 _VGA_AND_NIC = (*_IOMMU, *_TWO_PORTS, _SPARE, *_gpu("port1", "VGA"), _nic("port2", SPARE_MAC))
 
+# What the machines have that are "gpu" but for one thing.
+_GPU_AND_NIC = {"devices": _VGA_AND_NIC, "ini": ini(nic="0000:02:00.0"), "gpus": ("0000:01:00.0",),
+                "nic": "0000:02:00.0"}
+
 GPU = Machine(
     "gpu",
     "a boot_vga GPU with audio in one IOMMU group, and a NIC that nobody needs",
-    devices=_VGA_AND_NIC,
-    ini=ini(nic="0000:02:00.0"),
-    gpus=("0000:01:00.0",),
-    nic="0000:02:00.0",
+    **_GPU_AND_NIC,
     # Masked: it would start vfio-moded after each switch, for signals that nobody waits for on this machine,
     # which most tests have. That is two seconds of emulation each time.
     files={"/etc/systemd/system/vfio-moded.path": ""},
@@ -186,10 +187,7 @@ MACHINES = {
         Machine(
             "numa",
             "gpu, with memory for pages of 1 GiB, on two nodes",
-            devices=_VGA_AND_NIC,
-            ini=ini(nic="0000:02:00.0"),
-            gpus=("0000:01:00.0",),
-            nic="0000:02:00.0",
+            **_GPU_AND_NIC,
             memory=_nodes(5, 3),
         ),
         Machine(
@@ -219,19 +217,13 @@ MACHINES = {
         Machine(
             "gpu-initramfs",
             "gpu, with the GPU's drivers loaded in the initramfs already",
-            devices=_VGA_AND_NIC,
-            ini=ini(nic="0000:02:00.0"),
-            gpus=("0000:01:00.0",),
-            nic="0000:02:00.0",
+            **_GPU_AND_NIC,
             initrd="/boot/initrd-gpu.img",
         ),
         *(Machine(
             f"gpu-hooks{'' if suite == 'trixie' else '-' + suite}",
             "gpu-initramfs, whose initramfs keeps the drivers off the GPU in the mode that takes it",
-            devices=_VGA_AND_NIC,
-            ini=ini(nic="0000:02:00.0"),
-            gpus=("0000:01:00.0",),
-            nic="0000:02:00.0",
+            **_GPU_AND_NIC,
             suite=suite,
             hooks=True,
         ) for suite in ("trixie", "bookworm")),
@@ -248,10 +240,7 @@ MACHINES = {
         Machine(
             "gpu-bookworm",
             "gpu, on Debian 12: kernel 6.1, systemd 252, GRUB 2.06",
-            devices=_VGA_AND_NIC,
-            ini=ini(nic="0000:02:00.0"),
-            gpus=("0000:01:00.0",),
-            nic="0000:02:00.0",
+            **_GPU_AND_NIC,
             suite="bookworm",
         ),
     )

@@ -16,8 +16,7 @@
  */
 #define MODULES_DIR "lib/modules"
 #define MODULES_BUILTIN "modules.builtin" /* of the kernel's package, and not depmod's */
-#define PROGRAM (PKGLIBEXECDIR "/vfio-mode-apply")
-#define PROGRAM_MAX (16 * 1024 * 1024)
+#define APPLY_PROGRAM_MAX (16 * 1024 * 1024)
 #define FAT_SECONDS 2 /* how exactly FAT keeps a file's time */
 #define STAMP_MAX ((1 + CONFIG_DROPINS_MAX) * (CONFIG_FILE_MAX + NAME_MAX + 64))
 
@@ -60,7 +59,7 @@ static const char *stamp_path(const char *image, char path[static PATH_SIZE]) {
  * own. */
 static void format_program(const Root *root, FILE *file) {
         _cleanup_free_ char *program = NULL;
-        ssize_t n = file_read_alloc_at(root->fd, PROGRAM + 1, PROGRAM_MAX, &program);
+        ssize_t n = file_read_alloc_at(root->fd, APPLY_PROGRAM + 1, APPLY_PROGRAM_MAX, &program);
         uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
         for (ssize_t i = 0; i < n; i++)

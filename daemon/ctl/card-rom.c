@@ -12,9 +12,6 @@
 #include "host/pci-rom-scan.h"
 #include "model/refusal.h"
 
-#define APPLY_NAME "vfio-mode-apply"
-#define APPLY PKGLIBEXECDIR "/" APPLY_NAME
-
 void card_rom_done(CardRom *rom) {
         free(rom->data);
 }
@@ -69,7 +66,7 @@ bool card_rom_disturbs_driver(const CardRom *rom) {
 
 /* What apply has said: lines that its name leads, as one text. */
 static void take_words(char *lines, char *buffer, size_t size) {
-        static const char prefix[] = APPLY_NAME ": ";
+        static const char prefix[] = "vfio-mode-apply: ";
         size_t length = 0;
         char *line;
 
@@ -84,7 +81,7 @@ static void take_words(char *lines, char *buffer, size_t size) {
 }
 
 int card_rom_read(CardRom *rom, bool while_in_use) {
-        const char *const command[] = { APPLY, "rom", rom->address, NULL };
+        const char *const command[] = { APPLY_PROGRAM, "rom", rom->address, NULL };
         char said[4096], words[REFUSAL_TEXT_SIZE];
         int r;
 
@@ -95,7 +92,7 @@ int card_rom_read(CardRom *rom, bool while_in_use) {
                               rom->address, rom->function.driver);
         r = command_read(command, PCI_ROM_SIZE_MAX, &rom->data, &rom->size, said, sizeof(said));
         if (r < 0)
-                return refuse(rom, EXIT_CODE_FAILED, "%s: %s.", APPLY,
+                return refuse(rom, EXIT_CODE_FAILED, "%s: %s.", APPLY_PROGRAM,
                               r == -EIO ? "It was ended" : strerror(-r));
         take_words(said, words, sizeof(words));
         if (r > 0)

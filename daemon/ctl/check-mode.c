@@ -16,8 +16,6 @@
 #include "ctl/text.h"
 #include "host/command.h"
 
-#define APPLY (PKGLIBEXECDIR "/vfio-mode-apply")
-
 static Colour colour_of(const char *result) {
         if (strcmp(result, "pass") == 0)
                 return COLOUR_GREEN;
@@ -97,7 +95,7 @@ static bool has_mode(const Root *root, const char *mode) {
  * where the reason was said. */
 static int compute(const Arguments *arguments, const char *mode, Inspection *ret) {
         _cleanup_free_ char *root = text_format("--root=%s", arguments->root), *text = NULL;
-        const char *const command[] = { APPLY, root, "print-inspection", mode, NULL };
+        const char *const command[] = { APPLY_PROGRAM, root, "print-inspection", mode, NULL };
         uint8_t *data = NULL;
         size_t size = 0;
         int r;
@@ -140,7 +138,7 @@ static int check_captured(const Arguments *arguments) {
                 complain(
                         "The machine was captured without a check of mode '%s', and %s, which would "
                         "make one, is not installed here.",
-                        mode, APPLY);
+                        mode, APPLY_PROGRAM);
                 return EXIT_CODE_FAILED;
         } else if (r < 0) {
                 complain("The check of mode '%s' cannot be read: %s", mode, strerror(-r));

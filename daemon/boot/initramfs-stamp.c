@@ -59,7 +59,7 @@ static const char *stamp_path(const char *image, char path[static PATH_SIZE]) {
  * own. */
 static void format_program(const Root *root, FILE *file) {
         _cleanup_free_ char *program = NULL;
-        ssize_t n = file_read_alloc_at(root->fd, APPLY_PROGRAM + 1, APPLY_PROGRAM_MAX, &program);
+        ssize_t n = file_read_alloc_at(root->fd, &APPLY_PROGRAM[1], APPLY_PROGRAM_MAX, &program);
         uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
         for (ssize_t i = 0; i < n; i++)

@@ -18,8 +18,14 @@ from pc import PC
 Outcome = tuple[str, str]  # mode and kind
 
 
-def sample(request: pytest.FixtureRequest, few: int, many: int) -> int:
-    return many if request.config.option.long else few
+# With --long there are 216 cuts, in parts: two workers share them, and an interrupted run has lost one part.
+in_parts = pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.long) for part in range(1, 6))])
+
+
+def cuts(request: pytest.FixtureRequest, few: int) -> int:
+    """How many of a part."""
+    return 9 if request.config.option.long else few
 
 
 def cut_and_boot(pc: PC) -> Outcome:
@@ -59,12 +65,13 @@ def duration(pc: PC, command: str) -> float:
 
 @pytest.mark.drawn("cuts")
 @pytest.mark.nextboot("grub")
-def test_cut_while_arming(pc: PC, rng: random.Random, request: pytest.FixtureRequest) -> None:
+@in_parts
+def test_cut_while_arming(pc: PC, rng: random.Random, request: pytest.FixtureRequest, part: int) -> None:
     """Not armed, or armed: with the reply not heard, both are right."""
     pc.write(INI, config())
     longest = duration(pc, "vfio-modectl next passthrough")
     seen = []
-    for _ in range(sample(request, 3, 26)):
+    for _ in range(cuts(request, 3)):
         pc.restore()
         pc.write(INI, config())
         pc.ok("sync")
@@ -76,13 +83,14 @@ def test_cut_while_arming(pc: PC, rng: random.Random, request: pytest.FixtureReq
 
 @pytest.mark.drawn("cuts")
 @pytest.mark.nextboot("grub")
+@in_parts
 @pytest.mark.parametrize("begin, longest", [("BdsDxe: starting", 0.5), ("Loading initial ramdisk", 30)],
                          ids=["grub", "early-boot"])
-def test_cut_while_booting(pc: PC, rng: random.Random, request: pytest.FixtureRequest, begin: str,
-                           longest: float) -> None:
+def test_cut_while_booting(pc: PC, rng: random.Random, request: pytest.FixtureRequest, part: int,
+                           begin: str, longest: float) -> None:
     """The one boot that is left is used up, or still there; if it is used up, the host mode."""
     seen = []
-    for _ in range(sample(request, 1, 14)):
+    for _ in range(cuts(request, 1)):
         pc.restore()
         pc.write(INI, config())
         pc.ok("vfio-modectl next passthrough && sync")
@@ -95,12 +103,13 @@ def test_cut_while_booting(pc: PC, rng: random.Random, request: pytest.FixtureRe
 
 @pytest.mark.drawn("cuts")
 @pytest.mark.nextboot("grub")
-def test_cut_while_confirming(pc: PC, rng: random.Random, request: pytest.FixtureRequest) -> None:
+@in_parts
+def test_cut_while_confirming(pc: PC, rng: random.Random, request: pytest.FixtureRequest, part: int) -> None:
     """A trial that was not confirmed is over; one that was is the default, with all its boots but one."""
     in_trial(pc)
     longest = duration(pc, "vfio-modectl confirm")
     seen = []
-    for _ in range(sample(request, 1, 26)):
+    for _ in range(cuts(request, 1)):
         in_trial(pc)
         start(pc, "vfio-modectl confirm")
         time.sleep(moment := rng.uniform(0, longest))

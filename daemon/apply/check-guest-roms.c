@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/plural.h"
 #include "check-guest-roms.h"
 #include "model/device.h"
 #include "model/rom-check.h"
@@ -84,8 +85,8 @@ static void check_device(GuestRomsCheck *check, const ConfigDevice *device) {
         inspection_add_check(check->ret, CHECK_WARN, id, "",
                              "%zu more ROM file%s of guests %s not looked at: they are too many, "
                              "or a path is too long.",
-                             check->n_left_out, check->n_left_out == 1 ? "" : "s",
-                             check->n_left_out == 1 ? "was" : "were");
+                             check->n_left_out, plural_s(check->n_left_out),
+                             plural_were(check->n_left_out));
 }
 
 void check_guest_roms(const Situation *now, const ConfigMode *mode, const GuestDefinitions *guests,

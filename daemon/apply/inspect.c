@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plural.h"
 #include "boot/grub-fresh.h"
 #include "boot/next-boot.h"
 #include "boot/ways-back-scan.h"
@@ -164,8 +165,7 @@ static void check_config(Inspect *i) {
                       "The configuration has no mode '%s'.", i->now.mode);
         else
                 check(i, CHECK_PASS, "config", "", "%zu mode%s, %zu device%s.", config->n_modes,
-                      config->n_modes == 1 ? "" : "s", config->n_devices,
-                      config->n_devices == 1 ? "" : "s");
+                      plural_s(config->n_modes), config->n_devices, plural_s(config->n_devices));
 }
 
 /* Only a mode that gives devices away needs any of it. */
@@ -188,7 +188,7 @@ static void check_device(Inspect *i, DeviceFacts *facts) {
         (void)snprintf(id, sizeof(id), "device-%s", device->name);
         if (n > 1)
                 (void)snprintf(others, sizeof(others), " and %zu more function%s", n - 1,
-                               n == 2 ? "" : "s");
+                               plural_s(n - 1));
         check(i, CHECK_PASS, id, "", "%s%s.", pci_address_format(facts->functions[0], address),
               others);
         device_facts_read(i->now.root, &i->now.host, i->taken, i->n_taken, facts);
@@ -289,7 +289,7 @@ static void check_switch(Inspect *i) {
 
         if (i->ret->kind == REFUSAL_NONE)
                 check(i, CHECK_PASS, "switch", "", "A switch takes %zu step%s.", n_steps,
-                      n_steps == 1 ? "" : "s");
+                      plural_s(n_steps));
         else
                 check(i, CHECK_FAIL, "switch", "", "A switch is refused (%s): %s",
                       refusal_name(i->ret->kind), i->ret->public_text);
@@ -418,8 +418,8 @@ static void check_ways_back(Inspect *i) {
         for (size_t n = 0; n < _WAY_BACK_MAX; n++)
                 n_open += ways[n].is_open;
         check(i, n_open > 0 ? CHECK_PASS : CHECK_FAIL, "ways-back",
-              "Open one of them first: see below.", "%zu of %d ways back to '%s' are open.", n_open,
-              _WAY_BACK_MAX, i->now.config.fallback_mode);
+              "Open one of them first: see below.", "%zu of %d ways back to '%s' %s open.", n_open,
+              _WAY_BACK_MAX, i->now.config.fallback_mode, plural_are(n_open));
         for (size_t n = 0; n < _WAY_BACK_MAX; n++)
                 add_way_back(i, (WayBackKind)n, &ways[n]);
 }

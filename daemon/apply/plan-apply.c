@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/plural.h"
 #include "framebuffer.h"
 #include "hugepages.h"
 #include "load.h"
@@ -173,17 +174,19 @@ static int raise_pool(Run *run, const Step *step) {
         if (got >= step->pages)
                 return 0;
         if (got >= step->pages_min) {
-                log_warning("There are %" PRIu64 " hugepages of %s; %" PRIu64 " are wanted.", got,
-                            size, step->pages);
+                log_warning("There %s %" PRIu64 " hugepage%s of %s; %" PRIu64 " %s wanted.",
+                            plural_are(got), got, plural_s(got), size, step->pages,
+                            plural_are(step->pages));
                 return 0;
         }
         (void)refusal_set(
                 run->refusal, REFUSAL_NO_MEMORY,
-                "Only %" PRIu64 " hugepages of %s could be had: %" PRIu64 " are wanted, at least "
-                "%" PRIu64 " are needed, and there were %" PRIu64 ". Memory is short or in pieces: "
+                "Only %" PRIu64 " hugepage%s of %s could be had: %" PRIu64 " %s wanted, at least "
+                "%" PRIu64 " %s needed, and there %s %" PRIu64 ". Memory is short or in pieces: "
                 "boot into the mode, where it is whole, or want fewer (hugepages-min=); dropping "
                 "caches does not always help.",
-                got, size, step->pages, step->pages_min, step->pages_before);
+                got, plural_s(got), size, step->pages, plural_are(step->pages), step->pages_min,
+                plural_are(step->pages_min), plural_were(step->pages_before), step->pages_before);
         return -ENOMEM;
 }
 
@@ -205,8 +208,9 @@ static void put_pool_back(const Run *run, HugepageSize size, uint64_t pages) {
         give_pages_back(run->writer, size, pages);
         r = hugepages_raise(run->writer, size, pages, run->pages_deadline, &got);
         if (r < 0 || got < pages)
-                log_warning("There are %" PRIu64 " hugepages of %s; there were %" PRIu64 ".", got,
-                            hugepage_name(size), pages);
+                log_warning("There %s %" PRIu64 " hugepage%s of %s; there %s %" PRIu64 ".",
+                            plural_are(got), got, plural_s(got), hugepage_name(size),
+                            plural_were(pages), pages);
 }
 
 static int set_pool(Run *run, const Step *step) {

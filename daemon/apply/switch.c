@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "guests.h"
 #include "home-rom.h"
 #include "host/hold.h"
@@ -269,11 +270,10 @@ static RefusalKind try_again(Switch *s, Writer *writer, UndoLog *undo) {
 static RefusalKind say_what_stays(Switch *s) {
         s->guest_has_rest = true;
         (void)refusal_set(&s->refusal, REFUSAL_HALF_WAY, STAYING, s->plan.n_staying,
-                          s->plan.n_staying == 1 ? "" : "s", s->plan.n_staying == 1 ? "s" : "",
+                          plural_s(s->plan.n_staying), s->plan.n_staying == 1 ? "s" : "",
                           s->plan.stays_since.text);
-        refusal_set_public(&s->refusal, STAYING, s->plan.n_staying,
-                           s->plan.n_staying == 1 ? "" : "s", s->plan.n_staying == 1 ? "s" : "",
-                           refusal_public(&s->plan.stays_since));
+        refusal_set_public(&s->refusal, STAYING, s->plan.n_staying, plural_s(s->plan.n_staying),
+                           s->plan.n_staying == 1 ? "s" : "", refusal_public(&s->plan.stays_since));
         return REFUSAL_HALF_WAY;
 }
 

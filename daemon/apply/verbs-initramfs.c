@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/plural.h"
 #include "boot/efi-one-shot.h"
 #include "boot/initramfs-stamp.h"
 #include "host/config-load.h"
@@ -96,7 +97,7 @@ RefusalKind apply_initramfs(const Root *root) {
         n = initramfs_keep(root, &early->host, &early->plan);
         if (n > 0)
                 log_info("Host drivers are kept off %zu function%s for mode '%s': %s.", n,
-                         n == 1 ? "" : "s", early->choice.mode, early->choice.reason);
+                         plural_s((uint64_t)n), early->choice.mode, early->choice.reason);
         return REFUSAL_NONE;
 }
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "base/plural.h"
 #include "ctl/arguments.h"
 #include "ctl/card-rom.h"
 #include "ctl/check-mode.h"
@@ -37,8 +38,8 @@ static void print_text(const Arguments *arguments, const MachineConfig *config) 
         if (config->result >= 0 && !arguments->quiet)
                 text_line(stdout, "%s: no errors; %zu mode%s, %zu device%s",
                           arguments->config ? arguments->config : "/" CONFIG_PATH,
-                          config->config.n_modes, config->config.n_modes == 1 ? "" : "s",
-                          config->config.n_devices, config->config.n_devices == 1 ? "" : "s");
+                          config->config.n_modes, plural_s(config->config.n_modes),
+                          config->config.n_devices, plural_s(config->config.n_devices));
 }
 
 static void print_json(const Arguments *arguments, const MachineConfig *config) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/plural.h"
 #include "boot/boot-place.h"
 #include "ctl/init-grub.h"
 #include "ctl/text.h"
@@ -197,14 +198,15 @@ static void remark_on_size(const InitGrub *grub, HugepageSize size, Lines *remar
         if (n == 0)
                 return;
         if (!grub->modes.pages_were_shared)
-                lines_add(remarks, "%s reserves %u hugepages of %s: hugepages-%s = %u says it now.",
-                          grub->passthrough, n, name, name, n);
+                lines_add(remarks,
+                          "%s reserves %u hugepage%s of %s: hugepages-%s = %u says it now.",
+                          grub->passthrough, n, plural_s(n), name, name, n);
         else
                 lines_add(remarks,
-                          "Both files reserve %u hugepages of %s, without which the host had to "
-                          "do: now only passthrough mode has them (hugepages-%s = %u), and host "
+                          "Both files reserve %u hugepage%s of %s, without which the host had to "
+                          "do: now only passthrough mode has %s (hugepages-%s = %u), and host "
                           "mode has the memory back.",
-                          n, name, name, n);
+                          n, plural_s(n), name, n == 1 ? "it" : "them", name, n);
         if (size == HUGEPAGE_1G)
                 lines_add(remarks,
                           "Pages of 1G are hard to find once the machine has run for days. A boot "
@@ -220,16 +222,19 @@ static void remark_on_kept_pages(const InitGrub *grub, Lines *remarks) {
         PageReservation host;
 
         page_reservation_read(kept, &host);
-        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
-                if (host.pages[size] > 0 && grub->modes.pages.pages[size] > host.pages[size])
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++) {
+                uint32_t n = host.pages[size], wanted = grub->modes.pages.pages[size];
+
+                if (n > 0 && wanted > n)
                         lines_add(
                                 remarks,
-                                "GRUB's own file keeps %u hugepages of %s for every boot, and the "
+                                "GRUB's own file keeps %u hugepage%s of %s for every boot, and the "
                                 "kernel heeds the first number alone: a boot into the mode "
-                                "reserves no more, and the other %u have to be found by the "
-                                "switch → take them out of GRUB's own file",
-                                host.pages[size], hugepage_name(size),
-                                grub->modes.pages.pages[size] - host.pages[size]);
+                                "reserves no more, and the other %u %s to be found by the "
+                                "switch → take %s out of GRUB's own file",
+                                n, plural_s(n), hugepage_name(size), wanted - n,
+                                plural_have(wanted - n), n == 1 ? "it" : "them");
+        }
 }
 
 static void remark_on_pages(const InitGrub *grub, const Root *root, Lines *remarks) {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plural.h"
 #include "boot/boot-place.h"
 #include "ctl/init-remarks.h"
 #include "ctl/text.h"
@@ -41,9 +42,10 @@ static void remark_on_cmdline(const Remarks *r) {
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 if (setup->hugepages[size] > 0)
                         lines_add(r->lines,
-                                  "%u hugepages of %s are reserved by the kernel command line, in "
+                                  "%u hugepage%s of %s %s reserved by the kernel command line, in "
                                   "every mode: %s",
-                                  setup->hugepages[size], hugepage_name(size), r->edit);
+                                  setup->hugepages[size], plural_s(setup->hugepages[size]),
+                                  hugepage_name(size), plural_are(setup->hugepages[size]), r->edit);
 }
 
 static void remark_on_owners(const Remarks *r) {

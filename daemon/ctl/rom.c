@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/plural.h"
 #include "ctl/card-rom.h"
 #include "ctl/local.h"
 #include "ctl/table.h"
@@ -137,11 +138,13 @@ static void remark_on_copy(RomDump *dump) {
 }
 
 static void remark(RomDump *dump) {
+        size_t rest = dump->card.size - dump->rom.length;
+
         remark_on_copy(dump);
         if (dump->card.size > dump->rom.length && dump->rom.fault == PCI_ROM_GOOD)
                 lines_add(&dump->remarks,
-                          "%zu bytes behind the last image are no image, but may be the vendor's.",
-                          dump->card.size - dump->rom.length);
+                          "%zu byte%s behind the last image %s no image, but may be the vendor's.",
+                          rest, plural_s(rest), plural_are(rest));
         if (function_is_display(&dump->card.function) && dump->rom.n_images > 0 &&
             !pci_rom_has_code(&dump->rom, PCI_ROM_CODE_EFI))
                 lines_add(&dump->remarks,
@@ -175,7 +178,8 @@ static void print_text(const RomDump *dump) {
         if (pci_rom_fault(&dump->rom) == PCI_ROM_GOOD)
                 text_line(stdout, "The ROM is complete and valid.");
         if (arguments->output)
-                text_line(stdout, "%zu bytes are written to %s.", dump->card.size,
+                text_line(stdout, "%zu byte%s %s written to %s.", dump->card.size,
+                          plural_s(dump->card.size), plural_are(dump->card.size),
                           arguments->output);
 }
 

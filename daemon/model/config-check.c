@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plural.h"
 #include "config-parser.h"
 
 static const Section *device_section(Parser *p, const ConfigDevice *device) {
@@ -119,9 +120,9 @@ static void check_hugepages_min(Parser *p, const ConfigMode *mode, const Section
                         "sizes: give a percentage",
                         mode->name);
         else if (wanted->min > all)
-                config_refuse_at(p, origin,
-                                 "hugepages-min of mode '%s' is %u pages, and only %u are wanted",
-                                 mode->name, wanted->min, all);
+                config_refuse_at(
+                        p, origin, "hugepages-min of mode '%s' is %u page%s, and only %u %s wanted",
+                        mode->name, wanted->min, plural_s(wanted->min), all, plural_are(all));
 }
 
 static void check_hugepages(Parser *p) {

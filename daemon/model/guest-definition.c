@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
 
+#include "base/plural.h"
 #include "guest-definition.h"
 
 bool guest_names_slot(const GuestDefinition *guest, PciAddress address) {
@@ -23,6 +24,6 @@ const char *guest_definitions_unread(const GuestDefinitions *guests,
         if (guests->n_unread == 0)
                 return NULL;
         (void)snprintf(buffer, GUEST_UNREAD_SIZE, "%zu definition%s of guests could not be read",
-                       guests->n_unread, guests->n_unread == 1 ? "" : "s");
+                       guests->n_unread, plural_s(guests->n_unread));
         return buffer;
 }

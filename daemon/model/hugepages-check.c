@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/plural.h"
 #include "hugepages-check.h"
 
 #define BOOT_ADVICE \
@@ -9,7 +10,7 @@
 
 #define MEMORY_TEXT_SIZE 32
 
-#define KEPT " They stay when the mode is left (hugepages-keep), out of the host's reach."
+#define KEPT " What is there stays when the mode is left (hugepages-keep), out of the host's reach."
 
 typedef struct HugepagesCheck {
         const HugepagesWanted *wanted;
@@ -56,30 +57,32 @@ static void check_size(const HugepagesCheck *c, HugepageSize size, uint64_t *to_
                                      "The processor and the kernel have no pages of %s.", name);
         else if (possible < minimum)
                 inspection_add_check(c->ret, CHECK_FAIL, id, BOOT_ADVICE,
-                                     "%" PRIu64 " are wanted and at least %" PRIu64
+                                     "%" PRIu64 " %s wanted and at least %" PRIu64
                                      " needed, and there is memory for %" PRIu64 "%s.",
-                                     wanted, minimum, possible, nodes);
+                                     wanted, plural_are(wanted), minimum, possible, nodes);
         else if (possible < wanted)
                 inspection_add_check(c->ret, CHECK_WARN, id, BOOT_ADVICE,
-                                     "%" PRIu64 " are wanted, and there is memory for %" PRIu64
+                                     "%" PRIu64 " %s wanted, and there is memory for %" PRIu64
                                      "%s.%s",
-                                     wanted, possible, nodes, stay);
+                                     wanted, plural_are(wanted), possible, nodes, stay);
         else if (missing > 0 && size == HUGEPAGE_1G)
                 inspection_add_check(c->ret, CHECK_WARN, id, BOOT_ADVICE,
                                      "%" PRIu64 " of %" PRIu64
-                                     " have to be found in a running machine, where few whole GiB "
+                                     " %s to be found in a running machine, where few whole GiB "
                                      "are free in one piece%s.%s",
-                                     missing, wanted, nodes, stay);
+                                     missing, wanted, plural_have(missing), nodes, stay);
         else if (are_elsewhere(c, size) && missing == 0)
-                inspection_add_check(
-                        c->ret, CHECK_WARN, id, "Reserve them by node: hugepages=NODE:NUMBER.",
-                        "The device is on node %d, and not all of the %" PRIu64 " wanted are%s.%s",
-                        c->node, wanted, nodes, stay);
+                inspection_add_check(c->ret, CHECK_WARN, id,
+                                     "Reserve them by node: hugepages=NODE:NUMBER.",
+                                     "The device is on node %d, and %s%" PRIu64 " wanted %s%s%s.%s",
+                                     c->node, wanted == 1 ? "the " : "not all of the ", wanted,
+                                     plural_are(wanted), wanted == 1 ? " not" : "", nodes, stay);
         else
                 inspection_add_check(c->ret, CHECK_PASS, id, "",
-                                     "%" PRIu64 " are wanted, %" PRIu64 " are there%s%s.%s", wanted,
-                                     there, missing > 0 ? ", and there is memory for the rest" : "",
-                                     nodes, stay);
+                                     "%" PRIu64 " %s wanted, %" PRIu64 " %s there%s%s.%s", wanted,
+                                     plural_are(wanted), there, plural_are(there),
+                                     missing > 0 ? ", and there is memory for the rest" : "", nodes,
+                                     stay);
         /* What is refused takes nothing from the next; what is wanted takes all that it gets. */
         if (possible >= minimum)
                 *to_spare -= (missing < more ? missing : more) * hugepage_kib(size);
@@ -107,6 +110,12 @@ static void format_memory(uint64_t kib, char buffer[static MEMORY_TEXT_SIZE]) {
                 (void)snprintf(buffer, MEMORY_TEXT_SIZE, "%" PRIu64 " MiB", mib);
 }
 
+static const char *say_there(uint64_t n, bool is_what_stays) {
+        if (is_what_stays)
+                return n == 1 ? "stays" : "stay";
+        return n == 1 ? "is there" : "are there";
+}
+
 static void check_unwanted(HugepageSize size, uint64_t wanted, const HugepagesLeft *pages,
                            const char *id, Inspection *ret) {
         const uint64_t left = pages->left[size];
@@ -125,7 +134,7 @@ static void check_unwanted(HugepageSize size, uint64_t wanted, const HugepagesLe
         inspection_add_check(ret, CHECK_WARN, id, advice,
                              "%" PRIu64 " %s%s, and the mode wants %" PRIu64
                              ": the host is short of %s for nothing.",
-                             left, left < pages->there[size] ? "stay" : "are there",
+                             left, say_there(left, left < pages->there[size]),
                              is_reserved ? ", reserved by the kernel command line" : "", wanted,
                              memory);
 }
@@ -133,22 +142,24 @@ static void check_unwanted(HugepageSize size, uint64_t wanted, const HugepagesLe
 void hugepages_check_left(const HugepagesWanted *wanted, const HugepagesLeft *left,
                           Inspection *ret) {
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++) {
+                const uint64_t there = left->there[size], stay = left->left[size];
+                const uint64_t back = there - stay;
                 char id[sizeof("hugepages-1G")];
 
-                if (left->there[size] <= wanted->pages[size])
+                if (there <= wanted->pages[size])
                         continue;
                 (void)snprintf(id, sizeof(id), "hugepages-%s", hugepage_name(size));
-                if (left->left[size] <= wanted->pages[size])
+                if (stay <= wanted->pages[size])
                         inspection_add_check(ret, CHECK_PASS, id, "",
-                                             "%" PRIu64 " are there, and %" PRIu64
-                                             " are given back on the way into the mode.",
-                                             left->there[size],
-                                             left->there[size] - left->left[size]);
+                                             "%" PRIu64 " %s there, and %" PRIu64
+                                             " %s given back on the way into the mode.",
+                                             there, plural_are(there), back, plural_are(back));
                 else if (left->kept_for[size])
                         inspection_add_check(ret, CHECK_PASS, id, "",
-                                             "%" PRIu64 " are there, and stay for the mode '%s' "
-                                             "(hugepages-keep).",
-                                             left->left[size], left->kept_for[size]);
+                                             "%" PRIu64
+                                             " %s, and %s for the mode '%s' (hugepages-keep).",
+                                             stay, say_there(stay, false), say_there(stay, true),
+                                             left->kept_for[size]);
                 else
                         check_unwanted(size, wanted->pages[size], left, id, ret);
         }

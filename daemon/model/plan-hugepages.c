@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/plural.h"
 #include "plan-hugepages.h"
 
 #define KIB_PER_MIB 1024
@@ -21,9 +22,9 @@ static RefusalKind check_size(const PlanInput *input, const ConfigMode *mode, Hu
         if (minimum == 0 || input->host->memory.pools[size].is_there)
                 return REFUSAL_NONE;
         return refusal_set(refusal, REFUSAL_NO_MEMORY,
-                           "Mode '%s' needs %" PRIu64 " hugepages of %s, and this processor or "
+                           "Mode '%s' needs %" PRIu64 " hugepage%s of %s, and this processor or "
                            "kernel has none of that size; use the other size.",
-                           mode->name, minimum, hugepage_name(size));
+                           mode->name, minimum, plural_s(minimum), hugepage_name(size));
 }
 
 RefusalKind plan_hugepages_check(const PlanInput *input, const ConfigMode *mode, Refusal *refusal) {

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/plural.h"
 #include "plan.h"
 
 bool step_has_address(const Step *step) {
@@ -74,7 +75,8 @@ const char *step_format(const Step *step, char buffer[static PLAN_STEP_TEXT_SIZE
                              driver);
                 if (step->n_users > 0)
                         (void)snprintf(buffer + n, PLAN_STEP_TEXT_SIZE - (size_t)n,
-                                       " (in use %u times)", step->n_users);
+                                       " (in use %u time%s)", step->n_users,
+                                       plural_s(step->n_users));
                 break;
         case STEP_SET_OVERRIDE:
                 if (driver[0] != '\0')

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/plural.h"
 #include "devices.h"
 #include "drift.h"
 #include "model/plan.h"
@@ -31,8 +32,9 @@ static void add_function(const Machine *machine, const Plan *plan, const Functio
 }
 
 static void add_pool(const Plan *plan, const Step *step, Lines *ret) {
-        lines_add(ret, "there are %" PRIu64 " hugepages of %s, mode '%s' has %" PRIu64,
-                  step->pages_before, hugepage_name(step->size), plan->mode, step->pages);
+        lines_add(ret, "there %s %" PRIu64 " hugepage%s of %s, mode '%s' has %" PRIu64,
+                  plural_are(step->pages_before), step->pages_before, plural_s(step->pages_before),
+                  hugepage_name(step->size), plan->mode, step->pages);
 }
 
 /* The steps of one function follow each other; one line is enough for them. */

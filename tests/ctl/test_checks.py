@@ -328,10 +328,14 @@ CASES = [
     ("hugepages-2M", "warn", "The device is on node 1, and not all of the 8 wanted are: node 0 has 8 (8 free), node 1 has "
      "0 (0 free).", lambda pc: memory(pc, hugepages_2M=8).pool("2048kB", 8, 8).pool("2048kB", 0, 0, node=1).function(
          GPU, numa_node=1)),
-    ("hugepages-1G", "pass", "1 are wanted, 1 are there", lambda pc: memory(pc, hugepages_1G=1).pool("1048576kB", 1, 1)),
-    ("hugepages-1G", "pass", "1 are there: node 0 has 1 (1 free). They stay when the mode is left (hugepages-keep)",
+    ("hugepages-1G", "pass", "1 is wanted, 1 is there", lambda pc: memory(pc, hugepages_1G=1).pool("1048576kB", 1, 1)),
+    ("hugepages-1G", "pass", "1 is there: node 0 has 1 (1 free). What is there stays when the mode is left (hugepages-keep)",
      lambda pc: memory(pc, hugepages_1G=1, hugepages_keep="yes").pool("1048576kB", 1, 1)),
-    ("hugepages-1G", "warn", "1 of 2 have to be found in a running machine", lambda pc: memory(
+    ("hugepages-1G", "warn", "The device is on node 1, and the 1 wanted is not: node 0 has 1", lambda pc: memory(
+        pc, hugepages_1G=1).pool("1048576kB", 1, 1).pool("1048576kB", 0, 0, node=1).function(GPU, numa_node=1)),
+    ("hugepages-1G", "warn", "1 is there, and the mode wants 0: the host is short of 1 GiB", lambda pc: memory(pc).pool(
+        "1048576kB", 1, 1)),
+    ("hugepages-1G", "warn", "1 of 2 has to be found in a running machine", lambda pc: memory(
         pc, hugepages_1G=2).pool("1048576kB", 1, 1)),
     ("hugepages-1G", "warn", "20 are there, reserved by the kernel command line, and the mode wants 0: the host is short of "
      "20 GiB", lambda pc: memory(pc).pool("1048576kB", 20, 20).cmdline("hugepagesz=1G hugepages=20")),
@@ -341,6 +345,10 @@ CASES = [
         FALLBACK_CONFIG + "[mode big]\nhugepages-2M = 24\nhugepages-keep = yes\n").pool("2048kB", 24, 24)),
     ("hugepages-2M", "pass", "24 are there, and 24 are given back on the way", lambda pc: memory(pc).pool(
         "2048kB", 24, 24).state("host", "big", pools=["2M 0"])),
+    ("hugepages-2M", "pass", "1 is there, and 1 is given back on the way", lambda pc: memory(pc).pool(
+        "2048kB", 1, 1).state("host", "big", pools=["2M 0"])),
+    ("hugepages-2M", "warn", "1 stays, and the mode wants 0", lambda pc: memory(pc).pool(
+        "2048kB", 2, 2).state("host", "big", pools=["2M 1"])),
     ("hugepages-2M", "warn", "2 stay, and the mode wants 0", lambda pc: memory(pc).pool(
         "2048kB", 24, 24).state("host", "big", pools=["2M 2"])),
     ("libvirt-hook", "pass", "does not need it", lambda pc: hook(pc, None)),

@@ -60,6 +60,10 @@ def by_node(first: int, second: int) -> str:
     return f"node 0 has {first} ({first} free), node 1 has {second} ({second} free)."
 
 
+def hugepages(number: int) -> str:
+    return f"{number} hugepage{'' if number == 1 else 's'}"
+
+
 def row(pc: PC) -> tuple[str, str]:
     """What `check` says of them."""
     [row] = [row for row in checks(pc) if row["id"] == "hugepages-1G"]
@@ -99,7 +103,7 @@ def test_fewer_than_needed(pc: PC) -> None:
     found = sum(most(pc))
     configure(pc, f"hugepages-1G = {found + 1}")
     screen = bindings(pc, GPU)
-    check_refused(pc, "passthrough", "no-memory", 10, f"Only {found} hugepages of 1G could be had: {found + 1} are "
+    check_refused(pc, "passthrough", "no-memory", 10, f"Only {hugepages(found)} of 1G could be had: {found + 1} are "
                   f"wanted, at least {found + 1} are needed, and there were 0.", "boot into the mode")
     assert (look(pc).gpu, bindings(pc, GPU), pools(pc)) == (HOST.gpu, screen, [0, 0, 0])
 
@@ -110,13 +114,13 @@ def test_a_node_in_pieces(pc: PC) -> None:
     wanted = first + second
     pinner = hold(pc, PINNED)
     configure(pc, f"hugepages-1G = {wanted}", f"hugepages-min = {first + 1}")
-    check_refused(pc, "passthrough", "no-memory", 10, f"Only {first} hugepages of 1G could be had: {wanted} are "
+    check_refused(pc, "passthrough", "no-memory", 10, f"Only {hugepages(first)} of 1G could be had: {wanted} are "
                   f"wanted, at least {first + 1} are needed, and there were 0.")
     assert pools(pc) == [0, 0, 0]
     configure(pc, f"hugepages-1G = {wanted}", f"hugepages-min = {first}")
     pc.ok("systemctl start vfio-mode@passthrough")
     assert (look(pc), pools(pc), status(pc)["drift"]) == (PASSTHROUGH, [first, first, 0], [])
-    assert f"There are {first} hugepages of 1G; {wanted} are wanted." in pc.ok(
+    assert f"{hugepages(first)} of 1G; {wanted} are wanted." in pc.ok(
         "journalctl -b --no-pager -o cat -u vfio-mode@passthrough")
     assert row(pc)[1].endswith(by_node(first, 0))
     assert not ask(pc, "switch passthrough")["changed"]

@@ -13,6 +13,7 @@
 #include "ctl/init-text.h"
 #include "ctl/local.h"
 #include "ctl/text.h"
+#include "host/conflicts.h"
 #include "host/guest-scan.h"
 #include "model/boot-state.h"
 #include "model/kernel-cmdline.h"
@@ -54,10 +55,27 @@ static void list_cards(const Init *init) {
         }
 }
 
+/* By driverctl. There are no more graphics cards than are listed. */
+static size_t find_overridden(const Init *init, PciAddress ret[static SETUP_CARDS_MAX]) {
+        const Host *host = &init->machine->host;
+        char driver[CONFIG_DRIVER_SIZE];
+        size_t n = 0;
+
+        for (size_t i = 0; i < host->n_functions && n < SETUP_CARDS_MAX; i++)
+                if (function_is_display(&host->functions[i]) &&
+                    conflicts_driverctl_driver(&init->machine->root, host->functions[i].address,
+                                               driver) &&
+                    driver_name_is_vfio(driver))
+                        ret[n++] = host->functions[i].address;
+        return n;
+}
+
 static int choose(Init *init) {
         const Arguments *arguments = init->arguments;
         bool is_named = arguments->options & VERB_OPTION_DEVICE;
         char cmdline[KERNEL_CMDLINE_MAX] = "", address[PCI_ADDRESS_SIZE];
+        PciAddress overridden[SETUP_CARDS_MAX];
+        size_t n_overridden = find_overridden(init, overridden);
         BootMarker marker;
 
         if (file_read_line_at(init->machine->root.fd, "proc/cmdline", cmdline, sizeof(cmdline)) < 0)
@@ -65,6 +83,8 @@ static int choose(Init *init) {
         setup_make(&(SetupSources){ .host = &init->machine->host,
                                     .cmdline = init->grub ? init->grub->cmdline : cmdline,
                                     .ids = init->modprobe.ids,
+                                    .overridden = overridden,
+                                    .n_overridden = n_overridden,
                                     .guests = init->guests,
                                     .device = is_named ? &arguments->device : NULL },
                    &init->setup);

@@ -18,6 +18,7 @@
 #include "model/plan-notes.h"
 
 #define PATH_SIZE 512
+#define DRIVERCTL_PATH_SIZE 64
 
 #define SYSTEM_UNITS "etc/systemd/system"
 #define VENDOR_UNITS "usr/lib/systemd/system"
@@ -67,17 +68,36 @@ static const Function *find_display(const Search *search, uint16_t vendor, uint1
 
 /* --- driverctl --- */
 
+static void driverctl_path(PciAddress function, char buffer[static DRIVERCTL_PATH_SIZE]) {
+        char address[PCI_ADDRESS_SIZE];
+
+        (void)snprintf(buffer, DRIVERCTL_PATH_SIZE, "etc/driverctl.d/pci-%s",
+                       pci_address_format(function, address));
+}
+
+bool conflicts_driverctl_driver(const Root *root, PciAddress function,
+                                char driver[static CONFIG_DRIVER_SIZE]) {
+        char path[DRIVERCTL_PATH_SIZE];
+
+        driverctl_path(function, path);
+        if (file_read_line_at(root->fd, path, driver, CONFIG_DRIVER_SIZE) >= 0)
+                return true;
+        driver[0] = '\0';
+        return false;
+}
+
 /* Its udev rule writes driver_override whenever the function appears, whatever the mode. Its
  * `unset-override` would also unbind the function there and then, from under a guest or a desktop,
  * which may not come back from the kernel; the file is all that is kept. */
 static void find_driverctl(const Search *search) {
         for (size_t i = 0; i < search->n_functions; i++) {
-                char address[PCI_ADDRESS_SIZE], path[64], driver[CONFIG_DRIVER_SIZE], advice[128];
+                char address[PCI_ADDRESS_SIZE], path[DRIVERCTL_PATH_SIZE],
+                        driver[CONFIG_DRIVER_SIZE], advice[128];
 
-                (void)pci_address_format(search->functions[i], address);
-                (void)snprintf(path, sizeof(path), "etc/driverctl.d/pci-%s", address);
-                if (file_read_line_at(search->root->fd, path, driver, sizeof(driver)) < 0)
+                if (!conflicts_driverctl_driver(search->root, search->functions[i], driver))
                         continue;
+                (void)pci_address_format(search->functions[i], address);
+                driverctl_path(search->functions[i], path);
                 (void)snprintf(advice, sizeof(advice), "rm /%s", path);
                 conflicts_add(search->ret, true, advice,
                               "driverctl gives %s to %s at every boot (/%s).", address, driver,

@@ -36,6 +36,11 @@ typedef struct Conflicts {
 void conflicts_find(const Root *root, const Host *host, const PciAddress *functions,
                     size_t n_functions, Conflicts *ret);
 
+/** The driver that driverctl(8) puts a function on whenever it appears; "" and false where it
+ * leaves it alone, or its file cannot be read. */
+bool conflicts_driverctl_driver(const Root *root, PciAddress function,
+                                char driver[static CONFIG_DRIVER_SIZE]);
+
 /** Adds one; where there is no room it is left out. */
 void conflicts_add(Conflicts *conflicts, bool breaks, const char *advice, const char *format, ...)
         _printf_(4, 5);

@@ -34,6 +34,13 @@ static bool has_guest(const GuestDefinitions *guests, PciAddress address) {
         return false;
 }
 
+static bool is_overridden(const SetupSources *sources, PciAddress address) {
+        for (size_t i = 0; i < sources->n_overridden; i++)
+                if (pci_address_compare(sources->overridden[i], address) == 0)
+                        return true;
+        return false;
+}
+
 static void add_card(const SetupSources *sources, const Function *function, Setup *ret) {
         SetupCard *card = ret->n_cards > 0 ? &ret->cards[ret->n_cards - 1] : NULL;
 
@@ -46,7 +53,8 @@ static void add_card(const SetupSources *sources, const Function *function, Setu
         card->is_boot_vga |= function->boot_vga;
         card->is_set_up |= function->on_vfio || driver_is_no_home(function->driver) ||
                            setup_lists_id(ret->ids, function->id) ||
-                           (sources->ids && setup_lists_id(sources->ids, function->id));
+                           (sources->ids && setup_lists_id(sources->ids, function->id)) ||
+                           is_overridden(sources, function->address);
         card->has_guest |= has_guest(sources->guests, function->address);
 }
 

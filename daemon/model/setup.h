@@ -15,7 +15,8 @@
 typedef struct SetupCard {
         const Function *display; /**< the first of its slot that is one */
         bool is_boot_vga;        /**< the firmware's screen is on it */
-        bool is_set_up; /**< it is on a VFIO driver, or was bound there by its id at boot */
+        bool is_set_up; /**< it is on a VFIO driver, or is put there at boot, by its id or address
+                         */
         bool has_guest; /**< a guest's definition names it */
 } SetupCard;
 
@@ -33,9 +34,11 @@ typedef enum SetupChoice {
 
 /** What a choice is made from. */
 typedef struct SetupSources {
-        const Host *host;               /**< every function of the machine */
-        const char *cmdline;            /**< the kernel's */
-        const char *ids;                /**< of vfio-pci in modprobe.d; NULL: none */
+        const Host *host;             /**< every function of the machine */
+        const char *cmdline;          /**< the kernel's */
+        const char *ids;              /**< of vfio-pci in modprobe.d; NULL: none */
+        const PciAddress *overridden; /**< functions that another tool keeps on a VFIO driver */
+        size_t n_overridden;
         const GuestDefinitions *guests; /**< NULL: not known */
         const PciAddress *device; /**< the slot that somebody named, by any of its functions; NULL:
                                      nobody did */

@@ -484,6 +484,20 @@ def test_ids_of_modprobe_choose(machine):
     assert "; Chosen since it is the only card that is set up for virtual machines." in config
 
 
+@pytest.mark.parametrize(("driver", "code"), [("vfio-pci", 0), ("nouveau", 2)])
+def test_an_override_of_driverctl_chooses(machine, driver, code):
+    """Which an id cannot, of two of a kind: an override to vfio-pci is what somebody has set up for guests."""
+    (machine.root / f"sys/bus/pci/devices/{GPU}/boot_vga").write_text("0\n")
+    machine.add(TWIN, "10de:2484", "030000", group=6, driver="nvidia", boot_vga=0)
+    machine.write(f"etc/driverctl.d/pci-{TWIN}", f"{driver}\n")
+    answer = machine.run("init", "--dry-run")
+    assert answer.returncode == code, answer
+    if code == 0:
+        assert f"address = {TWIN}\n" in answer.stdout
+        assert "; Chosen since it is the only card that is set up for virtual machines." in answer.stdout
+        assert f"driverctl gives {TWIN} to vfio-pci at every boot (/etc/driverctl.d/pci-{TWIN}). → rm /etc" in answer.stderr
+
+
 @pytest.mark.parametrize("text", ["options vfio-pci ids=1:2 disable_vga=1\n", "options vfio-pci disable_vga=1 ids=1:2\n",
                                   "blacklist nouveau\nblacklist nvidia\n", "options vfio-pci ids=1:2\n"])
 def test_commands_for_modprobe(modules, text):

@@ -122,7 +122,8 @@ static void test_choice(void **state) {
         free(host);
 }
 
-/* A guest that names any function of one of three, and ids in modprobe.d, which count for more. */
+/* A guest that names any function of one of three; ids in modprobe.d and overrides of driverctl,
+ * which count for more. */
 static void test_guest(_unused_ void **state) {
         GuestDefinitions *guests = calloc(1, sizeof(*guests));
         Host *host = calloc(1, sizeof(*host));
@@ -147,6 +148,12 @@ static void test_guest(_unused_ void **state) {
         setup_make(&sources, setup);
         assert_int_equal(setup->choice, SETUP_ALREADY);
         assert_string_equal(pci_address_format(setup->first->address, address), "0000:00:02.0");
+        sources.ids = NULL;
+        sources.overridden = (const PciAddress[]){ { .bus = 5 }, { .bus = 2 } };
+        sources.n_overridden = 2;
+        setup_make(&sources, setup);
+        assert_int_equal(setup->choice, SETUP_ALREADY);
+        assert_string_equal(pci_address_format(setup->first->address, address), "0000:02:00.0");
         free(setup);
         free(host);
         free(guests);

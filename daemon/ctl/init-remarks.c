@@ -87,19 +87,24 @@ static bool is_said(const Remarks *r, RefusalKind kind) {
                kind == REFUSAL_CONFLICTING_OWNER;
 }
 
-static void remark_on_plan(const Remarks *r) {
-        const Refusal *refusal = &r->found->plan->refusal;
+static void remark_on_refusal(const Remarks *r, const InitRefusal *said) {
+        const Refusal *refusal = &said->refusal;
 
-        if (refusal->kind == REFUSAL_NONE || is_said(r, refusal->kind))
+        if (is_said(r, refusal->kind))
                 return;
         lines_add(r->lines, "%s, a switch to passthrough mode is refused (%s): %s%s",
-                  r->found->plan->is_later ? "Once the host has had the card" : "As things are",
+                  said->is_later ? "Once the host has had the card" : "As things are",
                   refusal_name(refusal->kind), refusal->text,
                   refusal->kind == REFUSAL_SHARED_DRIVER
                           ? " → boot into the mode, where the driver does not have the card yet "
                             "unless the initramfs loads it (vfio-modectl next passthrough); or see "
                             "the line `consent`"
                           : "");
+}
+
+static void remark_on_plan(const Remarks *r) {
+        for (size_t i = 0; i < r->found->plan->n_refusals; i++)
+                remark_on_refusal(r, &r->found->plan->refusals[i]);
 }
 
 /* --- the guests --- */

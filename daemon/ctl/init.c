@@ -175,7 +175,8 @@ static int write_text(Init *init, const InitAnswers *answers) {
 
 static bool ask_for_driver(const Init *init) {
         _cleanup_free_ char *question =
-                text_format("%s Is it to be unbound?", init->plan.refusal.text);
+                text_format("%s Is it to be unbound?",
+                            init_plan_find(&init->plan, REFUSAL_SHARED_DRIVER)->text);
 
         return ask(question);
 }
@@ -193,7 +194,7 @@ static int make_text(Init *init) {
                 answers.switch_for_vm = ask_for_guests(init);
         }
         r = write_text(init, &answers);
-        if (r != EXIT_CODE_DONE || init->plan.refusal.kind != REFUSAL_SHARED_DRIVER)
+        if (r != EXIT_CODE_DONE || !init_plan_find(&init->plan, REFUSAL_SHARED_DRIVER))
                 return r;
         answers.needs_shared_driver = true;
         answers.shared_driver = can_ask(init->arguments) && ask_for_driver(init);

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The verb init, on captured machines: the program under test is $VFIO_MODECTL."""
 
+import re
 import subprocess
 
 import pytest
 from captured import AUDIO, GPU, Machine, run
-from test_ctl import load_nvidia, needs_disk
+from test_ctl import load_nvidia, needs_disk, needs_keyboard, needs_route
 
 IGPU, TWIN = "0000:00:02.0", "0000:02:00.0"
 
@@ -192,6 +193,29 @@ def test_what_else_is_refused(machine):
     answer = proposed(machine)
     text = planned(machine, answer["config"], code=6)["refusal"]["text"]
     assert answer["remarks"] == [f"As things are, a switch to passthrough mode is refused (would-cut-storage): {text}"]
+
+
+def test_all_that_is_refused(machine):
+    """And not the first alone, behind which a person would meet the next one."""
+    with_twin(machine, GPU, TWIN)
+    needs_route(machine)
+    needs_keyboard(machine)
+    machine.write("proc/meminfo", "MemTotal:        4194304 kB\nMemAvailable:    4000000 kB\n")
+    machine.write("sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", "0\n")
+    machine.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n")
+    for pages, kinds in ((1, []), (9, ["no-memory"])):
+        machine.write("proc/cmdline", f"quiet hugepagesz=1G hugepages={pages}\n")
+        remarks = proposed(machine, f"--device={GPU}")["remarks"]
+        assert re.findall(r"passthrough mode is refused \((.*?)\)", "\n".join(remarks)) == [
+            "shared-driver", *kinds, "would-cut-network", "would-cut-input"], remarks
+        the_one(remarks, f"driverctl gives {GPU} to vfio-pci")
+
+
+def test_what_else_is_refused_without_an_iommu(machine):
+    """Which another remark says, and hides nothing."""
+    test_without_an_iommu(machine)
+    needs_disk(machine)
+    the_one(proposed(machine)["remarks"], "passthrough mode is refused (would-cut-storage)")
 
 
 # --- two GRUB files ---

@@ -63,8 +63,8 @@ int init_grub_read(const char *host, const char *passthrough, InitGrub **ret) {
         if (r == -ENOMEM)
                 (void)must_have(NULL);
         if (r < 0) {
-                complain("%s and %s have more than %d words for the kernel.", host, passthrough,
-                         GRUB_WORDS_MAX);
+                complain("%s and %s have too many words for the kernel: more than %d, or %d bytes.",
+                         host, passthrough, GRUB_WORDS_MAX, KERNEL_CMDLINE_MAX - 1);
                 return EXIT_CODE_CONFIGURATION;
         }
         grub->cmdline =
@@ -124,12 +124,16 @@ static void remark_on_iommu(const GrubWord *word, const MachineFacts *facts, Lin
                           "%.*s does nothing here: the machine's IOMMU is AMD's, and on by itself "
                           "→ take it off",
                           (int)word->length, word->text);
+        else if (word->fate == GRUB_WORD_IOMMU)
+                lines_add(remarks,
+                          "%.*s turns the IOMMU on, without which a switch at run time is refused: "
+                          "from now on GRUB's own file has it, for every mode.",
+                          (int)word->length, word->text);
         else if (word->fate == GRUB_WORD_MODE && !is_off)
                 lines_add(remarks,
-                          "%.*s is about the IOMMU, which stays as the boot left it: where the "
-                          "kernel has it off by default and nothing else turns it on, host mode "
-                          "has none, and every switch at run time is refused → keep it in GRUB's "
-                          "own file",
+                          "%.*s is about the IOMMU, which stays as the boot left it: a guest that "
+                          "is started after a switch at run time goes without → where it is "
+                          "needed, move it to GRUB's own file",
                           (int)word->length, word->text);
         else if (word->fate == GRUB_WORD_HOST && is_off)
                 lines_add(remarks,
@@ -181,8 +185,10 @@ static void remark_on_word(const InitGrub *grub, const GrubWord *word, const Mac
                           "its mode.",
                           n, word->text);
                 break;
+        case GRUB_WORD_PAGES: /* is said with the others of its size */
+                return;
         case GRUB_WORD_SHARED:
-        case GRUB_WORD_PAGES:
+        case GRUB_WORD_IOMMU:
                 break;
         }
         if (!known)

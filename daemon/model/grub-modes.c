@@ -42,6 +42,24 @@ static bool is_ids(const char *text, size_t length) {
         return true;
 }
 
+/* Others of its values leave it as it is by default. */
+static bool turns_iommu_on(const char *text, size_t length) {
+        static const char name[] = "intel_iommu=";
+        size_t n = strlen(name);
+
+        if (length < n || memcmp(text, name, n) != 0)
+                return false;
+        while (n < length) {
+                const char *end = memchr(text + n, ',', length - n);
+                size_t next = end ? (size_t)(end - text) : length;
+
+                if (next - n == strlen("on") && memcmp(text + n, "on", strlen("on")) == 0)
+                        return true;
+                n = next + 1;
+        }
+        return false;
+}
+
 /* --- pages --- */
 
 /* GRUB puts the two behind each other. */
@@ -193,7 +211,7 @@ static GrubWordFate choose_fate(const Splitter *splitter, const GrubDefault *fil
                 return GRUB_WORD_MODE;
         if (in_host)
                 return in_passthrough ? GRUB_WORD_SHARED : GRUB_WORD_HOST;
-        return GRUB_WORD_MODE;
+        return turns_iommu_on(text, length) ? GRUB_WORD_IOMMU : GRUB_WORD_MODE;
 }
 
 static bool is_recorded(const GrubModes *modes, const char *text, size_t length) {
@@ -283,6 +301,34 @@ static void keep(const Splitter *splitter, const char *words, char *buffer) {
         }
 }
 
+static int append(char *words, const char *text, size_t length) {
+        size_t n = strlen(words);
+
+        if (n + 1 + length >= KERNEL_CMDLINE_MAX)
+                return -E2BIG;
+        (void)snprintf(words + n, KERNEL_CMDLINE_MAX - n, "%s%.*s", n > 0 ? " " : "", (int)length,
+                       text);
+        return 0;
+}
+
+/* Each in the variable that it stood in, and last there, where it counts. */
+static int keep_iommu(const Splitter *splitter) {
+        GrubModes *ret = splitter->ret;
+        int r = 0;
+
+        for (size_t i = 0; i < ret->n_words && r >= 0; i++) {
+                const GrubWord *word = &ret->words[i];
+
+                if (word->fate == GRUB_WORD_IOMMU)
+                        r = append(holds_in(splitter->passthrough->linux_words, word->text,
+                                            word->length)
+                                           ? ret->kept.linux_words
+                                           : ret->kept.default_words,
+                                   word->text, word->length);
+        }
+        return r;
+}
+
 int grub_modes_make(const GrubDefault *host, const GrubDefault *passthrough, GrubModes *ret) {
         Splitter splitter = { .host = host, .passthrough = passthrough, .ret = ret };
         int r;
@@ -299,5 +345,5 @@ int grub_modes_make(const GrubDefault *host, const GrubDefault *passthrough, Gru
                 r = add_words(&splitter, passthrough, passthrough->default_words);
         keep(&splitter, host->linux_words, ret->kept.linux_words);
         keep(&splitter, host->default_words, ret->kept.default_words);
-        return r;
+        return r < 0 ? r : keep_iommu(&splitter);
 }

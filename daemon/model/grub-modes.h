@@ -16,6 +16,8 @@ typedef enum GrubWordFate {
         GRUB_WORD_HOST,   /**< only the host's has it: it stays, since the fallback mode has no
                                arguments of its own, and so the other mode gets it, too */
         GRUB_WORD_MODE,   /**< only the other has it: it goes into the mode's `cmdline` */
+        GRUB_WORD_IOMMU,  /**< only the other has it, and it turns the IOMMU on, which a switch at
+                             run  time has to find on: GRUB's own file gets it */
         GRUB_WORD_PAGES,  /**< the mode's hugepages-1G and hugepages-2M say it */
         GRUB_WORD_IDS,    /**< the device says it (vfio-pci.ids=) */
         GRUB_WORD_REFUSED /**< `cmdline` takes no such word: left out */
@@ -53,7 +55,8 @@ typedef struct GrubModes {
  *
  * @host, @passthrough: the result points into them
  *
- * Returns 0; -E2BIG where there are more than GRUB_WORDS_MAX words; -ENOMEM.
+ * Returns 0; -E2BIG where there are more than GRUB_WORDS_MAX words, or more than one variable
+ * holds; -ENOMEM.
  */
 _must_check_ int grub_modes_make(const GrubDefault *host, const GrubDefault *passthrough,
                                  GrubModes *ret);

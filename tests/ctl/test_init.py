@@ -356,8 +356,9 @@ def test_files_read_after_grubs_own(machine, grub):
         "console=tty0 stands behind console=ttyS0 in", "add it to the mode's cmdline, behind the other"]),
     ("", "pcie_acs_override=downstream", ["cmdline = pcie_acs_override=downstream"],
      ["does nothing but in a kernel that is patched for it"]),
-    ("a", "a intel_iommu=on iommu=pt", ["cmdline = intel_iommu=on iommu=pt"], [
-        "intel_iommu=on is about the IOMMU", "keep it in GRUB's own file", "iommu=pt is about"]),
+    ("a", "a intel_iommu=on iommu=pt", ["cmdline = iommu=pt"], [
+        "intel_iommu=on turns the IOMMU on, without which a switch at run time is refused: from now on GRUB's own file has "
+        "it", "iommu=pt is about the IOMMU", "'GRUB_CMDLINE_LINUX_DEFAULT=\"a intel_iommu=on\"' >> "]),
     ("", "nofb video=vesafb:off,efifb:off", ["cmdline = nofb video=vesafb:off,efifb:off"], [
         "nofb is no word that the kernel knows", "video=vesafb:off,efifb:off keeps vesafb from the firmware's screen, and "
         "nothing else"]),

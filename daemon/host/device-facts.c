@@ -71,6 +71,7 @@ static void read_bars(const Root *root, PciAddress address, FunctionFacts *ret) 
                        pci_address_format(address, text));
         if (file_read_alloc_at(root->fd, path, SMALL_FILE_SIZE, &resources) < 0)
                 return;
+        ret->bars_are_known = true;
         for (unsigned n = 0; n < BARS; n++) {
                 uint64_t mib = bar_size(resources, n) >> 20;
 

@@ -325,6 +325,17 @@ static void check_power(const DeviceCheck *c) {
 
 /* --- memory --- */
 
+/* Of the function that has large ones. */
+static bool bars_are_known(const DeviceCheck *c) {
+        for (size_t i = 0; i < c->facts->n_functions; i++) {
+                const Function *function = function_at(c, i);
+
+                if (function && function_is_display(function) && !c->facts->facts[i].bars_are_known)
+                        return false;
+        }
+        return true;
+}
+
 /* Of a function that sleeps it is not known which sizes it could have. */
 static void check_bars(const DeviceCheck *c) {
         char text[REFUSAL_TEXT_SIZE], advice[256];
@@ -348,7 +359,11 @@ static void check_bars(const DeviceCheck *c) {
                 add(c, CHECK_WARN, "bars", advice, text);
                 return;
         }
-        add(c, CHECK_PASS, "bars", "", "None of its BARs has been resized to more than 256 MiB.");
+        if (bars_are_known(c))
+                add(c, CHECK_PASS, "bars", "",
+                    "None of its BARs has been resized to more than 256 MiB.");
+        else
+                add(c, CHECK_WARN, "bars", "", "How large its BARs are is not known.");
 }
 
 /* --- the ROM --- */

@@ -21,10 +21,11 @@ typedef struct FunctionFacts {
         char framebuffer[16]; /**< the firmware framebuffer's driver that has memory of it; "": none
                                */
         bool has_reserved_region; /**< the firmware keeps memory of its group (RMRR) */
-        unsigned bar;             /**< the largest of its BARs */
-        uint64_t bar_mib;         /**< how large it is; 0: there is none */
-        uint64_t bar_least_mib;   /**< how small it can be; 0: not known */
-        PciRomResource rom;       /**< where the kernel reads its ROM */
+        bool bars_are_known;
+        unsigned bar;           /**< the largest of its BARs */
+        uint64_t bar_mib;       /**< how large it is; 0: there is none */
+        uint64_t bar_least_mib; /**< how small it can be; 0: not known */
+        PciRomResource rom;     /**< where the kernel reads its ROM */
         bool rom_is_known;
 } FunctionFacts;
 

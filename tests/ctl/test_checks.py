@@ -273,6 +273,7 @@ CASES = [
     ("framebuffer-gpu", "fail", "(BOOTFB) still has memory of it", lambda pc: pc.on_vfio().write(
         "proc/iomem", iomem("BOOTFB"))),
     ("bars-gpu", "pass", "None of its BARs", lambda pc: resized(pc, 0x800000000, 0x80fffffff)),
+    ("bars-gpu", "warn", "How large its BARs are is not known.", lambda pc: pc.remove(f"{PCI}/{GPU}/resource")),
     ("bars-gpu", "warn", "BAR 1 has been resized to 16384 MiB", lambda pc: resized(pc, 0x800000000, 0xbffffffff)),
     ("bars-gpu", "warn", "BAR 1 has 16384 MiB", lambda pc: resized(pc, 0x800000000, 0xbffffffff).function(
         GPU, power_state="D3hot")),

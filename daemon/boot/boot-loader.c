@@ -36,7 +36,8 @@ static const struct {
         [BOOT_LOADER_PROXMOX_TOOL] = { "proxmox-boot-tool", BY_HAND
                                        "press e in the boot menu, and add vfio_mode=MODE and "
                                        "the mode's cmdline; for good, in "
-                                       "/etc/kernel/cmdline, and run proxmox-boot-tool "
+                                       "/etc/kernel/cmdline, or where GRUB has the menu in "
+                                       "/etc/default/grub, and run proxmox-boot-tool "
                                        "refresh." },
         [BOOT_LOADER_SYSTEMD_BOOT] = { "systemd-boot", BY_HAND
                                        "press e in the boot menu, and add vfio_mode=MODE and "
@@ -53,6 +54,18 @@ const char *boot_loader_name(BootLoader loader) {
 
 const char *boot_loader_manual_route(BootLoader loader) {
         return loaders[loader].route;
+}
+
+const char *boot_loader_words(BootLoader loader) {
+        static const char *const words[_BOOT_LOADER_MAX] = {
+                [BOOT_LOADER_GRUB_BLS] =
+                        "each entry by grubby --update-kernel=ALL --remove-args=...",
+                [BOOT_LOADER_PROXMOX_TOOL] =
+                        "/etc/kernel/cmdline, or where GRUB has the menu out of "
+                        "/etc/default/grub, then: proxmox-boot-tool refresh",
+        };
+
+        return words[loader] ? words[loader] : "the boot loader's configuration";
 }
 
 /* --- GRUB --- */

@@ -36,6 +36,10 @@ const char *boot_loader_name(BootLoader loader);
 /** How to boot into a mode with kernel arguments by hand, in one sentence. */
 const char *boot_loader_manual_route(BootLoader loader);
 
+/** Where a loader but GRUB has the words for the kernel that every boot gets, and how it takes them
+ * over: the end of a sentence that says "take it out of", without a full stop. */
+const char *boot_loader_words(BootLoader loader);
+
 typedef struct GrubConfig {
         char directory[BOOT_PATH_SIZE]; /**< that has a grub.cfg; "": none */
         bool has_scripts;

@@ -20,10 +20,12 @@ typedef struct Remarks {
 static char *how_to_edit(const Root *root) {
         _cleanup_free_ BootPlace *place = must_have(calloc(1, sizeof(*place)));
 
-        if (boot_place_find(root, place) >= 0 && place->loader == BOOT_LOADER_GRUB)
+        if (boot_place_find(root, place) < 0)
+                place->loader = BOOT_LOADER_UNKNOWN;
+        if (place->loader == BOOT_LOADER_GRUB)
                 return text_format("take it out of /etc/default/grub, then: %s",
                                    place->grub_command);
-        return text_format("take it out of the boot loader's configuration");
+        return text_format("take it out of %s", boot_loader_words(place->loader));
 }
 
 static void remark_on_cmdline(const Remarks *r) {
@@ -63,6 +65,12 @@ static void remark_on_owners(const Remarks *r) {
                           conflicts->conflicts[i].advice);
 }
 
+/* Whether another remark says it, with what became of the word. */
+static bool is_of_pages(const Remarks *r, const Check *check) {
+        return (r->setup->hugepages[HUGEPAGE_1G] > 0 || r->setup->hugepages[HUGEPAGE_2M] > 0) &&
+               strncmp(check->message, "hugepages=", strlen("hugepages=")) == 0;
+}
+
 /* What the checks of a mode will say: of the IOMMU, and of words on the command line. */
 static void remark_on_machine(const Remarks *r) {
         _cleanup_free_ Inspection *found = must_have(calloc(1, sizeof(*found)));
@@ -75,7 +83,8 @@ static void remark_on_machine(const Remarks *r) {
                 const Check *check = &found->checks[i];
 
                 if (check->result != CHECK_PASS && strcmp(check->id, "virtualisation") != 0 &&
-                    !(r->found->grub && strcmp(check->id, "cmdline-words") == 0))
+                    !(r->found->grub && strcmp(check->id, "cmdline-words") == 0) &&
+                    !is_of_pages(r, check))
                         lines_add(r->lines, "%s → %s", check->message, check->advice);
         }
 }

@@ -83,12 +83,12 @@ TREES = {
         {"etc/kernel/proxmox-boot-uuids": "1A2B-3C4D\n5E6F-7A8B\n"},
         "This machine boots by proxmox-boot-tool, which vfio-mode cannot tell the next boot's mode. "
         + BY_E.format("the boot menu"),
-        mounts=ZFS, also=("in /etc/kernel/cmdline, and run proxmox-boot-tool refresh",)),
+        mounts=ZFS, also=("in /etc/kernel/cmdline, or where GRUB has the menu in /etc/default/grub, and run proxmox-boot-tool refresh",)),
     "proxmox-boot-tool without EFI": Tree(
         {"etc/kernel/proxmox-boot-uuids": "1A2B-3C4D\n5E6F-7A8B\n"},
         "This machine boots by proxmox-boot-tool, which vfio-mode cannot tell the next boot's mode. "
         + BY_E.format("the boot menu"),
-        mounts=ZFS, has_efi=False, also=("in /etc/kernel/cmdline, and run proxmox-boot-tool refresh",)),
+        mounts=ZFS, has_efi=False, also=("in /etc/kernel/cmdline, or where GRUB has the menu in /etc/default/grub, and run proxmox-boot-tool refresh",)),
     "ZFS with GRUB, the ESP not mounted": Tree(
         {}, "/boot/grub is on ZFS, which never writes in place: GRUB cannot write there, and no ESP is "
         "mounted. " + BY_E.format("GRUB's menu"), mounts=ZFS),

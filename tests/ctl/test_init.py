@@ -104,6 +104,7 @@ def test_what_was_set_up_by_hand(machine):
                   "driverctl", "amd_iommu=on on the kernel command line is no value",
                   "Its IOMMU group has other devices"):
         assert words in said, said
+    assert "hugepages=20" not in said
     answer = machine.run("init", "--dry-run")
     assert all(remark in answer.stderr for remark in said.splitlines())
 

@@ -277,6 +277,7 @@ static void test_names(void **state) {
         for (unsigned loader = 0; loader < _BOOT_LOADER_MAX; loader++) {
                 assert_true(strlen(boot_loader_name((BootLoader)loader)) > 0);
                 assert_non_null(strstr(boot_loader_manual_route((BootLoader)loader), "vfio_mode="));
+                assert_true(strlen(boot_loader_words((BootLoader)loader)) > 0);
         }
 }
 

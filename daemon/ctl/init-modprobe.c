@@ -95,14 +95,24 @@ static bool holds_back(const ModprobeLine *line) {
                (line->command == MODPROBE_INSTALL && !modprobe_install_loads(line->value));
 }
 
-static bool is_held_back(const Drivers *drivers, const char *module) {
+static bool is_by_hand(const InitModprobeLine *line) {
+        return strncmp(line->path, "etc/", 4) == 0 || strncmp(line->path, "run/", 4) == 0;
+}
+
+/* @by_package: by a line that nobody is advised to take away */
+static bool is_held_back_by(const Drivers *drivers, const char *module, bool by_package) {
         for (size_t i = 0; i < drivers->modprobe->n_lines; i++) {
                 const ModprobeLine *line = &drivers->modprobe->lines[i].line;
 
-                if (holds_back(line) && modprobe_is_same_module(line->module, module))
+                if (holds_back(line) && modprobe_is_same_module(line->module, module) &&
+                    !(by_package && is_by_hand(&drivers->modprobe->lines[i])))
                         return true;
         }
         return false;
+}
+
+static bool is_held_back(const Drivers *drivers, const char *module) {
+        return is_held_back_by(drivers, module, false);
 }
 
 /* A driver that a boot in host mode would load; NULL where there is none left. */
@@ -114,6 +124,20 @@ static const char *find_left(const Drivers *drivers) {
                 if (!is_held_back(drivers, drivers->modules.names[i]))
                         return drivers->modules.names[i];
         return !drivers->are_known && bound && !is_held_back(drivers, bound) ? bound : NULL;
+}
+
+/* Of several that are held back the one that the host is to have again: that it has now; or that of
+ * its vendor, which somebody has installed beside the kernel's. To let both in would have either of
+ * them take the card. NULL: not known, or a package keeps it away. */
+static const char *find_home(const Drivers *drivers) {
+        const char *bound = bound_driver(drivers), *home = drivers->are_known ? NULL : bound;
+
+        /* A boot loads those alone that are for the function. */
+        for (size_t i = 0; drivers->are_known && i < drivers->modules.n; i++)
+                if (bound ? modprobe_is_same_module(drivers->modules.names[i], bound)
+                          : waiting_driver(drivers->modules.names[i]) != NULL)
+                        home = drivers->modules.names[i];
+        return home && !is_held_back_by(drivers, home, true) ? home : NULL;
 }
 
 /* Where modules.alias is not there, by the vendor. */
@@ -175,10 +199,6 @@ static char *edit_line(const Root *root, const InitModprobeLine *line, const cha
 /* Lines keep their numbers, so that several commands for one file do not disturb each other. */
 static char *comment_out(const Root *root, const InitModprobeLine *line) {
         return edit_line(root, line, "s/^/#/", "take away");
-}
-
-static bool is_by_hand(const InitModprobeLine *line) {
-        return strncmp(line->path, "etc/", 4) == 0 || strncmp(line->path, "run/", 4) == 0;
 }
 
 /* --- vfio-pci's own options --- */
@@ -257,10 +277,12 @@ static void remark_on_blacklist(const Drivers *drivers, const InitModprobeLine *
 
 static void remark_on_driver(const Drivers *drivers, const InitModprobeLine *line) {
         _cleanup_free_ char *command = comment_out(drivers->root, line);
-        const char *left = find_left(drivers);
+        const char *left = find_left(drivers), *home = find_home(drivers);
         const ModprobeLine *said = &line->line;
         char address[PCI_ADDRESS_SIZE];
 
+        if (!left && home && !modprobe_is_same_module(home, said->module))
+                left = home;
         (void)pci_address_format(drivers->function->address, address);
         if (holds_back(said) && left)
                 remark_on_left(drivers, line, left);

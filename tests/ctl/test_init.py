@@ -456,12 +456,13 @@ def modules(machine):
 @pytest.mark.parametrize(("text", "words"), [
     ("blacklist nouveau\n", ["blacklist nouveau (/etc/modprobe.d/x.conf:1) leaves 0000:01:00.0 to nvidia"]),
     ("blacklist nouveau\nblacklist nvidia\n", [
+        "blacklist nouveau (/etc/modprobe.d/x.conf:1) leaves 0000:01:00.0 to nvidia, in host mode as well; it may stay.",
         "blacklist nvidia (/etc/modprobe.d/x.conf:2) leaves no driver for 0000:01:00.0: a switch loads it all the same, "
         "but a boot in host mode has no picture → sed --in-place --follow-symlinks '2s/^/#/' /etc/modprobe.d/x.conf"]),
     ("# a comment\ninstall nvidia /bin/false\nblacklist nouveau\n", [
         "install nvidia (/etc/modprobe.d/x.conf:2) runs '/bin/false' in its place",
         "→ sed --in-place --follow-symlinks '2s/^/#/' /etc/modprobe.d/x.conf",
-        "blacklist nouveau (/etc/modprobe.d/x.conf:3) leaves no"]),
+        "blacklist nouveau (/etc/modprobe.d/x.conf:3) leaves 0000:01:00.0 to nvidia"]),
     ("install nouveau /bin/true\n", ["install nouveau (/etc/modprobe.d/x.conf:1) leaves 0000:01:00.0 to nvidia"]),
     ("blacklist amdgpu\n", ["blacklist amdgpu (/etc/modprobe.d/x.conf:1) is about a driver that the chosen card does "
                             "not have"]),
@@ -534,13 +535,15 @@ def test_commands_for_modprobe(modules, text):
         if " → " in remark:
             run_command(remark.partition(" → ")[2], modules, "modprobe.d/x.conf")
     left = [line for line in path.read_text().splitlines() if not line.startswith("#")]
-    assert left == (["options vfio-pci disable_vga=1"] if "disable_vga" in text else [])
+    assert left == [line for word, line in (("disable_vga", "options vfio-pci disable_vga=1"), (
+        "nouveau", "blacklist nouveau")) if word in text]
     assert not [remark for remark in proposed(modules)["remarks"] if " → " in remark]
 
 
 def test_a_quoted_path(modules):
     """In a directory it is another's to name files."""
-    modules.write("etc/modprobe.d/x; touch y.conf", "options vfio-pci ids=1:2\nblacklist nouveau\nblacklist nvidia\n")
+    modules.write("etc/modprobe.d/x; touch y.conf",
+                  "options vfio-pci ids=1:2\nblacklist snd-hda-intel\nsoftdep nvidia pre: vfio-pci\n")
     commands = [remark.partition(" → ")[2] for remark in proposed(modules)["remarks"] if " → " in remark]
     assert len(commands) == 3
     for command in commands:

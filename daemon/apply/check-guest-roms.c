@@ -4,12 +4,16 @@
  * device. As root, since QEMU may read what others may not.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/plural.h"
 #include "check-guest-roms.h"
+#include "host/apparmor-scan.h"
+#include "model/apparmor-rules.h"
 #include "model/device.h"
 #include "model/rom-check.h"
 
@@ -19,8 +23,16 @@ typedef struct GuestRomsCheck {
         const Situation *now;
         const GuestDefinitions *guests;
         Inspection *ret;
+        char *rules; /* of AppArmor, for libvirt's guests; NULL: none, or not known */
         size_t n_checked, n_left_out;
 } GuestRomsCheck;
+
+/* Of a file that is there; by the path that is named, not by what that may be a link to. */
+static bool is_confined(const GuestRomsCheck *check, const GuestRomFile *file) {
+        return file->error == 0 && file->rom->path[0] == '/' && check->rules &&
+               file->guest->hypervisor == GUEST_OF_LIBVIRT &&
+               !apparmor_rules_let_read(check->rules, file->rom->path);
+}
 
 static void check_file(GuestRomsCheck *check, GuestRomFile *file) {
         const char *path = file->rom->path + strspn(file->rom->path, "/");
@@ -38,6 +50,7 @@ static void check_file(GuestRomsCheck *check, GuestRomFile *file) {
         file->data = (const uint8_t *)data;
         file->size = n < 0 ? 0 : (size_t)n;
         file->is_for_all = mode & S_IROTH;
+        file->is_confined = is_confined(check, file);
         guest_rom_check(file, check->ret);
         check->n_checked++;
 }
@@ -93,7 +106,10 @@ void check_guest_roms(const Situation *now, const ConfigMode *mode, const GuestD
                       Inspection *ret) {
         GuestRomsCheck check = { .now = now, .guests = guests, .ret = ret };
 
+        if (apparmor_read_guest_rules(now->root, &check.rules) < 0)
+                log_warning("What AppArmor lets guests read cannot be found out.");
         for (size_t i = 0; i < now->config.n_devices; i++)
                 if (mode->vfio_devices & (UINT32_C(1) << i))
                         check_device(&check, &now->config.devices[i]);
+        free(check.rules);
 }

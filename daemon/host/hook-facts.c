@@ -13,6 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "apparmor-scan.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "hook-facts.h"
@@ -101,9 +102,7 @@ void hook_facts_read(const Root *root, HookFacts *ret) {
 
         *ret = (HookFacts){
                 .has_libvirt = exists(root, LIBVIRT_DIR),
-                .has_apparmor = begins_with(root, "sys/module/apparmor/parameters/enabled", 'Y') &&
-                                (exists(root, "etc/apparmor.d/usr.sbin.libvirtd") ||
-                                 exists(root, "etc/apparmor.d/usr.sbin.virtqemud")),
+                .has_apparmor = apparmor_confines_libvirt(root),
                 .selinux_enforces = begins_with(root, "sys/fs/selinux/enforce", '1'),
                 .has_hook_type = exists(root, SELINUX_BOOLEAN),
                 .hooks_are_unconfined = begins_with(root, SELINUX_BOOLEAN, '1'),

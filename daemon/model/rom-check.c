@@ -136,6 +136,10 @@ typedef struct Verdict {
 #define READ_ANEW \
         "Read the card's ROM by `vfio-modectl rom`, or take the file out of the definition."
 
+#define LET_READ                                                                                   \
+        "Put it below /usr/share/vgabios, which libvirt's guests may read, and name it there; or " \
+        "add a rule to /etc/apparmor.d/local/abstractions/libvirt-qemu."
+
 static void judge_error(const GuestRomFile *file, Verdict *ret) {
         const char *error = strerrordesc_np(-file->error);
         bool is_missing = file->error == -ENOENT || file->error == -ENOTDIR;
@@ -244,4 +248,11 @@ void guest_rom_check(const GuestRomFile *file, Inspection *ret) {
                              file->guest->vm.name, guest_hypervisor_name(file->guest->hypervisor),
                              pci_address_format(file->rom->address, address), file->rom->path,
                              verdict.what, verdict.follows);
+        if (file->is_confined)
+                inspection_add_check(
+                        ret, CHECK_WARN, id, LET_READ,
+                        "'%s' of %s runs under AppArmor, and no rule that is understood here lets "
+                        "it read the ROM file %s: it may not start.",
+                        file->guest->vm.name, guest_hypervisor_name(file->guest->hypervisor),
+                        file->rom->path);
 }

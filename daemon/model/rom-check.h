@@ -42,11 +42,12 @@ typedef struct GuestRomFile {
         PciId id;            /**< of the function */
         bool is_of_captured; /**< what is not there was perhaps not captured */
         bool is_for_all;     /**< every user may read it */
+        bool is_confined;    /**< no rule of AppArmor's that is understood lets the guest read it */
         int error;           /**< of reading, negative: base/file.h; 0: none */
         const uint8_t *data; /**< where there is no error */
         size_t size;
 } GuestRomFile;
 
 /** Adds the check `guest-rom-NAME`: the file is there, readable, complete, valid, and for the
- * function. */
+ * function; and another one of that id where it is confined. */
 void guest_rom_check(const GuestRomFile *file, Inspection *ret);

@@ -196,9 +196,9 @@ def pve(pc, hookscript=None, storage="var/lib/vz", mode=0o755, text='#!/bin/sh\n
              + (f"hookscript: {hookscript}\n" if hookscript else ""))
     pc.write(f"{storage}/snippets/vfio", text)
     (pc.root / storage / "snippets/vfio").chmod(mode)
-def given(pc, rom, *, card=GPU, mode=0o644, libvirt=False):
+def given(pc, rom, *, card=GPU, mode=0o644, libvirt=False, path=""):
     """A guest that is given a ROM file: these bytes, or nothing that is there."""
-    path = "usr/share/vgabios/gpu.rom" if libvirt else "usr/share/kvm/gpu.rom"
+    path = path or ("usr/share/vgabios/gpu.rom" if libvirt else "usr/share/kvm/gpu.rom")
     domain, bus, slot, function = re.split("[:.]", card)
     if libvirt:
         pc.write("etc/libvirt/qemu/win.xml", "<domain><devices><hostdev mode='subsystem' type='pci'><source>"
@@ -211,6 +211,15 @@ def given(pc, rom, *, card=GPU, mode=0o644, libvirt=False):
         (pc.root / path).write_bytes(rom)
         (pc.root / path).chmod(mode)
     return pc
+
+
+def confined(pc, path, added=""):
+    """A ROM file of a guest of libvirt's under AppArmor, whose rules are as of Debian, and what was added to them."""
+    pc.apparmor().write("etc/apparmor.d/abstractions/libvirt-qemu", "  # firmware\n  /usr/share/OVMF/** rk,\n"
+                        "  /usr/share/vgabios/** r,\n  @{HOME}/.pulse-cookie rwk,\n")
+    if added:
+        pc.write(f"etc/apparmor.d/{added}", f"  /{path} r,\n")
+    return given(pc, GOOD, libvirt=True, path=path)
 
 
 def changed(pc, path, mode=0o644):
@@ -398,6 +407,8 @@ CASES = [
     ("guest-rom-gpu", "fail", "which is no plain file: the guest will not start.", lambda pc: given(pc, None).write(
         "usr/share/kvm/gpu.rom/x", "")),
     ("guest-rom-gpu", "fail", "which is larger than any ROM", lambda pc: given(pc, bytes((16 << 20) + 1))),
+    ("guest-rom-gpu", "warn", "'win' of libvirt runs under AppArmor, and no rule that is understood here lets it read the ROM "
+     "file /srv/vbios/gpu.rom: it may not start.", lambda pc: confined(pc, "srv/vbios/gpu.rom")),
     ("guest-rom-nic", "warn", "has an image for 10de:2484, and the card is 8086:10d3", lambda pc: given(
         pc, GOOD, card=NIC)),
     ("switch", "fail", "refused (other-device-there)", lambda pc: pc.function(
@@ -477,6 +488,22 @@ def test_label_of_the_hook(pc, kind, result, words, advice):
         pytest.skip(f"no label can be set here: {error}")
     row, = (row for row in pc.checks() if row.id == "libvirt-hook")
     assert (row.result, row.advice) == (result, advice) and words in row.message, row
+
+
+@pytest.mark.parametrize(("path", "added", "results"), [
+    ("usr/share/vgabios/gpu.rom", "", ["pass"]),
+    ("srv/vbios/gpu.rom", "", ["pass", "warn"]),
+    ("srv/vbios/gpu.rom", "local/abstractions/libvirt-qemu", ["pass"]),
+    ("srv/vbios/gpu.rom", "abstractions/libvirt-qemu.d/vbios", ["pass"])])
+def test_what_apparmor_lets_a_guest_read(pc, path, added, results):
+    """By the rules of its abstraction, and those that were added on this machine; where it is not on, nothing is said."""
+    confined(pc, path, added)
+    rows = [row for row in pc.checks() if row.id == "guest-rom-gpu"]
+    assert [row.result for row in rows] == results, rows
+    if "warn" in results:
+        assert "/etc/apparmor.d/local/abstractions/libvirt-qemu" in rows[1].advice
+        pc.write("sys/module/apparmor/parameters/enabled", "N\n")
+        assert [row.result for row in pc.checks() if row.id == "guest-rom-gpu"] == ["pass"]
 
 
 def test_pages_in_host_mode(pc):

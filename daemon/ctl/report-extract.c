@@ -29,7 +29,7 @@ static int add_aliases(ReportArchive *archive, const Root *root, const Host *hos
 
 /* libvirt has a link to the definition of a guest that starts with the machine. */
 static int add_libvirt(ReportArchive *archive, const GuestDefinition *guest) {
-        _cleanup_free_ char *text = libvirt_domain_format(&guest->vm);
+        _cleanup_free_ char *text = libvirt_domain_format(&guest->vm, &guest->roms);
         char path[PATH_SIZE], target[PATH_SIZE];
         int r;
 
@@ -45,7 +45,8 @@ static int add_libvirt(ReportArchive *archive, const GuestDefinition *guest) {
 }
 
 static int add_proxmox(ReportArchive *archive, const GuestDefinition *guest) {
-        _cleanup_free_ char *text = proxmox_guest_format(&guest->vm, guest->is_autostarted);
+        _cleanup_free_ char *text =
+                proxmox_guest_format(&guest->vm, &guest->roms, guest->is_autostarted);
         char path[PATH_SIZE];
 
         if (!text)

@@ -22,3 +22,10 @@ void guest_roms_add(GuestRoms *roms, PciAddress address, const char *directory, 
         rom->address = address;
         roms->n++;
 }
+
+bool guest_roms_has(const GuestRoms *roms, PciAddress address) {
+        for (size_t i = 0; i < roms->n; i++)
+                if (pci_address_compare(roms->roms[i].address, address) == 0)
+                        return true;
+        return false;
+}

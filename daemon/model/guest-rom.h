@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/cleanup.h"
@@ -23,6 +24,12 @@ typedef struct GuestRoms {
         size_t n;
         size_t n_left_out; /**< for which there is no room, or too long a path */
 } GuestRoms;
+
+/** What a definition that is made for a report has in place of a file's name. */
+#define GUEST_ROM_UNNAMED "not-named-in-this-report"
+
+/** Whether a function is given a file. */
+bool guest_roms_has(const GuestRoms *roms, PciAddress address);
 
 /** Adds one. @directory: before the name, with its slash; "": none. @name: @length bytes; none
  * where that is 0, and then nothing is added. */

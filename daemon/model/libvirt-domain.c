@@ -162,7 +162,7 @@ int libvirt_domain_parse(const char *xml, size_t size, Vm *vm, GuestRoms *roms) 
         return reader.error;
 }
 
-char *libvirt_domain_format(const Vm *vm) {
+char *libvirt_domain_format(const Vm *vm, const GuestRoms *roms) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
         FILE *out = open_memstream(&text, &size);
@@ -173,12 +173,14 @@ char *libvirt_domain_format(const Vm *vm) {
         for (size_t i = 0; i < vm->n_addresses; i++) {
                 const PciAddress *address = &vm->addresses[i];
 
-                (void)fprintf(out,
-                              "    <hostdev mode='subsystem' type='pci'><source><address "
-                              "domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>"
-                              "</source></hostdev>\n",
-                              (unsigned)address->domain, address->bus, address->device,
-                              address->function);
+                (void)fprintf(
+                        out,
+                        "    <hostdev mode='subsystem' type='pci'><source><address "
+                        "domain='0x%04x' bus='0x%02x' slot='0x%02x' function='0x%x'/>"
+                        "</source>%s</hostdev>\n",
+                        (unsigned)address->domain, address->bus, address->device, address->function,
+                        guest_roms_has(roms, *address) ? "<rom file='/" GUEST_ROM_UNNAMED "'/>"
+                                                       : "");
         }
         (void)fputs("  </devices>\n</domain>\n", out);
         return fclose(out) == 0 ? TAKE_PTR(text) : NULL;

@@ -23,10 +23,11 @@
  */
 _must_check_ int libvirt_domain_parse(const char *xml, size_t size, Vm *vm, GuestRoms *roms);
 
-/** Writes the XML of a domain that is given these functions, and of which nothing else is known,
- * for libvirt_domain_parse(). Returns new memory, which the caller frees; NULL where there is none.
+/** Writes the XML of a domain that is given these functions, and for some of them a ROM file that
+ * is called GUEST_ROM_UNNAMED, and of which nothing else is known, for libvirt_domain_parse().
+ * Returns new memory, which the caller frees; NULL where there is none.
  */
-char *libvirt_domain_format(const Vm *vm);
+char *libvirt_domain_format(const Vm *vm, const GuestRoms *roms);
 
 /**
  * How a domain ended, by libvirt's word for it (virDomainShutoffReasonTypeToString(), which hooks

@@ -207,10 +207,22 @@ int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret) {
         return 0;
 }
 
-char *proxmox_guest_format(const Vm *vm, bool onboot) {
+/* A ROM is the first function's of its line. Each function that has one begins a line, of which
+ * there may be no more than of ROMs: of a function that is named twice the first. */
+static bool begins_line(const Vm *vm, const GuestRoms *roms, size_t index) {
+        if (!guest_roms_has(roms, vm->addresses[index]))
+                return index == 0;
+        for (size_t i = 0; i < index; i++)
+                if (pci_address_compare(vm->addresses[i], vm->addresses[index]) == 0)
+                        return false;
+        return true;
+}
+
+char *proxmox_guest_format(const Vm *vm, const GuestRoms *roms, bool onboot) {
         _cleanup_free_ char *text = NULL;
-        size_t size = 0;
+        size_t size = 0, n_lines = 0;
         FILE *out = open_memstream(&text, &size);
+        const char *end = "";
 
         if (!out)
                 return NULL;
@@ -219,10 +231,17 @@ char *proxmox_guest_format(const Vm *vm, bool onboot) {
         for (size_t i = 0; i < vm->n_addresses; i++) {
                 char address[PCI_ADDRESS_SIZE];
 
-                (void)fprintf(out, "%s%s%s", i == 0 ? HOSTPCI "0: " : ";",
-                              pci_address_format(vm->addresses[i], address),
-                              i + 1 == vm->n_addresses ? "\n" : "");
+                if (begins_line(vm, roms, i)) {
+                        (void)fprintf(out, "%s" HOSTPCI "%zu: ", end, n_lines++);
+                        end = guest_roms_has(roms, vm->addresses[i]) ? ",romfile=" GUEST_ROM_UNNAMED
+                                                                       "\n"
+                                                                     : "\n";
+                } else {
+                        (void)fputs(";", out);
+                }
+                (void)fputs(pci_address_format(vm->addresses[i], address), out);
         }
+        (void)fputs(end, out);
         return fclose(out) == 0 ? TAKE_PTR(text) : NULL;
 }
 

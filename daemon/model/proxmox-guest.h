@@ -39,10 +39,11 @@ typedef struct ProxmoxGuest {
  */
 _must_check_ int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret);
 
-/** Writes the file of a guest that is given these functions, and of which nothing else is known,
- * for proxmox_guest_parse(). Returns new memory, which the caller frees; NULL where there is none.
+/** Writes the file of a guest that is given these functions, and for some of them a ROM file that
+ * is called GUEST_ROM_UNNAMED, and of which nothing else is known, for proxmox_guest_parse().
+ * Returns new memory, which the caller frees; NULL where there is none.
  */
-char *proxmox_guest_format(const Vm *vm, bool onboot);
+char *proxmox_guest_format(const Vm *vm, const GuestRoms *roms, bool onboot);
 
 /**
  * Adds what a mapping stands for on a node.

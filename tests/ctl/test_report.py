@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import tarfile
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -407,15 +408,22 @@ def test_guests(guests, tmp_path):
     placeholders = {GAMES: "guest001", WORK: "guest002"}
     read_in_its_place(machine, tmp_path, placeholders)
     content = (tmp_path / "a.tar").read_bytes().lower()
-    secrets = (*SECRETS, GAMES, WORK, "acme", "alices", "card.rom", "romfile", "plain", "qcow2", "mapping/")
+    secrets = (*SECRETS, GAMES, WORK, "acme", "alices", "card.rom", "alice.rom", "plain", "qcow2", "mapping/")
     assert [secret for secret in secrets if secret.lower().encode() in content] == []
     there, here = machine.root / "etc", tmp_path / "unpacked/etc"
     assert sorted(path.relative_to(here).as_posix() for path in here.glob("libvirt/qemu/**/*")) == [
         "libvirt/qemu/01.xml", "libvirt/qemu/autostart", "libvirt/qemu/autostart/guest002.xml",
         "libvirt/qemu/guest001.xml", "libvirt/qemu/guest002.xml"]
     assert (here / "pve/qemu-server/100.conf").read_text() == "onboot: 1\nhostpci0: " + ";".join(
-        f"0000:01:00.{function}" for function in range(8)) + "\n"
+        f"0000:01:00.{function}" for function in range(8)) + ",romfile=not-named-in-this-report\n"
+    domain = (here / "libvirt/qemu/guest002.xml").read_text()
+    assert domain.count("<rom file='/not-named-in-this-report'/>") == domain.count("<hostdev ") == 1
     assert (here / "pve/qemu-server/101.conf").read_text() == "hostpci0: 0000:01:00.0\n"
+    # Of a check that is made from these files.
+    said = subprocess.run([Path(PROGRAM).resolve().with_name("vfio-mode-apply"), f"--root={here.parent}", "print-inspection",
+                           "passthrough"], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert ("check=guest-rom-gpu warn \nmessage='guest002' of libvirt gives 0000:01:00.0 the ROM file "
+            "/not-named-in-this-report, which was not captured.\n") in said, said
     names = re.sub("guest00[3-9]", "guestN", (here / "modprobe.d/units.conf").read_text())
     assert names == "options kvm a=machine-qemu\\x2d1\\x2dguestN.scope b=qemu-2-guest002\n"
     told = (tmp_path / "unpacked/run/vfio-moded/vm/list").read_text()

@@ -10,8 +10,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The same is read out of what is written of it. */
-static void check_written(const Vm *vm, bool onboot) {
-        char *text = proxmox_guest_format(vm, onboot);
+static void check_written(const Vm *vm, const GuestRoms *roms, bool onboot) {
+        char *text = proxmox_guest_format(vm, roms, onboot);
         Vm *again = calloc(1, sizeof(*again));
         ProxmoxGuest guest;
 
@@ -20,6 +20,8 @@ static void check_written(const Vm *vm, bool onboot) {
         assert(again->n_addresses == vm->n_addresses);
         for (size_t i = 0; i < vm->n_addresses; i++)
                 assert(pci_address_compare(again->addresses[i], vm->addresses[i]) == 0);
+        for (size_t i = 0; i < roms->n; i++)
+                assert(guest_roms_has(&guest.roms, roms->roms[i].address));
         free(again);
         free(text);
 }
@@ -39,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         if (proxmox_mapping_parse(text, &guest.mappings[i], "pve", vm,
                                                   &guest.roms) < 0)
                                 break;
-                check_written(vm, guest.onboot);
+                check_written(vm, &guest.roms, guest.onboot);
         }
         assert(vm->n_addresses <= VM_ADDRESSES_MAX && guest.roms.n <= GUEST_ROMS_MAX);
         for (size_t i = 0; i < guest.roms.n; i++)

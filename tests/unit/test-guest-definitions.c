@@ -90,21 +90,32 @@ static const char *print(const Vm *vm, const GuestRoms *roms, char *buffer, size
         return buffer;
 }
 
+/* As many functions have a file, and it is called so. */
+static void check_unnamed(const GuestRoms *before, const GuestRoms *after, const char *path) {
+        for (size_t i = 0; i < before->n; i++)
+                assert_true(guest_roms_has(after, before->roms[i].address));
+        for (size_t i = 0; i < after->n; i++) {
+                assert_true(guest_roms_has(before, after->roms[i].address));
+                assert_string_equal(after->roms[i].path, path);
+        }
+}
+
 static void test_domain(void **state) {
         const struct Domain *row = *state;
         _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
         _cleanup_free_ char *written = NULL;
         char text[2048], again[2048];
-        GuestRoms roms;
+        GuestRoms roms, again_roms;
 
         assert_int_equal(libvirt_domain_parse(row->xml, strlen(row->xml), vm, &roms), row->r);
         if (row->r < 0)
                 return;
         assert_string_equal(print(vm, &roms, text, sizeof(text)), row->addresses);
         (void)print(vm, NULL, text, sizeof(text));
-        written = libvirt_domain_format(vm);
+        written = libvirt_domain_format(vm, &roms);
         assert_non_null(written);
-        assert_int_equal(libvirt_domain_parse(written, strlen(written), vm, NULL), 0);
+        assert_int_equal(libvirt_domain_parse(written, strlen(written), vm, &again_roms), 0);
+        check_unnamed(&roms, &again_roms, "/" GUEST_ROM_UNNAMED);
         assert_string_equal(print(vm, NULL, again, sizeof(again)), text);
 }
 
@@ -202,7 +213,7 @@ static void test_guest(void **state) {
         _cleanup_free_ char *written = NULL;
         const struct Guest *row = *state;
         _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
-        ProxmoxGuest guest;
+        ProxmoxGuest guest, again_guest;
         char text[2048], again[2048];
 
         assert_int_equal(proxmox_guest_parse(row->text, vm, &guest), row->r);
@@ -214,10 +225,11 @@ static void test_guest(void **state) {
                         0);
         assert_string_equal(print(vm, &guest.roms, text, sizeof(text)), row->addresses);
         (void)print(vm, NULL, text, sizeof(text));
-        written = proxmox_guest_format(vm, false);
+        written = proxmox_guest_format(vm, &guest.roms, false);
         assert_non_null(written);
         vm->n_addresses = 0;
-        assert_int_equal(proxmox_guest_parse(written, vm, &guest), 0);
+        assert_int_equal(proxmox_guest_parse(written, vm, &again_guest), 0);
+        check_unnamed(&guest.roms, &again_guest.roms, "/usr/share/kvm/" GUEST_ROM_UNNAMED);
         assert_string_equal(print(vm, NULL, again, sizeof(again)), text);
 }
 
@@ -242,7 +254,7 @@ static void test_onboot(void **state) {
 
         assert_int_equal(proxmox_guest_parse(row->text, vm, &guest), 0);
         assert_int_equal(guest.onboot, row->onboot);
-        written = proxmox_guest_format(vm, guest.onboot);
+        written = proxmox_guest_format(vm, &guest.roms, guest.onboot);
         assert_non_null(written);
         assert_int_equal(proxmox_guest_parse(written, vm, &guest), 0);
         assert_int_equal(guest.onboot, row->onboot);

@@ -162,6 +162,8 @@ const CaptureRow capture_rows[] = {
         TEXT("etc/prime-discrete"),
         NAME("etc/udev/rules.d/50-remove-nvidia.rules"),
         NAME("usr/lib/udev/rules.d/50-remove-nvidia.rules"),
+        NAME("etc/udev/rules.d"),
+        PART("etc/udev/rules.d/*.rules", SCRIPT),
         NAME("sys/fs/cgroup/system.slice/supergfxd.service"),
         NAME("sys/fs/cgroup/*/system.slice/supergfxd.service"),
         NAME("sys/fs/cgroup/system.slice/gpu-manager.service"),

@@ -23,6 +23,8 @@
 #define SYSTEM_UNITS "etc/systemd/system"
 #define VENDOR_UNITS "usr/lib/systemd/system"
 #define PRIME "etc/prime-discrete"
+#define UDEV_RULES "etc/udev/rules.d"
+#define RULES_SIZE_MAX (256 * 1024)
 
 #define VENDOR_AMD 0x1002
 #define VENDOR_NVIDIA 0x10de
@@ -226,6 +228,68 @@ static void find_envycontrol(const Search *search) {
                                       pci_address_format(display->address, address), rules[i]);
 }
 
+/* --- a person's rules for udev --- */
+
+static bool line_has(const char *line, size_t length, const char *word) {
+        return memmem(line, length, word, strlen(word)) != NULL;
+}
+
+/* By its address, or by both of its ids as sysfs has them. */
+static bool line_names(const char *line, size_t length, const Function *function) {
+        char address[PCI_ADDRESS_SIZE], vendor[8], device[8];
+
+        (void)snprintf(vendor, sizeof(vendor), "0x%04x", function->id.vendor);
+        (void)snprintf(device, sizeof(device), "0x%04x", function->id.device);
+        return line_has(line, length, pci_address_format(function->address, address)) ||
+               (line_has(line, length, vendor) && line_has(line, length, device));
+}
+
+static const Function *find_in_rules(const Search *search, const char *text) {
+        while (*text) {
+                const char *line = text + strspn(text, " \t");
+                size_t length = strcspn(line, "\n");
+
+                for (size_t i = 0; *line != '#' && line_has(line, length, "driver_override") &&
+                                   i < search->n_functions;
+                     i++) {
+                        const Function *function = host_find(search->host, search->functions[i]);
+
+                        if (function && line_names(line, length, function))
+                                return function;
+                }
+                text = line + length + (line[length] != '\0');
+        }
+        return NULL;
+}
+
+static void look_at_rules(const Search *search, const char *name) {
+        char path[PATH_SIZE], address[PCI_ADDRESS_SIZE];
+        _cleanup_free_ char *text = NULL;
+        const Function *function;
+
+        (void)snprintf(path, sizeof(path), UDEV_RULES "/%s", name);
+        if (file_read_alloc_at(search->root->fd, path, RULES_SIZE_MAX, &text) < 0)
+                return;
+        function = find_in_rules(search, text);
+        if (function)
+                conflicts_add(search->ret, false,
+                              "Take that line away, then: udevadm control --reload",
+                              "A rule in /%s writes driver_override of %s at every boot.", path,
+                              pci_address_format(function->address, address));
+}
+
+static void find_udev_rules(const Search *search) {
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(search->root->fd, UDEV_RULES);
+        const struct dirent *entry;
+
+        while (dir && (entry = readdir(dir))) {
+                const char *suffix = strrchr(entry->d_name, '.');
+
+                if (suffix && strcmp(suffix, ".rules") == 0)
+                        look_at_rules(search, entry->d_name);
+        }
+}
+
 /* --- prime-select --- */
 
 /* What `prime-select intel` leaves, which gpu-manager reads at each boot. */
@@ -249,6 +313,7 @@ void conflicts_find(const Root *root, const Host *host, const PciAddress *functi
         find_driverctl(&search);
         find_switchers(&search);
         find_envycontrol(&search);
+        find_udev_rules(&search);
         find_prime_select(&search);
         hook_conflicts_find(root, host, functions, n_functions, ret);
 }

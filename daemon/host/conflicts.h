@@ -26,8 +26,9 @@ typedef struct Conflicts {
 
 /**
  * Finds other owners of functions that a mode has on vfio-pci: driverctl(8), supergfxd,
- * envycontrol, gpu-manager, optimus-manager and system76-power where they are enabled or run,
- * prime-select, and libvirt hooks that name one of the addresses or its driver.
+ * gpu-manager, optimus-manager and system76-power where they are enabled or run, envycontrol, rules
+ * for udev that a person has written, prime-select, and libvirt hooks that name one of the
+ * addresses or its driver.
  *
  * @functions: theirs; one that @host does not have is passed over
  * @ret: filled in the order above, those of one owner by address. What cannot be read is no

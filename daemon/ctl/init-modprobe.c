@@ -224,6 +224,28 @@ static void remark_on_ids(const InitModprobeLine *line, const Root *root, const 
                           driver, ids, line->path, line->line.line, command);
 }
 
+/* The usual guide's script writes driver_override of all cards but one. */
+static void remark_on_vfio_install(const InitModprobeLine *line, const Root *root, Lines *remarks) {
+        _cleanup_free_ char *command = comment_out(root, line);
+
+        lines_add(remarks,
+                  "install %s (/%s:%u) runs '%s' whenever vfio-pci is loaded by modprobe, "
+                  "in whatever mode: such scripts put cards on vfio-pci. The modes say it "
+                  "now → %s",
+                  line->line.module, line->path, line->line.line, line->line.value, command);
+}
+
+static void remark_on_interrupts(const InitModprobeLine *line, Lines *remarks) {
+        char value[SETUP_IDS_SIZE];
+
+        (void)modprobe_option(line->line.value, "allow_unsafe_interrupts", value, sizeof(value));
+        if (value[0] != '\0' && !strchr("0nN", value[0]))
+                lines_add(remarks,
+                          "allow_unsafe_interrupts=%s (/%s:%u) lets a guest send any interrupt to "
+                          "the host: take it out where the board has interrupt remapping.",
+                          value, line->path, line->line.line);
+}
+
 static void remark_on_vfio(const InitModprobeLine *line, const Root *root, Lines *remarks) {
         char value[SETUP_IDS_SIZE];
 
@@ -344,6 +366,12 @@ void init_modprobe_remark(const InitModprobe *modprobe, const Root *root, const 
                 if (line->line.command == MODPROBE_OPTIONS &&
                     modprobe_is_same_module(line->line.module, "vfio_pci"))
                         remark_on_vfio(line, root, remarks);
+                else if (line->line.command == MODPROBE_INSTALL &&
+                         modprobe_is_same_module(line->line.module, "vfio_pci"))
+                        remark_on_vfio_install(line, root, remarks);
+                else if (line->line.command == MODPROBE_OPTIONS &&
+                         modprobe_is_same_module(line->line.module, "vfio_iommu_type1"))
+                        remark_on_interrupts(line, remarks);
                 else if (line->line.command == MODPROBE_OPTIONS &&
                          modprobe_is_same_module(line->line.module, "pci_stub"))
                         remark_on_ids(line, root, "pci-stub", remarks);

@@ -10,6 +10,10 @@
 
 #define NO_MODESET "Take it off, unless the host has another driver for its cards."
 
+#define UNSAFE_INTERRUPTS                              \
+        "lets a guest send any interrupt to the host", \
+                "Take it off where the board has interrupt remapping.", CMDLINE_WORD_WRONG
+
 #define FOR_THE_MODE "Put it into the mode's cmdline, for boots into the mode."
 
 static const CmdlineWord words[] = {
@@ -27,9 +31,10 @@ static const CmdlineWord words[] = {
         { "nomodeset",
           "keeps the host's graphics drivers from the card: no picture returns to the screen",
           "Take it off.", CMDLINE_WORD_WRONG },
-        { "vfio_iommu_type1.allow_unsafe_interrupts=1",
-          "lets a guest send any interrupt to the host",
-          "Take it off where the board has interrupt remapping.", CMDLINE_WORD_WRONG },
+        { "vfio_iommu_type1.allow_unsafe_interrupts=1", UNSAFE_INTERRUPTS },
+        { "vfio_iommu_type1.allow_unsafe_interrupts=Y", UNSAFE_INTERRUPTS },
+        { "vfio_iommu_type1.allow_unsafe_interrupts=y", UNSAFE_INTERRUPTS },
+        { "vfio_iommu_type1.allow_unsafe_interrupts=on", UNSAFE_INTERRUPTS },
         { "initcall_blacklist=sysfb_init",
           "leaves the screen dark until a graphics driver is loaded: in a boot with the card on "
           "vfio-pci for good",

@@ -481,6 +481,11 @@ def modules(machine):
     ("install nvidia /sbin/modprobe -i nvidia\n", []),
     ("blacklist nouveau\ninstall nvidia echo -i\n", ["install nvidia (/etc/modprobe.d/x.conf:2) runs 'echo -i'"]),
     ("options vfio_pci disable_vga=0\n", []),
+    ("install vfio-pci /usr/local/bin/vfio-pci-override.sh\n", [
+        "install vfio_pci (/etc/modprobe.d/x.conf:1) runs '/usr/local/bin/vfio-pci-override.sh' whenever vfio-pci is loaded by "
+        "modprobe, in whatever mode", "→ sed --in-place --follow-symlinks '1s/^/#/'"]),
+    ("options vfio_iommu_type1 allow_unsafe_interrupts=1\n", ["allow_unsafe_interrupts=1 (/etc/modprobe.d/x.conf:1) lets a guest"]),
+    ("options vfio-iommu-type1 allow_unsafe_interrupts=0\n", []),
     ("blacklist pcspkr\nsoftdep nvidia post: nvidia-uvm\noptions snd_hda_intel x=1\nblacklist\nnonsense\n", []),
 ])
 def test_modprobe_configuration(modules, text, words):

@@ -81,7 +81,7 @@ OWN = """<policy context="default"><allow own="org.vfiomode1"/></policy>"""
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: ")
 
 
-def until(true, timeout=10.0, what="it"):
+def until(true, timeout=wire.LONG, what="it"):
     deadline = time.monotonic() + timeout
     while not (answer := true()):
         assert time.monotonic() < deadline, f"{what} did not come about"
@@ -273,8 +273,8 @@ class Rig:
 
     # --- the service ---
 
-    def start(self, *arguments, idle=0, by=()):
-        """@by: what runs it, a command."""
+    def run(self, *arguments, idle=0, by=()):
+        """Does not wait for it. @by: what runs it, a command."""
         # No leaks are looked for at its end by who traces it; others look for them.
         traced = {"ASAN_OPTIONS": "detect_leaks=0"} if by else {}
         with self.said.open("a") as said:
@@ -282,6 +282,9 @@ class Rig:
                 [*by, PROGRAM, f"--root={self.root}", f"--idle-timeout={idle}", *arguments],
                 stderr=said, env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": self.bus.address,
                                   **traced})
+
+    def start(self, *arguments, by=()):
+        self.run(*arguments, by=by)
         until(self.is_there, what="the service")
         self.get("State")
         return self
@@ -313,7 +316,7 @@ class Rig:
     def stop(self):
         if self.process:
             self.process.terminate()
-            assert self.process.wait(20) == 0, self.said.read_text()
+            assert self.process.wait(wire.LONG) == 0, self.said.read_text()
         self.process = None
 
     def close(self):
@@ -357,7 +360,7 @@ class Rig:
         connection.bus("AddMatch", "s", f"type='signal',sender='{NAME}'")
         return connection
 
-    def call(self, member, signature="", *body, client=None, flags=0, timeout=25.0):
+    def call(self, member, signature="", *body, client=None, flags=0, timeout=wire.LONG):
         return (client or self.client()).call(NAME, PATH, MANAGER, member, signature, *body,
                                               flags=flags, timeout=timeout)
 

@@ -21,7 +21,7 @@ def refused(call):
     return error.value
 
 
-def finished(listener, timeout=10.0):
+def finished(listener, timeout=wire.LONG):
     signal = listener.next_signal("JobFinished", timeout)
     assert signal, "no end was told"
     return signal.body

@@ -121,7 +121,7 @@ def trace(rig: Rig, order: str, member: str, is_called: bool = True) -> list[lis
     with contextlib.suppress(wire.Failed):
         rig.kill()
     if rig.process:
-        rig.process.wait(10)
+        rig.process.wait(wire.LONG)
         rig.process = None
     return [line.split(" ", 3) for line in points.read_text().splitlines()]
 

@@ -19,6 +19,9 @@ FIELDS = {1: ("path", "o"), 2: ("interface", "s"), 3: ("member", "s"), 4: ("erro
 FIXED = {"y": "B", "b": "I", "n": "h", "q": "H", "i": "i", "u": "I", "x": "q", "t": "Q", "d": "d"}
 ALIGN = {"y": 1, "g": 1, "v": 1, "n": 2, "q": 2, "x": 8, "t": 8, "d": 8, "(": 8, "{": 8}
 
+# What comes about is waited for so long, on a machine that may be busy with much else.
+LONG = 60.0
+
 _SETRESUID = {"x86_64": 117, "aarch64": 147}
 
 Variant = collections.namedtuple("Variant", "signature value")
@@ -178,7 +181,7 @@ class Connection:
         self.socket.settimeout(60)  # what receive() left may be over before it begins
         self.socket.sendall(data)
 
-    def receive(self, timeout=10.0):
+    def receive(self, timeout=LONG):
         """The next message; None where none comes in time."""
         deadline = time.monotonic() + timeout
         while True:
@@ -205,7 +208,7 @@ class Connection:
         del self.buffer[:size]
         return Message.decode(data)
 
-    def wait(self, serial, timeout=25.0):
+    def wait(self, serial, timeout=LONG):
         """The answer to a call; other messages are kept for later."""
         message = next((m for m in self.queue if m.reply_serial == serial), None)
         if message:
@@ -222,7 +225,7 @@ class Connection:
         return message.body
 
     def call(self, destination, path, interface, member, signature="", *body, flags=0,
-             timeout=25.0):
+             timeout=LONG):
         return self.wait(self.send(Message(CALL, flags, signature, body, destination=destination,
                                            path=path, interface=interface, member=member)),
                          timeout)
@@ -231,7 +234,7 @@ class Connection:
         return self.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
                          member, signature, *body)
 
-    def next_signal(self, member, timeout=10.0):
+    def next_signal(self, member, timeout=LONG):
         """The next signal of that name, also one that came earlier; None where none comes."""
         deadline = time.monotonic() + timeout
         while True:

@@ -29,6 +29,7 @@ SNAPSHOT = "booted"
 DISK_SERIAL = "NOT-FOR-OTHERS-0815"
 TIMEOUT = 180.0  # of a command; emulation is slow, and the machine may be busy with others
 BOOT_TIMEOUT = 600.0
+REBOOT_TRIES = 3
 
 # A process that goes back to a snapshot does not take its processor's time stamp counter back (QEMU 7.2): the
 # guest's clock jumps ahead by all that the process has run. At 3 min systemd's watchdogs end services; and after 58 s
@@ -149,10 +150,22 @@ class PC:
             return self.wait_up()
 
     def reboot(self, command: str = "systemctl reboot", *, wait: bool = True) -> None:
-        """Reboot in order (or by `command`), and wait until the next boot is up."""
+        """Reboot in order (or by `command`), and wait until the next boot is up.
+
+        Raises with what the command said where it fails. A guest whose host was busy may have lost its bus, over
+        which systemctl asks: to be asked once more does a reboot no harm.
+        """
         self.hold_resets()
-        self.run(f"{command} &", timeout=TIMEOUT)
-        self.after_reset()
+        for left in reversed(range(REBOOT_TRIES)):
+            try:
+                self._until_reset_by(command)
+                break
+            except AssertionError as error:
+                if left == 0:
+                    self.qmp("set-action", reboot="reset")
+                    raise
+                print(f"vm: asking again: {error}", file=sys.stderr)
+        self.reset()
         if wait:
             self.wait_agent()
             self.wait_up()
@@ -199,6 +212,26 @@ class PC:
         """
         self.qemu.wait_event("SHUTDOWN", timeout)
         self.reset()
+
+    def _until_reset_by(self, command: str) -> None:
+        """Wait until the kernel resets the machine, as it is told to by a command, or the command fails."""
+        request, failed = uuid.uuid4().hex, []
+
+        def has_failed() -> bool:
+            while answer := self.qemu.agent.take():
+                # Who is ended by the shutdown has not failed.
+                if answer.get("id") == request and 0 < answer["rc"] < 128:
+                    failed.append(answer)
+            return bool(failed)
+
+        with self.qemu.explained(command):
+            self.qemu.agent.send({"id": request, "run": command})
+        try:
+            self.qemu.wait_event("SHUTDOWN", BOOT_TIMEOUT, has_failed)
+        except PCError:
+            if failed:
+                raise AssertionError(f"exit status {failed[0]['rc']} of: {command}\n{failed[0]['out']}") from None
+            raise
 
     def power_button(self) -> None:
         self.monitor("system_powerdown")

@@ -46,10 +46,16 @@ class Lines:
                         return message
             self._buffer += self._more(deadline, in_vain)
 
+    def take(self) -> dict | None:
+        """The next object if it has come already; EOFError at the end."""
+        with contextlib.suppress(TimeoutError):
+            return self.receive(0.0)
+        return None
+
     def _more(self, deadline: float, in_vain: Callable[[], bool]) -> bytes:
-        self._socket.settimeout(1)
+        self._socket.settimeout(1 if deadline else 0)
         while True:
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, BlockingIOError):
                 if data := self._socket.recv(65536):
                     return data
                 raise EOFError
@@ -174,8 +180,9 @@ class Qemu:
         """Run a command of the human monitor and return what it printed."""
         return str(self.qmp("human-monitor-command", timeout, **{"command-line": line}))
 
-    def wait_event(self, name: str, timeout: float) -> dict:
-        """Wait for a QMP event, or take one that has come already."""
+    def wait_event(self, name: str, timeout: float,
+                   in_vain: Callable[[], bool] = lambda: False) -> dict:
+        """Wait for a QMP event, or take one that has come already. `in_vain` is as of receive()."""
         deadline = time.monotonic() + timeout
         while True:
             for event in self._events:
@@ -183,7 +190,7 @@ class Qemu:
                     self._events.remove(event)
                     return event
             with self.explained(f"event {name}"):
-                message = self._qmp.receive(deadline)
+                message = self._qmp.receive(deadline, in_vain)
                 if "event" in message:
                     self._events.append(message)
 

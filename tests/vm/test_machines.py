@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from machines import MACHINES
-from pc import PC
+from pc import PC, REBOOT_TRIES
 from qemu import PCError
 
 GPU, AUDIO, NIC = "0000:01:00.0", "0000:01:00.1", "0000:02:00.0"
@@ -162,6 +162,16 @@ def test_a_hung_command_is_an_error_and_restore_ends_it(pc: PC) -> None:
         pc.run("sleep infinity", timeout=3)
     pc.restore()
     assert pc.ok("echo back") == "back"
+
+
+@pytest.mark.machine("gpu")
+def test_a_reboot_that_cannot_be_asked_for_is_an_error_at_once(pc: PC) -> None:
+    """As of a guest that has lost its bus: with what was said, and after it was asked for once more."""
+    with pytest.raises(AssertionError, match="(?s)exit status 1 of.*No such file or directory"):
+        pc.reboot("echo asked >> /root/asked; DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nowhere "
+                  "busctl call org.freedesktop.login1 /org/freedesktop/login1 "
+                  "org.freedesktop.login1.Manager Reboot b no")
+    assert pc.read("/root/asked").split() == ["asked"] * REBOOT_TRIES
 
 
 @pytest.mark.machine("gpu")

@@ -92,7 +92,7 @@ def restored(machine: Machine, image: Image) -> PC:
         logs = pc.keep_logs(machine.name)
         pc.close()
         raise PCError(f"{error}\nlogs: {logs}") from error
-    pc.state = (saved / "state").read_text(encoding="ascii")
+    pc.state = pc.saved_state = (saved / "state").read_text(encoding="ascii")
     return pc
 
 

@@ -57,6 +57,13 @@ def test_what_is_free_is_answered_all_the_same(rig, member):
     assert all(flags == 0 for *_, flags in rig.polkit.asked)
 
 
+def test_no_password_is_asked_for_to_tell_a_plan(rig):
+    """Nor where the caller would bear it: without it the plan is told as well, with fewer names."""
+    nobody = rig.nobody()
+    call(rig, "PlanSwitch", nobody, wire.INTERACTIVE)
+    assert rig.polkit.asked == [("system-bus-name", nobody.name, SWITCH, 0)]
+
+
 def test_reading_asks_nobody(rig):
     nobody = rig.nobody()
     assert rig.get_all(client=nobody)["CurrentMode"] == "host"

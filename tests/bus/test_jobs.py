@@ -87,14 +87,55 @@ def test_a_refusal_is_the_result(rig):
     assert rig.get("CurrentMode") == "host"
 
 
-def test_an_old_result_is_not_this_ones(rig):
-    rig.machine.result("busy", "plain", "Long ago.", invocation="00" * 16)
-    rig.systemd.runs["vfio-mode@"] = lambda unit: "failed"
+def check_no_result(rig, run):
+    """What a unit that does this has left is not told as the reason."""
+    rig.systemd.runs["vfio-mode@"] = run
     listener = rig.listen()
     rig.switch_mode("plain")
     _, result, message = finished(listener)
     assert result == "failed"
     assert "gave no reason" in message
+
+
+def test_an_old_result_is_not_this_ones(rig):
+    rig.machine.result("busy", "plain", "Long ago.", invocation="00" * 16)
+    check_no_result(rig, lambda unit: "failed")
+
+
+def test_a_result_of_another_run_is_not_this_ones(rig):
+    """Such as of the unit's start that somebody has asked systemd for meanwhile."""
+    def run(unit):
+        rig.machine.result("busy", "plain", "Said of another.", invocation="00" * 16)
+        return "failed"
+
+    check_no_result(rig, run)
+
+
+def test_what_a_reload_left_unwritten_is_not_read(rig):
+    """A unit that is reloaded goes on under the invocation of its start, which has told how that went."""
+    listener, first = rig.listen(), []
+
+    def run(unit):
+        if not first:
+            first.append(rig.systemd.invocations[unit])
+            return rig.switch(unit, "none", "The first time.")
+        rig.systemd.invocations[unit] = first[0]
+        return "done"
+
+    rig.systemd.runs["vfio-mode@"] = run
+    rig.switch_mode("plain")
+    assert finished(listener)[1:] == ("done", "The first time.")
+    rig.switch_mode("plain")
+    assert finished(listener)[1:] == ("done", "Already in mode plain; nothing had to be done.")
+
+
+def test_a_unit_that_failed_has_not_done_it(rig):
+    """Whatever its program has left: it was killed after that, or what follows it has failed."""
+    def run(unit):
+        rig.switch(unit, "none", "It is on.")
+        return "failed"
+
+    check_no_result(rig, run)
 
 
 @pytest.mark.parametrize("word,result", [("timeout", "timed-out"), ("canceled", "failed"),
@@ -341,7 +382,10 @@ def test_the_next_boot_is_changed_in_the_order_of_calls(rig):
 
 
 def test_nothing_to_confirm(rig):
+    before = rig.state()
     rig.call("Confirm")
+    assert rig.state() == before
+    assert not rig.systemd.calls
 
 
 # --- a switch that goes back by itself ---

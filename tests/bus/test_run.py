@@ -198,6 +198,20 @@ def test_what_is_left_half_way_is_brought_back(rig, go, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+def test_what_did_not_end_in_time_is_brought_back(rig, go, tmp_path):
+    """It may have come to its end since, and nobody else waits for it."""
+    def switch(unit):
+        said = rig.switch(unit)
+        return "timeout" if unit == PLAIN else said
+
+    rig.systemd.runs["vfio-mode@"] = switch
+    answer = go("plain", "--", "touch", str(tmp_path / "ran"))
+    assert answer.returncode == 125
+    assert said(answer).startswith(f"{PLAIN} did not end in time. (timed-out)\n")
+    assert moves(rig) == [THERE, BACK]
+    assert not (tmp_path / "ran").exists()
+
+
 # --- a return that is none ---
 
 def refuse_the_return(rig, *refused):

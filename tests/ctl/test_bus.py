@@ -282,6 +282,14 @@ def test_switch_that_ends_with_a_refusal(service, ask, kind, code):
     assert answer_in(ask("switch", "passthrough", "-j"), code)["refusal"]["exit_code"] == code
 
 
+def test_what_another_switch_has_said_is_not_ours(service, ask):
+    """One that came after it, and that the description is of."""
+    code = FINISH % ("busy", "Said of ours.") + "\n" + START
+    service.then("SwitchMode", "sa{sv}", "o", code, last_switch=ended(4, "failed"))
+    answer = ask("switch", "passthrough")
+    assert (answer.returncode, answer.stderr) == (4, "vfio-modectl: Said of ours. (busy)\n")
+
+
 def test_another_job_is_not_ours(service, ask):
     other = (FINISH % ("busy", "Not yours.")).replace(JOB, JOB + "0")
     service.method("SwitchMode", "sa{sv}", "o",
@@ -365,6 +373,22 @@ def test_switch_whose_service_goes_away(service, bus):
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (0, "Said so.\n")
     assert "went away" in err
+
+
+def test_switch_whose_next_service_finds_it_half_way(service, bus):
+    """That is not its end, though there was one of another switch meanwhile."""
+    service.method("SwitchMode", "sa{sv}", "o", START)
+    process = starting(service, bus, "switch", "passthrough")
+    service.stop()
+    service.description |= {"half_way": True, "last_switch": ended(4, "failed")}
+    service.start()
+    deadline = time.monotonic() + 60
+    while not service.calls("Describe"):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    service.describe(mode="passthrough", half_way=False, last_switch=ended(4))
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "Said so.\n"), err
 
 
 def test_switch_whose_end_the_next_service_tells(service, bus):

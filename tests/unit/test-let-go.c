@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "../fake/fake-host.h"
 #include "apply/let-go.h"
@@ -143,6 +144,24 @@ static void test_late_holder(void **state) {
         real_node_end(pid);
 }
 
+/* Nor is who runs us ended, who came as late, whatever may be. */
+static void test_who_runs_us(void **state) {
+        Machine *machine = *state;
+        int fd = -1, status;
+        pid_t pid;
+
+        assert_int_equal(plan(machine, CONFIG_HOLDERS_KILL), REFUSAL_NONE);
+        fd = open(REAL_NODE, O_RDWR | O_CLOEXEC);
+        assert_true(fd >= 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                _exit(go(machine) == REFUSAL_BUSY ? 0 : 1);
+        assert_int_equal(waitpid(pid, &status, 0), pid); /* unless we were killed */
+        assert_int_equal(status, 0);
+        (void)close(fd);
+}
+
 /* On the way back nobody is asked to let go, and what is used stays where it is. */
 static void test_way_back(void **state) {
         Machine *machine = *state;
@@ -196,6 +215,7 @@ int main(void) {
                 ON_MACHINE("kill: asked first, then killed", test_kill),
                 ON_MACHINE("who is still there is in the way", test_still_busy),
                 ON_MACHINE("who came late is in the way", test_late_holder),
+                ON_MACHINE("who runs us is not ended", test_who_runs_us),
                 ON_MACHINE("the way back asks nobody", test_way_back),
                 ON_MACHINE("units in the undo log", test_units_in_the_log),
         };

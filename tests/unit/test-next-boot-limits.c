@@ -136,6 +136,23 @@ static void test_too_long(void **state) {
         ASSERT_DONE(once(m, "host"));
 }
 
+/* To the byte: the kernel cuts off what is beyond, and there the mode's arguments stand. */
+static void test_one_too_long(void **state) {
+        BootMachine *m = *state;
+        RefusalKind kind = REFUSAL_NONE;
+        char cmdline[2048];
+
+        boot_machine_prove(m);
+        for (size_t n = 1800; n < 2000 && kind == REFUSAL_NONE; n++) {
+                (void)memset(cmdline, 'x', n);
+                (void)snprintf(cmdline + n, sizeof(cmdline) - n, " vfio_mode.boot=idle.1.0\n");
+                boot_machine_cmdline(m, cmdline);
+                kind = once(m, "passthrough");
+        }
+        assert_int_equal(kind, REFUSAL_CMDLINE_TOO_LONG);
+        assert_said(m->refusal.text, "would be 2048 bytes long");
+}
+
 /* --- without a place --- */
 
 static void without_a_place(BootMachine *m) {
@@ -538,9 +555,15 @@ static void test_unfit_block(void **state) {
         assert_string_equal(outlook(m).mode, "passthrough");
         assert_int_equal(once(m, "host"), REFUSAL_NOT_SUPPORTED);
         assert_said(m->refusal.text, "more than one name");
+        assert_null(strstr(m->refusal.text, "set default-mode"));
         assert_int_equal(cancel(m), REFUSAL_NOT_SUPPORTED);
         assert_int_equal(for_good(m, "plain"), REFUSAL_NOT_SUPPORTED);
+        assert_int_equal(efi_one_shot_write(&m->root, "plain"), 0);
         assert_int_equal(next_boot_disarm(&m->root), -EOPNOTSUPP);
+        /* The other ways are closed all the same. */
+        (void)outlook(m);
+        assert_string_equal(m->now.efi_mode, "");
+        assert_int_equal(count_of(m), BOOT_UNCONFIRMED_MAX);
 }
 
 static void assert_only_grub_can_tell(BootMachine *m, const char *why) {
@@ -720,6 +743,7 @@ int main(void) {
                 ON_MACHINE("GRUB cannot write", test_unwritable),
                 ON_MACHINE("a damaged block", test_damaged),
                 ON_MACHINE("a command line that would be cut", test_too_long),
+                ON_MACHINE("a command line that is one byte too long", test_one_too_long),
                 ON_MACHINE("by the EFI variable", test_efi),
                 ON_MACHINE("by the EFI variable, away from default-mode",
                            test_efi_and_default_mode),

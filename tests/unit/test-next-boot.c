@@ -397,6 +397,21 @@ static void test_confirm_was_killed(void **state) {
         }
 }
 
+/* An older block in its place looks as confirming leaves one, and does not know of this boot. */
+static void test_block_of_before(void **state) {
+        const BootState idle = { .sequence = 1, .left = 1 };
+        BootMachine *m = *state;
+        EnvBlock block;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(once(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        assert_int_equal(boot_state_format(&idle, &block), 0);
+        fake_host_write_bytes(m->fake, BLOCK, block.bytes, sizeof(block.bytes));
+        assert_int_equal(confirm(m), REFUSAL_OTHER_BOOT);
+        assert_false(m->answer.changed);
+}
+
 /* A backup is put back over the block: what it has armed was over. */
 static void test_restored_block(void **state) {
         BootMachine *m = *state;
@@ -499,6 +514,7 @@ int main(void) {
                 ON_MACHINE("a block that is gone since", test_block_gone),
                 ON_MACHINE("armed anew since the boot", test_armed_anew),
                 ON_MACHINE("whoever confirmed was killed", test_confirm_was_killed),
+                ON_MACHINE("an older block that is idle", test_block_of_before),
         };
 
         return cmocka_run_group_tests_name("next-boot", tests, NULL, NULL);

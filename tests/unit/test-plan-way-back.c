@@ -169,10 +169,36 @@ static void test_held(void **state) {
         free(plan);
 }
 
+/* Functions that are in no group have nothing in common. */
+static void test_no_group(_unused_ void **state) {
+        Machine *machine = calloc(1, sizeof(*machine));
+        Plan *plan = calloc(1, sizeof(*plan));
+        const PlanInput input = {
+                .config = &machine->config,
+                .host = &machine->host,
+                .state = &machine->state,
+                .mode = "host",
+        };
+        Refusal refusal = { 0 };
+        char text[4096];
+
+        machine_init(machine);
+        machine_configure(machine, CONFIG "[device nic]\naddress = 0000:05:00.0\n");
+        add_away(machine, "0000:01:00.0", "10de:2484", 0x030000, 0, 0, "nouveau");
+        add_away(machine, "0000:05:00.0", "8086:10d3", 0x020000, 0, 7, "e1000e");
+        (void)strcpy(machine->state.mode, "passthrough");
+        assert_int_equal(plan_make(&input, plan, &refusal), REFUSAL_NONE);
+        assert_int_equal(plan->n_staying, 1);
+        assert_string_equal(plan_text(plan, text, sizeof(text)), GPU_HOME);
+        free(machine);
+        free(plan);
+}
+
 int main(void) {
         Table table = { 0 };
 
         TABLE_ROWS(&table, test_row, rows);
         TABLE_ROWS(&table, test_held, held_rows);
+        table_add(&table, "functions without a group return each by itself", test_no_group, NULL);
         return table_run("plan-way-back", &table);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who is not asked about at all: a method that nobody has given a row is denied, to everybody. The
- * service has none, so that tests/bus cannot see it. What the service answers with is played here,
- * in the place of bus/request.c.
+ * service has none, and always has a bus, so that tests/bus cannot see it. What the service answers
+ * with is played here, in the place of bus/request.c.
  */
 #undef NDEBUG
 
@@ -72,11 +72,25 @@ static void test_root(void **state) {
         assert_int_equal(refused, REFUSAL_NONE);
 }
 
+/* Nor is anybody let through who could not be asked about. */
+static void test_polkit_cannot_be_asked(void **state) {
+        const Method method = { .member = "SwitchMode", .perform = perform };
+        Service service = { 0 }; /* without a bus */
+        Request request = { .method = &method, .service = &service };
+
+        (void)state;
+        polkit_authorise(&request);
+        assert_int_equal(refused, REFUSAL_NOT_AUTHORISED);
+        assert_int_equal(performed, 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 { "a method without a row", test_no_row, set_up, NULL, NULL },
                 { "a method that is free", test_open_to_all, set_up, NULL, NULL },
                 { "root needs no polkit", test_root, set_up, NULL, NULL },
+                { "a question that cannot be sent", test_polkit_cannot_be_asked, set_up, NULL,
+                  NULL },
         };
 
         return cmocka_run_group_tests_name("polkit", tests, NULL, NULL);

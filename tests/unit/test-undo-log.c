@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The undo log where /run is full in the middle of a line.
+ * The undo log where /run is full in the middle of a line, and after a switch that got stuck.
  */
 #undef NDEBUG
 #include <setjmp.h>
@@ -67,9 +67,35 @@ static void test_short_write(void **state) {
         }
 }
 
+/* What a log goes on from had a writer of its own: it is not this one's, whom nobody would find. */
+static void test_writer_of_before(void **state) {
+        FakeHost *fake = fake_host_new();
+        RunState *before = calloc(1, sizeof(*before)), *found = calloc(1, sizeof(*found));
+        UndoLog *undo = calloc(1, sizeof(*undo));
+        const HomeFunction home = { .address = { 0, 1, 0, 0 }, .driver = "nvidia" };
+        Root root;
+
+        fake_host_write(fake, "run/vfio-mode/x", "");
+        assert_int_equal(root_open(fake_host_path(fake), &root), 0);
+        assert_int_equal(run_state_add_home(before, &home), 0);
+        before->writer = (RunWriter){ .pid = 4711, .start = 5, .wedged = 7 };
+        assert_int_equal(undo_log_open(&root, "", "passthrough", before, undo), 0);
+        assert_int_equal(undo_read(&root, found), 0);
+        assert_int_equal(found->n_homes, 1);
+        assert_int_equal(found->writer.pid, 0);
+        assert_int_equal(undo->state.writer.pid, 0);
+        undo_log_close(undo);
+        root_close(&root);
+        fake_host_freep(&fake);
+        free(before);
+        free(found);
+        free(undo);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 { "a line that does not fit", test_short_write, NULL, NULL, NULL },
+                { "the writer of the log before", test_writer_of_before, NULL, NULL, NULL },
         };
 
         return cmocka_run_group_tests_name("undo-log", tests, NULL, NULL);

@@ -120,6 +120,8 @@ static int load_driver(void) {
 
 int module_load(const Root *root, const char *name) {
         fake_host_reopen(machine); /* in the writer's process */
+        if (fake_host_exists(machine, print("broken-%s", name)))
+                return -EIO;
         for (size_t i = 0; i < ARRAY_SIZE(modules); i++) {
                 if (strcmp(modules[i].name, name) != 0 || is_loaded(name))
                         continue;
@@ -330,6 +332,19 @@ static void test_bind_fails(void **state) {
         switch_free(s);
 }
 
+/* The card has its driver again, and not all that it is used by. */
+static void test_module_is_lost(void **state) {
+        Switch *s = switch_new();
+
+        fake_host_write(s->fake, "broken-nvidia_uvm", "");
+        fake_host_set_faults(s->fake, "bind 0000:01:00.0 vfio-pci * EBUSY\n");
+        assert_int_equal(switch_to(s, "passthrough", false), REFUSAL_HALF_WAY);
+        assert_driver(s, "nvidia");
+        assert_true(is_loaded("nvidia_drm"));
+        assert_false(is_loaded("nvidia_uvm"));
+        switch_free(s);
+}
+
 /* From one mode to another, undone when the card had its driver again: it is unloaded, not unbound.
  */
 static void test_undone_from_the_driver(void **state) {
@@ -498,6 +513,7 @@ int main(void) {
                 cmocka_unit_test(test_there_and_back),
                 cmocka_unit_test(test_held),
                 cmocka_unit_test(test_bind_fails),
+                cmocka_unit_test(test_module_is_lost),
                 cmocka_unit_test(test_undone_from_the_driver),
                 cmocka_unit_test(test_both_undone_from_the_driver),
                 cmocka_unit_test(test_both_held_when_undone),

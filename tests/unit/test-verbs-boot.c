@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../fake/fake-host.h"
@@ -24,6 +25,17 @@
 #define BOOT_ID_1 "11111111-1111-1111-1111-111111111111"
 #define BOOT_ID_2 "22222222-2222-2222-2222-222222222222"
 #define BOOT_ID_3 "33333333-3333-3333-3333-333333333333"
+
+static bool keeps_variables;
+
+/* In the place of libc's: a firmware may refuse. */
+int unlinkat(int fd, const char *path, int flags) {
+        if (keeps_variables && strcmp(path, EFI_VARIABLE) == 0) {
+                errno = EIO;
+                return -1;
+        }
+        return (int)syscall(SYS_unlinkat, fd, path, flags);
+}
 
 static void configure(FakePC *pc, const char *default_mode, const char *confirm) {
         char text[512];
@@ -293,6 +305,21 @@ static void test_one_shot_that_stays(void **state) {
         /* A directory in its place can neither be read nor unlinked. */
         fake_host_write(pc->fake, EFI_VARIABLE "/x", "");
         assert_int_equal(boot(pc, BOOT_ID_1, "ro\n"), REFUSAL_NOT_SUPPORTED);
+        fake_pc_check_driver(pc, GPU, "");
+        assert_string_equal(record(pc)->mode, "host");
+}
+
+/* One that is read and cannot be deleted would decide every boot from now on. */
+static void test_one_shot_that_is_not_deleted(void **state) {
+        FakePC *pc = *state;
+        RefusalKind kind;
+
+        write_variable(pc, "passthrough");
+        keeps_variables = true;
+        kind = boot(pc, BOOT_ID_1, "ro\n");
+        keeps_variables = false;
+        assert_int_equal(kind, REFUSAL_NOT_SUPPORTED);
+        assert_true(fake_host_exists(pc->fake, EFI_VARIABLE));
         fake_pc_check_driver(pc, GPU, "");
         assert_string_equal(record(pc)->mode, "host");
 }
@@ -600,6 +627,7 @@ int main(void) {
                 ON_PC("the one-shot EFI variable", test_one_shot),
                 ON_PC("a one-shot EFI variable, and a second run", test_one_shot_and_a_second_run),
                 ON_PC("an EFI variable that cannot be deleted", test_one_shot_that_stays),
+                ON_PC("an EFI variable that is not deleted", test_one_shot_that_is_not_deleted),
                 ON_PC("a kernel that panics reboots by itself", test_panic_reboots),
                 ON_PC("a trial is confirmed, once", test_confirm_a_trial),
                 ON_PC("a trial that somebody has to confirm", test_confirm_leaves_a_manual_trial),

@@ -6,9 +6,17 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "host/state-files.h"
 #include "lock.h"
 #include "state-write.h"
+
+#define HELD_BYTE 0
+#define STOPPING_BYTE 1 /* free while the holder stops units, and free with the rest */
+
+static struct flock lock_of(short type, off_t byte) {
+        return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+}
 
 int lock_take(const Root *root, bool wait, int *ret_fd) {
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -28,6 +36,27 @@ int lock_take(const Root *root, bool wait, int *ret_fd) {
                 return errno == EACCES ? -EAGAIN : -errno;
         *ret_fd = TAKE_FD(fd);
         return 0;
+}
+
+void lock_begin_stopping(int fd) {
+        struct flock lock = lock_of(F_UNLCK, STOPPING_BYTE);
+
+        if (fcntl(fd, F_SETLK, &lock) < 0)
+                log_warning_errno(-errno, "Who is stopped by this switch cannot be told: %m");
+}
+
+int lock_is_stopping_us(const Root *root, bool wait) {
+        struct flock stopping = lock_of(F_RDLCK, STOPPING_BYTE), held = lock_of(F_WRLCK, HELD_BYTE);
+        _cleanup_close_ int fd = openat(root->fd, LOCK_PATH, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        /* With that byte ours nobody else gets the lock between the two looks. */
+        if (fcntl(fd, wait ? F_SETLKW : F_SETLK, &stopping) < 0)
+                return errno == EACCES ? -EAGAIN : -errno;
+        if (fcntl(fd, F_GETLK, &held) < 0)
+                return -errno;
+        return held.l_type != F_UNLCK;
 }
 
 RefusalKind lock_refuse(const Root *root, Refusal *ret) {

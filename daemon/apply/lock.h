@@ -20,6 +20,24 @@
  */
 _must_check_ int lock_take(const Root *root, bool wait, int *ret_fd);
 
+/**
+ * From now on the holder has units of modes stopped, until it lets go of the lock: who is asked to
+ * stop by it is not to wait for it. Said by giving back a byte of the lock, which a full /run
+ * cannot refuse.
+ */
+void lock_begin_stopping(int fd);
+
+/**
+ * Whether the unit of a mode that is being stopped is stopped by the lock's holder, who is a switch
+ * on its way elsewhere.
+ *
+ * @wait: where the lock is held for anything else (a ROM is being read, a switch may still be
+ * refused), until it is not
+ *
+ * Returns 1, 0, or a negative errno: -EAGAIN where it would have to be waited for.
+ */
+_must_check_ int lock_is_stopping_us(const Root *root, bool wait);
+
 /** Says who has the lock that could not be taken: a switch, or the reading of a ROM. Returns
  * REFUSAL_ALREADY_SWITCHING. */
 RefusalKind lock_refuse(const Root *root, Refusal *ret);

@@ -145,6 +145,7 @@ static RefusalKind stop_old(Switch *s) {
                 if (!let_go_is_to_be_stopped(&s->now, &s->instances[i]))
                         continue;
                 let_go_wait_longer(mode);
+                lock_begin_stopping(s->lock_fd);
                 r = units_stop(mode);
                 if (r >= 0 || !units_mode_may_run(mode)) {
                         if (r < 0)

@@ -22,6 +22,7 @@
 #include "wedged.h"
 
 #define FALLBACK_TRIES 3
+#define LOCK_TIME (UINT64_C(120) * 1000 * 1000)   /* more than reading a ROM takes */
 #define LEAVE_TIME (UINT64_C(1200) * 1000 * 1000) /* more than ending a guest takes */
 #define ASKED "the fallback mode was asked for"
 #define STOPPED "the unit of the mode before was stopped"
@@ -92,11 +93,26 @@ static RefusalKind stay(const char *mode) {
         return units_start(mode, UNIT_START_QUEUE) < 0 ? REFUSAL_FAILED : REFUSAL_NONE;
 }
 
+/* A switch that has us stopped goes elsewhere. Others who have the lock do not. */
+static bool is_stopped_by_a_switch(const Root *root) {
+        int r = lock_is_stopping_us(root, false);
+
+        if (r == -EAGAIN) {
+                notify_extend_timeout(LOCK_TIME);
+                r = lock_is_stopping_us(root, true);
+        }
+        if (r < 0)
+                log_warning_errno(r, "Whether a switch is under way cannot be found out: %m");
+        return r > 0;
+}
+
 RefusalKind apply_leave(const Root *root, const char *mode) {
         char fallback[CONFIG_NAME_SIZE];
 
-        if (lock_is_held(root) > 0 || !is_in_mode(root, mode))
+        if (is_stopped_by_a_switch(root) || !is_in_mode(root, mode))
                 return REFUSAL_NONE;
+        /* A guest may take its time to end. */
+        notify_extend_timeout(LEAVE_TIME);
         situation_fallback_mode(root, fallback);
         if (!root->is_live)
                 return go_without_units(root, fallback, SOURCE_STOP, STOPPED, false);
@@ -107,8 +123,6 @@ RefusalKind apply_leave(const Root *root, const char *mode) {
                            mode);
                 return stay(mode);
         }
-        /* A guest may take its time to end. */
-        notify_extend_timeout(LEAVE_TIME);
         if (start_on_behalf(root, fallback, SOURCE_STOP, STOPPED, UNIT_START_WAIT) >= 0)
                 return REFUSAL_NONE;
         if (!is_in_mode(root, mode))

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs that units run beside a switch's own: leave, replug and cut-short. */
+#undef NDEBUG
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apply/lock.h"
+#include "apply/verbs.h"
+#include "base/log.h"
+#include "fake-pc.h"
+#include "host/state-files.h"
+#include "table.h"
+
+#define DISPLAY "0000:01:00.0"
+#define CONFIG                                                                   \
+        "[general]\nfallback-mode = host\n[device gpu]\naddress = " DISPLAY "\n" \
+        "consent = boot-vga\n[mode passthrough]\nvfio-devices = gpu\n[mode desk]\n"
+#define WAIT_MS 1 /* between looks at /proc/locks, of which the kernel tells nobody */
+
+static int set_up(void **state) {
+        FakePC *pc = fake_pc_new();
+
+        log_set_max_level(LOG_EMERG - 1);
+        fake_host_add_gpu(pc->fake, DISPLAY, .group = 12, .driver = "nvidia", .audio = true,
+                          .boot_vga = true);
+        fake_host_write(pc->fake, "etc/vfio-mode.ini", CONFIG);
+        assert_int_equal(apply_switch(&pc->root, "passthrough", true), REFUSAL_NONE);
+        fake_pc_check_driver(pc, DISPLAY, "vfio-pci");
+        *state = pc;
+        return 0;
+}
+
+static void check_mode(const FakePC *pc, const char *mode) {
+        RunState *now = calloc(1, sizeof(*now));
+
+        assert_non_null(now);
+        assert_int_equal(state_read(&pc->root, now), 0);
+        assert_string_equal(now->mode, mode);
+        free(now);
+}
+
+/* --- leave --- */
+
+/* A line of /proc/locks: "1: -> POSIX  ADVISORY  READ  1234 ..." of who waits. */
+static bool waits_for_a_lock(pid_t pid) {
+        FILE *file = fopen("/proc/locks", "re");
+        char line[256], who[32];
+        bool waits = false;
+
+        (void)snprintf(who, sizeof(who), " %d ", (int)pid);
+        while (file && fgets(line, sizeof(line), file))
+                waits |= strstr(line, "-> POSIX") && strstr(line, who);
+        if (file)
+                (void)fclose(file);
+        return waits;
+}
+
+/* Holds the lock, until who forked it waits for it, or is done without. Its status says which. */
+__attribute__((noreturn)) static void hold_lock(const Root *root, bool is_stopping, int ready,
+                                                int done) {
+        struct pollfd parent = { .fd = done, .events = POLLIN };
+        int lock;
+
+        if (lock_take(root, false, &lock) < 0)
+                _exit(2);
+        if (is_stopping)
+                lock_begin_stopping(lock);
+        (void)close(ready);
+        do {
+                if (waits_for_a_lock(getppid()))
+                        _exit(0);
+        } while (poll(&parent, 1, WAIT_MS) == 0);
+        _exit(1);
+}
+
+/* Leaves the mode while somebody else has the lock. Returns whether it was waited for. */
+static bool leave_beside(const FakePC *pc, bool is_stopping) {
+        int ready[2], done[2], status;
+        char byte;
+        pid_t pid;
+
+        assert_true(pipe2(ready, O_CLOEXEC) == 0 && pipe2(done, O_CLOEXEC) == 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void)close(done[1]);
+                hold_lock(&pc->root, is_stopping, ready[1], done[0]);
+        }
+        (void)close(ready[1]);
+        assert_int_equal(read(ready[0], &byte, 1), 0);
+        assert_int_equal(apply_leave(&pc->root, "passthrough"), REFUSAL_NONE);
+        (void)close(done[1]);
+        (void)close(done[0]);
+        (void)close(ready[0]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+        return WEXITSTATUS(status) == 0;
+}
+
+/* Who stops the unit by hand while a ROM is read, or a switch is about to be refused, gets the
+ * screen back all the same. */
+static void test_leave_beside_somebody(void **state) {
+        const FakePC *pc = *state;
+
+        assert_true(leave_beside(pc, false));
+        check_mode(pc, "host");
+        fake_pc_check_driver(pc, DISPLAY, "nvidia");
+}
+
+/* Who is on the way elsewhere waits for us. */
+static void test_leave_for_a_switch(void **state) {
+        const FakePC *pc = *state;
+
+        assert_false(leave_beside(pc, true));
+        check_mode(pc, "passthrough");
+        fake_pc_check_driver(pc, DISPLAY, "vfio-pci");
+}
+
+/* Another mode is on by then. */
+static void test_leave_what_is_left(void **state) {
+        const FakePC *pc = *state;
+
+        assert_int_equal(apply_leave(&pc->root, "desk"), REFUSAL_NONE);
+        check_mode(pc, "passthrough");
+        assert_int_equal(unlinkat(pc->root.fd, LOCK_PATH, 0), 0);
+        assert_int_equal(apply_leave(&pc->root, "passthrough"), REFUSAL_NONE);
+        check_mode(pc, "host");
+}
+
+#define ON_PC(title, function) { (title), (function), set_up, fake_pc_tear_down, NULL }
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                ON_PC("leave beside who has the lock for something else waits, and leaves",
+                      test_leave_beside_somebody),
+                ON_PC("leave for a switch that is on its way elsewhere is done at once",
+                      test_leave_for_a_switch),
+                ON_PC("leave of a mode that is not on changes nothing", test_leave_what_is_left),
+        };
+
+        return cmocka_run_group_tests_name("verbs of units", tests, NULL, NULL);
+}

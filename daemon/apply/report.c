@@ -104,7 +104,7 @@ void report_switch(const Root *root, const SwitchResult *result) {
         /* Never into a boot that might go the same way again. */
         if (result->is_stranded && disarm_next_boot(root))
                 reboot_machine(root, result->reboot);
-        if (result->start[0] != '\0')
+        if (result->start[0] != '\0' && root->is_live)
                 queue_start(root, result);
         if (result->has_guard)
                 queue_guard(result->run.mode);

@@ -378,7 +378,9 @@ static const char *mode_after_failure(const Switch *s, RefusalKind kind) {
                                        (s->was_put_back && !s->request->without_units)
                                ? s->now.state.mode
                                : "";
-        return s->now.is_fallback || s->request->without_units ? "" : s->now.config.fallback_mode;
+        return s->now.is_fallback || (s->request->without_units && !s->request->mend_only)
+                       ? ""
+                       : s->now.config.fallback_mode;
 }
 
 static RefusalKind run(Switch *s) {

@@ -61,6 +61,9 @@ RefusalKind apply_replug(const Root *root, const char *address) {
         SwitchResult result;
 
         (void)switch_run(root, &request, &result);
+        /* Then there is no mode any more; else the one in force goes on without the function. */
+        if (result.run.kind == REFUSAL_HALF_WAY || result.is_stranded)
+                report_switch(root, &result);
         if (result.run.kind != REFUSAL_NONE)
                 log_error("%s came back, but mode '%s' cannot have it (%s): %s", address,
                           result.run.mode, refusal_name(result.run.kind), result.run.text);

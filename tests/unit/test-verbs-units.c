@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The verbs that units run beside a switch's own: leave, replug and cut-short. */
+/* The verbs that units run beside a switch's own: leave and replug. */
 #undef NDEBUG
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "apply/lock.h"
+#include "apply/switch.h"
 #include "apply/verbs.h"
+#include "apply/writer.h"
 #include "base/log.h"
 #include "fake-pc.h"
 #include "host/state-files.h"
@@ -134,6 +136,86 @@ static void test_leave_what_is_left(void **state) {
         check_mode(pc, "host");
 }
 
+/* --- replug --- */
+
+#define UNBIND "sys/bus/pci/drivers/nvidia/unbind"
+#define NOTICE "run/issue.d/vfio-mode.issue"
+
+/* As the host's driver finds it that is faster than udev. */
+static void come_back(const FakePC *pc) {
+        fake_host_set_driver(pc->fake, DISPLAY, "nvidia");
+        fake_host_set_override(pc->fake, DISPLAY, "vfio-pci");
+        assert_int_equal(unlinkat(pc->root.fd, RESULT_PATH, 0), 0);
+}
+
+static RefusalKind last_result(const FakePC *pc) {
+        RunResult result;
+
+        return result_read(&pc->root, &result) < 0 ? REFUSAL_NONE : result.kind;
+}
+
+/* The mode goes on without the function, and says so as drift. */
+static void test_replug_that_is_undone(void **state) {
+        const FakePC *pc = *state;
+
+        come_back(pc);
+        fake_host_set_faults(pc->fake, "bind " DISPLAY " vfio-pci 1 EBUSY\n");
+        assert_int_equal(apply_replug(&pc->root, DISPLAY), REFUSAL_FAILED);
+        fake_pc_check_driver(pc, DISPLAY, "nvidia");
+        check_mode(pc, "passthrough");
+        assert_int_equal(last_result(pc), REFUSAL_NONE);
+}
+
+static void test_replug_half_way(void **state) {
+        const SwitchRequest request = { .verb = "replug",
+                                        .source = "replug",
+                                        .reason = "a test",
+                                        .without_units = true,
+                                        .mend_only = true };
+        const FakePC *pc = *state;
+        SwitchResult result;
+
+        come_back(pc);
+        fake_host_set_faults(pc->fake, "bind " DISPLAY " vfio-pci * EBUSY\nbind " DISPLAY
+                                       " nvidia * EBUSY\n");
+        assert_int_equal(apply_replug(&pc->root, DISPLAY), REFUSAL_HALF_WAY);
+        check_mode(pc, "");
+        assert_int_equal(last_result(pc), REFUSAL_HALF_WAY);
+
+        assert_int_equal(apply_switch(&pc->root, "host", true), REFUSAL_HALF_WAY);
+        fake_host_set_faults(pc->fake, NULL);
+        assert_int_equal(apply_switch(&pc->root, "passthrough", true), REFUSAL_NONE);
+        come_back(pc);
+        fake_host_set_faults(pc->fake, "bind " DISPLAY " vfio-pci * EBUSY\nbind " DISPLAY
+                                       " nvidia * EBUSY\n");
+        assert_int_equal(switch_run(&pc->root, &request, &result), REFUSAL_HALF_WAY);
+        assert_string_equal(result.start, "host");
+}
+
+/* It is said, and the next boot is seen to, as with any switch. */
+static void test_replug_that_gets_stuck(void **state) {
+        const FakePC *pc = *state;
+        char text[64];
+        int fd;
+
+        come_back(pc);
+        assert_int_equal(unlinkat(pc->root.fd, UNBIND, 0), 0);
+        assert_int_equal(mkfifoat(pc->root.fd, UNBIND, 0600), 0);
+        assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1s", true), 0);
+        assert_int_equal(apply_replug(&pc->root, DISPLAY), REFUSAL_WEDGED);
+        assert_int_equal(unsetenv(WRITER_DEADLINE_VARIABLE), 0);
+        check_mode(pc, "");
+        assert_int_equal(last_result(pc), REFUSAL_WEDGED);
+        assert_true(fake_host_exists(pc->fake, NOTICE));
+
+        fd = openat(pc->root.fd, UNBIND, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        while (read(fd, text, sizeof(text)) > 0)
+                ;
+        assert_int_equal(close(fd), 0);
+        assert_true(wait(NULL) > 0);
+}
+
 #define ON_PC(title, function) { (title), (function), set_up, fake_pc_tear_down, NULL }
 
 int main(void) {
@@ -143,7 +225,15 @@ int main(void) {
                 ON_PC("leave for a switch that is on its way elsewhere is done at once",
                       test_leave_for_a_switch),
                 ON_PC("leave of a mode that is not on changes nothing", test_leave_what_is_left),
+                ON_PC("a function that came back and cannot be had is left to the host",
+                      test_replug_that_is_undone),
+                ON_PC("where it is nobody's it leads to the fallback mode", test_replug_half_way),
+                ON_PC("where its driver gets stuck that is told", test_replug_that_gets_stuck),
         };
 
-        return cmocka_run_group_tests_name("verbs of units", tests, NULL, NULL);
+        Table table = { 0 };
+
+        for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+                table.tests[table.n_tests++] = tests[i];
+        return table_run("verbs-units", &table);
 }

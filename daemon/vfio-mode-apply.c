@@ -31,6 +31,7 @@ static const char usage[] =
         "  confirm          confirm the boot, mend what it left (vfio-mode-confirm.service)\n"
         "  revert           go back from an unconfirmed switch (vfio-mode-revert.service)\n"
         "  late-return      clean up after a stuck driver (vfio-mode-late-return.service)\n"
+        "  cut-short        clean up after a unit was ended (vfio-mode-cut-short@.service)\n"
         "  disarm           next boot: the fallback mode (vfio-mode-disarm.service)\n"
         "  verdict          look at the display manager (vfio-mode-verdict.service)\n"
         "  inspect MODE     plan and check a mode (vfio-mode-inspect@MODE.service)\n"
@@ -100,6 +101,7 @@ static const Verb verbs[] = {
         { "confirm", apply_confirm, NULL },
         { "revert", apply_revert, NULL },
         { "late-return", apply_late_return, NULL },
+        { "cut-short", apply_cut_short, NULL },
         { "disarm", apply_disarm, NULL },
         { "verdict", apply_verdict, NULL },
         { "inspect", NULL, apply_inspect },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The verbs that go by way of systemd: leave, fallback, late-return and revert.
+ * The verbs that go by way of systemd: leave, fallback, late-return, cut-short and revert.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -198,6 +198,41 @@ RefusalKind apply_late_return(const Root *root) {
                 kind = fall_back(root, SOURCE_FALLBACK, CAME_BACK);
         }
         return kind;
+}
+
+/* --- cut-short --- */
+
+/* What was refused, or was undone, has been seen to by who found it out. */
+static bool could_say_how_it_went(void) {
+        const char *result = getenv("MONITOR_SERVICE_RESULT");
+
+        return result && strcmp(result, "exit-code") == 0;
+}
+
+/* In a mode, with its unit: a switch that is cut short may have stopped that and moved nothing. */
+static bool is_whole(const Root *root) {
+        _cleanup_free_ RunState *state = calloc(1, sizeof(*state));
+        int r = state ? undo_read(root, state) : -ENOMEM;
+
+        if (r != -ENOENT && (r < 0 || !run_state_is_of_rom(state)))
+                return false;
+        return state_read(root, state) >= 0 && state->mode[0] != '\0' &&
+               (!root->is_live || units_mode_may_run(state->mode));
+}
+
+RefusalKind apply_cut_short(const Root *root) {
+        const char *unit = getenv("MONITOR_UNIT"), *result = getenv("MONITOR_SERVICE_RESULT");
+        char reason[sizeof(((SwitchOrigin *)NULL)->reason)];
+
+        if (could_say_how_it_went())
+                return REFUSAL_NONE;
+        wait_for_switch(root);
+        if (is_whole(root))
+                return REFUSAL_NONE;
+        (void)snprintf(reason, sizeof(reason), "%s was cut short (%s)", unit ? unit : "a switch",
+                       result ? result : "unknown");
+        log_warning("%s; going to the fallback mode.", reason);
+        return fall_back(root, SOURCE_FALLBACK, reason);
 }
 
 /* --- revert --- */

@@ -58,6 +58,14 @@ RefusalKind apply_confirm(const Root *root);
  */
 RefusalKind apply_late_return(const Root *root);
 
+/**
+ * `cut-short`: ExecStart of vfio-mode-cut-short@.service, which systemd starts when a unit that
+ * switches has failed. Goes to the fallback mode as `fallback` does where that unit was ended by a
+ * signal or had no time left, and the machine is in no mode. Reads MONITOR_UNIT and
+ * MONITOR_SERVICE_RESULT (systemd.exec(5)).
+ */
+RefusalKind apply_cut_short(const Root *root);
+
 /** `disarm`: ExecStart of vfio-mode-disarm.service. The next boot goes to the fallback mode. */
 RefusalKind apply_disarm(const Root *root);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The verbs that units run beside a switch's own: leave and replug. */
+/* The verbs that units run beside a switch's own: leave, replug and cut-short. */
 #undef NDEBUG
 #include <errno.h>
 #include <fcntl.h>
@@ -216,6 +216,63 @@ static void test_replug_that_gets_stuck(void **state) {
         assert_true(wait(NULL) > 0);
 }
 
+/* --- cut-short --- */
+
+#define UNIT "vfio-mode@desk.service"
+#define LOG_OF(old, new) "vfio-mode-state=1\nmode=" new "\nold-mode=" old "\n"
+
+typedef struct CutShort {
+        const char *title;
+        const char *log;    /**< that was left; NULL: none */
+        const char *result; /**< of the unit, in systemd's words */
+        const char *mode;   /**< then; "": as before, with the log */
+} CutShort;
+
+static const CutShort cut_shorts[] = {
+        { "a switch that was killed leads to the fallback mode", LOG_OF("passthrough", "desk"),
+          "signal", "host" },
+        { "and so does one that had no time left", LOG_OF("passthrough", "desk"), "timeout",
+          "host" },
+        { "and a log that cannot be read", "damaged", "core-dump", "host" },
+        { "what was refused meanwhile is left to the other", LOG_OF("passthrough", "desk"),
+          "exit-code", "" },
+        { "another switch has ended it", NULL, "signal", "passthrough" },
+        { "a ROM that was read is no switch",
+          LOG_OF("passthrough", "passthrough") "rom=" DISPLAY "\n", "signal", "" },
+};
+
+static void check_fall(const FakePC *pc, const CutShort *row) {
+        RunState *now = calloc(1, sizeof(*now));
+        char reason[128];
+
+        (void)snprintf(reason, sizeof(reason), UNIT " was cut short (%s)", row->result);
+        assert_non_null(now);
+        assert_int_equal(state_read(&pc->root, now), 0);
+        assert_string_equal(now->source, "fallback");
+        assert_string_equal(now->reason, reason);
+        free(now);
+        fake_pc_check_driver(pc, DISPLAY, "nvidia");
+}
+
+static void test_cut_short(void **state) {
+        const CutShort *row = *state;
+        void *made = NULL;
+        FakePC *pc;
+
+        assert_int_equal(set_up(&made), 0);
+        pc = made;
+        if (row->log)
+                fake_host_write(pc->fake, UNDO_PATH, row->log);
+        assert_int_equal(setenv("MONITOR_UNIT", UNIT, true), 0);
+        assert_int_equal(setenv("MONITOR_SERVICE_RESULT", row->result, true), 0);
+        assert_int_equal(apply_cut_short(&pc->root), REFUSAL_NONE);
+        check_mode(pc, row->mode[0] != '\0' ? row->mode : "passthrough");
+        assert_int_equal(fake_host_exists(pc->fake, UNDO_PATH), row->mode[0] == '\0');
+        if (strcmp(row->mode, "host") == 0)
+                check_fall(pc, row);
+        assert_int_equal(fake_pc_tear_down(&made), 0);
+}
+
 #define ON_PC(title, function) { (title), (function), set_up, fake_pc_tear_down, NULL }
 
 int main(void) {
@@ -235,5 +292,6 @@ int main(void) {
 
         for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
                 table.tests[table.n_tests++] = tests[i];
+        TABLE_ROWS(&table, test_cut_short, cut_shorts);
         return table_run("verbs-units", &table);
 }

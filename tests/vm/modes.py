@@ -112,6 +112,11 @@ def look(pc: PC) -> Look:
                 dict(zip(("host", "passthrough"), units.split(), strict=True)))
 
 
+def leave_alone(pc: PC) -> None:
+    """What is cut short stays as it is, until the next switch."""
+    pc.ok("systemctl mask --runtime vfio-mode-cut-short@.service 2>&1")
+
+
 def bindings(pc: PC, *functions: str) -> list[str]:
     """The driver links' inodes: the same as before only where the function never was unbound."""
     return pc.ok("stat -c '%i %N' " + " ".join(

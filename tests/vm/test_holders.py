@@ -6,7 +6,7 @@ import pytest
 
 from machines import ini
 from modectl import ask
-from modes import AUDIO, GPU, HOST, INI, PASSTHROUGH, check_refused, check_words, look, snapshot
+from modes import AUDIO, GPU, HOST, INI, PASSTHROUGH, check_refused, check_words, leave_alone, look, snapshot
 from pc import PC
 from test_refusals import bring_module_back, take_module_away
 
@@ -168,6 +168,7 @@ def test_stop_units(pc: PC) -> None:
 def test_stop_units_and_killed(pc: PC, there: str) -> None:
     """apply is killed while it stops a unit: the next way back starts that again."""
     pc.write(INI, UNITS)
+    leave_alone(pc)
     write_unit(pc, "screen", CARD, "[Service]\nExecStopPost=pkill -KILL -x vfio-mode-apply\n")
     assert pc.run("systemctl start vfio-mode@passthrough").rc != 0
     assert states(pc, "screen") == ["inactive"]

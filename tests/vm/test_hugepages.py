@@ -7,7 +7,7 @@ import pytest
 
 from machines import ini
 from modectl import ask, status
-from modes import HOST, INI, PASSTHROUGH, check_refused, check_tool_refused, look
+from modes import HOST, INI, PASSTHROUGH, check_refused, check_tool_refused, leave_alone, look
 from pc import PC
 from test_kill import prepare
 
@@ -143,6 +143,7 @@ def test_killed(pc: PC, tmp_path: Path, then: str, there: object, pages: int) ->
     """Killed when it asks for the last of them: the next switch mends it, wherever it goes."""
     configure(pc, "hugepages-2M = 200")
     prepare(pc, tmp_path)
+    leave_alone(pc)
     pc.run("""kill-sweep disturb /nr_hugepages '
         kill -KILL $(systemctl show --value -p MainPID vfio-mode@passthrough) $(pgrep -x vfio-mode-write)'""")
     assert pool(pc) == 192

@@ -17,7 +17,7 @@ import image
 from errnos import errnos, number
 from machines import ini
 from modectl import parse
-from modes import AUDIO, GPU, HOST, INI, PASSTHROUGH, bindings, look, refused
+from modes import AUDIO, GPU, HOST, INI, PASSTHROUGH, bindings, leave_alone, look, refused
 from pc import PC
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
@@ -95,6 +95,7 @@ def test_killed_at_any_point(pc: PC, rng: random.Random, tmp_path: Path, request
                              counted: dict[str, list[str]], record_property: Recorder) -> None:
     """The next start of either mode's unit ends in that mode, whole: drivers, overrides, screen."""
     prepare(pc, tmp_path)
+    leave_alone(pc)
     configure(pc)
     count(pc, counted)
     draw = Draw(rng, request, counted)

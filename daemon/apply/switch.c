@@ -111,7 +111,7 @@ static void list_instances(Switch *s) {
 
         if (s->request->without_units || s->request->mend_only)
                 return;
-        s->n_instances = units_list_instances(s->instances, UNIT_INSTANCES_MAX);
+        s->n_instances = units_list_settled(s->now.mode, s->instances, UNIT_INSTANCES_MAX);
         s->has_listed = s->n_instances >= 0;
         if (s->has_listed)
                 return;

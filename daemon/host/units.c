@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/parse.h"
 #include "command.h"
 #include "units.h"
@@ -19,6 +21,8 @@
 #define ALL_INSTANCES "vfio-mode@*.service"
 #define OUTPUT_SIZE (16 * 1024)
 #define UNITS_MAX 64
+#define SETTLE_USEC (5 * UINT64_C(1000000))
+#define SETTLE_INTERVAL_NSEC 50000000L
 
 const char *unit_name(const char *mode, char buffer[static UNIT_NAME_SIZE]) {
         (void)snprintf(buffer, UNIT_NAME_SIZE, PREFIX "%s" SUFFIX, mode);
@@ -270,6 +274,26 @@ int units_list_instances(UnitInstance *ret, size_t max) {
                         n++;
         }
         return (int)n;
+}
+
+static bool is_settling(const char *mode, const UnitInstance *instances, int n) {
+        for (int i = 0; i < n; i++)
+                if (strcmp(instances[i].mode, mode) != 0 &&
+                    strcmp(instances[i].active_state, "active") != 0 &&
+                    is_running(instances[i].active_state))
+                        return true;
+        return false;
+}
+
+int units_list_settled(const char *mode, UnitInstance *ret, size_t max) {
+        const struct timespec interval = { .tv_nsec = SETTLE_INTERVAL_NSEC };
+        const uint64_t end = now_usec() + SETTLE_USEC;
+        int n;
+
+        while ((n = units_list_instances(ret, max)) > 0 && is_settling(mode, ret, n) &&
+               now_usec() < end)
+                (void)nanosleep(&interval, NULL); /* of its end only the bus would tell */
+        return n;
 }
 
 /* A line of list-jobs: number, unit, type, state. */

@@ -44,6 +44,13 @@ typedef enum UnitStart {
  */
 _must_check_ int units_list_instances(UnitInstance *ret, size_t max);
 
+/**
+ * The same for who has the lock of a switch: whoever is starting or reloading beside it, but for
+ * the unit of @mode, has done so or was refused, and is waited for until systemd knows that; for 5
+ * s at most.
+ */
+_must_check_ int units_list_settled(const char *mode, UnitInstance *ret, size_t max);
+
 /** Writes the name of a mode's unit. Returns @buffer. */
 const char *unit_name(const char *mode, char buffer[static UNIT_NAME_SIZE]);
 

@@ -51,6 +51,10 @@ static const char systemctl[] =
         "    echo vfio-mode@host.service loaded active exited A\n"
         "    sleep 0.1\n"
         "    echo vfio-mode@b.service loaded failed failed B\n"
+        "    [ -z \"$SETTLES\" ] || {\n"
+        "        echo vfio-mode@c.service loaded $(cat $SETTLES) start C\n"
+        "        echo active > $SETTLES\n"
+        "    }\n"
         "    ;;\n"
         "show) printf '%s\\n' \"$BOUND\" '' vfio-mode-guard@host.service ;;\n"
         "is-system-running) printf %s \"$ANSWER\"; exit 1 ;;\n"
@@ -188,6 +192,30 @@ static void test_units(void **state) {
         assert_false(units_has_dependents("host"));
 }
 
+/* Who has just ended a switch is not active yet, and would be beside the next mode's. */
+static void test_units_that_settle(void **state) {
+        static const char *const first[] = { "activating", "reloading" };
+        UnitInstance instances[4];
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "%s/c", (char *)*state);
+        assert_int_equal(setenv("SETTLES", path, 1), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(first); i++) {
+                FILE *file = fopen(path, "w");
+
+                assert_true(file && fputs(first[i], file) >= 0 && fclose(file) == 0);
+                assert_int_equal(units_list_settled("host", instances, 4), 3);
+                assert_string_equal(instances[2].active_state, "active");
+                file = fopen(path, "w");
+                assert_true(file && fputs(first[i], file) >= 0 && fclose(file) == 0);
+                /* Our own. */
+                assert_int_equal(units_list_settled("c", instances, 4), 3);
+                assert_string_equal(instances[2].active_state, first[i]);
+        }
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(unsetenv("SETTLES"), 0);
+}
+
 /* Whoever is not answered is told nothing, or "unknown"; a chroot's is "offline". */
 static void test_system_is_stopping(void **state) {
         static const struct {
@@ -231,6 +259,7 @@ int main(void) {
                 cmocka_unit_test(test_a_read_fails),
                 cmocka_unit_test(test_bytes),
                 cmocka_unit_test(test_units),
+                cmocka_unit_test(test_units_that_settle),
                 cmocka_unit_test(test_system_is_stopping),
                 cmocka_unit_test(test_units_cannot_be_read),
         };

@@ -175,15 +175,16 @@ bool switch_record_again(const SwitchRecord *s) {
         return r >= 0;
 }
 
+/* Whose mark stays udev gives to vfio-pci once more when it comes back: marks are taken away also
+ * where nothing can be written. */
 static int write_record(const SwitchRecord *s, const RunState *state) {
-        int r;
+        int r, marked;
 
         r = state_write(s->now->root, state);
         if (r >= 0)
                 r = accepted_write(s->now->root, &s->now->config);
-        if (r >= 0)
-                r = marks_write(s->now->root, s->plan->vfio, s->plan->n_vfio);
-        return r < 0 ? r : 0;
+        marked = marks_write(s->now->root, s->plan->vfio, s->plan->n_vfio);
+        return r < 0 ? r : marked;
 }
 
 int switch_record_write(const SwitchRecord *s, const RunState *undo, RefusalKind outcome) {

@@ -216,6 +216,20 @@ static void test_replug_that_gets_stuck(void **state) {
         assert_true(wait(NULL) > 0);
 }
 
+/* --- the record --- */
+
+/* Where /run is full: the host's card is not taken from it when it is plugged in anew. */
+static void test_no_record(void **state) {
+        const FakePC *pc = *state;
+
+        assert_true(fake_host_exists(pc->fake, VFIO_MARKS_DIR "/" DISPLAY));
+        fake_host_remove(pc->fake, STATUS_PATH);
+        fake_host_write(pc->fake, STATUS_PATH "/in-the-way", "");
+        assert_int_equal(apply_switch(&pc->root, "host", true), REFUSAL_NONE);
+        fake_pc_check_driver(pc, DISPLAY, "nvidia");
+        assert_false(fake_host_exists(pc->fake, VFIO_MARKS_DIR "/" DISPLAY));
+}
+
 /* --- cut-short --- */
 
 #define UNIT "vfio-mode@desk.service"
@@ -286,6 +300,7 @@ int main(void) {
                       test_replug_that_is_undone),
                 ON_PC("where it is nobody's it leads to the fallback mode", test_replug_half_way),
                 ON_PC("where its driver gets stuck that is told", test_replug_that_gets_stuck),
+                ON_PC("without room for a record no mark is left", test_no_record),
         };
 
         Table table = { 0 };

@@ -57,12 +57,18 @@ void report(const Root *root, const char *path, const RunResult *result) {
 
 /* Only queued: waiting for a start job from inside another deadlocks. */
 static void queue_start(const Root *root, const SwitchResult *result) {
+        int r;
+
         /* Half-way the mode is the fallback mode, and nobody asked for that. */
         if (result->run.kind == REFUSAL_HALF_WAY &&
             origin_leave(root, APPLY_ORIGIN_PATH, result->start, SOURCE_FALLBACK, result->run.text,
                          "") < 0)
                 log_warning("/" APPLY_ORIGIN_PATH " cannot be written.");
-        if (units_start(result->start, UNIT_START_QUEUE) < 0)
+        /* Nobody else brings the screen back: not given up at the first error. */
+        r = units_start(result->start, UNIT_START_QUEUE);
+        if (r < 0)
+                r = units_start(result->start, UNIT_START_QUEUE);
+        if (r < 0)
                 log_error("The unit of mode '%s' could not be queued.", result->start);
 }
 

@@ -279,6 +279,30 @@ def test_probe_stalls(pc: PC) -> None:
     assert (entry["VFIO_MODE_FROM"], entry["VFIO_MODE_RESULT"]) == ("faulty", "wedged") and SLOT[2] in entry["MESSAGE"]
 
 
+@pytest.mark.drawn("switches")
+@pytest.mark.machine("gpu")
+def test_remove_stalls_of_what_came_back(pc: PC) -> None:
+    """The host's driver was faster than udev, and does not let go: that is told, and seen to, as of a switch."""
+    plug_in(pc)
+    pc.ok(f"""
+        mkdir -p /run/systemd/system/vfio-mode-replug@.service.d
+        cp /run/systemd/system/vfio-mode@.service.d/deadline.conf /run/systemd/system/vfio-mode-replug@.service.d
+        systemctl daemon-reload
+        vfio-modectl switch faulty
+        echo 1 > {PARAMETERS}/remove_stalls
+        echo 1 > /sys/bus/pci/devices/{SLOT[2]}/remove
+        echo 1 > /sys/bus/pci/rescan
+        until systemctl is-failed --quiet vfio-mode-replug@{SLOT[2]}; do :; done
+        test -e /run/issue.d/vfio-mode.issue
+    """)
+    assert status(pc)["next_boot"]["mode"] == "host"
+    assert (status(pc)["mode"], status(pc)["last_switch"]["result"]) == ("none", "wedged")
+    assert entries(pc, STRANDED)
+    tell(pc, remove_stalls=0)
+    wait_for_late_return(pc)
+    assert places(pc) == [DRIVER] * 3
+
+
 def boot_with_two_kept(pc: PC) -> None:
     """The boot unit, as where the initramfs has kept two functions that the boot does not want, and the mode's unit is
     not active yet."""

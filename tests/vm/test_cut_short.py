@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Switches that end in the middle, and units that are started and stopped beside others: the screen comes back, and
+the unit that is active is the mode that the machine is in.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from machines import ini
+from modectl import status
+from modes import GPU, HOST, INI, PASSTHROUGH, look
+from pc import PC
+from test_kill import prepare
+
+pytestmark = [pytest.mark.machine("gpu"), pytest.mark.drawn("switches")]
+
+UNTIL_HOST = "until systemctl is-active --quiet vfio-mode@host && [ ! -e /run/vfio-mode/undo ]; do :; done\n"
+
+
+def check_fell(pc: PC, result: str) -> None:
+    """By itself, and it is said why."""
+    pc.ok(UNTIL_HOST)
+    assert look(pc) == HOST
+    said = status(pc)
+    assert (said["mode"], said["half_way"], said["drift"]) == ("host", False, [])
+    why = f"vfio-mode@passthrough.service was cut short ({result})"
+    assert f"{why}; going to the fallback mode." in pc.ok("journalctl -b --no-pager -o cat -u 'vfio-mode-cut-short@*'")
+    pc.ok("systemctl start vfio-mode@passthrough")
+    assert look(pc) == PASSTHROUGH
+
+
+def test_killed(pc: PC, tmp_path: Path) -> None:
+    """With half of it done, and its writer as well."""
+    prepare(pc, tmp_path)
+    pc.run(f"""kill-sweep disturb {GPU}/driver_override '
+        rm -r /run/systemd/system/vfio-mode@.service.d; systemctl daemon-reload
+        kill -KILL $(systemctl show --value -p MainPID vfio-mode@passthrough) $(pgrep -x vfio-mode-write)'""")
+    check_fell(pc, "signal")
+
+
+SLOW = """
+[Unit]
+Description=Takes its time to stop
+
+[Service]
+ExecStart=sleep infinity
+ExecStop=sh -c 'read line < /run/go'
+"""
+
+
+def test_stopped_while_it_starts(pc: PC) -> None:
+    """Nothing has been moved yet; but the other mode's unit was stopped, and so was what the mode stops."""
+    pc.write("/etc/systemd/system/slow.service", SLOW)
+    pc.write(INI, ini() + "stop-units = slow.service\n")
+    pc.ok("""
+        mkfifo /run/go
+        systemctl daemon-reload
+        systemctl start slow.service
+        systemctl start --no-block vfio-mode@passthrough
+        until [ "$(systemctl is-active slow.service)" = deactivating ]; do :; done
+        systemctl stop vfio-mode@passthrough
+        echo > /run/go; rm /run/go
+    """)
+    pc.ok("until systemctl is-active --quiet slow.service; do :; done")
+    check_fell(pc, "signal")
+
+
+LOCKER = """
+import fcntl, os, signal
+lock = open('/run/vfio-mode/lock', 'r+')
+fcntl.lockf(lock, fcntl.LOCK_EX)
+open('/run/locked', 'w').write(str(os.getpid()))
+signal.pause()
+"""
+
+
+def test_stopped_beside_who_has_the_lock(pc: PC) -> None:
+    """As who reads a ROM has it: the unit is left when that has ended."""
+    pc.ok("systemctl start vfio-mode@passthrough")
+    pc.write("/root/locker.py", LOCKER)
+    pc.ok("""
+        mkfifo /run/locked
+        python3 /root/locker.py > /dev/null 2>&1 &
+        read -r locker < /run/locked
+        systemctl stop --no-block vfio-mode@passthrough
+        until grep -q -e '-> POSIX' /proc/locks; do :; done
+        [ "$(systemctl is-active vfio-mode@passthrough)" = deactivating ] || exit 1
+        kill $locker
+    """ + UNTIL_HOST)
+    assert look(pc) == HOST
+
+
+# It is activating for some time after its switch has ended.
+STARTS_LATE = """
+[Service]
+ExecStartPost=-timeout 3 sh -c 'systemctl start --no-block vfio-mode@host; \
+    until systemctl is-active --quiet vfio-mode@host; do :; done'
+"""
+
+
+def test_started_beside_who_has_ended(pc: PC) -> None:
+    """The unit of the mode before is not active yet when the next switch begins."""
+    pc.ok("mkdir -p /run/systemd/system/vfio-mode@passthrough.service.d")
+    pc.write("/run/systemd/system/vfio-mode@passthrough.service.d/late.conf", STARTS_LATE)
+    pc.ok("systemctl daemon-reload; systemctl start vfio-mode@passthrough\n" + UNTIL_HOST)
+    assert look(pc) == HOST

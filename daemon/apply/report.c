@@ -64,8 +64,8 @@ static void queue_start(const Root *root, const SwitchResult *result) {
             origin_leave(root, APPLY_ORIGIN_PATH, result->start, SOURCE_FALLBACK, result->run.text,
                          "") < 0)
                 log_warning("/" APPLY_ORIGIN_PATH " cannot be written.");
-        /* Nobody else brings the screen back: not given up at the first error. */
         r = units_start(result->start, UNIT_START_QUEUE);
+        /* Nobody else brings the screen back: not given up at the first error. */
         if (r < 0)
                 r = units_start(result->start, UNIT_START_QUEUE);
         if (r < 0)
@@ -97,6 +97,12 @@ static void reboot_machine(const Root *root, Reboot how) {
                 if (units_queue_reboot() < 0)
                         log_error("The reboot could not be queued.");
         }
+}
+
+void report_goes_on(const Root *root, const char *mode, bool has_guard) {
+        notify_status("It goes on as it was. How the last switch ended: vfio-modectl status.");
+        if (has_guard && root->is_live)
+                queue_guard(mode);
 }
 
 void report_switch(const Root *root, const SwitchResult *result) {

@@ -18,3 +18,10 @@ void report(const Root *root, const char *path, const RunResult *result);
  * failure would otherwise write over the reason.
  */
 void report_switch(const Root *root, const SwitchResult *result);
+
+/**
+ * Says of a mode's unit that it is active again, without a switch that could be told of.
+ *
+ * @has_guard: which is queued then, since it has ended with the unit
+ */
+void report_goes_on(const Root *root, const char *mode, bool has_guard);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "host/origin-file.h"
 #include "host/state-files.h"
 #include "host/units.h"
@@ -26,6 +27,7 @@
 #define LEAVE_TIME (UINT64_C(1200) * 1000 * 1000) /* more than ending a guest takes */
 #define ASKED "the fallback mode was asked for"
 #define STOPPED "the unit of the mode before was stopped"
+#define GOES_ON "the mode goes on"
 #define CAME_BACK "what was stuck in the kernel has come back"
 #define UNCONFIRMED "the switch was not confirmed in time"
 
@@ -84,12 +86,10 @@ static bool is_in_mode(const Root *root, const char *mode) {
         return state && state_read(root, state) >= 0 && strcmp(state->mode, mode) == 0;
 }
 
-/*
- * The start that is queued here takes the place of the stop job that runs us, so that the unit of
- * the mode that the machine is in stays active; who asked for the stop is told that it was
- * cancelled.
- */
-static RefusalKind stay(const char *mode) {
+/* Its unit is only to be active again, whatever a mending would be refused for. */
+static RefusalKind go_on(const Root *root, const char *mode) {
+        if (origin_leave(root, APPLY_ORIGIN_PATH, mode, SOURCE_STAY, GOES_ON, "") < 0)
+                log_warning("/" APPLY_ORIGIN_PATH " cannot be written.");
         return units_start(mode, UNIT_START_QUEUE) < 0 ? REFUSAL_FAILED : REFUSAL_NONE;
 }
 
@@ -118,17 +118,19 @@ RefusalKind apply_leave(const Root *root, const char *mode) {
                 return go_without_units(root, fallback, SOURCE_STOP, STOPPED, false);
         if (units_system_is_stopping() > 0 || is_being_restarted(mode))
                 return REFUSAL_NONE;
+        /* The start that is queued in these cases takes the place of the stop job that runs us; who
+         * asked for the stop is told that it was cancelled. */
         if (strcmp(fallback, mode) == 0) {
                 log_notice("'%s' is the fallback mode and stays; start another mode to leave it.",
                            mode);
-                return stay(mode);
+                return go_on(root, mode);
         }
         if (start_on_behalf(root, fallback, SOURCE_STOP, STOPPED, UNIT_START_WAIT) >= 0)
                 return REFUSAL_NONE;
         if (!is_in_mode(root, mode))
                 return REFUSAL_FAILED;
         log_error("'%s' could not be left for '%s'; it stays.", mode, fallback);
-        return stay(mode);
+        return go_on(root, mode);
 }
 
 static void wait_for_switch(const Root *root) {
@@ -202,30 +204,46 @@ RefusalKind apply_late_return(const Root *root) {
 
 /* --- cut-short --- */
 
-/* What was refused, or was undone, has been seen to by who found it out. */
-static bool could_say_how_it_went(void) {
-        const char *result = getenv("MONITOR_SERVICE_RESULT");
-
-        return result && strcmp(result, "exit-code") == 0;
-}
-
 /* In a mode, with its unit: a switch that is cut short may have stopped that and moved nothing. */
 static bool is_whole(const Root *root) {
-        _cleanup_free_ RunState *state = calloc(1, sizeof(*state));
-        int r = state ? undo_read(root, state) : -ENOMEM;
+        char mode[CONFIG_NAME_SIZE];
 
-        if (r != -ENOENT && (r < 0 || !run_state_is_of_rom(state)))
-                return false;
-        return state_read(root, state) >= 0 && state->mode[0] != '\0' &&
-               (!root->is_live || units_mode_may_run(state->mode));
+        return mode_in_force_read(root, mode) && (!root->is_live || units_mode_may_run(mode));
+}
+
+/* By apply, and not by who should have run it. */
+static bool was_refused(void) {
+        const char *result = getenv("MONITOR_SERVICE_RESULT"),
+                   *status = getenv("MONITOR_EXIT_STATUS");
+        uint64_t code;
+
+        return result && strcmp(result, "exit-code") == 0 && status &&
+               parse_decimal(status, UINT8_MAX, &code) >= 0 && code > EXIT_APPLY_BASE;
+}
+
+/*
+ * What was refused, or was undone, has been seen to by who found it out. Only a restart of the mode
+ * that is on cannot be: its unit was stopped for that, and is the one whose start was refused.
+ */
+static RefusalKind after_refusal(const Root *root, const char *unit) {
+        char mode[CONFIG_NAME_SIZE], name[UNIT_NAME_SIZE];
+
+        if (!was_refused())
+                return REFUSAL_NONE;
+        wait_for_switch(root);
+        if (!root->is_live || !mode_in_force_read(root, mode) ||
+            strcmp(unit, unit_name(mode, name)) != 0 || units_mode_may_run(mode))
+                return REFUSAL_NONE;
+        log_notice("Mode '%s' goes on.", mode);
+        return go_on(root, mode);
 }
 
 RefusalKind apply_cut_short(const Root *root) {
         const char *unit = getenv("MONITOR_UNIT"), *result = getenv("MONITOR_SERVICE_RESULT");
         char reason[sizeof(((SwitchOrigin *)NULL)->reason)];
 
-        if (could_say_how_it_went())
-                return REFUSAL_NONE;
+        if (result && strcmp(result, "exit-code") == 0)
+                return after_refusal(root, unit ? unit : "");
         wait_for_switch(root);
         if (is_whole(root))
                 return REFUSAL_NONE;

@@ -61,8 +61,9 @@ RefusalKind apply_late_return(const Root *root);
 /**
  * `cut-short`: ExecStart of vfio-mode-cut-short@.service, which systemd starts when a unit that
  * switches has failed. Goes to the fallback mode as `fallback` does where that unit was ended by a
- * signal or had no time left, and the machine is in no mode. Reads MONITOR_UNIT and
- * MONITOR_SERVICE_RESULT (systemd.exec(5)).
+ * signal or had no time left, and the machine is in no mode; starts it again where it was refused
+ * to mend the mode that is on. Reads MONITOR_UNIT, MONITOR_SERVICE_RESULT and MONITOR_EXIT_STATUS
+ * (systemd.exec(5)).
  */
 RefusalKind apply_cut_short(const Root *root);
 

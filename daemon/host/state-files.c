@@ -60,6 +60,18 @@ int undo_read(const Root *root, RunState *ret) {
         return read_state(root, UNDO_PATH, true, ret);
 }
 
+bool mode_in_force_read(const Root *root, char ret[static CONFIG_NAME_SIZE]) {
+        _cleanup_free_ RunState *state = calloc(1, sizeof(*state));
+        int r = state ? undo_read(root, state) : -ENOMEM;
+
+        ret[0] = '\0';
+        if (r != -ENOENT && (r < 0 || !run_state_is_of_rom(state)))
+                return false;
+        if (state_read(root, state) >= 0)
+                (void)memcpy(ret, state->mode, sizeof(state->mode));
+        return ret[0] != '\0';
+}
+
 /* Whoever may not open it is not told. What is of another run was left by a write that failed. */
 static void read_names(const Root *root, RunResult *ret) {
         RunResult names;

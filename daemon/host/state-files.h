@@ -53,6 +53,16 @@ _must_check_ int state_read(const Root *root, RunState *ret);
 /** Reads what a switch in progress, or a killed one, has to undo. Returns as state_read(). */
 _must_check_ int undo_read(const Root *root, RunState *ret);
 
+/**
+ * Which mode the machine is in, by its own records: none while a switch is under way or after one
+ * that was not ended, which the reading of a ROM is not.
+ *
+ * @ret: the mode; "": none
+ *
+ * Returns whether there is one; false also where that cannot be read.
+ */
+bool mode_in_force_read(const Root *root, char ret[static CONFIG_NAME_SIZE]);
+
 /** Reads how the last run ended, with names of processes where they may be read. Returns 0;
  * -ENOENT; -EBADMSG; else the error of reading. */
 _must_check_ int result_read(const Root *root, RunResult *ret);

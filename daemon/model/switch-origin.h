@@ -19,6 +19,7 @@
 #define SOURCE_COMMAND "command" /**< vfio-mode-apply, run by hand */
 #define SOURCE_UNIT "unit"       /**< a mode's unit was started, and nobody has left word */
 #define SOURCE_STOP "stop"       /**< a mode's unit was stopped, which chooses no other mode */
+#define SOURCE_STAY "stay"       /**< the mode goes on, and its unit is to be active again */
 #define SOURCE_FALLBACK "fallback"
 #define SOURCE_REVERT "revert" /**< nobody has confirmed the mode before */
 #define SOURCE_POWER_BUTTON "power-button"

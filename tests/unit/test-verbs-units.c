@@ -17,6 +17,7 @@
 #include "apply/writer.h"
 #include "base/log.h"
 #include "fake-pc.h"
+#include "host/origin-file.h"
 #include "host/state-files.h"
 #include "table.h"
 
@@ -216,6 +217,35 @@ static void test_replug_that_gets_stuck(void **state) {
         assert_true(wait(NULL) > 0);
 }
 
+/* --- going on --- */
+
+/* After a restart that was refused, for whatever reason. */
+static void test_go_on(void **state) {
+        const FakePC *pc = *state;
+
+        fake_host_write(pc->fake, "etc/vfio-mode.ini", "[mode");
+        fake_host_set_driver(pc->fake, DISPLAY, "nvidia");
+        assert_int_equal(apply_switch(&pc->root, "passthrough", false), REFUSAL_CONFIG_INVALID);
+        assert_int_equal(
+                origin_leave(&pc->root, APPLY_ORIGIN_PATH, "passthrough", "stay", "why", ""), 0);
+        assert_int_equal(apply_switch(&pc->root, "passthrough", false), REFUSAL_NONE);
+        check_mode(pc, "passthrough");
+        fake_pc_check_driver(pc, DISPLAY, "nvidia");
+        assert_int_equal(last_result(pc), REFUSAL_CONFIG_INVALID);
+}
+
+/* The machine went elsewhere before that. */
+static void test_go_on_too_late(void **state) {
+        const FakePC *pc = *state;
+
+        assert_int_equal(apply_switch(&pc->root, "host", true), REFUSAL_NONE);
+        assert_int_equal(
+                origin_leave(&pc->root, APPLY_ORIGIN_PATH, "passthrough", "stay", "why", ""), 0);
+        assert_int_equal(apply_switch(&pc->root, "passthrough", false), REFUSAL_FAILED);
+        check_mode(pc, "host");
+        fake_pc_check_driver(pc, DISPLAY, "nvidia");
+}
+
 /* --- the record --- */
 
 /* Where /run is full: the host's card is not taken from it when it is plugged in anew. */
@@ -300,6 +330,8 @@ int main(void) {
                       test_replug_that_is_undone),
                 ON_PC("where it is nobody's it leads to the fallback mode", test_replug_half_way),
                 ON_PC("where its driver gets stuck that is told", test_replug_that_gets_stuck),
+                ON_PC("a mode goes on though it cannot be mended", test_go_on),
+                ON_PC("a mode that was left meanwhile does not go on", test_go_on_too_late),
                 ON_PC("without room for a record no mark is left", test_no_record),
         };
 

@@ -66,6 +66,18 @@ def test_stopped_while_it_starts(pc: PC) -> None:
     check_fell(pc, "signal")
 
 
+def test_restarted_in_vain(pc: PC) -> None:
+    """A mode that cannot be mended goes on, with its guard: the way back by the power button is there."""
+    pc.ok("systemctl start vfio-mode@passthrough")
+    pc.write(INI, "[mode")
+    assert pc.run("systemctl restart vfio-mode@passthrough").rc == 1
+    pc.ok("until systemctl is-active --quiet vfio-mode@passthrough vfio-mode-guard@passthrough; do :; done")
+    assert look(pc) == PASSTHROUGH
+    assert status(pc)["last_switch"]["result"] == "config-invalid"
+    pc.ok("systemctl stop vfio-mode@passthrough")
+    assert look(pc) == HOST
+
+
 LOCKER = """
 import fcntl, os, signal
 lock = open('/run/vfio-mode/lock', 'r+')

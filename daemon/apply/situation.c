@@ -19,6 +19,7 @@
 #include "model/kernel-cmdline.h"
 #include "module.h"
 #include "situation.h"
+#include "state-write.h"
 #include "sysfs.h"
 #include "wedged.h"
 
@@ -46,6 +47,18 @@ static void keep_units(RunState *state, const RunState *from) {
                 situation_keep_unit(state, &from->units[i]);
 }
 
+/*
+ * What is on vfio-pci by our doing, where the record is not one of ours: another version's, whose
+ * configuration may be another's, too. By its modalias it goes home all the same.
+ */
+static void keep_marked(const Root *root, RunState *state) {
+        PciAddress marked[RUN_STATE_FUNCTIONS_MAX];
+        size_t n = marks_list(root, marked, ARRAY_SIZE(marked));
+
+        for (size_t i = 0; i < n; i++)
+                situation_keep_home(state, &(HomeFunction){ .address = marked[i] });
+}
+
 static bool is_on_the_host(const HomeFunction *home) {
         return !driver_name_is_vfio(home->driver_override) ||
                (home->driver[0] != '\0' && !driver_name_is_vfio(home->driver));
@@ -71,6 +84,7 @@ int situation_read_state(Situation *now) {
                 log_warning_errno(r, "/" STATUS_PATH
                                      " cannot be read, going by what the kernel says: %m");
                 (void)memset(&now->state, 0, sizeof(now->state));
+                keep_marked(now->root, &now->state);
         }
         keep_units(&now->before, &now->state);
         r = undo_read(now->root, undo);

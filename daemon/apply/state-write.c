@@ -77,6 +77,16 @@ int result_write(const Root *root, const char *path, const RunResult *result) {
 
 /* --- marks --- */
 
+size_t marks_list(const Root *root, PciAddress *ret, size_t max) {
+        _cleanup_closedir_ DIR *dir = file_open_dir_at(root->fd, VFIO_MARKS_DIR);
+        const struct dirent *entry;
+        size_t n = 0;
+
+        while (dir && n < max && (entry = readdir(dir)))
+                n += pci_address_parse(entry->d_name, &ret[n]) >= 0;
+        return n;
+}
+
 static bool is_among(const PciAddress *addresses, size_t n, PciAddress address) {
         for (size_t i = 0; i < n; i++)
                 if (pci_address_compare(addresses[i], address) == 0)

@@ -34,6 +34,10 @@ _must_check_ int accepted_write(const Root *root, const Config *config);
  */
 _must_check_ int marks_write(const Root *root, const PciAddress *addresses, size_t n);
 
+/** Lists the functions that have a mark. Returns how many, at most @max; 0 also where they cannot
+ * be read. */
+size_t marks_list(const Root *root, PciAddress *ret, size_t max);
+
 /**
  * Writes how a run ended to @path (RESULT_PATH or BOOT_PATH), for everybody; beside RESULT_PATH the
  * same with names of processes, where it has any, for root only.

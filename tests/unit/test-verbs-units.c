@@ -17,6 +17,7 @@
 #include "apply/writer.h"
 #include "base/log.h"
 #include "fake-pc.h"
+#include "host/config-load.h"
 #include "host/origin-file.h"
 #include "host/state-files.h"
 #include "table.h"
@@ -260,6 +261,19 @@ static void test_no_record(void **state) {
         assert_false(fake_host_exists(pc->fake, VFIO_MARKS_DIR "/" DISPLAY));
 }
 
+/* What another version has written, which has words of its own also in the configuration. */
+static void test_nothing_is_understood(void **state) {
+        static const char *const paths[] = { STATUS_PATH, CONFIG_ACCEPTED_PATH,
+                                             "etc/vfio-mode.ini" };
+        const FakePC *pc = *state;
+
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+                fake_host_write(pc->fake, paths[i], "of=tomorrow\n");
+        assert_int_equal(apply_switch(&pc->root, "host", true), REFUSAL_NONE);
+        fake_pc_check_driver(pc, DISPLAY, "nvidia");
+        check_mode(pc, "host");
+}
+
 /* --- cut-short --- */
 
 #define UNIT "vfio-mode@desk.service"
@@ -333,6 +347,7 @@ int main(void) {
                 ON_PC("a mode goes on though it cannot be mended", test_go_on),
                 ON_PC("a mode that was left meanwhile does not go on", test_go_on_too_late),
                 ON_PC("without room for a record no mark is left", test_no_record),
+                ON_PC("what cannot be understood has a way back", test_nothing_is_understood),
         };
 
         Table table = { 0 };

@@ -289,6 +289,21 @@ static void stay_without_config(Boot *boot) {
         report(boot->root, BOOT_PATH, result);
 }
 
+/*
+ * "systemctl restart vfio-mode-boot" in a machine that is up, as an upgrade of packages may do it:
+ * where that is by now somebody has seen to, and nobody is asked this early whether he uses a
+ * device.
+ */
+static bool is_over(const Boot *boot) {
+        char mode[CONFIG_NAME_SIZE], name[UNIT_NAME_SIZE];
+
+        if (!is_second_run(boot) || !boot->root->is_live || !mode_in_force_read(boot->root, mode) ||
+            !units_is_active(unit_name(mode, name)))
+                return false;
+        log_notice("This boot has begun before, and mode '%s' is on: it stays.", mode);
+        return true;
+}
+
 RefusalKind apply_boot(const Root *root) {
         _cleanup_(config_files_done) ConfigFiles files = { 0 };
         _cleanup_free_ Boot *boot = calloc(1, sizeof(*boot));
@@ -299,6 +314,8 @@ RefusalKind apply_boot(const Root *root) {
         boot->since = now_usec();
         boot_read_cmdline(root, &boot->input);
         read_earlier_boots(boot);
+        if (is_over(boot))
+                return REFUSAL_NONE;
         take_one_shot(boot);
         if (config_load(root, &files, &boot->config, &boot->errors) < 0) {
                 stay_without_config(boot);

@@ -313,3 +313,22 @@ def test_refused_with_no_mode_active(sweep: Sweep) -> None:
         config.write_text(config.read_text(encoding="utf-8").replace("10de:2484", id_there), encoding="utf-8")
         run = machine.systemctl("start", mode_unit("passthrough"))
         assert run.status != 0 and f"{mode_unit('host')} active" in machine.look().units, run.text
+
+
+BOOT = ("env", "FAKE_KERNEL_PROC=/.proc", "LD_PRELOAD=/.build/tests/fake/libfake-kernel.so",
+        "/.build/daemon/vfio-mode-apply", "boot")
+
+
+def test_boot_unit_once_more(sweep: Sweep) -> None:
+    """Restarted in a machine that is up it moves nothing, wherever that is."""
+    machine = sweep.fresh("passthrough")
+    for path, text in (("proc/sys/kernel/random/boot_id", "6f2c1e0a-3b47-4d5e-9c11-0a8f7e6d5c4b\n"),
+                       ("var/lib/vfio-mode/.keep", "")):
+        (machine.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (machine.root / path).write_text(text, encoding="utf-8")
+    machine.enter(*BOOT)
+    assert (machine.root / "var/lib/vfio-mode/boot").exists()
+    assert machine.systemctl("start", mode_unit("passthrough")).status == 0
+    before = machine.look()
+    said = machine.enter(*BOOT)
+    assert (said.returncode, machine.look()) == (0, before), said.stderr

@@ -80,8 +80,9 @@ static bool value_of(Text argument, const char *name, Text *ret) {
 
 /* `recovery` is friendly-recovery's, and all that an entry of GRUB 2.06 says there. */
 static bool asks_for_rescue(Text argument) {
-        static const char *const words[] = { "single",    "s",        "S",  "1",        "rescue",
-                                             "emergency", "recovery", "-b", "rd.break", NULL };
+        static const char *const words[] = { "single", "s",        "S",         "-s",
+                                             "1",      "rescue",   "emergency", "recovery",
+                                             "-b",     "rd.break", NULL };
         static const char *const units[] = { "rescue.target",    "rescue.service",
                                              "emergency.target", "emergency.service",
                                              "runlevel1.target", NULL };

@@ -321,6 +321,7 @@ static const struct {
         { "recovery", RESCUE },
         { "emergency", RESCUE },
         { "-b", RESCUE },
+        { "-s", RESCUE },
         { "rd.break", RESCUE },
         { "systemd.unit=emergency.target", RESCUE },
         { "--", "' ends the arguments of the kernel" },

@@ -79,6 +79,7 @@ static const struct Request {
         { "single", "single", { .rescue = "single" } },
         { "s", "ro s", { .rescue = "s" } },
         { "S", "ro S", { .rescue = "S" } },
+        { "-s", "ro -s", { .rescue = "-s" } },
         { "1", "ro 1", { .rescue = "1" } },
         { "rescue", "rescue", { .rescue = "rescue" } },
         { "emergency", "emergency", { .rescue = "emergency" } },

@@ -35,6 +35,11 @@ static RefusalKind begin(const Root *root, const Config *config, const char *mod
                 return refusal_set(refusal, REFUSAL_UNKNOWN_MODE,
                                    "The configuration has no mode '%s'.", mode);
         ret->is_fallback = strcmp(mode, config->fallback_mode) == 0;
+        if (ret->is_fallback && options->tries > 1)
+                return refusal_set(refusal, REFUSAL_NOT_SUPPORTED,
+                                   "'%s' is the fallback mode, where boots go when no try is left: "
+                                   "it takes no number of tries.",
+                                   mode);
         ret->default_is_fallback = strcmp(config->default_mode, config->fallback_mode) == 0;
         if (!ret->is_fallback &&
             kernel_cmdline_arguments(found, ret->arguments, sizeof(ret->arguments)) < 0)
@@ -272,6 +277,11 @@ RefusalKind next_boot_set_once(const Root *root, const Config *config, const cha
         if (request.is_fallback)
                 return once_fallback(&request, ret, refusal);
         if (!next_boot_is_counted(&request.now) && next_boot_is_once(&request.now, request.mode)) {
+                if (options->tries > 1)
+                        return refusal_set(refusal, REFUSAL_NOT_SUPPORTED,
+                                           "What can carry '%s' here is an EFI variable, for one "
+                                           "boot and no more: leave the number of tries out.",
+                                           mode);
                 set_efi(&request.now, request.mode->name, ret);
                 say_once(&request, true, ret);
                 return REFUSAL_NONE;

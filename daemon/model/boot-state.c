@@ -258,7 +258,7 @@ RefusalKind boot_state_set_once(const BootState *old, const BootTarget *target, 
                 return REFUSAL_NONE;
         }
         ret->skip = false;
-        if (ret->left == 0) {
+        if (ret->left < tries_of(target)) {
                 ret->left = tries_of(target);
                 ret->expired = false;
                 ret->sequence = next_sequence(old, target->now);

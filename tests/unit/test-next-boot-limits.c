@@ -267,6 +267,9 @@ static void test_efi_for_an_idle_block(void **state) {
         BootMachine *m = *state;
 
         assert_int_equal(env_file_create(&m->root, BLOCK), 1);
+        assert_int_equal(once_with(m, "plain", &(NextBootOptions){ .tries = 2 }),
+                         REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "an EFI variable, for one boot and no more");
         ASSERT_DONE(once(m, "plain"));
         carry_out(m);
         assert_next(m, "plain", "efi");

@@ -61,6 +61,34 @@ static void test_tries(void **state) {
         assert_int_equal(boot_machine_block(m).left, BOOT_TRIES_MAX);
 }
 
+/* A number of tries is had or refused, and never passed over. */
+static void test_tries_that_cannot_be(void **state) {
+        const NextBootOptions two = { .tries = 2 }, one = { .tries = 1 };
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        assert_int_equal(once_with(m, "host", &two), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "it takes no number of tries");
+        assert_int_equal(for_good_with(m, "host", &two), REFUSAL_NOT_SUPPORTED);
+        assert_next(m, "host", "config");
+        ASSERT_DONE(once_with(m, "host", &one));
+}
+
+/* Of a default: at least as many as were asked for. */
+static void test_tries_of_a_default(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_DONE(once_with(m, "passthrough", &(NextBootOptions){ .tries = 3 }));
+        assert_int_equal(outlook(m).tries_left, 3);
+        ASSERT_UNCHANGED(once_with(m, "passthrough", &(NextBootOptions){ .tries = 2 }));
+        assert_next(m, "passthrough", "trial");
+        assert_next(m, "passthrough", "trial");
+        ASSERT_DONE(confirm(m));
+        assert_int_equal(boot_machine_block(m).left, BOOT_LEFT_CONFIRMED);
+}
+
 static void test_cancel(void **state) {
         BootMachine *m = *state;
 
@@ -492,6 +520,8 @@ int main(void) {
                 ON_MACHINE("one boot, confirmed", test_once),
                 ON_MACHINE("one boot, not confirmed", test_once_not_confirmed),
                 ON_MACHINE("boots that a trial may take", test_tries),
+                ON_MACHINE("a number of tries where there are none", test_tries_that_cannot_be),
+                ON_MACHINE("a number of tries for a default", test_tries_of_a_default),
                 ON_MACHINE("taken back", test_cancel),
                 ON_MACHINE("a default, by a trial that is confirmed", test_default),
                 ON_MACHINE("a default, by a trial that is not", test_default_that_fails),

@@ -332,7 +332,9 @@ static void check_place(Inspect *i) {
                 check(i, CHECK_WARN, "boot-place", "", "%s", place->why_not.text);
         else if (i->next.state_result < 0)
                 check(i, CHECK_WARN, "boot-place",
-                      "Update GRUB's configuration, or reboot, which makes it anew.",
+                      next_boot_is_opaque(&i->next)
+                              ? ""
+                              : "Update GRUB's configuration, or reboot, which makes it anew.",
                       "The boot environment /%s cannot be used: %s.", place->path,
                       i->next.state_result == -ENOENT    ? "it is not there"
                       : i->next.state_result == -EBADMSG ? "it is damaged"

@@ -43,9 +43,13 @@ static RefusalKind explain(int error, const char *path, Refusal *refusal) {
                                    "The boot environment /%s does not hold what was written to it: "
                                    "its disk may be failing.",
                                    path);
-        return refusal_set(refusal, REFUSAL_FAILED,
-                           "The boot environment /%s cannot be written: %s.", path,
-                           strerror(-error));
+        /* Whose file system is read-only is no place for it: then this is a service's own view. */
+        return refusal_set(
+                refusal, REFUSAL_FAILED, "The boot environment /%s cannot be written: %s.%s", path,
+                strerror(-error),
+                error == -EROFS ? " Where its directory was made after vfio-moded had been "
+                                  "started: run \"systemctl stop vfio-moded\", and try again."
+                                : "");
 }
 
 RefusalKind next_boot_write(const Root *root, const NextBoot *now, BlockRule rule,
@@ -101,6 +105,10 @@ RefusalKind next_boot_ensure(const Root *root, NextBoot *now, bool *ret_changed,
 
         if (now->state_result >= 0)
                 return REFUSAL_NONE;
+        if (next_boot_is_opaque(now)) /* it is there, and would stay as it is */
+                return refusal_set(refusal, REFUSAL_FAILED,
+                                   "The boot environment /%s cannot be read: %s.", path,
+                                   strerror(-now->state_result));
         r = env_file_create(root, path);
         if (r < 0)
                 return explain_creation(root, now, r, refusal);

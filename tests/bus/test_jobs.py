@@ -324,6 +324,19 @@ def test_a_refusal_of_the_boot_environment(rig):
                    ).name == ERROR + "UnknownMode"
 
 
+def test_a_boot_environment_that_came_after_the_service(bare):
+    """The service may write only what was there when it started; as in its unit, the rest is read-only for it."""
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    seen = f"mount --bind {bare.root} {bare.root} && mount -o remount,ro,bind {bare.root} && " \
+           f"mount -t tmpfs x {bare.root}/run && mkdir {bare.root}/run/vfio-mode && exec \"$0\" \"$@\""
+    bare.start(by=("unshare", *user, "--mount", "sh", "-ec", seen))
+    error = refused(lambda: bare.call("SetNextBoot", "sa{sv}", "passthrough", {}))
+    assert (error.name, error.text) == (
+        ERROR + "Failed", "The boot environment /boot/grub/vfio-mode/vfio-mode.env cannot be written: Read-only file "
+        "system. Where its directory was made after vfio-moded had been started: run \"systemctl stop vfio-moded\", "
+        "and try again.")
+
+
 def test_the_efi_variable_is_written_by_its_unit(rig):
     rig.boots_by_efi()
     rig.call("SetNextBoot", "sa{sv}", "plain", {})

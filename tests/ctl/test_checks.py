@@ -474,6 +474,17 @@ def test_a_check(pc, name, result, words, differ):
     assert [row.result for row in rows] == [result], pc.checks()
 
 
+def test_who_makes_a_block_anew(pc):
+    """Of one that cannot be read, nobody does."""
+    pc.remove(BLOCK)
+    row, = (row for row in pc.checks() if row.id == "boot-place")
+    assert row.advice == "Update GRUB's configuration, or reboot, which makes it anew."
+    pc.root.joinpath(BLOCK).parent.rmdir()
+    pc.write(str(Path(BLOCK).parent), "")
+    row, = (row for row in pc.checks() if row.id == "boot-place")
+    assert (row.message, row.advice) == (f"The boot environment /{BLOCK} cannot be used: Not a directory.", "")
+
+
 @pytest.mark.parametrize(("kind", "result", "words", "advice"), [
     ("virt_hook_t", "pass", "libvirt runs /etc/libvirt/hooks/qemu.d/libvirt, which is virt_hook_t", ""),
     ("virt_etc_rw_t", "warn", "is virt_etc_rw_t instead of virt_hook_t",

@@ -610,10 +610,33 @@ static void test_no_directory(void **state) {
         boot_machine_prove(m);
         fake_host_remove(m->fake, BLOCK);
         fake_host_remove(m->fake, "boot/grub/vfio-mode");
-        fake_host_write(m->fake, "boot/grub/vfio-mode", "");
+        boot_machine_link(m, "gone", "boot/grub/vfio-mode");
         assert_int_equal(once(m, "passthrough"), REFUSAL_FAILED);
         assert_said(m->refusal.text, "directory /boot/grub/vfio-mode is gone");
         assert_said(m->refusal.text, "Run \"update-grub\", which makes both.");
+}
+
+/* What is there and cannot be read is made by nobody, so that nobody is sent to have it made. */
+static void test_unreadable(void **state) {
+        static const char why[] =
+                "The boot environment /" BLOCK " cannot be read: Not a directory.";
+        const NextBootOptions options = { .without_protection = true };
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        fake_host_remove(m->fake, BLOCK);
+        fake_host_remove(m->fake, "boot/grub/vfio-mode");
+        fake_host_write(m->fake, "boot/grub/vfio-mode", "");
+        assert_int_equal(once_with(m, "passthrough", &options), REFUSAL_FAILED);
+        assert_string_equal(m->refusal.text, why);
+        assert_int_equal(for_good_with(m, "passthrough", &options), REFUSAL_FAILED);
+        assert_string_equal(m->refusal.text, why);
+        assert_int_equal(once(m, "host"), REFUSAL_FAILED);
+        assert_string_equal(m->refusal.text, why);
+        assert_int_equal(for_good(m, "host"), REFUSAL_FAILED);
+        assert_string_equal(m->refusal.text, why);
+        assert_int_equal(cancel(m), REFUSAL_FAILED);
+        assert_string_equal(m->refusal.text, why);
 }
 
 /* The way out that is named must be one. */
@@ -770,6 +793,7 @@ int main(void) {
                 ON_MACHINE("a block that may not be written any more", test_unfit_block),
                 ON_MACHINE("a block of another shape", test_unfit_blocks_of_other_shapes),
                 ON_MACHINE("no directory for the block", test_no_directory),
+                ON_MACHINE("a block that cannot be read", test_unreadable),
                 ON_MACHINE("a default by the configuration", test_default_by_the_configuration),
                 ON_MACHINE("a disk that is full", test_disk_full),
                 ON_MACHINE("a record that cannot be written", test_record_unwritable),

@@ -38,7 +38,7 @@ typedef struct Watch {
         struct Service *service;
 } Watch;
 
-#define WATCHES_MAX 7
+#define WATCHES_MAX 8
 
 /** Everything. */
 typedef struct Service {

@@ -126,6 +126,7 @@ static void read_next_boot(const Root *root, const Config *config, Snapshot *ret
              next_boot_protection_name(outlook.protection));
         ret->next_tries_left = outlook.tries_left;
         copy(ret->block_path, sizeof(ret->block_path), boot->place.path);
+        copy(ret->grub_directory, sizeof(ret->grub_directory), boot->place.grub_directory);
         read_record(boot->record_is_current ? boot->record_result : -ENOENT, &boot->record,
                     &ret->last_boot.is_known, &ret->last_boot.record);
         copy(ret->last_boot.not_run, sizeof(ret->last_boot.not_run), next_boot_not_run(boot));

@@ -91,7 +91,8 @@ typedef struct Snapshot {
         char old_mode[CONFIG_NAME_SIZE]; /**< the mode before it; no property */
         SnapshotLines mode_drift;        /**< the part of drift that is of the mode; no property */
         int writer; /**< the process that makes a switch's writes; 0: none; no property */
-        char block_path[BOOT_PATH_SIZE]; /**< of the boot environment; "": none; no property */
+        char block_path[BOOT_PATH_SIZE];     /**< of the boot environment; "": none; no property */
+        char grub_directory[BOOT_PATH_SIZE]; /**< of grub.cfg; "": none; no property */
 } Snapshot;
 
 /**

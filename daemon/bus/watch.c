@@ -21,13 +21,16 @@
 #define EVENTS                                                                                   \
         (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_DELETE_SELF | \
          IN_MOVE_SELF | IN_ONLYDIR)
-#define BLOCK (WATCHES_MAX - 1) /* where the boot environment is found is no constant */
+/* Where these are found is no constant. */
+#define BLOCK (WATCHES_MAX - 1)    /* the boot environment */
+#define GRUB_CFG (WATCHES_MAX - 2) /* what reads it, and the boot menu */
+#define PLACES GRUB_CFG
 
 typedef struct Place {
         const char *path, *prefix;
 } Place;
 
-static const Place places[BLOCK] = {
+static const Place places[PLACES] = {
         { "run", "vfio-mode" },      { RUN_DIR, NULL },   { "etc", "vfio-mode.ini" },
         { CONFIG_DROPIN_DIR, NULL }, { STATE_DIR, NULL }, { EFI_VARIABLES_DIR, EFI_ONE_SHOT_NAME },
 };
@@ -49,20 +52,32 @@ static int on_event(_unused_ sd_event_source *source, const struct inotify_event
         return 0;
 }
 
-/* The directory of the block, which may have moved to another place. */
+/* It may have moved to another place. */
+static void set_directory(Watch *watch, const char *path) {
+        if (strcmp(path, watch->path) == 0)
+                return;
+        watch_drop(watch);
+        (void)snprintf(watch->path, sizeof(watch->path), "%s", path);
+}
+
 static void find_block(Service *service) {
-        Watch *watch = &service->watches[BLOCK];
-        char path[sizeof(watch->path)];
+        char path[sizeof(service->snapshot.block_path)];
         char *slash;
 
         (void)snprintf(path, sizeof(path), "%s", service->snapshot.block_path);
         slash = strrchr(path, '/');
         if (slash)
                 *slash = '\0';
-        if (strcmp(path, watch->path) == 0)
-                return;
-        watch_drop(watch);
-        (void)snprintf(watch->path, sizeof(watch->path), "%s", path);
+        set_directory(&service->watches[BLOCK], path);
+}
+
+/* Where there is none it may be on its way to where it was. */
+static void find_grub_cfg(Service *service) {
+        Watch *watch = &service->watches[GRUB_CFG];
+
+        watch->prefix = "grub.cfg";
+        if (service->snapshot.grub_directory[0] != '\0')
+                set_directory(watch, service->snapshot.grub_directory);
 }
 
 static void watch_begin(Service *service, Watch *watch) {
@@ -113,10 +128,11 @@ static void watch_writer(Service *service) {
 void watch_update(Service *service) {
         watch_writer(service);
         find_block(service);
+        find_grub_cfg(service);
         for (size_t i = 0; i < WATCHES_MAX; i++) {
                 Watch *watch = &service->watches[i];
 
-                if (i < BLOCK) {
+                if (i < PLACES) {
                         (void)snprintf(watch->path, sizeof(watch->path), "%s", places[i].path);
                         watch->prefix = places[i].prefix;
                 }

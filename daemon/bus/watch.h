@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Sees that something has changed, whoever changed it: the state in /run, the configuration, the
- * boot environment. What sysfs says has no such signal; it is looked at with each question.
+ * boot environment, the boot menu. What sysfs says has no such signal; it is looked at with each
+ * question.
  */
 #pragma once
 

@@ -264,6 +264,27 @@ def test_an_armed_block_is_told(rig):
     assert rig.get("NextBootTriesLeft") == 1
 
 
+def test_a_boot_menu_that_is_made_anew_is_told(rig):
+    """By grub-mkconfig, of which nothing else of ours tells."""
+    entry = " vfio_mode={} vfio_mode.boot=menu.0.0\n"
+    args = {"passthrough": "passthrough nosmt=force panic=10", "plain": "plain panic=10"}
+    menu = "".join(entry.format(words) for words in args.values())
+    rig.call("SetNextBoot", "sa{sv}", "passthrough", {})
+    listener = rig.listen()
+    cfg = rig.root / "boot/grub/grub.cfg"
+    made = "### vfio-mode environment ###\n"
+    old = ["The boot menu's entries are older than the configuration: run \"update-grub\"."]
+    for text, drift in ((menu + entry.format("gone"), old), (menu, [])):
+        (cfg.parent / "grub.cfg.new").write_text(made + text)
+        with cfg.open("w") as file:  # as grub-mkconfig does it
+            file.write((cfg.parent / "grub.cfg.new").read_text())
+        wait_for(listener, "Drift", drift)
+    cfg.unlink()
+    wait_for(listener, "NextBootProtection", "none")
+    (cfg.parent / "grub.cfg.new").rename(cfg)
+    wait_for(listener, "NextBootProtection", "grub")
+
+
 def test_a_variable_that_others_set_is_told(rig):
     """By the unit that root has started, or by a switch that closes all ways into a mode."""
     rig.boots_by_efi()

@@ -92,7 +92,7 @@ static void write_missing_record(Confirm *c) {
 static bool say_unfit(const Confirm *c) {
         const BootPlace *place = &c->now.place;
 
-        if (place->unfit_path[0] != '\0')
+        if (place->unfit_path[0] != '\0' || place->is_out_of_reach)
                 log_warning("%s It is not made anew.", place->why_not.text);
         else if (next_boot_is_opaque(&c->now))
                 log_warning_errno(c->now.state_result,

@@ -89,10 +89,26 @@ static void read_refusal(const char *text, GrubConfig *ret) {
                        reason);
 }
 
+/* As 09_vfio-mode writes it, right behind its mark. */
+static void read_looks(const char *script, GrubConfig *ret) {
+        static const char beside[] = "set vfio_file=\"${prefix}/", on_esp[] = "--set=vfio_root ";
+        const char *uuid = strstr(script, on_esp);
+
+        if (uuid) {
+                uuid += sizeof(on_esp) - 1;
+                ret->looks = GRUB_LOOKS_ON_ESP;
+                (void)snprintf(ret->esp_uuid, sizeof(ret->esp_uuid), "%.*s",
+                               (int)strcspn(uuid, " \n"), uuid);
+        } else if (strstr(script, beside)) {
+                ret->looks = GRUB_LOOKS_BESIDE;
+        }
+}
+
 /* What cannot be read, or is longer than any grub.cfg, has no script of ours for all we know. */
 static int read_grub_config(const Root *root, const char *directory, GrubConfig *ret) {
         _cleanup_free_ char *text = NULL;
         char path[BOOT_PATH_SIZE];
+        const char *script;
         ssize_t n;
 
         (void)snprintf(path, sizeof(path), "%s/grub.cfg", directory);
@@ -104,9 +120,12 @@ static int read_grub_config(const Root *root, const char *directory, GrubConfig 
         (void)snprintf(ret->directory, sizeof(ret->directory), "%s", directory);
         if (n < 0)
                 return 1;
-        ret->has_scripts = strstr(text, GRUB_SCRIPT_MARK);
-        if (ret->has_scripts)
+        script = strstr(text, GRUB_SCRIPT_MARK);
+        if (script) {
+                ret->has_scripts = true;
+                read_looks(script, ret);
                 return 1;
+        }
         read_refusal(text, ret);
         /* Of a grub.cfg without our script. Where that was run grub_why_no_entries() has judged,
          * before there was a grub.cfg, and its word counts. */

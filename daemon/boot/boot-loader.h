@@ -13,6 +13,7 @@
 
 #define BOOT_PATH_SIZE 256
 #define GRUB_REASON_SIZE 192
+#define FAT_UUID_SIZE 16
 #define GRUB_CFG_MAX (4 * 1024 * 1024)
 /** What our script begins its part of grub.cfg with. */
 #define GRUB_SCRIPT_MARK "### vfio-mode environment ###"
@@ -40,9 +41,18 @@ const char *boot_loader_manual_route(BootLoader loader);
  * over: the end of a sentence that says "take it out of", without a full stop. */
 const char *boot_loader_words(BootLoader loader);
 
+/** Where the script in grub.cfg looks for the boot environment. */
+typedef enum GrubLooks {
+        GRUB_LOOKS_NOWHERE, /**< no script, or none that says so */
+        GRUB_LOOKS_BESIDE,  /**< grub.cfg */
+        GRUB_LOOKS_ON_ESP,
+} GrubLooks;
+
 typedef struct GrubConfig {
         char directory[BOOT_PATH_SIZE]; /**< that has a grub.cfg; "": none */
         bool has_scripts;
+        GrubLooks looks;
+        char esp_uuid[FAT_UUID_SIZE];          /**< of GRUB_LOOKS_ON_ESP */
         char why_no_scripts[GRUB_REASON_SIZE]; /**< what the script said instead, without a full
                                                   stop; "": nothing */
         bool is_bls; /**< the entries are files of their own; never with our script */

@@ -190,8 +190,8 @@ static bool find_esp(const Root *root, const char *point, MountInfo *ret) {
                strcmp(ret->type, "vfat") == 0 && strcmp(ret->root, "/") == 0;
 }
 
-/* Returns whether it is at @point; @reason is filled where it is and cannot be used. */
-static bool try_esp(const Root *root, const char *point, BootPlace *ret,
+/* Returns whether it is at @point; @reason is filled where there is one that cannot be used. */
+static bool try_esp(const Root *root, const char *point, const GrubConfig *grub, BootPlace *ret,
                     char reason[static REASON_SIZE]) {
         char path[BOOT_PATH_SIZE], buffer[REASON_SIZE], uuid[sizeof(ret->esp_uuid)];
         const char *problem;
@@ -202,9 +202,11 @@ static bool try_esp(const Root *root, const char *point, BootPlace *ret,
         problem = mount_problem(root, &mount, buffer);
         if (!problem && block_device_fat_uuid(root, mount.device, uuid, sizeof(uuid)) < 0)
                 problem = "has no file system UUID by which GRUB could find it";
+        if (!problem && grub->looks == GRUB_LOOKS_ON_ESP && strcmp(uuid, grub->esp_uuid) != 0)
+                problem = "is not the one on which GRUB looks for the boot environment";
         if (problem) {
                 (void)snprintf(reason, REASON_SIZE, "the ESP at /%s %s", point, problem);
-                return true;
+                return grub->looks != GRUB_LOOKS_ON_ESP;
         }
         (void)snprintf(path, sizeof(path), "%s/" ESP_FILE_NAME, point);
         (void)snprintf(ret->esp_uuid, sizeof(ret->esp_uuid), "%s", uuid);
@@ -212,16 +214,43 @@ static bool try_esp(const Root *root, const char *point, BootPlace *ret,
         return true;
 }
 
-static void find_for_grub(const Root *root, const char *table, BootPlace *ret) {
+/* GRUB looks beside its grub.cfg, where it cannot write any more; it reads what lies there. */
+static void refuse_beside(const char *reason, BootPlace *ret) {
+        (void)snprintf(ret->unfit_path, sizeof(ret->unfit_path), "%s/" FILE_NAME,
+                       ret->grub_directory);
+        (void)refusal_set(&ret->why_not, REFUSAL_NOT_SUPPORTED,
+                          "GRUB looks for the boot environment beside its grub.cfg, and %s: mend "
+                          "that, or run \"%s\", which looks for another place. %s",
+                          reason, ret->grub_command, boot_loader_manual_route(ret->loader));
+}
+
+static void refuse_esp(const char *reason, const GrubConfig *grub, BootPlace *ret) {
+        ret->is_out_of_reach = true;
+        (void)refusal_set(
+                &ret->why_not, REFUSAL_NOT_SUPPORTED,
+                "GRUB looks for the boot environment on the ESP %s, and %s: mend that, or "
+                "run \"%s\", which looks for another place. %s",
+                grub->esp_uuid, reason, ret->grub_command, boot_loader_manual_route(ret->loader));
+}
+
+static void find_for_grub(const Root *root, const char *table, const GrubConfig *grub,
+                          BootPlace *ret) {
         static const char *const points[] = { "boot/efi", "efi", "boot" };
         char reason[REASON_SIZE] = "", esp_reason[REASON_SIZE] = "no ESP is mounted";
-        bool found = try_grub_directory(root, table, ret, reason);
+        bool found =
+                grub->looks != GRUB_LOOKS_ON_ESP && try_grub_directory(root, table, ret, reason);
 
-        if (found)
+        if (!found && grub->looks == GRUB_LOOKS_BESIDE) {
+                refuse_beside(reason, ret);
                 return;
+        }
         for (size_t i = 0; i < ARRAY_SIZE(points) && !found; i++)
-                found = try_esp(root, points[i], ret, esp_reason);
-        if (ret->path[0] == '\0' && ret->unfit_path[0] == '\0')
+                found = try_esp(root, points[i], grub, ret, esp_reason);
+        if (ret->path[0] != '\0' || ret->unfit_path[0] != '\0')
+                return;
+        if (grub->looks == GRUB_LOOKS_ON_ESP)
+                refuse_esp(esp_reason, grub, ret);
+        else
                 (void)refusal_set(&ret->why_not, REFUSAL_NOT_SUPPORTED, "%s, and %s. %s", reason,
                                   esp_reason, boot_loader_manual_route(ret->loader));
 }
@@ -236,8 +265,10 @@ static int find_place(const Root *root, bool is_written_anew, const char *why_no
         r = grub_config_find(root, &grub);
         if (r < 0)
                 return r;
-        if (is_written_anew)
+        if (is_written_anew) {
                 grub.is_bls = false;
+                grub.looks = GRUB_LOOKS_NOWHERE;
+        }
         ret->loader = boot_loader_find(root, &grub);
         ret->has_scripts = grub.has_scripts;
         ret->grub_command = grub_config_command(root, &grub);
@@ -255,7 +286,7 @@ static int find_place(const Root *root, bool is_written_anew, const char *why_no
         if (why_not)
                 (void)refusal_set(&ret->why_not, REFUSAL_NOT_SUPPORTED, "%s", why_not);
         else if (ret->loader == BOOT_LOADER_GRUB)
-                find_for_grub(root, table, ret);
+                find_for_grub(root, table, &grub, ret);
         else
                 (void)refusal_set(&ret->why_not, REFUSAL_NOT_SUPPORTED,
                                   "This machine boots by %s, which vfio-mode cannot tell the next "

@@ -19,9 +19,12 @@ typedef struct BootPlace {
                                                 slash: "boot/grub"; "": none */
         char path[BOOT_PATH_SIZE];           /**< of the block, below the root; "": no place */
         char unfit_path[BOOT_PATH_SIZE];     /**< of a block that GRUB reads, but that may not be
-                                                written     any more (see why_not); else "" */
-        char esp_uuid[16]; /**< file system UUID where the block is on the ESP; else "" */
-        bool has_scripts;  /**< grub.cfg holds our script */
+                                                written any more (see why_not); else "" */
+        bool is_out_of_reach; /**< GRUB reads a block on a file system that is not mounted (see
+                                 why_not): only GRUB knows what that says */
+        char esp_uuid[FAT_UUID_SIZE]; /**< of the file system where the block is on the ESP; else ""
+                                       */
+        bool has_scripts;             /**< grub.cfg holds our script */
         char why_no_scripts[GRUB_REASON_SIZE]; /**< why grub.cfg was made without it, without a full
                                                   stop; "": not known */
         const char *grub_command;              /**< makes grub.cfg anew */
@@ -31,7 +34,8 @@ typedef struct BootPlace {
 
 /**
  * Finds out how the machine boots and where the block is, or would be. An existing block that lies
- * where GRUB could not write it is refused like a place.
+ * where GRUB could not write it is refused like a place. Where the script in grub.cfg says what it
+ * looks for, that is the place, or there is none: another one would not be read.
  *
  * Returns 0, also where there is no place; -ENOMEM or the error of reading /proc/self/mountinfo.
  */

@@ -251,7 +251,8 @@ static RefusalKind once_fallback(Request *request, NextBootAnswer *ret, Refusal 
                         say_once(request, true, ret);
                 return REFUSAL_NONE;
         }
-        if (now->place.unfit_path[0] != '\0' && now->place.has_scripts)
+        if ((now->place.unfit_path[0] != '\0' || now->place.is_out_of_reach) &&
+            now->place.has_scripts)
                 return refusal_set(refusal, REFUSAL_NOT_SUPPORTED, "%s", now->place.why_not.text);
         if (!block_is_read(now))
                 return refusal_set(refusal, REFUSAL_NOT_SUPPORTED,

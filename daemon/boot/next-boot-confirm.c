@@ -22,8 +22,9 @@ static RefusalKind cancel_rule(const BootState *old, const void *input, BootStat
 
 /* Whether a block that may not be written holds a mode, or may hold one for all that is known. */
 static bool is_stuck(const NextBoot *now) {
-        return now->place.unfit_path[0] != '\0' &&
-               (next_boot_is_opaque(now) || now->state.mode[0] != '\0' || now->state.skip);
+        return now->place.is_out_of_reach ||
+               (now->place.unfit_path[0] != '\0' &&
+                (next_boot_is_opaque(now) || now->state.mode[0] != '\0' || now->state.skip));
 }
 
 RefusalKind next_boot_cancel(const Root *root, NextBootAnswer *ret, Refusal *refusal) {
@@ -130,7 +131,7 @@ static RefusalKind confirm_block(const Root *root, NextBoot *now, const char *mo
                                            "This kernel was not started by GRUB, but with the "
                                            "command line of the boot before (kexec): there is "
                                            "nothing to confirm.");
-                if (now->state_result < 0)
+                if (now->state_result < 0 && !now->place.is_out_of_reach)
                         return refusal_set(refusal, REFUSAL_OTHER_BOOT,
                                            "The boot environment that this boot was armed in is "
                                            "gone or damaged: run \"vfio-modectl next --cancel\".");

@@ -57,7 +57,10 @@ void next_boot_read(const Root *root, NextBoot *ret) {
         *ret = (NextBoot){ 0 };
         ret->place_result = boot_place_find(root, &ret->place);
         path = ret->place.path[0] ? ret->place.path : ret->place.unfit_path;
-        ret->state_result = path[0] ? env_file_read(root, path, &ret->state) : -ENOENT;
+        if (path[0])
+                ret->state_result = env_file_read(root, path, &ret->state);
+        else
+                ret->state_result = ret->place.is_out_of_reach ? -ENODEV : -ENOENT;
         read_marker(root, &ret->marker);
         ret->efi_available = efi_is_available(root);
         if (efi_one_shot_read(root, ret->efi_mode) <= 0)
@@ -132,7 +135,7 @@ static void decide_armed(const NextBoot *now, const Config *config, BootKind kin
 
 /* GRUB reads a block of any size, and through links: it may find a mode where we do not. */
 static void decide_unknown(const NextBoot *now, NextBootOutlook *ret) {
-        if (now->place.unfit_path[0] != '\0')
+        if (now->place.path[0] == '\0')
                 decide(ret, "", "unknown", "only GRUB can tell. %s", now->place.why_not.text);
         else
                 decide(ret, "", "unknown",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The verb report, on captured machines: the program under test is $VFIO_MODECTL."""
 
+import json
 import os
 import re
 import subprocess
@@ -283,6 +284,32 @@ def test_a_block_keeps_its_size(machine, tmp_path):
     report(machine, tmp_path / "a.tar")
     with tarfile.open(tmp_path / "a.tar") as archive:
         assert archive.getmember("boot/grub/vfio-mode/vfio-mode.env").size == 1024
+
+
+def test_the_place_of_the_block_is_found_again(machine, tmp_path):
+    """GRUB looks for it by the UUID of an ESP, which is another one in the report: the same one everywhere."""
+    esp = {"partition": "1\n", "size": "2048\n", "dev": "8:33\n"}
+    for name, text in esp.items():
+        machine.write(f"sys/devices/pci0000:00/0000:00:1f.2/block/sdc/sdc1/{name}", text)
+    for link in ("sys/dev/block/8:33", "sys/class/block/sdc1"):
+        (machine.root / link).parent.mkdir(parents=True, exist_ok=True)
+        (machine.root / link).symlink_to("../../../devices/pci0000:00/0000:00:1f.2/block/sdc/sdc1")
+    machine.write("run/udev/data/b8:33", f"I:1\nE:ID_FS_UUID={FAT}\n")
+    mounts = (machine.root / "proc/self/mountinfo").read_text()
+    machine.write("proc/self/mountinfo", mounts + "40 30 8:33 / /boot/efi rw - vfat /dev/sdc1 rw\n")
+    machine.write("boot/grub/grub.cfg", "### vfio-mode environment ###\n"
+                  f"search --no-floppy --fs-uuid --set=vfio_root {FAT}\n")
+    lines = ("vfio_seq=5", "vfio_mode=passthrough", "vfio_left=1", "vfio_keep=0", "vfio_skip=0", "vfio_args=",
+             "vfio_end=5")
+    machine.write("boot/efi/EFI/vfio-mode/vfio-mode.env",
+                  ("# GRUB Environment Block\n" + "".join(f"{line}\n" for line in lines)).ljust(1024, "#"))
+    there = json.loads(machine.run("status", "--json=short").stdout)["next_boot"]
+    assert there["kind"] == "once", there
+    report(machine, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    answer = run("--root", str(tmp_path / "unpacked"), "status", "--json=short")
+    assert json.loads(answer.stdout)["next_boot"] == there
 
 
 def test_not_over_another_file(machine, tmp_path):

@@ -121,6 +121,9 @@ def test_the_environment_is_read(machine: Machine, place: str) -> None:
     assert lines.count(COMMENT) == 1 and lines[-1] == "export vfio_args"
     assert syntax_errors(result.stdout) == ""
     assert not re.search(r"\broot=", result.stdout), "GRUB's root is not ours to set"
+    # By these daemon/boot/boot-loader.c knows where GRUB looks.
+    assert ('set vfio_file="${prefix}/' in result.stdout) == place.startswith("prefix")
+    assert ("--set=vfio_root CAFE-1234\n" in result.stdout) == place.startswith("esp")
     # The language's own, and those that Debian's signed image has; what else there is may be a module on
     # the disk.
     words = set(re.findall(r"(?:^|; |then |if )\s*([a-z_\[]+)(?=[ ;\n])", result.stdout, re.M))

@@ -33,6 +33,9 @@ typedef struct Row {
         const char *says;        /* part of the refusal; NULL: none */
 } Row;
 
+#define GRUB_CFG "boot/grub/grub.cfg"
+#define LOOKS_BESIDE GRUB_SCRIPT_MARK "\nset vfio_file=\"${prefix}/vfio-mode/vfio-mode.env\"\n"
+#define LOOKS_ON(uuid) GRUB_SCRIPT_MARK "\nsearch --no-floppy --fs-uuid --set=vfio_root " uuid "\n"
 #define ROOT_ON(type, device, options) \
         "21 1 " device " / / rw shared:1 - " type " source " options "\n"
 #define DM "253:0"
@@ -116,6 +119,33 @@ static const Row rows[] = {
           ROOT_ON("btrfs", "0:40", "rw") "30 21 8:1 / /efi rw - vfat x rw\n",
           { { "efi/EFI/debian/x", "" } },
           "efi/EFI/vfio-mode/vfio-mode.env",
+          NULL },
+        { "GRUB looks on the ESP, where it once had to",
+          MOUNT_ROOT MOUNT_ESP,
+          { { GRUB_CFG, LOOKS_ON("1A2B-3C4D") } },
+          ESP_BLOCK,
+          NULL },
+        { "GRUB looks on an ESP that is not mounted",
+          MOUNT_ROOT,
+          { { GRUB_CFG, LOOKS_ON("1A2B-3C4D") } },
+          "",
+          "GRUB looks for the boot environment on the ESP 1A2B-3C4D, and no ESP is mounted: mend "
+          "that, or run \"update-grub\", which looks for another place. By hand" },
+        { "GRUB looks on another ESP",
+          MOUNT_ROOT MOUNT_ESP,
+          { { GRUB_CFG, LOOKS_ON("5E6F-7A8B") } },
+          "",
+          "and the ESP at /boot/efi is not the one on which GRUB looks" },
+        { "GRUB looks beside its grub.cfg, where it cannot write any more",
+          ROOT_ON("ext4", "8:2", "ro") MOUNT_ESP,
+          { { GRUB_CFG, LOOKS_BESIDE } },
+          "",
+          "GRUB looks for the boot environment beside its grub.cfg, and /boot/grub is on a file "
+          "system that is mounted read-only: mend that, or run" },
+        { "GRUB looks beside its grub.cfg",
+          MOUNT_ROOT MOUNT_ESP,
+          { { GRUB_CFG, LOOKS_BESIDE } },
+          BLOCK,
           NULL },
         { "no ESP", ROOT_ON("ext4", DM, "rw"), NONE, "",
           "/boot/grub is on LVM, which GRUB reads but does not write, and no ESP is mounted. By "

@@ -512,6 +512,51 @@ static void test_removed_while_armed(void **state) {
         assert_next(m, "passthrough", "default");
 }
 
+/* --- where GRUB looks --- */
+
+/* GRUB goes by what lies there, whatever is said here. */
+static void test_block_out_of_reach(void **state) {
+        static const char why[] =
+                "GRUB looks for the boot environment on the ESP 1A2B-3C4D, and no "
+                "ESP is mounted";
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        fake_host_write(m->fake, "boot/grub/grub.cfg",
+                        GRUB_SCRIPT_MARK "\nsearch --fs-uuid --set=vfio_root 1A2B-3C4D\n");
+        boot_machine_mounts(m, MOUNT_ROOT MOUNT_EFIVARS);
+        assert_string_equal(outlook(m).kind, "unknown");
+        assert_string_equal(outlook(m).mode, "");
+        assert_said(outlook(m).reason, why);
+        assert_int_equal(once(m, "plain"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, why);
+        assert_int_equal(once(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, why);
+        assert_int_equal(for_good(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, why);
+        assert_int_equal(cancel(m), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, why);
+        assert_true(next_boot_disarm(&m->root) < 0);
+}
+
+/* So it does where it could write once. */
+static void test_block_where_grub_cannot_write_any_more(void **state) {
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        fake_host_write(m->fake, "boot/grub/grub.cfg",
+                        GRUB_SCRIPT_MARK "\nset vfio_file=\"${prefix}/vfio-mode/x\"\n");
+        boot_machine_mounts(m, "21 1 8:2 / / rw - ext4 /dev/sda2 ro\n" MOUNT_ESP);
+        assert_string_equal(outlook(m).kind, "trial");
+        assert_int_equal(for_good(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text,
+                    "and /boot/grub is on a file system that is mounted read-only");
+        assert_int_equal(once(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_int_equal(cancel(m), REFUSAL_NOT_SUPPORTED);
+        assert_false(fake_host_exists(m->fake, ESP_BLOCK));
+}
+
 #define ON_MACHINE(title, function) \
         { (title), (function), boot_machine_set_up, boot_machine_tear_down, NULL }
 
@@ -545,6 +590,9 @@ int main(void) {
                 ON_MACHINE("armed anew since the boot", test_armed_anew),
                 ON_MACHINE("whoever confirmed was killed", test_confirm_was_killed),
                 ON_MACHINE("an older block that is idle", test_block_of_before),
+                ON_MACHINE("a block that is not mounted", test_block_out_of_reach),
+                ON_MACHINE("a block where GRUB cannot write any more",
+                           test_block_where_grub_cannot_write_any_more),
         };
 
         return cmocka_run_group_tests_name("next-boot", tests, NULL, NULL);

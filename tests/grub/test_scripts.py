@@ -263,6 +263,20 @@ def test_another_mode_named_host(quick: Machine) -> None:
     assert "Debian GNU/Linux, fallback mode" in titles and "Debian GNU/Linux, host mode" in titles
 
 
+def test_users_and_classes_with_quotes(quick: Machine, recorded: str) -> None:
+    """What an administrator adds to the entries of 10_linux, as for a password, stays as it is."""
+    quick.program("etc/grub.d/10_linux",
+                  recorded.replace(" --class gnu-linux ", " --users 'alice,bob' --class 'gnu-linux' "))
+    result = quick.run("11_vfio-mode")
+    assert result.returncode == 0 and syntax_errors(result.stdout) == ""
+    entries = re.findall(r"menuentry '(.*?)' .*?--users (\S+) --class (\S+) .*menuentry_id_option '(.*?)'",
+                         result.stdout)
+    assert len(entries) == len(NAMES) * 3
+    for title, users, word, name in entries:
+        assert title.startswith("Debian") and re.search(r", (host|passthrough|router) mode$", title), title
+        assert (users, word) == ("'alice,bob'", "'gnu-linux'") and name.startswith("vfio-mode-")
+
+
 def test_titles_with_quotes(quick: Machine, recorded: str) -> None:
     quick.program("etc/grub.d/10_linux", recorded.replace("'Debian", """'Grandma'\\''s "PC" & more"""))
     result = quick.run("11_vfio-mode")

@@ -27,9 +27,9 @@ void boot_read_cmdline(const Root *root, BootChoiceInput *ret) {
         ssize_t n;
 
         n = file_read_line_at(root->fd, "proc/cmdline", cmdline, sizeof(cmdline));
+        ret->cmdline_result = n < 0 ? (int)n : 0;
         if (n < 0) {
-                log_warning_errno((int)n,
-                                  "/proc/cmdline cannot be read, going by default-mode: %m");
+                log_warning_errno((int)n, "/proc/cmdline cannot be read: %m");
                 cmdline[0] = '\0';
         }
         kernel_cmdline_request(cmdline, &ret->request);

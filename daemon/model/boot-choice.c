@@ -140,6 +140,24 @@ static void choose_named(const BootChoiceInput *input, BootChoice *ret) {
         }
 }
 
+/* It may have asked for the way back. */
+static void choose_unread(const BootChoiceInput *input, BootChoice *ret) {
+        const char *mode = input->config->default_mode;
+        const char *fallback = input->config->fallback_mode;
+
+        ret->source = BOOT_SOURCE_CMDLINE;
+        want(ret, mode);
+        if (strcmp(mode, fallback) == 0) {
+                choose(ret, fallback, REFUSAL_NONE, "the kernel command line cannot be read");
+                return;
+        }
+        ret->fell_back = true;
+        choose(ret, fallback, REFUSAL_FAILED,
+               "the kernel command line cannot be read, so this boot does not go to default-mode "
+               "'%s'",
+               mode);
+}
+
 static void choose_rescue(const BootChoiceInput *input, BootChoice *ret) {
         ret->source = BOOT_SOURCE_RESCUE;
         want(ret, input->config->fallback_mode);
@@ -216,7 +234,9 @@ void boot_choose(const BootChoiceInput *input, BootChoice *ret) {
 
         (void)memset(ret, 0, sizeof(*ret));
         ret->unconfirmed = input->previous_result >= 0 ? input->previous.unconfirmed : 0;
-        if (request->mode_is_too_long || request->mode[0] != '\0')
+        if (input->cmdline_result < 0)
+                choose_unread(input, ret);
+        else if (request->mode_is_too_long || request->mode[0] != '\0')
                 choose_named(input, ret);
         else if (request->rescue[0] != '\0')
                 choose_rescue(input, ret);

@@ -15,6 +15,8 @@
 /** What a boot's mode is picked from. */
 typedef struct BootChoiceInput {
         const Config *config;
+        int cmdline_result; /**< < 0: the kernel command line cannot be read, and what it asks for
+                               is not known */
         KernelCmdlineRequest request;
         BootMarker marker;               /**< of this boot's command line */
         char efi_mode[CONFIG_NAME_SIZE]; /**< of the one-shot EFI variable; "": none */

@@ -43,6 +43,9 @@ static const Row rows[] = {
         /* 1: the command line */
         { "a mode is named", "ro vfio_mode=gaming", "gaming", "vfio_mode=gaming",
           .source = BOOT_SOURCE_CMDLINE },
+        { "what it names is not known", NULL, "host", "the kernel command line cannot be read",
+          .source = BOOT_SOURCE_CMDLINE, .kind = REFUSAL_FAILED, .efi = "passthrough",
+          .efi_result = 1, .before = { .unconfirmed = 1 }, .unconfirmed = 1, .fell_back = true },
         { "the last name wins", "vfio_mode=gaming vfio_mode=host", "host", "vfio_mode=host",
           .source = BOOT_SOURCE_CMDLINE },
         { "the reserved word fallback", "vfio_mode=fallback", "host", "vfio_mode=fallback",
@@ -185,13 +188,15 @@ static const Row rows[] = {
 };
 
 static void read_row(const Row *row, const Config *config, BootChoiceInput *ret) {
+        const char *cmdline = row->cmdline ? row->cmdline : "";
         const Before *before = &row->before;
 
         *ret = (BootChoiceInput){ .config = config,
+                                  .cmdline_result = row->cmdline ? 0 : -EFBIG,
                                   .efi_result = row->efi_result,
                                   .previous_result = before->result };
-        kernel_cmdline_request(row->cmdline, &ret->request);
-        assert_true(boot_marker_find(row->cmdline, &ret->marker) >= 0);
+        kernel_cmdline_request(cmdline, &ret->request);
+        assert_true(boot_marker_find(cmdline, &ret->marker) >= 0);
         (void)snprintf(ret->efi_mode, sizeof(ret->efi_mode), "%s", row->efi ? row->efi : "");
         if (before->marker) {
                 char text[64];
@@ -258,6 +263,14 @@ static void test_a_fallback_mode_as_default_is_not_counted(void **state) {
         assert_string_equal(choice.mode, config.fallback_mode);
         assert_int_equal(choice.kind, REFUSAL_NONE);
         assert_int_equal(choice.unconfirmed, 0);
+
+        /* Nor does it fail where nobody knows what else was asked for. */
+        input.cmdline_result = -EFBIG;
+        boot_choose(&input, &choice);
+        assert_string_equal(choice.mode, config.fallback_mode);
+        assert_int_equal(choice.kind, REFUSAL_NONE);
+        assert_false(choice.fell_back);
+        input.cmdline_result = 0;
 
         /* Nor goes on what was counted of another default-mode, or filled to keep it away. */
         input.previous_result = 0;

@@ -565,6 +565,22 @@ static void test_confirm_without_the_boot_unit(void **state) {
         assert_string_equal(pc->record.boot_id, BOOT_ID_1);
 }
 
+/* As bootconfig can make it. Whoever asks for the way back does so at its end. */
+static void test_endless_cmdline(void **state) {
+        char cmdline[5000];
+        FakePC *pc = *state;
+
+        (void)memset(cmdline, 'x', sizeof(cmdline));
+        (void)snprintf(cmdline + sizeof(cmdline) - 32, 32, " vfio_mode=fallback\n");
+        fake_host_write(pc->fake, "etc/vfio-mode.ini",
+                        "[general]\ndefault-mode = passthrough\n[device gpu]\naddress = " GPU "\n"
+                        "consent = boot-vga\n[mode passthrough]\nvfio-devices = gpu\n");
+        assert_int_equal(boot(pc, BOOT_ID_1, cmdline), REFUSAL_FAILED);
+        fake_pc_check_driver(pc, GPU, "");
+        assert_string_equal(record(pc)->mode, "host");
+        assert_non_null(strstr(pc->record.reason, "the kernel command line cannot be read"));
+}
+
 /* --- hugepages --- */
 
 /* A boot waits for no memory: what is not there means the fallback mode, and says why. */
@@ -642,6 +658,7 @@ int main(void) {
                 ON_PC("a missing or damaged block is made anew", test_confirm_makes_the_block_anew),
                 ON_PC("a block that may not be made anew", test_confirm_says_what_it_cannot_mend),
                 ON_PC("the boot unit did not run", test_confirm_without_the_boot_unit),
+                ON_PC("a command line longer than can be read", test_endless_cmdline),
                 ON_PC("too few hugepages at boot", test_too_few_hugepages),
                 ON_PC("a way back that fails disarms the next boot",
                       test_a_way_back_that_fails_disarms),

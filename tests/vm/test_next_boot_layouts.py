@@ -27,9 +27,18 @@ def test_logical_volume_and_esp(pc: PC, rng: random.Random) -> None:
 
 @pytest.mark.nextboot("lvm")
 def test_logical_volume_alone(pc: PC) -> None:
-    """Without an ESP and without EFI variables nothing can carry a mode; the refusal says what to do."""
+    """Without an ESP and without EFI variables nothing can carry a mode; the refusal says what to do.
+
+    Not before GRUB's configuration is made anew, which names the ESP.
+    """
     pc.write(INI, config())
     pc.ok("umount /boot/efi; sed -i /efi/d /etc/fstab; mount -t tmpfs none /sys/firmware/efi")
+    # What is on that ESP GRUB knows alone, and goes by.
+    for arguments in ("next host", "set-default host", "next --cancel"):
+        refused(pc, f"vfio-modectl {arguments}", "(not-supported)",
+                "GRUB looks for the boot environment on the ESP", "no ESP is mounted", "update-grub")
+    assert status(pc)["next_boot"]["kind"] == "unknown"
+    pc.ok("update-grub")
     for arguments in ("next passthrough", "set-default passthrough",
                       "next passthrough --without-protection"):
         refused(pc, f"vfio-modectl {arguments}", "(not-supported)", "/boot/grub is on LVM",

@@ -13,9 +13,7 @@
 
 typedef struct Arguments {
         const char *root;
-        const char *verb;
-        const char *object; /* the mode or address, if the verb takes one */
-        bool without_units;
+        ApplyVerb verb;
 } Arguments;
 
 static const char usage[] =
@@ -69,7 +67,7 @@ static Action parse_arguments(int argc, char *argv[], Arguments *ret) {
                         ret->root = optarg;
                         break;
                 case 'u':
-                        ret->without_units = true;
+                        ret->verb.without_units = true;
                         break;
                 case 'h':
                         (void)fputs(usage, stdout);
@@ -82,54 +80,9 @@ static Action parse_arguments(int argc, char *argv[], Arguments *ret) {
                 }
         if (optind >= argc || argc - optind > 2)
                 return ACTION_USAGE;
-        ret->verb = argv[optind];
-        ret->object = argv[optind + 1];
+        ret->verb.name = argv[optind];
+        ret->verb.object = argv[optind + 1];
         return ACTION_RUN;
-}
-
-typedef struct Verb {
-        const char *name;
-        RefusalKind (*run)(const Root *root);
-        RefusalKind (*run_with)(const Root *root, const char *object);
-} Verb;
-
-static const Verb verbs[] = {
-        { "leave", NULL, apply_leave },
-        { "boot", apply_boot, NULL },
-        { "fallback", apply_fallback, NULL },
-        { "replug", NULL, apply_replug },
-        { "confirm", apply_confirm, NULL },
-        { "revert", apply_revert, NULL },
-        { "late-return", apply_late_return, NULL },
-        { "cut-short", apply_cut_short, NULL },
-        { "disarm", apply_disarm, NULL },
-        { "verdict", apply_verdict, NULL },
-        { "inspect", NULL, apply_inspect },
-        { "print-inspection", NULL, apply_print_inspection },
-        { "rom", NULL, apply_rom },
-        { "one-shot", NULL, apply_one_shot },
-        { "grub-environment", apply_grub_environment, NULL },
-        { "grub-modes", apply_grub_modes, NULL },
-        { "initramfs", apply_initramfs, NULL },
-        { "initramfs-files", NULL, apply_initramfs_files },
-};
-
-/* Returns a negative errno for a verb that does not exist or was given the wrong number of words.
- */
-static int run_verb(const Root *root, const Arguments *arguments) {
-        const char *object = arguments->object;
-
-        if (object && strcmp(arguments->verb, "switch") == 0)
-                return (int)apply_switch(root, object, arguments->without_units);
-        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-                if (strcmp(arguments->verb, verbs[i].name) != 0)
-                        continue;
-                if (object && verbs[i].run_with)
-                        return (int)verbs[i].run_with(root, object);
-                if (!object && verbs[i].run)
-                        return (int)verbs[i].run(root);
-        }
-        return -EINVAL;
 }
 
 static int exit_status(ExitCode code) {
@@ -153,7 +106,7 @@ int main(int argc, char *argv[]) {
                                         arguments.root ? arguments.root : "/");
                         return exit_status(EXIT_CODE_USAGE);
                 }
-                r = run_verb(&root, &arguments);
+                r = apply_run_verb(&root, &arguments.verb);
                 if (r >= 0)
                         return exit_status(refusal_exit_code((RefusalKind)r));
         }

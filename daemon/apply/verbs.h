@@ -9,6 +9,21 @@
 #include "host/root.h"
 #include "model/refusal.h"
 
+/** A verb as it was asked for. */
+typedef struct ApplyVerb {
+        const char *name;
+        const char *object; /**< the mode or address; NULL: none was given */
+        bool without_units; /**< of `switch` alone */
+} ApplyVerb;
+
+/**
+ * Runs a verb by its name.
+ *
+ * Returns what the verb does, a RefusalKind; or -EINVAL, with nothing done, for a verb that does
+ * not exist, that was given too many or too few words, or an option of another one.
+ */
+int apply_run_verb(const Root *root, const ApplyVerb *verb);
+
 /**
  * `switch MODE`: ExecStart and ExecReload of vfio-mode@MODE.service.
  *

@@ -237,6 +237,24 @@ static const char *verb_option_name(unsigned option) {
         return "";
 }
 
+/* What --dry-run would leave unheard. */
+static int check_dry_run(unsigned options) {
+        static const struct {
+                VerbOption option;
+                const char *why;
+        } strangers[] = {
+                { VERB_OPTION_HOLDERS, "which plans by the mode's own key" },
+                { VERB_OPTION_CONFIRM, "which does nothing that could be confirmed" },
+                { VERB_OPTION_FORCE, "which writes nothing" },
+        };
+
+        for (size_t i = 0; options & VERB_OPTION_DRY_RUN && i < ARRAY_SIZE(strangers); i++)
+                if (options & strangers[i].option)
+                        return usage_error("--%s does not go with --dry-run, %s",
+                                           verb_option_name(strangers[i].option), strangers[i].why);
+        return EXIT_CODE_DONE;
+}
+
 /* Which machine is meant, and whether the verb can be asked of it. */
 static int check_host(const Arguments *arguments, const Verb *verb) {
         if (!arguments->host)
@@ -272,9 +290,8 @@ static int check(const CommandLine *line) {
                                    arguments->operands[verb->max_operands]);
         if (verb->is_text && arguments->json != JSON_OFF)
                 return usage_error("--json does not go with '%s'", verb->name);
-        if (arguments->holders && arguments->options & VERB_OPTION_DRY_RUN)
-                return usage_error("--holders does not go with --dry-run, which plans by the "
-                                   "mode's own key");
+        if (check_dry_run(arguments->options) != EXIT_CODE_DONE)
+                return EXIT_CODE_USAGE;
         return check_host(arguments, verb);
 }
 

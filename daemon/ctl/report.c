@@ -301,6 +301,10 @@ static int check(const Arguments *arguments) {
                 complain("'report' needs -o FILE; see: vfio-modectl help");
                 return EXIT_CODE_USAGE;
         }
+        if (strcmp(arguments->output, "-") == 0) {
+                complain("An archive is written to a file, and not to the standard output.");
+                return EXIT_CODE_USAGE;
+        }
         if (!arguments->root && geteuid() != 0) {
                 complain("Only root may read all that a report takes.");
                 return EXIT_CODE_NOT_AUTHORISED;

@@ -53,6 +53,21 @@ static int check_file(const char *path, bool may_replace) {
         return EXIT_CODE_FAILED;
 }
 
+/* What would be left unheard. */
+static int check_options(const Arguments *arguments) {
+        if (arguments->options & VERB_OPTION_FORCE &&
+            (!arguments->output || goes_to_stdout(arguments))) {
+                complain("--force goes with the FILE of -o.");
+                return EXIT_CODE_USAGE;
+        }
+        if (arguments->options & VERB_OPTION_WHILE_IN_USE && arguments->root) {
+                complain("No driver has a card of a captured machine (--root): --while-in-use "
+                         "does not go with it.");
+                return EXIT_CODE_USAGE;
+        }
+        return EXIT_CODE_DONE;
+}
+
 static int check_output(const Arguments *arguments) {
         if (!arguments->output)
                 return EXIT_CODE_DONE;
@@ -271,7 +286,9 @@ static int run(const Arguments *arguments) {
         _cleanup_(rom_dump_done) RomDump dump = { .arguments = arguments, .root = ROOT_NULL };
         int r;
 
-        r = check_output(arguments);
+        r = check_options(arguments);
+        if (r == EXIT_CODE_DONE)
+                r = check_output(arguments);
         if (r == EXIT_CODE_DONE)
                 r = find_function(&dump, arguments->operands[0]);
         if (r == EXIT_CODE_DONE)

@@ -170,6 +170,34 @@ static void check_vm_keys(Parser *p, ConfigMode *mode, const Section *section) {
                                          config_key(keys[i])->name, mode->name);
 }
 
+/* On the way back nobody is asked to let go, and no boot into that mode waits for anybody's word.
+ */
+static void check_fallback_keys(Parser *p) {
+        const ConfigMode *mode = config_find_mode(&p->config, p->config.fallback_mode);
+        const Section *section =
+                mode ? config_section_find(p, CONFIG_MODE, p->config.fallback_mode) : NULL;
+        const struct {
+                ConfigKeyId key;
+                bool is_unheard;
+                const char *why;
+        } keys[] = {
+                { CONFIG_KEY_HOLDERS, mode && mode->holders != CONFIG_HOLDERS_REFUSE,
+                  "on the way to it nobody is asked to let go" },
+                { CONFIG_KEY_END_SESSIONS, mode && mode->end_sessions,
+                  "on the way to it no session ends" },
+                { CONFIG_KEY_CONFIRM,
+                  section && section->keys[CONFIG_KEY_CONFIRM].source != 0 &&
+                          mode->confirm == CONFIG_CONFIRM_MANUAL,
+                  "a boot into it is good when it has completed" },
+        };
+
+        for (size_t i = 0; section && i < ARRAY_SIZE(keys); i++)
+                if (keys[i].is_unheard)
+                        config_refuse_at(p, section->keys[keys[i].key],
+                                         "the fallback mode '%s' takes no such %s: %s", mode->name,
+                                         config_key(keys[i].key)->name, keys[i].why);
+}
+
 static void check_vms(Parser *p) {
         for (size_t i = 0; i < p->config.n_modes; i++)
                 check_vm_keys(p, &p->config.modes[i],
@@ -188,6 +216,7 @@ static void check_modes(Parser *p) {
                 config_refuse_at(p, whole, "no room for the fallback mode '%s' beside %d others",
                                  config->fallback_mode, CONFIG_MODES_MAX);
         check_fallback_cmdline(p);
+        check_fallback_keys(p);
         check_hugepages(p);
         check_vms(p);
 

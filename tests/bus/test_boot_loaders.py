@@ -101,7 +101,7 @@ TREES = {
 def inspect(rig: Rig, unit: str) -> str:
     """As vfio-mode-inspect@ does."""
     mode = unit.split("@")[1].removesuffix(".service")
-    done = subprocess.run([APPLY, f"--root={rig.root}", "--without-units", "inspect", mode],
+    done = subprocess.run([APPLY, f"--root={rig.root}", "inspect", mode],
                           env={"PATH": os.environ["PATH"], **sanitizers()}, check=False)
     return "done" if done.returncode == 0 else "failed"
 

@@ -49,7 +49,8 @@ def machine(tmp_path):
     ["switch", "host", "--confirm=soon"], ["switch", "host", "--confirm=2d"],
     ["switch", "host", "--confirm=0"], ["switch", "host", "--confirm="],
     ["switch", "host", "--holders=some"], ["switch", "host", "--holders"], ["-H"],
-    ["switch", "host", "--holders=stop", "--dry-run"],
+    ["switch", "host", "--holders=stop", "--dry-run"], ["switch", "host", "--confirm", "--dry-run"],
+    ["init", "--force", "--dry-run"],
     ["-H", "", "status"], ["-H", "-oProxyCommand=true", "status"],
     ["-H", "pc", "--root=/", "status"], ["-H", "pc", "list-devices"], ["-Hpc", "list", "--tree"],
     ["watch", "host"], ["report"], ["report", "-o"], ["report", "x"], ["status", "-o", "x"],
@@ -115,6 +116,18 @@ def test_run_has_a_status_of_its_own_for_usage_errors(arguments, why):
     assert (answer.returncode, answer.stdout) == (125, "")
     assert answer.stderr.startswith("vfio-modectl: ") and answer.stderr.count("\n") == 1
     assert why in answer.stderr
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["bogus"], ["switch"], ["switch", "a", "b"], ["boot", "x"], ["inspect"], ["--bogus", "boot"],
+    ["--without-units", "boot"], ["--without-units", "leave", "host"], ["--without-units", "switch"]])
+def test_usage_error_of_the_units_program(machine, arguments):
+    program = PROGRAM.replace("vfio-modectl", "vfio-mode-apply")
+    answer = subprocess.run([program, f"--root={machine.root}", *arguments], capture_output=True, text=True, check=False,
+                            timeout=30, env=sanitizers())
+    assert (answer.returncode, answer.stdout) == (22, "")
+    assert "Usage: vfio-mode-apply" in answer.stderr
+    assert not (machine.root / "run/vfio-mode").exists()
 
 
 def test_version():

@@ -332,6 +332,13 @@ def test_it_cannot_be_written(machine, tmp_path):
     assert (answer.returncode, "is no file" in answer.stderr) == (1, True), answer
 
 
+def test_not_to_the_standard_output(machine):
+    """Nor to a file of that name."""
+    answer = machine.run("report", "-o", "-")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "written to a file" in answer.stderr
+
+
 def test_only_root(tmp_path):
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
     answer = subprocess.run([*nobody, PROGRAM, "report", "-o", str(tmp_path / "a.tar")], capture_output=True, text=True,

@@ -48,6 +48,9 @@ static const struct Accepted {
           false },
         { "all three ways: stop", MODE "holders = stop\n", NULL, CONFIG_HOLDERS_STOP, "", false },
         { "all three ways: kill", MODE "holders = kill\n", NULL, CONFIG_HOLDERS_KILL, "", false },
+        { "the fallback mode's, as they are",
+          "[mode host]\nconfirm = boot\nholders = refuse\n" MODE,
+          "[mode host]\nend-sessions = no\n", CONFIG_HOLDERS_REFUSE, "", false },
         { "sessions end", MODE "end-sessions = yes\n", NULL, CONFIG_HOLDERS_REFUSE, "", true },
         { "a drop-in has them stay", MODE "end-sessions = yes\n", MODE "end-sessions = no\n",
           CONFIG_HOLDERS_REFUSE, "", false },
@@ -204,6 +207,16 @@ static const struct Refused {
           "a.ini:9: on-vm-exit of mode 'x' is about a device that the fallback mode does not "
           "have, and it has none" },
         { "no word for holders", MODE "holders =\n", "a.ini:2: key 'holders' has no value" },
+        { "nobody is asked to let go on the way back", "[mode host]\nholders = kill\n",
+          "a.ini:2: the fallback mode 'host' takes no such holders: on the way to it nobody is asked "
+          "to let go" },
+        { "no session ends on the way back",
+          "[general]\nfallback-mode = x\n" MODE "end-sessions = yes\n",
+          "a.ini:4: the fallback mode 'x' takes no such end-sessions: on the way to it no session "
+          "ends" },
+        { "no boot into the fallback mode waits", "[mode host]\nconfirm = manual\n",
+          "a.ini:2: the fallback mode 'host' takes no such confirm: a boot into it is good when it "
+          "has completed" },
 };
 
 static void test_refused(void **state) {
@@ -257,7 +270,7 @@ static void test_largest(void **state) {
                 config.modes[i].name[5] = (char)('0' + i / 16);
                 config.modes[i].vfio_devices = UINT32_MAX;
                 config.modes[i].confirm = CONFIG_CONFIRM_BOOT;
-                config.modes[i].holders = CONFIG_HOLDERS_REFUSE + 1;
+                config.modes[i].holders = i < 31 ? CONFIG_HOLDERS_REFUSE + 1 : 0;
                 config.modes[i].stop_vm = CONFIG_STOP_VM_MAX;
                 config.modes[i].expect_vm = i < 31 ? CONFIG_EXPECT_VM_MAX : 0;
                 config.modes[i].on_vm_exit = i < 31 ? CONFIG_ON_VM_EXIT_FALLBACK : 0;

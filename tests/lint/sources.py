@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What holds for every source file: the licence in front, a length that can be read in one sitting,
+"""What holds for every file: its place, the licence in front, a length that can be read in one sitting,
 nothing left to do.
 
 usage: sources.py SOURCE-ROOT
@@ -12,12 +12,12 @@ import re
 import sys
 
 LICENCE = "SPDX-License-Identifier: GPL-2.0-or-later"
-SOURCE = {".c", ".h", ".py", ".sh", ".ini", ".in", ".rules", ".service", ".1", ".5", ".8", ".build",
-          ".preset", ".conf", ".cfg"}
-NAMED = {"meson_options.txt", ".clang-format", ".clang-tidy", ".editorconfig"}
-SCRIPT_DIRS = {"tests", ".ci"}  # where files without a suffix are scripts
-NO_LICENCE = {"corpus", "fixtures", "guest"}  # data in somebody else's format
+TOP_LEVEL = {"daemon", "units", "conf", "tests", "meson.build", "meson_options.txt", "README.md", "LICENSE"}
+NO_LICENCE = {"corpus", "LICENSE", ".git"}  # inputs byte by byte, and the licence itself
+NO_LICENCE_SUFFIX = {".golden"}  # what a program printed
+COMES_FIRST = ("#!", "<?xml", "#compdef", "{")  # the licence is in the second line then
 C_LINES = {"daemon": 500, "tests": 800}  # tables of examples may be longer
+MAIN_LINES = 150  # of a program's own file
 FUNCTION_LINES = 60
 # What tells one distribution's way to boot from another's is judged in one place.
 ONE_PLACE = {pathlib.Path("daemon/boot/boot-loader.c"), pathlib.Path("daemon/boot/boot-loader.h")}
@@ -28,14 +28,19 @@ LEFT_TO_DO = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
 
 def sources(root):
     for folder, folders, names in os.walk(root):
-        folders[:] = [f for f in folders if f not in (".git", "__pycache__")
+        folders[:] = [f for f in folders if f != "__pycache__" and (f == ".ci" or not f.startswith("."))
                       and not (folder == root and f.startswith("build"))
                       and f not in NO_LICENCE]
         for name in names:
             path = pathlib.Path(folder, name)
-            top = path.relative_to(root).parts[0]
-            if path.suffix in SOURCE or name in NAMED or (not path.suffix and top in SCRIPT_DIRS):
+            if name not in NO_LICENCE and path.suffix not in NO_LICENCE_SUFFIX:
                 yield path
+
+
+def strangers(root):
+    """What does not belong where somebody looks first."""
+    return [name for name in sorted(os.listdir(root))
+            if name not in TOP_LEVEL and not name.startswith((".", "build", "__pycache__"))]
 
 
 def judges_boot(name):
@@ -58,8 +63,9 @@ def functions(lines):
 
 
 def check(path, name):
-    lines = path.read_text().splitlines()
-    if not any(LICENCE in line for line in lines[:2]):
+    lines = path.read_text(errors="replace").splitlines()
+    first = lines[1:2] if lines and lines[0].startswith(COMES_FIRST) else lines[:1]
+    if not any(LICENCE in line for line in first):
         yield f"{name}:1: no \"{LICENCE}\" in front"
     for number, line in enumerate(lines, 1):
         if LEFT_TO_DO.search(line):
@@ -70,7 +76,7 @@ def check(path, name):
             yield f"{name}:{number}: a distribution's way to boot, outside daemon/boot/boot-loader.c"
     if path.suffix not in (".c", ".h"):
         return
-    limit = C_LINES[name.parts[0]]
+    limit = MAIN_LINES if name.parts[:-1] == ("daemon",) else C_LINES[name.parts[0]]
     if len(lines) > limit:
         yield f"{name}: {len(lines)} lines, more than {limit}"
     for start, length in functions(lines):
@@ -80,7 +86,8 @@ def check(path, name):
 
 def main(root):
     files = sorted(sources(root))
-    errors = [e for path in files for e in check(path, path.relative_to(root))]
+    errors = [f"{name}: not of the top level" for name in strangers(root)]
+    errors += [e for path in files for e in check(path, path.relative_to(root))]
     if not files:
         errors.append("no source found")
     print("\n".join(errors) or f"{len(files)} files as they should be")

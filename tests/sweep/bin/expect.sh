@@ -1,5 +1,5 @@
-# shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=dash
 # For the lists of behaviours: what a command says and ends with, in TAP's words. The list ends with `exit $wrong`.
 
 # shellcheck disable=SC2034

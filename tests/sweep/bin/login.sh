@@ -1,5 +1,5 @@
-# shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=dash
 # What systemd-logind keeps below /run/systemd for sd-login(3), as far as vfio-mode-apply reads it, and how a session
 # begins and ends there: for the fake systemctl and loginctl. A user's manager runs for as long as
 # there are sessions, and some seconds more.

@@ -19,6 +19,9 @@
 #include "base/parse.h"
 #include "device-nodes.h"
 #include "holders.h"
+#include "model/process-stat.h"
+#include "mount-info.h"
+#include "proc-tables.h"
 #include "user-name.h"
 
 #define ANCESTORS_MAX 64
@@ -59,8 +62,6 @@ static bool is_remote_type(const char *type) {
 static int read_mount_id(const Scan *scan, const char *pid, const char *fd) {
         char path[PID_SIZE + NAME_MAX + sizeof("/fdinfo/")], text[256];
         _cleanup_close_ int info = -1;
-        uint64_t id;
-        char *found;
         ssize_t n;
 
         (void)snprintf(path, sizeof(path), "%s/fdinfo/%s", pid, fd);
@@ -69,44 +70,20 @@ static int read_mount_id(const Scan *scan, const char *pid, const char *fd) {
         if (n <= 0)
                 return -ENOENT;
         text[n] = '\0';
-        found = strstr(text, "mnt_id:");
-        if (!found)
-                return -ENOENT;
-        found += strlen("mnt_id:");
-        found += strspn(found, " \t");
-        found[strcspn(found, "\n")] = '\0';
-        return parse_decimal(found, INT_MAX, &id) < 0 ? -EBADMSG : (int)id;
-}
-
-/* A line of mountinfo: id, parent, number, root, mount point, options, ..., "-", type, ... */
-static bool is_remote_line(const char *line) {
-        const char *dash = strstr(line, " - "), *word;
-        char type[32];
-        size_t length;
-
-        if (!dash)
-                return true;
-        dash += 3;
-        word = parse_word(&dash, &length);
-        return !word || parse_copy(type, sizeof(type), word, length) < 0 || is_remote_type(type);
+        return proc_fdinfo_mount(text);
 }
 
 /* Returns -ENOENT where that process does not see the mount. */
 static int look_up_mount(const Scan *scan, const char *pid, int id, bool *ret) {
         _cleanup_free_ char *text = NULL;
-        char path[PID_SIZE + sizeof("/mountinfo")], wanted[16], *cursor, *line;
+        char path[PID_SIZE + sizeof("/mountinfo")], type[MOUNT_TYPE_SIZE];
 
         (void)snprintf(path, sizeof(path), "%s/mountinfo", pid);
-        if (file_read_alloc_at(scan->proc_fd, path, MOUNTINFO_MAX, &text) < 0)
+        if (file_read_alloc_at(scan->proc_fd, path, MOUNTINFO_MAX, &text) < 0 ||
+            !mount_info_type(text, id, type))
                 return -ENOENT;
-        (void)snprintf(wanted, sizeof(wanted), "%d ", id);
-        cursor = text;
-        while ((line = strsep(&cursor, "\n")))
-                if (strncmp(line, wanted, strlen(wanted)) == 0) {
-                        *ret = is_remote_line(line);
-                        return 0;
-                }
-        return -ENOENT;
+        *ret = type[0] == '\0' || is_remote_type(type);
+        return 0;
 }
 
 /* Ids of mounts are the system's, so what was found for one process holds for the others. */
@@ -131,25 +108,12 @@ static bool may_hang(Scan *scan, const char *pid, const char *fd) {
 /* --- who it is --- */
 
 static int read_parent(const Scan *scan, int pid) {
-        char path[PID_SIZE + sizeof("/stat")], text[1024], *found;
-        const char *cursor, *word;
-        uint64_t parent;
-        size_t length;
+        char path[PID_SIZE + sizeof("/stat")], text[1024];
 
         (void)snprintf(path, sizeof(path), "%d/stat", pid);
-        if (file_read_at(scan->proc_fd, path, text, sizeof(text)) < 0)
-                return 0;
-        /* The name in parentheses may hold any, then state and parent follow. */
-        found = strrchr(text, ')');
-        if (!found)
-                return 0;
-        cursor = found + 1;
-        (void)parse_word(&cursor, &length);
-        word = parse_word(&cursor, &length);
-        if (!word || parse_copy(text, sizeof(text), word, length) < 0 ||
-            parse_decimal(text, INT_MAX, &parent) < 0)
-                return 0;
-        return (int)parent;
+        return file_read_at(scan->proc_fd, path, text, sizeof(text)) < 0
+                       ? 0
+                       : process_stat_parent(text);
 }
 
 static bool runs_us(const Scan *scan, int pid) {

@@ -3,9 +3,11 @@
  * A line is "36 35 8:1 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue", with
  * any number of fields before the "-". Blanks in names are octal escapes.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/parse.h"
 #include "mount-info.h"
 #include "proc-tables.h"
 
@@ -75,6 +77,26 @@ bool mount_info_find(const char *table, const char *path, MountInfo *ret) {
                 }
         }
         return best > 0;
+}
+
+/* Of lines that are longer than a MountInfo, too: an overlay's options may be. */
+bool mount_info_type(const char *table, int id, char ret[static MOUNT_TYPE_SIZE]) {
+        char wanted[16];
+
+        (void)snprintf(wanted, sizeof(wanted), "%d ", id);
+        for (; *table; proc_next_line(&table)) {
+                const char *dash;
+
+                if (strncmp(table, wanted, strlen(wanted)) != 0)
+                        continue;
+                ret[0] = '\0';
+                dash = memmem(table, strcspn(table, "\n"), " - ", 3);
+                if (dash &&
+                    parse_copy(ret, MOUNT_TYPE_SIZE, dash + 3, strcspn(dash + 3, " \n")) < 0)
+                        ret[0] = '\0';
+                return true;
+        }
+        return false;
 }
 
 bool mount_info_has_option(const MountInfo *mount, const char *option) {

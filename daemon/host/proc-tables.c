@@ -4,6 +4,8 @@
  * (fib_route_seq_show), net/ipv6/route.c (rt6_info_route), drivers/input/input.c
  * (input_print_bitmap).
  */
+#include <errno.h>
+#include <limits.h>
 #include <net/route.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -78,6 +80,25 @@ bool proc_iomem_next(const char **cursor, unsigned *depth, char *name, size_t si
                 return true;
         }
         return false;
+}
+
+/* "mnt_id:\t29\n", among other lines. */
+int proc_fdinfo_mount(const char *text) {
+        static const char name[] = "mnt_id:";
+        char number[16];
+        uint64_t id;
+
+        for (; *text; proc_next_line(&text)) {
+                const char *cursor = text + sizeof(name) - 1;
+
+                if (strncmp(text, name, sizeof(name) - 1) != 0)
+                        continue;
+                return next_column(&cursor, number, sizeof(number)) &&
+                                       parse_decimal(number, INT_MAX, &id) >= 0
+                               ? (int)id
+                               : -EBADMSG;
+        }
+        return -ENOENT;
 }
 
 /* --- routes --- */

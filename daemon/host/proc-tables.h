@@ -57,6 +57,10 @@ bool proc_route_next(const char **cursor, char interface[static PROC_INTERFACE_S
 /** The same of /proc/net/ipv6_route. */
 bool proc_ipv6_route_next(const char **cursor, char interface[static PROC_INTERFACE_SIZE]);
 
+/** The id of the mount that a file was opened through, by /proc/PID/fdinfo/FD; negative where that
+ * is not told (kernel: Documentation/filesystems/proc.rst, 3.8). */
+int proc_fdinfo_mount(const char *text);
+
 /**
  * Whether an input device with these `capabilities/key` is a keyboard: it has ESC, the digits and
  * the first two rows of letters as far as S, which is also what udev goes by (ID_INPUT_KEYBOARD).

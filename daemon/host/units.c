@@ -16,8 +16,7 @@
 #define SYSTEMCTL "systemctl"
 #define PREFIX "vfio-mode@"
 #define SUFFIX ".service"
-#define OUR_PREFIX "vfio-mode-"
-#define GUARD_PREFIX OUR_PREFIX "guard@"
+#define GUARD_PREFIX "vfio-mode-guard@"
 #define ALL_INSTANCES "vfio-mode@*.service"
 #define OUTPUT_SIZE (16 * 1024)
 #define UNITS_MAX 64
@@ -123,40 +122,6 @@ bool units_was_kept_back(const char *unit) {
                !strstr(output, "ConditionTimestampMonotonic=0\n");
 }
 
-/* One that is on its way down is not in our way, and was not stopped by us. */
-static bool is_running(const char *active_state) {
-        static const char *const states[] = { "active", "activating", "reloading", "refreshing" };
-
-        for (size_t i = 0; i < ARRAY_SIZE(states); i++)
-                if (strcmp(active_state, states[i]) == 0)
-                        return true;
-        return false;
-}
-
-/* A paragraph for each unit, in the order asked for. */
-static int parse_states(char *output, size_t n, UnitState *ret) {
-        size_t i = 0, n_told = 0;
-        char *cursor = output, *line;
-
-        (void)memset(ret, 0, n * sizeof(*ret));
-        while ((line = strsep(&cursor, "\n"))) {
-                if (line[0] == '\0') {
-                        i += n_told > 0;
-                        n_told = 0;
-                        continue;
-                }
-                if (i == n)
-                        return -EBADMSG;
-                if (strncmp(line, "Id=", 3) == 0 &&
-                    parse_copy(ret[i].id, sizeof(ret[i].id), line + 3, strlen(line + 3)) < 0)
-                        ret[i].id[0] = '\0';
-                else if (strncmp(line, "ActiveState=", 12) == 0)
-                        ret[i].runs = is_running(line + 12);
-                n_told++;
-        }
-        return i + (n_told > 0) == n ? 0 : -EBADMSG;
-}
-
 int units_look(const char (*names)[CONFIG_UNIT_SIZE], size_t n, UnitState *ret) {
         const char *arguments[UNITS_MAX + 5] = { SYSTEMCTL, "show", "--property=Id,ActiveState",
                                                  "--" };
@@ -170,7 +135,7 @@ int units_look(const char (*names)[CONFIG_UNIT_SIZE], size_t n, UnitState *ret) 
         r = command_run(arguments, output, sizeof(output));
         if (r != 0)
                 return r < 0 ? r : -EIO;
-        return parse_states(output, n, ret);
+        return systemctl_parse_states(output, n, ret);
 }
 
 static int look_at_one(const char *unit, UnitState *ret) {
@@ -223,39 +188,11 @@ int units_reset_failed(const char *mode) {
         return run_quietly("reset-failed", "--quiet", mode);
 }
 
-/* Takes the mode's name out of "vfio-mode@NAME.service". */
-static int parse_unit(const char *word, size_t length, char mode[static CONFIG_NAME_SIZE]) {
-        size_t prefix = strlen(PREFIX), suffix = strlen(SUFFIX);
-
-        if (length <= prefix + suffix || strncmp(word, PREFIX, prefix) != 0 ||
-            strncmp(word + length - suffix, SUFFIX, suffix) != 0)
-                return -EINVAL;
-        return parse_copy(mode, CONFIG_NAME_SIZE, word + prefix, length - prefix - suffix);
-}
-
-/* A line of list-units: unit, load state, active state, sub-state, description. */
-static int parse_instance(const char *line, UnitInstance *ret) {
-        const char *word;
-        size_t length;
-
-        word = parse_word(&line, &length);
-        if (!word || parse_unit(word, length, ret->mode) < 0)
-                return -EINVAL;
-        if (!parse_word(&line, &length))
-                return -EINVAL;
-        word = parse_word(&line, &length);
-        if (!word)
-                return -EINVAL;
-        return parse_copy(ret->active_state, sizeof(ret->active_state), word, length);
-}
-
 int units_list_instances(UnitInstance *ret, size_t max) {
         static const char *const arguments[] = { SYSTEMCTL,     "list-units",  "--all",
                                                  "--plain",     "--no-legend", "--no-pager",
                                                  ALL_INSTANCES, NULL };
         _cleanup_free_ char *output = NULL;
-        char *cursor, *line;
-        size_t n = 0;
         int r;
 
         output = malloc(OUTPUT_SIZE);
@@ -264,23 +201,14 @@ int units_list_instances(UnitInstance *ret, size_t max) {
         r = command_run(arguments, output, OUTPUT_SIZE);
         if (r != 0)
                 return r < 0 ? r : -EIO;
-        cursor = output;
-        while ((line = strsep(&cursor, "\n"))) {
-                if (line[0] == '\0')
-                        continue;
-                if (n == max)
-                        return -E2BIG;
-                if (parse_instance(line, &ret[n]) >= 0)
-                        n++;
-        }
-        return (int)n;
+        return systemctl_parse_instances(output, ret, max);
 }
 
 static bool is_settling(const char *mode, const UnitInstance *instances, int n) {
         for (int i = 0; i < n; i++)
                 if (strcmp(instances[i].mode, mode) != 0 &&
                     strcmp(instances[i].active_state, "active") != 0 &&
-                    is_running(instances[i].active_state))
+                    systemctl_state_runs(instances[i].active_state))
                         return true;
         return false;
 }
@@ -296,42 +224,18 @@ int units_list_settled(const char *mode, UnitInstance *ret, size_t max) {
         return n;
 }
 
-/* A line of list-jobs: number, unit, type, state. */
-int units_job(const char *mode, char ret[static 16]) {
+int units_job(const char *mode, char ret[static UNIT_JOB_SIZE]) {
         char unit[UNIT_NAME_SIZE], output[256];
         const char *const arguments[] = { SYSTEMCTL,     "list-jobs",  "--plain",
                                           "--no-legend", "--no-pager", unit_name(mode, unit),
                                           NULL };
-        const char *cursor = output, *word = NULL;
-        size_t length = 0;
         int r;
 
         ret[0] = '\0';
         r = command_run(arguments, output, sizeof(output));
         if (r != 0)
                 return r < 0 ? r : -EIO;
-        for (unsigned column = 0; column < 3; column++)
-                word = parse_word(&cursor, &length);
-        return word && parse_copy(ret, 16, word, length) >= 0;
-}
-
-/* What is ours and ends with a mode as well, its guard or who watches over the network, nobody has
- * to wait for. */
-static size_t leave_ours_out(char *units) {
-        const char *cursor = units, *word;
-        char *end = units;
-        size_t length;
-
-        while ((word = parse_word(&cursor, &length))) {
-                if (strncmp(word, OUR_PREFIX, strlen(OUR_PREFIX)) == 0)
-                        continue;
-                if (end > units)
-                        *end++ = ' ';
-                (void)memmove(end, word, length);
-                end += length;
-        }
-        *end = '\0';
-        return (size_t)(end - units);
+        return systemctl_parse_job(output, ret);
 }
 
 int units_dependents(const char *mode, char *buffer, size_t size) {
@@ -347,41 +251,7 @@ int units_dependents(const char *mode, char *buffer, size_t size) {
         r = command_run(arguments, buffer, size);
         if (r != 0)
                 return r < 0 ? r : -EIO;
-        for (char *c = buffer; *c; c++)
-                if (*c == '\n')
-                        *c = ' ';
-        return (int)leave_ours_out(buffer);
-}
-
-static bool has_word(const char *words, const char *word, size_t length) {
-        const char *next;
-        size_t n;
-
-        while ((next = parse_word(&words, &n)))
-                if (n == length && strncmp(next, word, n) == 0)
-                        return true;
-        return false;
-}
-
-/* A line of list-jobs: number, unit, type, state. */
-static const char *find_start_job(char *jobs, const char *units) {
-        char *line;
-
-        while ((line = strsep(&jobs, "\n"))) {
-                const char *cursor = line, *unit, *type;
-                size_t length, type_length;
-
-                if (!parse_word(&cursor, &length))
-                        continue;
-                unit = parse_word(&cursor, &length);
-                type = unit ? parse_word(&cursor, &type_length) : NULL;
-                if (!type || type_length != strlen("start") ||
-                    strncmp(type, "start", type_length) != 0 || !has_word(units, unit, length))
-                        continue;
-                line[unit - line + (ptrdiff_t)length] = '\0';
-                return unit;
-        }
-        return NULL;
+        return (int)systemctl_leave_ours_out(buffer);
 }
 
 bool units_find_starter(const char *mode, char ret[static CONFIG_UNIT_SIZE]) {
@@ -399,12 +269,9 @@ bool units_find_starter(const char *mode, char ret[static CONFIG_UNIT_SIZE]) {
 
         if (!jobs || command_run(show, units, sizeof(units)) != 0)
                 return false;
-        for (char *c = units; *c; c++)
-                if (*c == '\n')
-                        *c = ' ';
-        if (leave_ours_out(units) == 0 || command_run(list_jobs, jobs, OUTPUT_SIZE) != 0)
+        if (systemctl_leave_ours_out(units) == 0 || command_run(list_jobs, jobs, OUTPUT_SIZE) != 0)
                 return false;
-        starter = find_start_job(jobs, units);
+        starter = systemctl_find_start_job(jobs, units);
         return starter && parse_copy(ret, CONFIG_UNIT_SIZE, starter, strlen(starter)) >= 0;
 }
 

@@ -11,24 +11,13 @@
 
 #include "base/cleanup.h"
 #include "model/config.h"
+#include "model/systemctl-output.h"
 
 #define UNIT_NAME_SIZE (sizeof("vfio-mode@.service") + CONFIG_NAME_SIZE)
 #define UNIT_INSTANCES_MAX 64
 /* The link that `systemctl enable` makes. */
 #define ENABLED_BOOT_UNIT "etc/systemd/system/sysinit.target.wants/vfio-mode-boot.service"
 #define DISPLAY_MANAGER "display-manager.service" /* an alias, whichever there is */
-
-/** One instance of vfio-mode@.service that systemd has loaded. */
-typedef struct UnitInstance {
-        char mode[CONFIG_NAME_SIZE];
-        char active_state[16]; /**< active, activating, deactivating, failed, inactive, reloading */
-} UnitInstance;
-
-/** What systemd says of a unit. */
-typedef struct UnitState {
-        char id[CONFIG_UNIT_SIZE]; /**< its name without an alias; "": too long */
-        bool runs;                 /**< or is about to, by a job that has begun */
-} UnitState;
 
 typedef enum UnitStart {
         UNIT_START_QUEUE,  /**< only put the start job in the queue */
@@ -77,7 +66,7 @@ int units_reset_failed(const char *mode);
  *
  * Returns 1 where there is one; 0 where there is none (@ret is ""); else as units_list_instances().
  */
-_must_check_ int units_job(const char *mode, char ret[static 16]);
+_must_check_ int units_job(const char *mode, char ret[static UNIT_JOB_SIZE]);
 
 /**
  * Looks at units by their whole names, all at once.

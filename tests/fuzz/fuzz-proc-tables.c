@@ -72,6 +72,14 @@ static void read_mounts(const char *text, size_t lines) {
                 assert(n > 0 && mount.point[0] == '/');
 }
 
+static void read_open_file(const char *text) {
+        int id = proc_fdinfo_mount(text);
+        char type[MOUNT_TYPE_SIZE];
+
+        if (mount_info_type(text, id < 0 ? 21 : id, type))
+                assert(strlen(type) < sizeof(type) && (type[0] == '\0' || strstr(text, type)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         char *text = malloc(size + 1);
         size_t lines;
@@ -85,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         read_swaps(text, lines);
         read_iomem(text, lines);
         read_mounts(text, lines);
+        read_open_file(text);
         (void)input_keys_are_keyboard(text);
         free(text);
         return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * /proc/PID/stat: any text is refused, with the results untouched, or it has a state and a start.
+ * /proc/PID/stat: any text is refused, with the results untouched, or it has a state and a start;
+ * and a parent, or none.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -25,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 assert(state != '\0' && state != ' ');
         else
                 assert(state == '\0' && start == 1);
+        assert(process_stat_parent(text) >= 0);
         free(text);
         return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* host/proc-tables: what is taken from the kernel's tables, and what is left out. */
 #undef NDEBUG
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -157,6 +158,35 @@ static void test_mounts(void **state) {
         assert_string_equal(mount.device, "8:2");
 }
 
+static void test_mount_of_a_file(void **state) {
+        static const char table[] =
+                "21 1 8:2 / / rw,relatime shared:1 - ext4 /dev/sda2 rw\n"
+                "211 21 0:27 / /net rw - nfs4 server:/ rw\n"
+                "22 21 0:28 / /odd\n"
+                "23 21 0:29 / /long rw - a-type-of-more-than-thirty-one-bytes none rw";
+        char type[MOUNT_TYPE_SIZE] = "";
+
+        (void)state;
+        assert_int_equal(proc_fdinfo_mount("pos:\t0\nflags:\t02\nmnt_id:\t211\nino:\t1\n"), 211);
+        assert_int_equal(proc_fdinfo_mount("mnt_id: 29"), 29);
+        assert_int_equal(proc_fdinfo_mount("not-mnt_id:\t2\n"), -ENOENT);
+        assert_int_equal(proc_fdinfo_mount(""), -ENOENT);
+        assert_int_equal(proc_fdinfo_mount("mnt_id:\n7\n"), -EBADMSG);
+        assert_int_equal(proc_fdinfo_mount("mnt_id:\t2147483648\n"), -EBADMSG);
+        assert_int_equal(proc_fdinfo_mount("mnt_id:\t-1\n"), -EBADMSG);
+
+        assert_true(mount_info_type(table, 21, type));
+        assert_string_equal(type, "ext4");
+        assert_true(mount_info_type(table, 211, type));
+        assert_string_equal(type, "nfs4");
+        assert_true(mount_info_type(table, 22, type));
+        assert_string_equal(type, "");
+        assert_true(mount_info_type(table, 23, type));
+        assert_string_equal(type, "");
+        assert_false(mount_info_type(table, 2, type));
+        assert_false(mount_info_type("", 21, type));
+}
+
 int main(void) {
         Table table = { 0 };
 
@@ -166,5 +196,6 @@ int main(void) {
         TABLE_ROWS(&table, test_keys, keys);
         table_add(&table, "mounts one after the other, and the one a path lies in", test_mounts,
                   NULL);
+        table_add(&table, "the mount of a file that is open", test_mount_of_a_file, NULL);
         return table_run("proc-tables", &table);
 }

@@ -49,6 +49,15 @@ static void test_row(void **state) {
         assert_int_equal(start, row->error < 0 ? 1 : row->start);
 }
 
+static void test_parent(void **state) {
+        (void)state;
+        assert_int_equal(process_stat_parent("4711 (a) b) S 42 7"), 42);
+        assert_int_equal(process_stat_parent("1 (systemd) S 0 1 1"), 0);
+        assert_int_equal(process_stat_parent("4711 (a) S"), 0);
+        assert_int_equal(process_stat_parent("4711 (a) S 2147483648"), 0);
+        assert_int_equal(process_stat_parent(""), 0);
+}
+
 static void test_real(void **state) {
         Root root = ROOT_NULL;
         uint64_t start;
@@ -72,12 +81,13 @@ static void test_real(void **state) {
 }
 
 int main(void) {
-        struct CMUnitTest tests[ARRAY_SIZE(rows) + 1] = {
+        struct CMUnitTest tests[ARRAY_SIZE(rows) + 2] = {
                 { "a process of ours, and one that has ended", test_real, NULL, NULL, NULL },
+                { "who has started it", test_parent, NULL, NULL, NULL },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-                tests[1 + i] = (struct CMUnitTest){ rows[i].title, test_row, NULL, NULL,
+                tests[2 + i] = (struct CMUnitTest){ rows[i].title, test_row, NULL, NULL,
                                                     (void *)(uintptr_t)&rows[i] };
         return cmocka_run_group_tests_name("process-stat", tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include "ctl/boot-text.h"
 #include "ctl/description.h"
 #include "ctl/local.h"
+#include "ctl/status.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 #include "view/describe.h"
@@ -257,7 +258,7 @@ static void print_devices(const Arguments *arguments, const json_object *devices
         table_print(table, 0, !arguments->quiet, arguments->coloured);
 }
 
-static void print_status(const Arguments *arguments, Bus *bus, const json_object *status) {
+void status_print(const Arguments *arguments, Bus *bus, const json_object *status) {
         print_mode(arguments, status);
         print_timed_switch(arguments, json_get(status, "timed_switch"));
         print_config(arguments, status);
@@ -310,7 +311,7 @@ static int run(const Arguments *arguments) {
                 return EXIT_CODE_DONE;
         }
         if (arguments->json == JSON_OFF)
-                print_status(arguments, bus, status);
+                status_print(arguments, bus, status);
         else
                 json_print(status, arguments->json);
         if (!json_get_word(status, "devices_error"))

@@ -76,36 +76,80 @@ void json_print(json_object *object, JsonFormat format) {
 
 /* --- reading --- */
 
-static json_object *clean(json_object *value);
+#define DEPTH_MAX JSON_TOKENER_DEFAULT_DEPTH /* what json-c's parser lets pass */
 
-static json_object *clean_object(json_object *value) {
-        json_object *object = json_new();
+/* An object or a list that is being copied. */
+typedef struct Level {
+        json_object *from, *to;
+        bool is_list;
+        size_t next;                                /* in a list */
+        struct json_object_iterator member, behind; /* of an object */
+} Level;
 
-        json_object_object_foreach(value, key, member) {
-                _cleanup_free_ char *name = text_clean(key);
-
-                json_add(object, name, clean(member));
-        }
-        return object;
+static bool is_nested(const json_object *value) {
+        return json_object_is_type(value, json_type_object) ||
+               json_object_is_type(value, json_type_array);
 }
 
-static json_object *clean_list(json_object *value) {
-        json_object *list = json_list();
-
-        for (size_t i = 0; i < json_length(value); i++)
-                json_append(list, clean(json_at(value, i)));
-        return list;
-}
-
-/* A copy; as deep as json-c's parser lets it be, which is 32. */
-static json_object *clean(json_object *value) {
+/* Without what is in it. */
+static json_object *copy_one(json_object *value) {
         if (json_object_is_type(value, json_type_object))
-                return clean_object(value);
+                return json_new();
         if (json_object_is_type(value, json_type_array))
-                return clean_list(value);
+                return json_list();
         if (json_object_is_type(value, json_type_string))
                 return new_string(json_object_get_string(value));
         return json_object_get(value);
+}
+
+static Level level_of(json_object *from, json_object *to) {
+        Level level = { .from = from,
+                        .to = to,
+                        .is_list = json_object_is_type(from, json_type_array) };
+
+        if (level.is_list)
+                return level;
+        level.member = json_object_iter_begin(from);
+        level.behind = json_object_iter_end(from);
+        return level;
+}
+
+/* Copies the next value, and gives both. Returns false behind the last. */
+static bool copy_next(Level *level, json_object **ret_from, json_object **ret_to) {
+        _cleanup_free_ char *name = NULL;
+
+        if (level->is_list) {
+                if (level->next == json_length(level->from))
+                        return false;
+                *ret_from = json_at(level->from, level->next++);
+                *ret_to = copy_one(*ret_from);
+                json_append(level->to, *ret_to);
+                return true;
+        }
+        if (json_object_iter_equal(&level->member, &level->behind))
+                return false;
+        name = text_clean(json_object_iter_peek_name(&level->member));
+        *ret_from = json_object_iter_peek_value(&level->member);
+        *ret_to = copy_one(*ret_from);
+        json_add(level->to, name, *ret_to);
+        json_object_iter_next(&level->member);
+        return true;
+}
+
+/* A copy. Each level is done before its neighbour begins, so that one of two keys that are the same
+ * when they are clean can be dropped. */
+static json_object *clean(json_object *value) {
+        json_object *copy = copy_one(value), *from, *to;
+        Level levels[DEPTH_MAX + 1];
+        size_t depth = 0;
+
+        levels[depth++] = level_of(value, copy);
+        while (depth > 0)
+                if (!copy_next(&levels[depth - 1], &from, &to))
+                        depth--;
+                else if (is_nested(from) && depth < ARRAY_SIZE(levels))
+                        levels[depth++] = level_of(from, to);
+        return copy;
 }
 
 json_object *json_parse(const char *text) {

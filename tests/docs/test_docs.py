@@ -300,6 +300,27 @@ def test_the_boot_unit_waits_for_the_variable_by_its_name() -> None:
     assert f"ConditionPathExists=|/{directory}/{name}\n" in unit
 
 
+def kept_files() -> set[str]:
+    """What the programs leave in /run and /var/lib, by the headers' and sources' own names of it."""
+    defined = {name: value for path in (SOURCE / "daemon").rglob("*.[ch]") for name, value in re.findall(
+        rf"^#define (\w+) +(?:\\\n +)?((?:\w+ )*(?:{STRING}|\w+)(?: {STRING})*)(?= |$)", path.read_text(encoding="utf-8"), re.M)}
+
+    def resolved(value: str) -> str:
+        return "".join(word[1:-1] if word.startswith('"') else resolved(defined.get(word, '""'))
+                       for word in re.findall(rf"{STRING}|\w+", value))
+
+    paths = {path for path in map(resolved, defined.values()) if re.match(r"(run|var/lib)/vfio-mode", path)}
+    return {path for path in paths if not any(other.startswith(f"{path}/") for other in paths)}
+
+
+def test_files_that_are_kept_are_documented() -> None:
+    found = kept_files()
+    assert {"run/vfio-mode/status", "run/vfio-mode/result.names", "var/lib/vfio-mode/fall", "run/vfio-moded/trial.next"} <= found
+    named = set(re.findall(r"^\.(?:It |Pq )?Pa (\S+)", "\n".join(PAGES.values()), re.M))
+    assert [path for path in sorted(found) if not {f"/{path}", f"/{path}/"} & named
+            and not {Path(path).name, f"{Path(path).name}/"} & named] == []
+
+
 def test_verbs_of_the_units_program_are_documented() -> None:
     usage = between(source("daemon/vfio-mode-apply.c"), "usage[]", ";\n\n")
     verbs_there = re.findall(r'^\s*"  ([a-z][a-z-]*) ', usage, re.M)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What holds for every file: its place, the licence in front, a length that can be read in one sitting,
-nothing left to do.
+nothing left to do; and a reason for what a unit may and may not do.
 
 usage: sources.py SOURCE-ROOT
 """
@@ -23,6 +23,8 @@ FUNCTION_LINES = 60
 ONE_PLACE = {pathlib.Path("daemon/boot/boot-loader.c"), pathlib.Path("daemon/boot/boot-loader.h")}
 DISTRIBUTION = re.compile(
     r"blscfg|grubby|grub2|proxmox-boot|\b(fedora|ubuntu|(open)?suse|arch linux|rhel)\b", re.I)
+HARDENING = re.compile(r"(\w*Capabilit|NoNew|Protect|Private|Read(Write|Only)Paths|Device|Restrict|IPAddress|Lock|Memory|SystemCall"
+                       r"|UMask|DynamicUser)\w*=")
 LEFT_TO_DO = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
 
 
@@ -62,6 +64,15 @@ def functions(lines):
             start = None
 
 
+def without_reason(lines):
+    """Lines that take rights away or give them, with no comment above their paragraph of such lines."""
+    reason = False
+    for number, line in enumerate(lines, 1):
+        if HARDENING.match(line) and not reason:
+            yield number
+        reason = line.startswith("#") or (reason and bool(HARDENING.match(line)))
+
+
 def check(path, name):
     lines = path.read_text(errors="replace").splitlines()
     first = lines[1:2] if lines and lines[0].startswith(COMES_FIRST) else lines[:1]
@@ -74,6 +85,9 @@ def check(path, name):
             yield f"{name}:{number}: blanks at the end of the line"
         if judges_boot(name) and DISTRIBUTION.search(line):
             yield f"{name}:{number}: a distribution's way to boot, outside daemon/boot/boot-loader.c"
+    if path.name.endswith(".service.in") or name == pathlib.Path("units/hardening.conf"):
+        for number in without_reason(lines):
+            yield f"{name}:{number}: no reason for a line of hardening"
     if path.suffix not in (".c", ".h"):
         return
     limit = MAIN_LINES if name.parts[:-1] == ("daemon",) else C_LINES[name.parts[0]]

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "boot-machine.h"
+#include "boot/efi-one-shot.h"
 #include "table.h"
 
 #define DEFAULT_PASSTHROUGH                        \
@@ -91,3 +92,20 @@ static inline unsigned count_of(BootMachine *m) {
         assert_int_equal(m->now.record_result, 0);
         return m->now.record.unconfirmed;
 }
+
+/* Where GRUB cannot write. */
+static inline void without_a_place(BootMachine *m) {
+        boot_machine_mounts(m, "21 1 0:40 / / rw - btrfs x rw\n" MOUNT_EFIVARS);
+}
+
+/* What vfio-mode-apply does with the answer. */
+static inline void carry_out(BootMachine *m) {
+        assert_true(m->answer.needs_efi_write);
+        if (strcmp(m->answer.efi_mode, "none") == 0)
+                assert_int_equal(efi_one_shot_delete(&m->root), 0);
+        else
+                assert_int_equal(efi_one_shot_write(&m->root, m->answer.efi_mode), 0);
+}
+
+#define ON_MACHINE(title, function) \
+        { (title), (function), boot_machine_set_up, boot_machine_tear_down, NULL }

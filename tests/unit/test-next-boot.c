@@ -557,9 +557,6 @@ static void test_block_where_grub_cannot_write_any_more(void **state) {
         assert_false(fake_host_exists(m->fake, ESP_BLOCK));
 }
 
-#define ON_MACHINE(title, function) \
-        { (title), (function), boot_machine_set_up, boot_machine_tear_down, NULL }
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 ON_MACHINE("one boot, confirmed", test_once),

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/parse.h"
@@ -88,9 +90,20 @@ static bool is_in_mode(const Root *root, const char *mode) {
 
 /* Its unit is only to be active again, whatever a mending would be refused for. */
 static RefusalKind go_on(const Root *root, const char *mode) {
-        if (origin_leave(root, APPLY_ORIGIN_PATH, mode, SOURCE_STAY, GOES_ON, "") < 0)
-                log_warning("/" APPLY_ORIGIN_PATH " cannot be written.");
-        return units_start(mode, UNIT_START_QUEUE) < 0 ? REFUSAL_FAILED : REFUSAL_NONE;
+        int r = origin_leave(root, APPLY_ORIGIN_PATH, mode, SOURCE_STAY, GOES_ON, "");
+
+        /* Without that word it would be a switch, refused for what the last one was, and so on. */
+        if (r < 0) {
+                log_error_errno(r,
+                                "/" APPLY_ORIGIN_PATH " cannot be written, and the unit of '%s' "
+                                "is not started again: %m",
+                                mode);
+                return REFUSAL_FAILED;
+        }
+        if (units_start(mode, UNIT_START_QUEUE) >= 0)
+                return REFUSAL_NONE;
+        origin_drop(root, APPLY_ORIGIN_PATH);
+        return REFUSAL_FAILED;
 }
 
 /* A switch that has us stopped goes elsewhere. Others who have the lock do not. */
@@ -140,7 +153,9 @@ static void wait_for_switch(const Root *root) {
                 closep(&fd);
 }
 
-static RefusalKind fall_back(const Root *root, const char *source, const char *reason) {
+/* @is_needed: asked when no switch is under way; NULL: in any case. */
+static RefusalKind fall_back_if(const Root *root, const char *source, const char *reason,
+                                bool (*is_needed)(const Root *root)) {
         char mode[CONFIG_NAME_SIZE];
 
         if (!root->is_live) {
@@ -153,6 +168,8 @@ static RefusalKind fall_back(const Root *root, const char *source, const char *r
         }
         for (unsigned i = 0; i < FALLBACK_TRIES; i++) {
                 wait_for_switch(root);
+                if (is_needed && !is_needed(root))
+                        return REFUSAL_NONE;
                 situation_fallback_mode(root, mode);
                 if (start_on_behalf(root, mode, source, reason, UNIT_REAPPLY_WAIT) >= 0)
                         return REFUSAL_NONE;
@@ -162,6 +179,10 @@ static RefusalKind fall_back(const Root *root, const char *source, const char *r
         log_warning("The unit of the fallback mode '%s' did not start; going there without it.",
                     mode);
         return fall_back_without_units(root, mode, source, reason);
+}
+
+static RefusalKind fall_back(const Root *root, const char *source, const char *reason) {
+        return fall_back_if(root, source, reason, NULL);
 }
 
 /* The guard has left word; and whom systemd starts for another unit's OnFailure= it tells which
@@ -211,14 +232,28 @@ static bool is_whole(const Root *root) {
         return mode_in_force_read(root, mode) && (!root->is_live || units_mode_may_run(mode));
 }
 
-/* By apply, and not by who should have run it. */
+/* With the lock, since the undo log of a switch that is under way looks like that of one that was
+ * cut short. Where there is neither a log nor a record, nothing was ever moved. */
+static bool was_cut_short(const Root *root) {
+        _cleanup_close_ int fd = -1;
+
+        if (lock_take(root, true, &fd) < 0)
+                fd = -1; /* and nobody else has it: what there is decides */
+        if (faccessat(root->fd, UNDO_PATH, F_OK, 0) < 0 && errno == ENOENT &&
+            faccessat(root->fd, STATUS_PATH, F_OK, 0) < 0 && errno == ENOENT)
+                return false;
+        return !is_whole(root);
+}
+
+/* By apply, and not by who should have run it: systemd's own exit codes begin at 200. */
 static bool was_refused(void) {
         const char *result = getenv("MONITOR_SERVICE_RESULT"),
                    *status = getenv("MONITOR_EXIT_STATUS");
         uint64_t code;
 
         return result && strcmp(result, "exit-code") == 0 && status &&
-               parse_decimal(status, UINT8_MAX, &code) >= 0 && code > EXIT_APPLY_BASE;
+               parse_decimal(status, UINT8_MAX, &code) >= 0 && code > EXIT_APPLY_BASE &&
+               code <= EXIT_APPLY_BASE + EXIT_CODE_TIMED_OUT;
 }
 
 /*
@@ -244,13 +279,12 @@ RefusalKind apply_cut_short(const Root *root) {
 
         if (result && strcmp(result, "exit-code") == 0)
                 return after_refusal(root, unit ? unit : "");
-        wait_for_switch(root);
-        if (is_whole(root))
+        if (!was_cut_short(root))
                 return REFUSAL_NONE;
         (void)snprintf(reason, sizeof(reason), "%s was cut short (%s)", unit ? unit : "a switch",
                        result ? result : "unknown");
         log_warning("%s; going to the fallback mode.", reason);
-        return fall_back(root, SOURCE_FALLBACK, reason);
+        return fall_back_if(root, SOURCE_FALLBACK, reason, was_cut_short);
 }
 
 /* --- revert --- */

@@ -331,6 +331,18 @@ static void test_cut_short(void **state) {
         assert_int_equal(fake_pc_tear_down(&made), 0);
 }
 
+/* The unit failed before its program ran, on a machine where there was no switch yet. */
+static void test_cut_short_of_nothing(void **state) {
+        const FakePC *pc = *state;
+
+        fake_host_remove(pc->fake, STATUS_PATH);
+        assert_int_equal(setenv("MONITOR_UNIT", UNIT, true), 0);
+        assert_int_equal(setenv("MONITOR_SERVICE_RESULT", "resources", true), 0);
+        assert_int_equal(apply_cut_short(&pc->root), REFUSAL_NONE);
+        assert_false(fake_host_exists(pc->fake, STATUS_PATH));
+        fake_pc_check_driver(pc, DISPLAY, "vfio-pci");
+}
+
 #define ON_PC(title, function) { (title), (function), set_up, fake_pc_tear_down, NULL }
 
 int main(void) {
@@ -348,6 +360,8 @@ int main(void) {
                 ON_PC("a mode that was left meanwhile does not go on", test_go_on_too_late),
                 ON_PC("without room for a record no mark is left", test_no_record),
                 ON_PC("what cannot be understood has a way back", test_nothing_is_understood),
+                ON_PC("where nothing was ever moved nothing was cut short",
+                      test_cut_short_of_nothing),
         };
 
         Table table = { 0 };

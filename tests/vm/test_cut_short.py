@@ -9,7 +9,7 @@ import pytest
 
 from machines import ini
 from modectl import status
-from modes import GPU, HOST, INI, PASSTHROUGH, look
+from modes import GPU, HOST, INI, PASSTHROUGH, active, look
 from pc import PC
 from test_kill import prepare
 
@@ -75,6 +75,24 @@ def test_restarted_in_vain(pc: PC) -> None:
     assert look(pc) == PASSTHROUGH
     assert status(pc)["last_switch"]["result"] == "config-invalid"
     pc.ok("systemctl stop vfio-mode@passthrough")
+    assert look(pc) == HOST
+
+
+def test_restarted_in_a_unit_that_cannot_run(pc: PC) -> None:
+    """What systemd could not start is not started again and again."""
+    pc.ok("systemctl start vfio-mode@passthrough; mkdir -p /run/systemd/system/vfio-mode@passthrough.service.d")
+    pc.write("/run/systemd/system/vfio-mode@passthrough.service.d/wrong.conf",
+             "[Service]\nReadWritePaths=/nonexistent\n")
+    pc.ok("systemctl daemon-reload")
+    assert pc.run("systemctl restart vfio-mode@passthrough").rc == 1
+    journal = "journalctl -b --no-pager -o cat _PID=1"
+    pc.ok(f"until {journal} | grep -q '^Finished vfio-mode-cut-short@'; do :; done")
+    said = pc.ok(journal)
+    assert "status=226/NAMESPACE" in said
+    assert said.count("Starting vfio-mode@passthrough") == 2
+    assert pc.run("systemctl list-jobs | grep vfio-mode").out == ""
+    assert active(pc) == [] and pc.driver(GPU) == "vfio-pci"
+    pc.ok("systemctl start vfio-mode-fallback.service")
     assert look(pc) == HOST
 
 

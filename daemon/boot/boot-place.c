@@ -199,14 +199,21 @@ static bool try_esp(const Root *root, const char *point, const GrubConfig *grub,
 
         if (!find_esp(root, point, &mount))
                 return false;
+        if (block_device_fat_uuid(root, mount.device, uuid, sizeof(uuid)) < 0)
+                uuid[0] = '\0';
+        if (grub->looks == GRUB_LOOKS_ON_ESP && strcmp(uuid, grub->esp_uuid) != 0) {
+                (void)snprintf(reason, REASON_SIZE,
+                               "the ESP at /%s is not the one on which GRUB looks for the boot "
+                               "environment",
+                               point);
+                return false;
+        }
         problem = mount_problem(root, &mount, buffer);
-        if (!problem && block_device_fat_uuid(root, mount.device, uuid, sizeof(uuid)) < 0)
+        if (!problem && uuid[0] == '\0')
                 problem = "has no file system UUID by which GRUB could find it";
-        if (!problem && grub->looks == GRUB_LOOKS_ON_ESP && strcmp(uuid, grub->esp_uuid) != 0)
-                problem = "is not the one on which GRUB looks for the boot environment";
         if (problem) {
                 (void)snprintf(reason, REASON_SIZE, "the ESP at /%s %s", point, problem);
-                return grub->looks != GRUB_LOOKS_ON_ESP;
+                return true;
         }
         (void)snprintf(path, sizeof(path), "%s/" ESP_FILE_NAME, point);
         (void)snprintf(ret->esp_uuid, sizeof(ret->esp_uuid), "%s", uuid);

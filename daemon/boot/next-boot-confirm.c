@@ -29,13 +29,16 @@ static bool is_stuck(const NextBoot *now) {
 
 RefusalKind next_boot_cancel(const Root *root, NextBootAnswer *ret, Refusal *refusal) {
         BootState after = { 0 };
+        bool is_out_of_reach;
         NextBoot now;
 
         *ret = (NextBootAnswer){ 0 };
         next_boot_read(root, &now);
-        if (is_stuck(&now))
+        /* That GRUB's part cannot be had is no reason to leave the variable. */
+        is_out_of_reach = now.place.is_out_of_reach && now.efi_mode[0] != '\0';
+        if (is_stuck(&now) && !is_out_of_reach)
                 return refusal_set(refusal, REFUSAL_NOT_SUPPORTED, "%s", now.place.why_not.text);
-        if (next_boot_is_opaque(&now))
+        if (next_boot_is_opaque(&now) && !is_out_of_reach)
                 return refusal_set(refusal, REFUSAL_FAILED,
                                    "The boot environment /%s cannot be read: %s.", now.place.path,
                                    strerror(-now.state_result));
@@ -54,7 +57,12 @@ RefusalKind next_boot_cancel(const Root *root, NextBootAnswer *ret, Refusal *ref
                 ret->needs_efi_write = true;
                 ret->changed = true;
         }
-        if (after.mode[0] != '\0')
+        if (is_out_of_reach)
+                (void)snprintf(ret->text, sizeof(ret->text),
+                               "Taken back: the one-shot EFI variable is deleted. Whether another "
+                               "mode is armed only GRUB can tell. %s",
+                               now.place.why_not.text);
+        else if (after.mode[0] != '\0')
                 (void)snprintf(ret->text, sizeof(ret->text), "%sThe default stays: '%s'.",
                                ret->changed ? "Taken back. " : "Nothing is armed for one boot. ",
                                after.mode);

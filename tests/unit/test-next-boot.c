@@ -536,6 +536,13 @@ static void test_block_out_of_reach(void **state) {
         assert_said(m->refusal.text, why);
         assert_int_equal(cancel(m), REFUSAL_NOT_SUPPORTED);
         assert_said(m->refusal.text, why);
+        /* The variable can be had all the same. */
+        assert_int_equal(efi_one_shot_write(&m->root, "plain"), 0);
+        ASSERT_DONE(cancel(m));
+        carry_out(m);
+        assert_said(m->answer.text, "Whether another mode is armed only GRUB can tell.");
+        assert_string_equal(outlook(m).kind, "unknown");
+        assert_string_equal(m->now.efi_mode, "");
         assert_true(next_boot_disarm(&m->root) < 0);
 }
 

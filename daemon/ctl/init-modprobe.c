@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -228,18 +229,25 @@ static void remark_on_ids(const InitModprobeLine *line, const Root *root, const 
 static void remark_on_vfio_install(const InitModprobeLine *line, const Root *root, Lines *remarks) {
         _cleanup_free_ char *command = comment_out(root, line);
 
+        if (modprobe_install_loads(line->line.value) && !strpbrk(line->line.value, ";&|"))
+                return;
         lines_add(remarks,
                   "install %s (/%s:%u) runs '%s' whenever vfio-pci is loaded by modprobe, "
-                  "in whatever mode: such scripts put cards on vfio-pci. The modes say it "
-                  "now → %s",
+                  "in whatever mode: a script there may put cards on vfio-pci, and what does not "
+                  "load it keeps every switch from it. The modes say it now → %s",
                   line->line.module, line->path, line->line.line, line->line.value, command);
+}
+
+/* As the kernel reads a bool (kstrtobool() in lib/kstrtox.c): by its first letters. */
+static bool is_on(const char *value) {
+        return value[0] != '\0' && !strchr("0nNfF", value[0]) && strncasecmp(value, "of", 2) != 0;
 }
 
 static void remark_on_interrupts(const InitModprobeLine *line, Lines *remarks) {
         char value[SETUP_IDS_SIZE];
 
         (void)modprobe_option(line->line.value, "allow_unsafe_interrupts", value, sizeof(value));
-        if (value[0] != '\0' && !strchr("0nN", value[0]))
+        if (is_on(value))
                 lines_add(remarks,
                           "allow_unsafe_interrupts=%s (/%s:%u) lets a guest send any interrupt to "
                           "the host: take it out where the board has interrupt remapping.",
@@ -251,7 +259,7 @@ static void remark_on_vfio(const InitModprobeLine *line, const Root *root, Lines
 
         remark_on_ids(line, root, VFIO_DRIVER, remarks);
         (void)modprobe_option(line->line.value, "disable_vga", value, sizeof(value));
-        if (value[0] != '\0' && !strchr("0nN", value[0]))
+        if (is_on(value))
                 lines_add(remarks,
                           "disable_vga=%s (/%s:%u) takes legacy VGA from what vfio-pci has: right "
                           "for guests with UEFI firmware, wrong for one with SeaBIOS whose first "

@@ -234,6 +234,31 @@ static bool line_has(const char *line, size_t length, const char *word) {
         return memmem(line, length, word, strlen(word)) != NULL;
 }
 
+/* Not where it is only compared with something; what a program is told to write counts. */
+static bool line_writes_override(const char *line, size_t length) {
+        static const char word[] = "driver_override";
+        const char *end = line + length, *found = line;
+
+        while ((found = memmem(found, (size_t)(end - found), word, sizeof(word) - 1))) {
+                found += sizeof(word) - 1;
+                if (found < end && *found == '}')
+                        found++;
+                if (end - found < 2 ||
+                    (strncmp(found, "==", 2) != 0 && strncmp(found, "!=", 2) != 0))
+                        return true;
+        }
+        return false;
+}
+
+/* A backslash at its end takes the next line in. */
+static size_t rule_length(const char *text) {
+        size_t length = strcspn(text, "\n");
+
+        while (length > 0 && text[length] == '\n' && text[length - 1] == '\\')
+                length += 1 + strcspn(text + length + 1, "\n");
+        return length;
+}
+
 /* By its address, or by both of its ids as sysfs has them. */
 static bool line_names(const char *line, size_t length, const Function *function) {
         char address[PCI_ADDRESS_SIZE], vendor[8], device[8];
@@ -247,10 +272,10 @@ static bool line_names(const char *line, size_t length, const Function *function
 static const Function *find_in_rules(const Search *search, const char *text) {
         while (*text) {
                 const char *line = text + strspn(text, " \t");
-                size_t length = strcspn(line, "\n");
+                size_t length = *line == '#' ? strcspn(line, "\n") : rule_length(line);
 
-                for (size_t i = 0; *line != '#' && line_has(line, length, "driver_override") &&
-                                   i < search->n_functions;
+                for (size_t i = 0;
+                     *line != '#' && line_writes_override(line, length) && i < search->n_functions;
                      i++) {
                         const Function *function = host_find(search->host, search->functions[i]);
 
@@ -273,7 +298,7 @@ static void look_at_rules(const Search *search, const char *name) {
         function = find_in_rules(search, text);
         if (function)
                 conflicts_add(search->ret, false,
-                              "Take that line away, then: udevadm control --reload",
+                              "Take that rule away, then: udevadm control --reload",
                               "A rule in /%s writes driver_override of %s at every boot.", path,
                               pci_address_format(function->address, address));
 }

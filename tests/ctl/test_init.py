@@ -486,6 +486,12 @@ def modules(machine):
         "modprobe, in whatever mode", "→ sed --in-place --follow-symlinks '1s/^/#/'"]),
     ("options vfio_iommu_type1 allow_unsafe_interrupts=1\n", ["allow_unsafe_interrupts=1 (/etc/modprobe.d/x.conf:1) lets a guest"]),
     ("options vfio-iommu-type1 allow_unsafe_interrupts=0\n", []),
+    ("options vfio-iommu-type1 allow_unsafe_interrupts=off\n", []),
+    ("options vfio-iommu-type1 allow_unsafe_interrupts=on\n", ["allow_unsafe_interrupts=on"]),
+    ("options vfio-pci disable_vga=F\n", []),
+    ("install vfio-pci /bin/false\n", ["what does not load it keeps every switch from it"]),
+    ("install vfio-pci /sbin/modprobe -i vfio-pci\n", []),
+    ("install vfio-pci /sbin/modprobe -i vfio-pci && give-cards\n", ["runs '/sbin/modprobe -i vfio-pci && give-cards'"]),
     ("blacklist pcspkr\nsoftdep nvidia post: nvidia-uvm\noptions snd_hda_intel x=1\nblacklist\nnonsense\n", []),
 ])
 def test_modprobe_configuration(modules, text, words):

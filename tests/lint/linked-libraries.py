@@ -17,12 +17,12 @@ LIBRARIES = {
     "vfio-modectl": {"libexpat", "libinih", "libjson-c", "libpci", "libsystemd"},
     "vfio-moded": {"libinih", "libjson-c", "libpci", "libsystemd"},
 }
-OF_THE_COMPILER = {"libc", "libm", "libgcc_s", "libasan", "libubsan", "ld-linux-x86-64"}
+OF_THE_COMPILER = {"libc", "libm", "libgcc_s", "libasan", "libubsan"}
 
 
 def linked(readelf, program):
     output = subprocess.run([readelf, "--dynamic", "--wide", program], check=True, capture_output=True, text=True).stdout
-    return {name.partition(".so")[0] for name in re.findall(r"\(NEEDED\).*\[(.*)\]", output)} - OF_THE_COMPILER
+    return {name.partition(".so")[0] for name in re.findall(r"\(NEEDED\).*\[(?!ld-)(.*)\]", output)} - OF_THE_COMPILER
 
 
 def main(readelf, *programs):

@@ -121,10 +121,10 @@ static void make_record(int root_fd, char *record, size_t size) {
         dir_fd = make_parent(root_fd, path, &name);
         if (dir_fd < 0)
                 return;
-        if (target)
-                (void)symlinkat(target, dir_fd, name);
-        else
+        if (!target)
                 write_file(dir_fd, name, body ? body + 1 : "", body ? size - length - 1 : 0);
+        else if (symlinkat(target, dir_fd, name) < 0)
+                assert(errno != EBADF); /* the name is taken, or no file may have it */
         (void)close(dir_fd);
 }
 

@@ -20,8 +20,11 @@
 #define LAST_ANSWERS_USEC (10 * UINT64_C(1000000))
 #define LAST_WORK_USEC (80 * UINT64_C(1000000))
 
+/* A switch that nobody asked us for counts, too: its end, which may be a fall, is to be told. What
+ * vfio-moded.path would start us for is missed by it until we are gone. */
 static bool is_busy(const Service *service) {
-        return service->requests || service->unit_jobs || service->switch_job || service->work;
+        return service->requests || service->unit_jobs || service->switch_job || service->work ||
+               snapshot_is_switching(&service->snapshot);
 }
 
 static void end_if_answered(Service *service) {

@@ -3,33 +3,14 @@
  * What lies in /run/vfio-mode, and the trial of a switch: whatever it is, it is refused or it is a
  * state that is written and read back to the same text.
  */
-#undef NDEBUG
-#include <assert.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "model/run-result.h"
 #include "model/run-state.h"
 #include "model/switch-trial.h"
+#include "round-trip.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void state_round_trip(const char *text) {
-        RunState *state = malloc(sizeof(*state));
-        char *first = NULL, *second = NULL;
-
-        assert(state);
-        if (run_state_parse(text, state) >= 0) {
-                assert(run_state_format(state, &first) > 0);
-                assert(run_state_parse(first, state) == 0);
-                assert(run_state_format(state, &second) > 0);
-                assert(strcmp(first, second) == 0);
-        }
-        free(first);
-        free(second);
-        free(state);
-}
+ROUND_TRIP(state_round_trip, RunState, run_state_parse, run_state_format)
 
 static void result_round_trip(const char *text) {
         RunResult result, again;
@@ -69,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(text);
         (void)memcpy(text, data, size);
         text[size] = '\0';
-        state_round_trip(text);
+        free(state_round_trip(text));
         result_round_trip(text);
         trial_round_trip(text);
         free(text);

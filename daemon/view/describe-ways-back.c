@@ -47,6 +47,20 @@ static json_object *read_inspected(const Machine *machine, const char *mode) {
         return rows;
 }
 
+/* In no mode: where a switch that was cut short, or is half-way, was going to or came from. */
+static const ConfigMode *find_half_way(const Machine *machine, const Config *config) {
+        const bool is_half_way = machine->last_switch.kind == REFUSAL_HALF_WAY;
+        const char *const names[] = { machine->undo.mode, machine->undo.old_mode,
+                                      machine->state.old_mode,
+                                      is_half_way ? machine->last_switch.mode : "" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (strcmp(names[i], config->fallback_mode) != 0 &&
+                    config_find_mode(config, names[i]))
+                        return config_find_mode(config, names[i]);
+        return NULL;
+}
+
 static const ConfigMode *choose_mode(const Config *config, const char *now) {
         const ConfigMode *mode = config_find_mode(config, now);
 
@@ -58,15 +72,38 @@ static const ConfigMode *choose_mode(const Config *config, const char *now) {
         return strcmp(mode->name, now) == 0 ? NULL : mode;
 }
 
+/* The guard, which has the button, goes with the mode's unit. */
+static void take_power_button(json_object *rows) {
+        const char *id = way_back_name(WAY_BACK_POWER_BUTTON);
+
+        for (size_t i = 0; i < json_length(rows); i++) {
+                json_object *row = json_at(rows, i);
+
+                if (strcmp(json_get_text(row, "id"), id) != 0)
+                        continue;
+                json_add_bool(row, "open", false);
+                json_add_string(row, "text",
+                                "In no mode the power button does what it always does.");
+        }
+}
+
 void ways_back_add(const Machine *machine, const Boots *boots, json_object *answer) {
-        const Config *config = machine_config(machine);
-        const ConfigMode *mode = config ? choose_mode(config, machine_mode(machine)) : NULL;
+        const char *now = machine_mode(machine);
+        const bool is_in_none = now[0] == '\0';
+        /* Beside a switch no device is asked for anything, and it ends in a mode. */
+        const Config *config = is_in_none && machine->is_beside ? NULL : machine_config(machine);
+        const ConfigMode *half_way = config && is_in_none ? find_half_way(machine, config) : NULL;
+        const ConfigMode *mode = half_way;
         json_object *rows = NULL;
 
+        if (config && !mode)
+                mode = choose_mode(config, is_in_none ? config->fallback_mode : now);
         json_add_word(answer, "ways_back_from", mode ? mode->name : "");
         if (mode)
                 rows = read_inspected(machine, mode->name);
         if (mode && !rows && !machine->root.is_live)
                 rows = ways_back_find_json(machine, config, mode, &boots->next);
+        if (half_way)
+                take_power_button(rows);
         json_add(answer, "ways_back", rows);
 }

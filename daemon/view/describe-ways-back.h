@@ -12,7 +12,8 @@ json_object *way_back_row(const char *id, bool is_open, const char *text);
 /**
  * Adds `ways_back_from`, the mode whose ways back are told: the one in force; in the fallback mode
  * the default one, or else the first other, which is for the reader to know before the first
- * switch. And `ways_back`, an array.
+ * switch; in no mode the one that the machine is half-way from or to, or else as in the fallback
+ * mode. And `ways_back`, an array.
  *
  * They are those that the last inspection of the mode has found: this process may not look at the
  * host's network, and of a captured machine nobody can be asked for servers and logins any more.

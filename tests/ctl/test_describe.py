@@ -81,16 +81,43 @@ def test_ways_back(machine):
 
 
 def test_no_ways_back(machine):
-    """In no mode, and where there is no other one; and where a device is missing they are not known."""
+    """Where there is no other mode, beside a switch, and where a device is missing."""
     only = FALLBACK_CONFIG.replace("[mode passthrough]\nvfio-devices = nic gpu\n", "")
     machine.config(only).accepted(only)
     assert (machine.json("status")["ways_back_from"], machine.json("status")["ways_back"]) == (None, None)
-    machine.config(FALLBACK_CONFIG).accepted(FALLBACK_CONFIG).state("passthrough", "host", name="undo")
-    assert machine.json("status")["ways_back_from"] is None
+    machine.config(FALLBACK_CONFIG).accepted(FALLBACK_CONFIG).write("run/vfio-mode/undo", "damaged\n")
+    assert (machine.json("status")["ways_back_from"], machine.json("status")["ways_back"]) == (None, None)
     (machine.root / "run/vfio-mode/undo").unlink()
     (machine.root / "sys/bus/pci/devices/0000:01:00.0/modalias").unlink()
     status = machine.json("status")
     assert (status["ways_back_from"], status["ways_back"]) == ("passthrough", None)
+
+
+@pytest.mark.parametrize("left", [
+    {"undo": ("passthrough", "host")}, {"undo": ("host", "passthrough")},
+    {"status": ("", "passthrough")}, {"status": ("", "host"), "undo": ("desk", "host")}])
+def test_ways_back_in_no_mode(machine, left):
+    """Half-way from the mode or to it, there is no guard that would have the power button."""
+    machine.write("boot/grub/grub.cfg", MENU).block()
+    desk = FALLBACK_CONFIG + "[mode desk]\n"
+    machine.config(desk).accepted(desk)
+    for name, (mode, before) in left.items():
+        machine.state(mode, before, name=name)
+    status = machine.json("status")
+    wanted = "desk" if ("desk", "host") in left.values() else "passthrough"
+    assert (status["mode"], status["ways_back_from"]) == ("none", wanted)
+    ways = {way["id"]: (way["open"], way["text"]) for way in status["ways_back"]}
+    assert ways["power-button"] == (False, "In no mode the power button does what it always does.")
+    assert (ways["boot-menu"][0], ways["trial"][0]) == (True, True)
+    assert fields(machine.text("status"))["Ways back"][0] == f"from {wanted}"
+
+
+def test_ways_back_before_any_mode(machine):
+    """As in the fallback mode: it is to be known before the first switch."""
+    (machine.root / "run/vfio-mode/status").unlink()
+    status = machine.json("status")
+    assert (status["mode"], status["ways_back_from"]) == ("none", "passthrough")
+    assert [way["open"] for way in status["ways_back"] if way["id"] == "power-button"] == [True]
 
 
 def test_another_card_has_a_screen(machine):

@@ -123,6 +123,12 @@ int situation_read_state(Situation *now) {
         return 0;
 }
 
+const char *situation_mode_before(const Situation *now) {
+        const bool is_half_way = now->before.mode[0] != '\0' && !run_state_is_of_rom(&now->before);
+
+        return is_half_way ? "" : now->state.mode;
+}
+
 static bool is_way_back(const Situation *now) {
         char fallback_mode[CONFIG_NAME_SIZE];
 

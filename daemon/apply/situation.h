@@ -36,6 +36,10 @@ typedef struct Situation {
  */
 _must_check_ int situation_read_state(Situation *now);
 
+/** The mode that the switch leaves; "": none, also where a switch from the one that the state has
+ * was cut short. */
+const char *situation_mode_before(const Situation *now);
+
 /**
  * Whether a write of an earlier switch is stuck; needs the state, and comes before everything that
  * looks at a device. As wedged_check(), but one to a pool of hugepages is none to the fallback

@@ -189,12 +189,14 @@ static int write_record(const SwitchRecord *s, const RunState *state) {
 
 int switch_record_write(const SwitchRecord *s, const RunState *undo, RefusalKind outcome) {
         _cleanup_free_ RunState *next = calloc(1, sizeof(*next));
+        const char *from =
+                outcome == REFUSAL_NONE ? situation_mode_before(s->now) : s->now->state.mode;
         const SwitchRequest *request = s->request;
         int r;
 
         if (!next)
                 return -ENOMEM;
-        (void)snprintf(next->old_mode, sizeof(next->old_mode), "%s", s->now->state.mode);
+        (void)snprintf(next->old_mode, sizeof(next->old_mode), "%s", from);
         (void)snprintf(next->source, sizeof(next->source), "%s", request->source);
         (void)snprintf(next->reason, sizeof(next->reason), "%s",
                        outcome == REFUSAL_NONE ? request->reason : refusal_public(s->refusal));
@@ -211,7 +213,7 @@ int switch_record_write(const SwitchRecord *s, const RunState *undo, RefusalKind
         keep_modules(s, undo, next);
         keep_pools(s, undo, outcome, next);
         follow_hold(request, &s->now->state, next);
-        if (outcome == REFUSAL_NONE && strcmp(next->mode, s->now->state.mode) == 0) {
+        if (outcome == REFUSAL_NONE && strcmp(next->mode, from) == 0) {
                 /* Mended, not switched: since when, by whom and why stay as they were. */
                 (void)memcpy(next->source, s->now->state.source, sizeof(next->source));
                 (void)memcpy(next->reason, s->now->state.reason, sizeof(next->reason));

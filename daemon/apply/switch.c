@@ -473,13 +473,12 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
         s->now.mend_only = request->mend_only;
         s->lock_fd = -1;
         result->kind = run(s);
-        (void)snprintf(ret->from, sizeof(ret->from), "%s", s->now.state.mode);
+        (void)snprintf(ret->from, sizeof(ret->from), "%s", situation_mode_before(&s->now));
         (void)snprintf(ret->source, sizeof(ret->source), "%s", request->source);
         (void)snprintf(ret->reason, sizeof(ret->reason), "%s", request->reason);
         result->n_steps = (unsigned)(s->plan.n_stops + s->plan.n_steps + s->n_tried);
         (void)snprintf(result->mode, sizeof(result->mode), "%s", s->now.mode);
-        ret->changed = result->n_steps > 0 || s->is_held_now ||
-                       strcmp(s->now.state.mode, s->now.mode) != 0;
+        ret->changed = result->n_steps > 0 || s->is_held_now || strcmp(ret->from, s->now.mode) != 0;
         if (result->kind == REFUSAL_NONE) {
                 ret->has_guard = !request->early && !request->without_units && is_to_be_guarded(s);
                 describe_success(s, result);

@@ -331,6 +331,21 @@ static void test_cut_short(void **state) {
         assert_int_equal(fake_pc_tear_down(&made), 0);
 }
 
+/* The mode that it is in again is the one that it was in before; and yet the machine was in none. */
+static void test_cut_short_on_the_way_in(void **state) {
+        static const CutShort way_in = { .result = "signal" };
+        const FakePC *pc = *state;
+
+        assert_int_equal(apply_switch(&pc->root, "host", true), REFUSAL_NONE);
+        fake_host_write(pc->fake, UNDO_PATH, LOG_OF("host", "desk"));
+        assert_int_equal(setenv("MONITOR_UNIT", UNIT, true), 0);
+        assert_int_equal(setenv("MONITOR_SERVICE_RESULT", way_in.result, true), 0);
+        assert_int_equal(apply_cut_short(&pc->root), REFUSAL_NONE);
+        check_mode(pc, "host");
+        check_fall(pc, &way_in);
+        assert_true(fake_host_exists(pc->fake, NOTICE));
+}
+
 /* The unit failed before its program ran, on a machine where there was no switch yet. */
 static void test_cut_short_of_nothing(void **state) {
         const FakePC *pc = *state;
@@ -360,6 +375,8 @@ int main(void) {
                 ON_PC("a mode that was left meanwhile does not go on", test_go_on_too_late),
                 ON_PC("without room for a record no mark is left", test_no_record),
                 ON_PC("what cannot be understood has a way back", test_nothing_is_understood),
+                ON_PC("what was cut short on the way in led to the mode before, and why is kept",
+                      test_cut_short_on_the_way_in),
                 ON_PC("where nothing was ever moved nothing was cut short",
                       test_cut_short_of_nothing),
         };

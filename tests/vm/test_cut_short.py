@@ -25,6 +25,7 @@ def check_fell(pc: PC, result: str) -> None:
     said = status(pc)
     assert (said["mode"], said["half_way"], said["drift"]) == ("host", False, [])
     why = f"vfio-mode@passthrough.service was cut short ({result})"
+    assert (said["source"], said["reason"]) == ("fallback", why)
     assert f"{why}; going to the fallback mode." in pc.ok("journalctl -b --no-pager -o cat -u 'vfio-mode-cut-short@*'")
     pc.ok("systemctl start vfio-mode@passthrough")
     assert look(pc) == PASSTHROUGH

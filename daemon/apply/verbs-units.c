@@ -27,6 +27,7 @@
 #define FALLBACK_TRIES 3
 #define LOCK_TIME (UINT64_C(120) * 1000 * 1000)   /* more than reading a ROM takes */
 #define LEAVE_TIME (UINT64_C(1200) * 1000 * 1000) /* more than ending a guest takes */
+#define FALLBACK_UNIT "vfio-mode-fallback.service"
 #define ASKED "the fallback mode was asked for"
 #define STOPPED "the unit of the mode before was stopped"
 #define GOES_ON "the mode goes on"
@@ -185,17 +186,31 @@ static RefusalKind fall_back(const Root *root, const char *source, const char *r
         return fall_back_if(root, source, reason, NULL);
 }
 
-/* The guard has left word; and whom systemd starts for another unit's OnFailure= it tells which
- * that was (systemd.exec(5), from 251 on). */
-static void find_reason(const Root *root, SwitchOrigin *ret) {
-        const char *unit = getenv("MONITOR_UNIT"), *result = getenv("MONITOR_SERVICE_RESULT");
+/* The guard's. It stays until we are done: who is killed and begun again finds it, however old it
+ * is by then. */
+static bool find_word(const Root *root, SwitchOrigin *ret) {
         char mode[CONFIG_NAME_SIZE];
+        SwitchOrigin origin;
 
         situation_fallback_mode(root, mode);
-        if (origin_take_of_guard(root, mode, ret))
+        if (origin_read_of_guard(root, &origin) < 0 || strcmp(origin.mode, mode) != 0)
+                return false;
+        if (!switch_origin_is_of(&origin, mode, now_usec()) &&
+            (!root->is_live || units_restarts(FALLBACK_UNIT) == 0))
+                return false;
+        *ret = origin;
+        return true;
+}
+
+/* Whom systemd starts for another unit's OnFailure= it tells which that was (systemd.exec(5), from
+ * 251 on); also where somebody else starts us, and that one has not failed. */
+static void find_reason(const Root *root, SwitchOrigin *ret) {
+        const char *unit = getenv("MONITOR_UNIT"), *result = getenv("MONITOR_SERVICE_RESULT");
+
+        if (find_word(root, ret))
                 return;
         (void)snprintf(ret->source, sizeof(ret->source), SOURCE_FALLBACK);
-        if (unit)
+        if (unit && (!result || strcmp(result, "success") != 0))
                 (void)snprintf(ret->reason, sizeof(ret->reason), "%s has failed (%s)", unit,
                                result ? result : "unknown");
         else
@@ -204,9 +219,12 @@ static void find_reason(const Root *root, SwitchOrigin *ret) {
 
 RefusalKind apply_fallback(const Root *root) {
         SwitchOrigin origin = { 0 };
+        RefusalKind kind;
 
         find_reason(root, &origin);
-        return fall_back(root, origin.source, origin.reason);
+        kind = fall_back(root, origin.source, origin.reason);
+        origin_drop(root, GUARD_ORIGIN_PATH);
+        return kind;
 }
 
 /* What gets stuck on the way there has come back from one write more, each time. */

@@ -33,17 +33,24 @@ void origin_drop(const Root *root, const char *path) {
         (void)unlinkat(root->fd, path, 0);
 }
 
-static bool take_one(const Root *root, const char *path, const char *mode, SwitchOrigin *ret) {
+static int read_one(const Root *root, const char *path, SwitchOrigin *ret) {
         char text[SWITCH_ORIGIN_SIZE_MAX];
-        uint64_t now = now_usec();
-        SwitchOrigin origin;
-        bool is_of;
         ssize_t n;
 
         n = file_read_at(root->fd, path, text, sizeof(text));
-        if (n == -ENOENT)
+        return n < 0 ? (int)n : switch_origin_parse(text, ret);
+}
+
+static bool take_one(const Root *root, const char *path, const char *mode, SwitchOrigin *ret) {
+        uint64_t now = now_usec();
+        SwitchOrigin origin;
+        bool is_of;
+        int r;
+
+        r = read_one(root, path, &origin);
+        if (r == -ENOENT)
                 return false;
-        if (n < 0 || switch_origin_parse(text, &origin) < 0) {
+        if (r < 0) {
                 origin_drop(root, path);
                 return false;
         }
@@ -67,6 +74,6 @@ bool origin_take(const Root *root, const char *mode, SwitchOrigin *ret) {
         return true;
 }
 
-bool origin_take_of_guard(const Root *root, const char *mode, SwitchOrigin *ret) {
-        return take_one(root, GUARD_ORIGIN_PATH, mode, ret);
+int origin_read_of_guard(const Root *root, SwitchOrigin *ret) {
+        return read_one(root, GUARD_ORIGIN_PATH, ret);
 }

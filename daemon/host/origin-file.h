@@ -36,5 +36,10 @@ void origin_drop(const Root *root, const char *path);
  */
 bool origin_take(const Root *root, const char *mode, SwitchOrigin *ret);
 
-/** The same for the one that the guard leaves. */
-bool origin_take_of_guard(const Root *root, const char *mode, SwitchOrigin *ret);
+/**
+ * Reads the one that the guard left, and leaves it there: how old it may be is for the caller to
+ * say.
+ *
+ * Returns 0 or a negative errno, with @ret untouched.
+ */
+_must_check_ int origin_read_of_guard(const Root *root, SwitchOrigin *ret);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The verbs that units run beside a switch's own: leave, replug and cut-short. */
+/* The verbs that units run beside a switch's own: leave, fallback, replug and cut-short. */
 #undef NDEBUG
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "apply/lock.h"
@@ -136,6 +138,89 @@ static void test_leave_what_is_left(void **state) {
         assert_int_equal(unlinkat(pc->root.fd, LOCK_PATH, 0), 0);
         assert_int_equal(apply_leave(&pc->root, "passthrough"), REFUSAL_NONE);
         check_mode(pc, "host");
+}
+
+/* --- fallback --- */
+
+static void check_origin(const FakePC *pc, const char *source, const char *reason) {
+        RunState *now = calloc(1, sizeof(*now));
+
+        assert_non_null(now);
+        assert_int_equal(state_read(&pc->root, now), 0);
+        assert_string_equal(now->mode, "host");
+        assert_string_equal(now->source, source);
+        assert_string_equal(now->reason, reason);
+        free(now);
+}
+
+/* Killed while it waits for a switch. */
+static void kill_fallback(const FakePC *pc) {
+        struct timespec interval = { .tv_nsec = WAIT_MS * 1000000L };
+        int lock, status;
+        pid_t pid;
+
+        assert_int_equal(lock_take(&pc->root, false, &lock), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void)apply_fallback(&pc->root);
+                _exit(0);
+        }
+        while (!waits_for_a_lock(pid) && waitpid(pid, &status, WNOHANG) == 0)
+                (void)nanosleep(&interval, NULL);
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(close(lock), 0);
+}
+
+/* On whose behalf the way back is, which also says whether it holds the mode. */
+static void test_fallback_again(void **state) {
+        const FakePC *pc = *state;
+
+        assert_int_equal(mkdirat(pc->root.fd, "run/vfio-mode-guard", 0755), 0);
+        assert_int_equal(
+                origin_leave(&pc->root, GUARD_ORIGIN_PATH, "host", SOURCE_VM_EXIT, "it ended", ""),
+                0);
+        kill_fallback(pc);
+        check_mode(pc, "passthrough");
+        assert_int_equal(apply_fallback(&pc->root), REFUSAL_NONE);
+        check_origin(pc, SOURCE_VM_EXIT, "it ended");
+        assert_false(fake_host_exists(pc->fake, GUARD_ORIGIN_PATH));
+}
+
+/* Of another time, or of a mode that is the fallback mode no more. */
+static void test_fallback_old_word(void **state) {
+        static const char *const words[] = { "mode=host\nsource=vm-exit\nreason=x\ntime=1\n",
+                                             "mode=desk\nsource=vm-exit\nreason=x\ntime=1\n", "?" };
+        const FakePC *pc = *state;
+
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+                fake_host_write(pc->fake, GUARD_ORIGIN_PATH, words[i]);
+                assert_int_equal(apply_fallback(&pc->root), REFUSAL_NONE);
+                check_origin(pc, SOURCE_FALLBACK, "the fallback mode was asked for");
+                assert_false(fake_host_exists(pc->fake, GUARD_ORIGIN_PATH));
+                assert_int_equal(apply_switch(&pc->root, "passthrough", true), REFUSAL_NONE);
+        }
+}
+
+/* systemd names a unit that has us as its OnFailure= also where it runs, and somebody starts us. */
+static void test_fallback_of_a_unit(void **state) {
+        static const char *const results[][2] = {
+                { "exit-code", "vm.service has failed (exit-code)" },
+                { "success", "the fallback mode was asked for" },
+        };
+        const FakePC *pc = *state;
+
+        assert_int_equal(setenv("MONITOR_UNIT", "vm.service", true), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(results); i++) {
+                assert_int_equal(setenv("MONITOR_SERVICE_RESULT", results[i][0], true), 0);
+                assert_int_equal(apply_fallback(&pc->root), REFUSAL_NONE);
+                check_origin(pc, SOURCE_FALLBACK, results[i][1]);
+                assert_int_equal(apply_switch(&pc->root, "passthrough", true), REFUSAL_NONE);
+        }
+        assert_int_equal(unsetenv("MONITOR_UNIT"), 0);
+        assert_int_equal(unsetenv("MONITOR_SERVICE_RESULT"), 0);
 }
 
 /* --- replug --- */
@@ -331,7 +416,8 @@ static void test_cut_short(void **state) {
         assert_int_equal(fake_pc_tear_down(&made), 0);
 }
 
-/* The mode that it is in again is the one that it was in before; and yet the machine was in none. */
+/* The mode that it is in again is the one that it was in before; and yet the machine was in none.
+ */
 static void test_cut_short_on_the_way_in(void **state) {
         static const CutShort way_in = { .result = "signal" };
         const FakePC *pc = *state;
@@ -367,6 +453,10 @@ int main(void) {
                 ON_PC("leave for a switch that is on its way elsewhere is done at once",
                       test_leave_for_a_switch),
                 ON_PC("leave of a mode that is not on changes nothing", test_leave_what_is_left),
+                ON_PC("a way back that is killed is begun again on the same behalf",
+                      test_fallback_again),
+                ON_PC("an old word of the guard's is dropped", test_fallback_old_word),
+                ON_PC("a unit that has not failed is no reason", test_fallback_of_a_unit),
                 ON_PC("a function that came back and cannot be had is left to the host",
                       test_replug_that_is_undone),
                 ON_PC("where it is nobody's it leads to the fallback mode", test_replug_half_way),

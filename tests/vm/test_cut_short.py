@@ -122,6 +122,28 @@ def test_stopped_beside_who_has_the_lock(pc: PC) -> None:
     assert look(pc) == HOST
 
 
+def test_the_fallback_is_killed(pc: PC) -> None:
+    """It waits for so long that the guard's word is old when it is begun again."""
+    pc.ok("systemctl start vfio-mode@passthrough; mkdir -p /run/vfio-mode-guard")
+    pc.write("/run/vfio-mode-guard/request", "mode=host\nsource=vm-exit\nreason=it ended\ntime=1\n")
+    pc.write("/root/locker.py", LOCKER)
+    pc.ok("""
+        mkfifo /run/locked
+        python3 /root/locker.py > /dev/null 2>&1 &
+        read -r locker < /run/locked
+        systemctl start --no-block vfio-mode-fallback
+        main() { systemctl show --value -p MainPID vfio-mode-fallback; }
+        waits() { grep -q -e "-> POSIX .* $(main) " /proc/locks; }
+        until waits; do :; done
+        killed=$(main); kill -KILL $killed
+        until [ "$(main)" != $killed ] && waits; do :; done
+        kill $locker
+    """ + UNTIL_HOST)
+    assert look(pc) == HOST
+    said = status(pc)
+    assert (said["source"], said["reason"], said["held"]) == ("vm-exit", "it ended", None)
+
+
 # It is activating for some time after its switch has ended.
 STARTS_LATE = """
 [Service]

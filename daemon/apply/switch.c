@@ -21,6 +21,7 @@
 #include "host/units.h"
 #include "let-go.h"
 #include "lock.h"
+#include "mode-units.h"
 #include "model/switch-origin.h"
 #include "notify.h"
 #include "picture.h"
@@ -163,15 +164,6 @@ static RefusalKind stop_old(Switch *s) {
                 s->left_old = true;
         }
         return REFUSAL_NONE;
-}
-
-/* A start that was refused leaves its unit failed, and the system "degraded", until something good
- * happens. */
-static void forget_failures(Switch *s) {
-        for (int i = 0; i < s->n_instances; i++)
-                if (strcmp(s->instances[i].active_state, "failed") == 0 &&
-                    strcmp(s->instances[i].mode, s->now.mode) != 0)
-                        (void)units_reset_failed(s->instances[i].mode);
 }
 
 /* --- the steps, and the record --- */
@@ -344,11 +336,12 @@ static RefusalKind go(Switch *s) {
         }
         if (s->request->early)
                 let_go_plymouth(&s->now, &s->plan);
+        mode_units_watch_reload(s->instances, s->n_instances, s->now.mode);
         kind = take_steps(s);
         if (kind == REFUSAL_NONE && s->left_old)
                 (void)stop_old(s);
         if (kind == REFUSAL_NONE)
-                forget_failures(s);
+                mode_units_forget_failures(s->instances, s->n_instances, s->now.mode);
         return kind;
 }
 

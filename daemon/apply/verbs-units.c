@@ -263,6 +263,19 @@ static bool was_cut_short(const Root *root) {
         return !is_whole(root);
 }
 
+/* Of a unit that has not failed, which is active whatever became of it. Who saw to the end of a
+ * reload leaves no log, or that of a write that is stuck. */
+static bool was_reload_cut_short(const Root *root) {
+        _cleanup_free_ RunState *undo = calloc(1, sizeof(*undo));
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (lock_take(root, true, &fd) < 0)
+                fd = -1; /* and nobody else has it: what there is decides */
+        r = undo ? undo_read(root, undo) : -ENOMEM;
+        return r < 0 ? r != -ENOENT : undo->writer.wedged == 0 && !run_state_is_of_rom(undo);
+}
+
 /* By apply, and not by who should have run it: systemd's own exit codes begin at 200. */
 static bool was_refused(void) {
         const char *result = getenv("MONITOR_SERVICE_RESULT"),
@@ -294,15 +307,19 @@ static RefusalKind after_refusal(const Root *root, const char *unit) {
 RefusalKind apply_cut_short(const Root *root) {
         const char *unit = getenv("MONITOR_UNIT"), *result = getenv("MONITOR_SERVICE_RESULT");
         char reason[sizeof(((SwitchOrigin *)NULL)->reason)];
+        const bool is_reload = result && strcmp(result, "success") == 0;
+        bool (*is_needed)(const Root *root) = is_reload ? was_reload_cut_short : was_cut_short;
 
         if (result && strcmp(result, "exit-code") == 0)
                 return after_refusal(root, unit ? unit : "");
-        if (!was_cut_short(root))
+        if (!is_needed(root))
                 return REFUSAL_NONE;
         (void)snprintf(reason, sizeof(reason), "%s was cut short (%s)", unit ? unit : "a switch",
-                       result ? result : "unknown");
+                       is_reload ? "reload"
+                       : result  ? result
+                                 : "unknown");
         log_warning("%s; going to the fallback mode.", reason);
-        return fall_back_if(root, SOURCE_FALLBACK, reason, was_cut_short);
+        return fall_back_if(root, SOURCE_FALLBACK, reason, is_needed);
 }
 
 /* --- revert --- */

@@ -379,6 +379,14 @@ static const CutShort cut_shorts[] = {
         { "and a log that cannot be read", "damaged", "core-dump", "host" },
         { "what was refused meanwhile is left to the other", LOG_OF("passthrough", "desk"),
           "exit-code", "" },
+        { "a reload that was killed leads there as well", LOG_OF("passthrough", "passthrough"),
+          "success", "host" },
+        { "and one whose log cannot be read", "damaged", "success", "host" },
+        { "one that has ended does not", NULL, "success", "passthrough" },
+        { "nor does one that is stuck, and has said so",
+          LOG_OF("passthrough", "passthrough") "writer=1 1\nwedged=1\n", "success", "" },
+        { "nor the reading of a ROM", LOG_OF("passthrough", "passthrough") "rom=" DISPLAY "\n",
+          "success", "" },
         { "another switch has ended it", NULL, "signal", "passthrough" },
         { "a ROM that was read is no switch",
           LOG_OF("passthrough", "passthrough") "rom=" DISPLAY "\n", "signal", "" },
@@ -388,7 +396,8 @@ static void check_fall(const FakePC *pc, const CutShort *row) {
         RunState *now = calloc(1, sizeof(*now));
         char reason[128];
 
-        (void)snprintf(reason, sizeof(reason), UNIT " was cut short (%s)", row->result);
+        (void)snprintf(reason, sizeof(reason), UNIT " was cut short (%s)",
+                       strcmp(row->result, "success") == 0 ? "reload" : row->result);
         assert_non_null(now);
         assert_int_equal(state_read(&pc->root, now), 0);
         assert_string_equal(now->source, "fallback");

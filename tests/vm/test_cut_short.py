@@ -18,13 +18,13 @@ pytestmark = [pytest.mark.machine("gpu"), pytest.mark.drawn("switches")]
 UNTIL_HOST = "until systemctl is-active --quiet vfio-mode@host && [ ! -e /run/vfio-mode/undo ]; do :; done\n"
 
 
-def check_fell(pc: PC, result: str) -> None:
+def check_fell(pc: PC, how: str) -> None:
     """By itself, and it is said why."""
     pc.ok(UNTIL_HOST)
     assert look(pc) == HOST
     said = status(pc)
     assert (said["mode"], said["half_way"], said["drift"]) == ("host", False, [])
-    why = f"vfio-mode@passthrough.service was cut short ({result})"
+    why = f"vfio-mode@passthrough.service was cut short ({how})"
     assert (said["source"], said["reason"]) == ("fallback", why)
     assert f"{why}; going to the fallback mode." in pc.ok("journalctl -b --no-pager -o cat -u 'vfio-mode-cut-short@*'")
     pc.ok("systemctl start vfio-mode@passthrough")
@@ -65,6 +65,30 @@ def test_stopped_while_it_starts(pc: PC) -> None:
     """)
     pc.ok("until systemctl is-active --quiet slow.service; do :; done")
     check_fell(pc, "signal")
+
+
+def test_a_reload_is_killed(pc: PC) -> None:
+    """It mends drift, for which it stops what the mode stops; its unit stays active. One that is not killed ends in
+    its mode, and whoever waits for that does nothing.
+    """
+    pc.write("/etc/systemd/system/slow.service", SLOW)
+    pc.write(INI, ini() + "stop-units = slow.service\n")
+    pc.ok("systemctl daemon-reload; systemctl start vfio-mode@passthrough; mkfifo /run/go")
+    begin = f"""
+        echo {GPU} > /sys/bus/pci/devices/{GPU}/driver/unbind
+        systemctl start slow.service
+        systemctl reload --no-block vfio-mode@passthrough
+        until [ "$(systemctl is-active slow.service)" = deactivating ]; do :; done
+        systemctl is-active vfio-mode-cut-short@vfio-mode@passthrough
+    """
+    assert pc.run(begin).stdout.split() == ["activating"]
+    pc.ok("echo > /run/go; while systemctl list-jobs | grep vfio-mode; do :; done")
+    assert look(pc) == PASSTHROUGH
+    pc.ok(begin + """
+        kill -KILL $(systemctl show --value -p ControlPID vfio-mode@passthrough)
+        echo > /run/go; rm /run/go
+    """)
+    check_fell(pc, "reload")
 
 
 def test_restarted_in_vain(pc: PC) -> None:

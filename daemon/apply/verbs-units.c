@@ -25,7 +25,9 @@
 #include "wedged.h"
 
 #define FALLBACK_TRIES 3
-#define LOCK_TIME (UINT64_C(120) * 1000 * 1000)   /* more than reading a ROM takes */
+/* More than reading a ROM takes; and less than a switch has, which may wait for us: it does where
+ * it stops a unit that is to stop after ours. */
+#define LOCK_TIME (UINT64_C(120) * 1000 * 1000)
 #define LEAVE_TIME (UINT64_C(1200) * 1000 * 1000) /* more than ending a guest takes */
 #define FALLBACK_UNIT "vfio-mode-fallback.service"
 #define ASKED "the fallback mode was asked for"

@@ -151,10 +151,10 @@ class Machine:
             [*NAMESPACE, ENTER, self.root, BUILD, *by, "chroot", self.root, *command],
             env=ENVIRONMENT, capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
-    def traced(self, mode: str, order: str = "-") -> tuple[Run, list[Point]]:
-        """The start of a mode with one call that goes as ordered, and all points that it came by."""
+    def traced(self, mode: str, order: str = "-", verb: str = "start") -> tuple[Run, list[Point]]:
+        """The start of a mode (or what else) with one call that goes as ordered, and all points that it came by."""
         points = self.root.with_name(f"{self.root.name}.points")
-        run = self.systemctl("start", mode_unit(mode), by=(FAULT_AT, points, self.root, order, "vfio-mode-apply"))
+        run = self.systemctl(verb, mode_unit(mode), by=(FAULT_AT, points, self.root, order, "vfio-mode-apply"))
         return run, parse_points(points.read_text(encoding="utf-8"))
 
     def status(self) -> dict[str, Any]:

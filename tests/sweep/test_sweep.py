@@ -289,6 +289,27 @@ def test_it_is_killed(sweep: Sweep, request: pytest.FixtureRequest) -> None:
     draw.conclude("kill")
 
 
+def test_a_reload_is_killed(sweep: Sweep, request: pytest.FixtureRequest) -> None:
+    """Its unit stays active, so that systemd does nothing; and yet all is as it was, or the screen is back."""
+    machine = sweep.fresh("host")
+    override = "sys/bus/pci/devices/0000:01:00.0/driver_override"
+    (machine.root / override).write_text("(null)\n", encoding="utf-8")
+    before = machine.copy(sweep.directory / "drifted")
+    run, points = machine.traced("passthrough", verb="reload-or-restart")
+    assert (run.status, machine.look()) == (0, sweep.whole["passthrough"]), run.text
+    points = [point for point in points if point.process < 2]  # of it, and of its writer
+    if not request.config.option.long:
+        points = random.Random(request.config.option.seed).sample(points, SAMPLE)
+    for point in points:
+        machine = before.copy(sweep.directory / "machine")
+        run, _ = machine.traced("passthrough", f"{point.process}:{point.number} kill", verb="reload-or-restart")
+        assert run.apply_status == KILLED, f"{point}: status {run.apply_status}"
+        look = machine.look()
+        # Of the log that was about to be there.
+        look = replace(look, left_over=tuple(name for name in look.left_over if not name.endswith(".tmp")))
+        assert look in (before.look(), sweep.whole["host"], sweep.whole["passthrough"]), f"{point}: {run.text}"
+
+
 def test_killed_and_then_refused(sweep: Sweep, request: pytest.FixtureRequest) -> None:
     """What undoes the second switch undoes what was left of the first: the old mode is whole again."""
     draw = Draw(sweep, request)

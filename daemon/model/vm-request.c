@@ -9,11 +9,22 @@
 #include "device.h"
 #include "vm-request.h"
 
-/* A bit for each configured device that it names; whether all of what it names of them is on vfio.
+#define NAMES_SIZE 256
+
+/* What no mode hands out is none of our affair, also where it is named beside something else. */
+static uint32_t find_handed_out(const Config *config) {
+        uint32_t devices = 0;
+
+        for (size_t i = 0; i < config->n_modes; i++)
+                devices |= config->modes[i].vfio_devices;
+        return devices;
+}
+
+/* A bit for each device of a mode that it names; whether all of what it names of them is on vfio.
  */
 static uint32_t find_devices(const Config *config, const Host *host, const Vm *vm,
                              bool *ret_ready) {
-        uint32_t devices = 0;
+        uint32_t handed_out = find_handed_out(config), devices = 0;
 
         *ret_ready = true;
         for (size_t i = 0; i < config->n_devices; i++) {
@@ -21,8 +32,8 @@ static uint32_t find_devices(const Config *config, const Host *host, const Vm *v
                 Refusal refusal;
                 size_t n = 0;
 
-                if (device_resolve(&config->devices[i], host, functions, &n, &refusal) !=
-                    REFUSAL_NONE)
+                if (!(handed_out & 1u << i) || device_resolve(&config->devices[i], host, functions,
+                                                              &n, &refusal) != REFUSAL_NONE)
                         continue;
                 for (size_t j = 0; j < n; j++) {
                         const Function *function = host_find(host, functions[j]);
@@ -55,6 +66,23 @@ static RefusalKind refuse(const Config *config, const ConfigMode *candidate, uin
                 mode[0] != '\0' ? "'" : "", candidate->name, candidate->name);
 }
 
+/* No switch would help it, and started it would be given what the host has by now. */
+static RefusalKind refuse_all(const Config *config, uint32_t devices, const Vm *vm,
+                              Refusal *refusal) {
+        char names[NAMES_SIZE] = "";
+        size_t length = 0;
+
+        for (size_t i = 0; i < config->n_devices && length < sizeof(names); i++)
+                if (devices & 1u << i)
+                        length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s",
+                                                   length > 0 ? " and " : "",
+                                                   config->devices[i].name);
+        return refusal_set(refusal, REFUSAL_NOT_FOR_VM,
+                           "'%s' wants %s, which no mode has together: put them into the "
+                           "vfio-devices of one mode.",
+                           vm->name, names);
+}
+
 RefusalKind vm_request_decide(const Config *config, const Host *host, const char *mode,
                               const Vm *vm, VmDecision *ret, char ret_mode[static CONFIG_NAME_SIZE],
                               Refusal *refusal) {
@@ -64,7 +92,7 @@ RefusalKind vm_request_decide(const Config *config, const Host *host, const char
         uint32_t devices = find_devices(config, host, vm, &is_ready);
 
         *ret = VM_NONE;
-        for (size_t i = 0; devices != 0 && i < config->n_modes; i++) {
+        for (size_t i = 0; i < config->n_modes; i++) {
                 const ConfigMode *of = &config->modes[i];
 
                 if (!has_all(of, devices))
@@ -74,8 +102,11 @@ RefusalKind vm_request_decide(const Config *config, const Host *host, const char
                 if (!allowed && of->switch_for_vm)
                         allowed = of;
         }
-        if (!candidate)
+        if (devices == 0)
                 return REFUSAL_NONE;
+        *ret = VM_SWITCH;
+        if (!candidate)
+                return refuse_all(config, devices, vm, refusal);
         *ret = VM_READY;
         if (now && has_all(now, devices) && is_ready)
                 return REFUSAL_NONE;

@@ -22,8 +22,8 @@ typedef enum VmDecision {
  * @mode: in force; "": none
  * @ret_mode: where VM_SWITCH: the mode
  *
- * Returns REFUSAL_NONE; REFUSAL_NOT_FOR_VM where no mode that would do may be switched to for a
- * virtual machine (switch-for-vm).
+ * Returns REFUSAL_NONE; REFUSAL_NOT_FOR_VM where no mode has all that it names, or none that has
+ * may be switched to for a virtual machine (switch-for-vm).
  */
 RefusalKind vm_request_decide(const Config *config, const Host *host, const char *mode,
                               const Vm *vm, VmDecision *ret, char ret_mode[static CONFIG_NAME_SIZE],

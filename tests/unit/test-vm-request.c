@@ -13,10 +13,13 @@
         "[device gpu]\naddress = 0000:01:00.0\nconsent = boot-vga\n"  \
         "[device nic]\naddress = 0000:05:00.0\n"                      \
         "[device usb]\naddress = 0000:06:00.0\n"                      \
+        "[device disk]\naddress = 0000:08:00.0\n"                     \
+        "[device spare]\naddress = 0000:09:00.0\n"                    \
         "[mode host]\nvfio-devices = nic\n"                           \
         "[mode manual]\nvfio-devices = nic gpu\n"                     \
         "[mode asked]\nvfio-devices = nic gpu\nswitch-for-vm = yes\n" \
-        "[mode all]\nvfio-devices = nic gpu usb\n"
+        "[mode all]\nvfio-devices = nic gpu usb\n"                    \
+        "[mode store]\nvfio-devices = disk\n"
 
 typedef struct Case {
         const char *title;
@@ -45,6 +48,15 @@ static const Case cases[] = {
           REFUSAL_NOT_FOR_VM, VM_SWITCH, "" },
         { "no mode is in force", "", "", "0000:01:00.0", REFUSAL_NONE, VM_SWITCH, "asked" },
         { "nor allows it", "", "", "0000:06:00.0", REFUSAL_NOT_FOR_VM, VM_SWITCH, "" },
+        { "no mode has it all", "host", "0000:05:00.0", "0000:01:00.0 0000:08:00.0",
+          REFUSAL_NOT_FOR_VM, VM_SWITCH, "" },
+        { "nor has the mode in force", "asked", "0000:05:00.0 0000:01:00.0 0000:01:00.1",
+          "0000:01:00.0 0000:08:00.0", REFUSAL_NOT_FOR_VM, VM_SWITCH, "" },
+        { "what no mode has is left alone", "host", "", "0000:09:00.0", REFUSAL_NONE, VM_NONE, "" },
+        { "beside what one has, too", "host", "", "0000:01:00.0 0000:09:00.0", REFUSAL_NONE,
+          VM_SWITCH, "asked" },
+        { "and is not waited for", "manual", "0000:05:00.0 0000:01:00.0 0000:01:00.1",
+          "0000:01:00.0 0000:09:00.0", REFUSAL_NONE, VM_READY, "" },
         { "a mode of an older configuration", "gone", "", "0000:01:00.0", REFUSAL_NONE, VM_SWITCH,
           "asked" },
 };
@@ -76,7 +88,8 @@ static void name(Vm *vm, const char *addresses) {
 
 static void test_case(void **state) {
         static const char *const functions[] = { "0000:01:00.0", "0000:01:00.1", "0000:05:00.0",
-                                                 "0000:06:00.0", "0000:07:00.0" };
+                                                 "0000:06:00.0", "0000:07:00.0", "0000:08:00.0",
+                                                 "0000:09:00.0" };
         const ConfigSource source = { "a.ini", CONFIG, strlen(CONFIG) };
         _cleanup_free_ Config *config = calloc(1, sizeof(*config));
         _cleanup_free_ Host *host = calloc(1, sizeof(*host));

@@ -16,6 +16,7 @@
 #include "host/state-files.h"
 #include "jobs.h"
 #include "model/vm-request.h"
+#include "polkit.h"
 #include "view/machine.h"
 #include "vms.h"
 
@@ -126,6 +127,20 @@ static Request *find_waiting(const Service *service) {
         return request;
 }
 
+/* A hook that has waited too long has refused the start: nobody is to lose his screen for it. */
+static void go_on(Request *request) {
+        Caller caller;
+
+        polkit_find_caller(request->call, &caller);
+        if (caller.uid != CALLER_UNKNOWN) {
+                begin(request);
+                return;
+        }
+        log_info("Whoever asked for the start of virtual machine '%s' does not wait any more.",
+                 request->arguments.vm.name);
+        request_free(request);
+}
+
 void vms_go_on(Service *service) {
         Request *request;
 
@@ -134,7 +149,7 @@ void vms_go_on(Service *service) {
                 return;
         service->is_going_on = true;
         while (!snapshot_is_switching(&service->snapshot) && (request = find_waiting(service)))
-                begin(request);
+                go_on(request);
         service->is_going_on = false;
 }
 

@@ -6,7 +6,7 @@ import re
 import pytest
 import wire
 from captured import AUDIO, GPU, NIC  # found by rig
-from rig import CONFIG, ERROR, until
+from rig import CONFIG, ERROR, send, until
 from test_jobs import refused
 
 FOR_VM = CONFIG.replace("[mode plain]\n", "[mode plain]\nswitch-for-vm = yes\n")
@@ -131,6 +131,20 @@ def test_it_waits_for_another_switch(rig):
     rig.systemd.finish(PLAIN)
     assert client.wait(serial) == ("ready",)
     assert wanted(rig) == [PLAIN]
+
+
+def test_who_does_not_wait_any_more_gets_no_switch(rig):
+    rig.systemd.held.add("vfio-mode@passthrough.service")
+    rig.switch_mode("passthrough")
+    client = rig.connect()
+    send(client, "BeginVM", "sas", "win 11", [GPU])
+    assert rig.get("State", client=client) == "switching"  # it has been heard before that
+    rig.leave(client)
+    rig.systemd.finish("vfio-mode@passthrough.service", "failed")
+    until(lambda: rig.get("State") == "idle")
+    assert wanted(rig) == ["vfio-mode@passthrough.service"]
+    assert vms(rig) == []
+    assert begin(rig, GPU) == "switched"
 
 
 def test_two_at_once_switch_once(rig):

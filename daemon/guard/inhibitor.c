@@ -4,6 +4,7 @@
 #include <systemd/sd-bus.h>
 
 #include "inhibitor.h"
+#include "model/sessions.h"
 
 #define LOGIN "org.freedesktop.login1"
 #define ANSWER_USEC (5 * UINT64_C(1000000))
@@ -20,7 +21,7 @@ int inhibitor_take(const char *what, const char *why) {
                 r = sd_bus_set_method_call_timeout(bus, ANSWER_USEC);
         if (r >= 0)
                 r = sd_bus_call_method(bus, LOGIN, "/org/freedesktop/login1", LOGIN ".Manager",
-                                       "Inhibit", NULL, &reply, "ssss", what, "vfio-mode", why,
+                                       "Inhibit", NULL, &reply, "ssss", what, INHIBITOR_OURS, why,
                                        "block");
         if (r >= 0)
                 r = sd_bus_message_read(reply, "h", &fd);

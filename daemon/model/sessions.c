@@ -276,7 +276,8 @@ int inhibitors_parse(const char *text, Inhibitor *ret) {
 
                 if (take_inhibitor(&text, &next, mode) < 0)
                         return -EBADMSG;
-                if (strcmp(mode, "block") != 0 || !is_protective(next.what))
+                if (strcmp(mode, "block") != 0 || !is_protective(next.what) ||
+                    strcmp(next.who, INHIBITOR_OURS) == 0)
                         continue;
                 if (next.who[0] == '\0')
                         (void)snprintf(next.who, sizeof(next.who), "Somebody");

@@ -56,12 +56,15 @@ bool session_service_is_of(const char *service, const char *manager);
 /** Such as "session 3 of anna on seat0". Returns @buffer. */
 const char *session_format(const Session *session, char buffer[static SESSION_TEXT_SIZE]);
 
+/** Who holds the guard's locks. */
+#define INHIBITOR_OURS "vfio-mode"
+
 /**
  * Finds the first lock that counts in what busctl(1) prints for ListInhibitors of logind.
  *
  * Only `block` counts, `delay` just wants to be told; and only locks against shutdown and sleep:
  * who takes one has work that must not be cut off. Idle is about the screen saver, the handle-*
- * ones about keys and the lid.
+ * ones about keys and the lid. Ours is for a guest, of which no session is a part.
  *
  * @ret: its who is "" where there is none; what is not printable ASCII becomes '?'
  *

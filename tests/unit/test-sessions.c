@@ -347,6 +347,13 @@ static const Locks locks[] = {
           "\"block\" 1000 2 \"handle-power-key\" \"us\" \"x\" \"block\" 0 3 \"sleep\" \"UPower\" "
           "\"y\" \"block-weak\" 0 4 \"idle:sleep\" \"vlc\" \"A film\" \"block\" 1000 5",
           0, "vlc", "A film", "idle:sleep", 5 },
+        { "the guard's own",
+          "a(ssssuu) 2 \"sleep\" \"vfio-mode\" \"A virtual machine has a device\" \"block\" 0 3 "
+          "\"shutdown\" \"apt\" \"Installing\" \"block\" 0 812",
+          0, "apt", "Installing", "shutdown", 812 },
+        { "the guard's own alone",
+          "a(ssssuu) 1 \"sleep\" \"vfio-mode\" \"A virtual machine has a device\" \"block\" 0 3", 0,
+          "", NULL, NULL, 0 },
         { "escapes, and letters that are not ASCII",
           "a(ssssuu) 1 \"sleep\" \"a \\\"b\\\" \\\\c\" \"\\303\\234ber \xc3\xbc\\n!\" \"block\" 0 "
           "7",

@@ -72,13 +72,14 @@ static void queue_start(const Root *root, const SwitchResult *result) {
                 log_error("The unit of mode '%s' could not be queued.", result->start);
 }
 
-/* It waits for the mode's own unit, whose start job we are. */
-static void queue_guard(const char *mode) {
-        int r = units_queue_guard(mode);
+/* It waits for the mode's own unit, whose start job we are. One that runs already goes by the
+ * configuration that was there when it was started. */
+static void queue_guard(const char *mode, bool anew) {
+        int r = units_queue_guard(mode, anew);
 
         /* What has failed once may be over. */
         if (r < 0)
-                r = units_queue_guard(mode);
+                r = units_queue_guard(mode, anew);
         if (r < 0)
                 log_error("The guard of mode '%s' cannot be started; nobody will see whether a VM "
                           "comes.",
@@ -102,7 +103,7 @@ static void reboot_machine(const Root *root, Reboot how) {
 void report_goes_on(const Root *root, const char *mode, bool has_guard) {
         notify_status("It goes on as it was. How the last switch ended: vfio-modectl status.");
         if (has_guard && root->is_live)
-                queue_guard(mode);
+                queue_guard(mode, false);
 }
 
 void report_switch(const Root *root, const SwitchResult *result) {
@@ -119,5 +120,5 @@ void report_switch(const Root *root, const SwitchResult *result) {
         if (result->start[0] != '\0' && root->is_live)
                 queue_start(root, result);
         if (result->has_guard)
-                queue_guard(result->run.mode);
+                queue_guard(result->run.mode, result->has_new_config);
 }

@@ -28,15 +28,29 @@ int state_write(const Root *root, const RunState *state) {
         return n < 0 ? n : file_replace_at(root->fd, STATUS_PATH, text, (size_t)n);
 }
 
+static bool is_accepted(const Root *root, const char *text, size_t length) {
+        _cleanup_free_ char *old = NULL;
+
+        return file_read_alloc_at(root->fd, CONFIG_ACCEPTED_PATH, CONFIG_FILE_MAX, &old) ==
+                       (ssize_t)length &&
+               memcmp(text, old, length) == 0;
+}
+
+bool accepted_is(const Root *root, const Config *config) {
+        _cleanup_free_ char *text = NULL;
+        int n = config_format(config, &text);
+
+        return n >= 0 && is_accepted(root, text, (size_t)n);
+}
+
 int accepted_write(const Root *root, const Config *config) {
-        _cleanup_free_ char *text = NULL, *old = NULL;
+        _cleanup_free_ char *text = NULL;
         int n;
 
         n = config_format(config, &text);
         if (n < 0)
                 return n;
-        if (file_read_alloc_at(root->fd, CONFIG_ACCEPTED_PATH, CONFIG_FILE_MAX, &old) == n &&
-            memcmp(text, old, (size_t)n) == 0)
+        if (is_accepted(root, text, (size_t)n))
                 return 0;
         n = file_replace_at(root->fd, CONFIG_ACCEPTED_PATH, text, (size_t)n);
         return n < 0 ? n : 1;

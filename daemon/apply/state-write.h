@@ -17,6 +17,9 @@ _must_check_ int run_dir_make(const Root *root);
 /** Writes the mode in force. Returns 0 or a negative errno; on failure the old one stands. */
 _must_check_ int state_write(const Root *root, const RunState *state);
 
+/** Whether the configuration is the one that is kept for the way back. */
+bool accepted_is(const Root *root, const Config *config);
+
 /**
  * Keeps the configuration for the way back.
  *

@@ -5,7 +5,6 @@
  * active.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,11 +22,9 @@
 #include "lock.h"
 #include "mode-units.h"
 #include "model/switch-origin.h"
-#include "notify.h"
 #include "picture.h"
 #include "plan-apply.h"
 #include "power.h"
-#include "screen-away.h"
 #include "situation.h"
 #include "state-write.h"
 #include "switch-record.h"
@@ -57,6 +54,7 @@ typedef struct Switch {
         bool got_stuck;      /* now, and not in an earlier switch */
         bool is_in_a_pool;   /* what got stuck is a pool of hugepages, and not a device */
         bool is_held_now;    /* by this switch, which changes nothing else */
+        bool has_new_config; /* other than what was accepted before */
         bool guest_has_rest; /* nothing failed, but a guest is in the way */
 } Switch;
 
@@ -328,6 +326,7 @@ static RefusalKind go(Switch *s) {
         for (size_t i = 0; i < s->plan.n_notes; i++)
                 log_notice("%s", s->plan.notes[i]);
         file_sweep_at(s->now.root->fd, RUN_DIR);
+        s->has_new_config = !s->request->early && !accepted_is(s->now.root, &s->now.config);
         if (is_unchanged(s)) {
                 const SwitchRecord again = { s->request, &s->now, &s->plan, &s->refusal };
 
@@ -474,6 +473,7 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
         ret->changed = result->n_steps > 0 || s->is_held_now || strcmp(ret->from, s->now.mode) != 0;
         if (result->kind == REFUSAL_NONE) {
                 ret->has_guard = !request->early && !request->without_units && is_to_be_guarded(s);
+                ret->has_new_config = s->has_new_config;
                 describe_success(s, result);
                 if (!request->early && result->n_steps > 0)
                         picture_describe(root, &s->now.state, &s->plan, result);

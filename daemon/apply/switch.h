@@ -40,6 +40,7 @@ typedef struct SwitchResult {
         bool is_stranded; /**< the card cannot be had back, but for the next boot */
         bool has_guard;   /**< the mode is on and has devices of its own: its guard is to be started
                            */
+        bool has_new_config; /**< what was accepted with the mode is not what was before */
         Reboot reboot;
         char from[CONFIG_NAME_SIZE];  /**< the mode before; "": none */
         char source[32], reason[512]; /**< of the request */

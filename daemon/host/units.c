@@ -81,11 +81,11 @@ int units_queue_reboot(void) {
         return r > 0 ? -EIO : r;
 }
 
-int units_queue_guard(const char *mode) {
+int units_queue_guard(const char *mode, bool anew) {
         char unit[sizeof(GUARD_PREFIX SUFFIX) + CONFIG_NAME_SIZE];
 
         (void)snprintf(unit, sizeof(unit), GUARD_PREFIX "%s" SUFFIX, mode);
-        return units_queue_service(unit);
+        return anew ? units_queue_restart(unit) : units_queue_service(unit);
 }
 
 int units_queue_restart(const char *unit) {

@@ -106,8 +106,9 @@ _must_check_ int units_queue_stop(const char *unit);
 /** Queues its start. Returns as units_start(). */
 _must_check_ int units_queue_service(const char *unit);
 
-/** Queues the start of a mode's guard. Returns as units_start(). */
-_must_check_ int units_queue_guard(const char *mode);
+/** Queues the start of a mode's guard; @anew: its restart, where it runs. Returns as units_start().
+ */
+_must_check_ int units_queue_guard(const char *mode, bool anew);
 
 /** Queues an orderly reboot of the machine. Returns as units_start(). */
 _must_check_ int units_queue_reboot(void);

@@ -83,7 +83,10 @@ static VmPhase phase_after(const VmWatch *watch, const ConfigMode *mode) {
 }
 
 static void take_note(VmWatch *watch, const ConfigMode *mode, uint64_t now, bool is_open) {
-        if (is_open && (watch->phase == VM_EXPECTED || watch->phase == VM_GONE)) {
+        /* Over is nothing where the mode goes by its end: that was set since. */
+        if (is_open &&
+            (watch->phase == VM_EXPECTED || watch->phase == VM_GONE ||
+             (watch->phase == VM_OVER && mode->on_vm_exit == CONFIG_ON_VM_EXIT_FALLBACK))) {
                 enter(watch, VM_THERE, now);
                 watch->comes_again = watch->is_excused = watch->has_failed = false;
         }
@@ -132,8 +135,9 @@ static void say_why(const VmWatch *watch, const ConfigMode *mode, const char *wh
 VmVerdict vm_watch_look(VmWatch *watch, const ConfigMode *mode, uint64_t now, bool is_open,
                         const char *what, char reason[static VM_WATCH_REASON_SIZE]) {
         take_note(watch, mode, now, is_open);
-        /* Somebody else may have confirmed the boot. */
-        if (watch->phase == VM_EXPECTED && !is_awaited(watch, mode))
+        /* Somebody else may have confirmed the boot, or set on-vm-exit = stay. */
+        if ((watch->phase == VM_EXPECTED && !is_awaited(watch, mode)) ||
+            (watch->phase == VM_GONE && mode->on_vm_exit != CONFIG_ON_VM_EXIT_FALLBACK))
                 enter(watch, VM_OVER, now);
         if (watch->phase == VM_OVER)
                 return VM_DONE;

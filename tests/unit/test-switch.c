@@ -338,6 +338,25 @@ static void test_stopped(_unused_ void **state) {
         }
 }
 
+/* Who goes by what was accepted before is told: the guard. */
+static void test_new_config(_unused_ void **state) {
+        Machine *m = machine_new();
+
+        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
+        assert_true(m->result.has_new_config);
+        fake_host_write(m->fake, "etc/vfio-mode.ini", "# a comment\n" CONFIG);
+        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
+        assert_false(m->result.has_new_config);
+        fake_host_write(m->fake, "etc/vfio-mode.ini", CONFIG "on-vm-exit = fallback\n");
+        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
+        assert_int_equal(m->result.run.n_steps, 0);
+        assert_true(m->result.has_new_config);
+        fake_host_write(m->fake, "etc/vfio-mode.ini", "[mode\n");
+        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_CONFIG_INVALID);
+        assert_false(m->result.has_new_config);
+        machine_free(m);
+}
+
 int main(void) {
         Table table = { 0 };
 
@@ -349,5 +368,6 @@ int main(void) {
         table_add(&table, "another write is stuck", test_stopped, NULL);
         table_add(&table, "who has the device cannot be found out", test_holders_cannot_be_found,
                   NULL);
+        table_add(&table, "another configuration", test_new_config, NULL);
         return table_run("switch", &table);
 }

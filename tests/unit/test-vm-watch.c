@@ -617,6 +617,21 @@ static void test_damaged(void **state) {
         assert_memory_equal(&watch, &untouched, sizeof(watch));
 }
 
+/* By who edits the configuration, and applies the mode again. */
+static void test_keys_are_set_meanwhile(_unused_ void **state) {
+        char reason[VM_WATCH_REASON_SIZE];
+        VmWatch watch = { .mode = "x", .since = at(0) };
+
+        assert_int_equal(vm_watch_look(&watch, &plain, at(1), false, "gpu", reason), VM_DONE);
+        assert_int_equal(vm_watch_look(&watch, &leaves, at(20), true, "gpu", reason), VM_WAIT);
+        assert_int_equal(vm_watch_look(&watch, &leaves, at(40), false, "gpu", reason), VM_WAIT);
+        assert_int_equal(vm_watch_look(&watch, &leaves, at(45), false, "gpu", reason), VM_GO_BACK);
+        assert_string_equal(reason, ENDED("5"));
+        assert_int_equal(vm_watch_look(&watch, &plain, at(46), false, "gpu", reason), VM_DONE);
+        /* It does not end by a VM that has gone before. */
+        assert_int_equal(vm_watch_look(&watch, &leaves, at(99), false, "gpu", reason), VM_DONE);
+}
+
 static void test_whole(_unused_ void **state) {
         char text[VM_WATCH_SIZE_MAX];
         VmWatch watch;
@@ -637,6 +652,7 @@ int main(void) {
         table_add(&table, "what has a VM awaited", test_awaited, NULL);
         table_add(&table, "a VM that nobody awaits", test_comes_unawaited, NULL);
         table_add(&table, "somebody else confirms the boot", test_confirmed_by_somebody_else, NULL);
+        table_add(&table, "keys that are set meanwhile", test_keys_are_set_meanwhile, NULL);
         table_add(&table, "devices of the fallback mode are not watched", test_devices, NULL);
         TABLE_ROWS(&table, test_damaged, damaged);
         table_add(&table, "what is known comes back as it was written", test_whole, NULL);

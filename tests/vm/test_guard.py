@@ -248,6 +248,25 @@ def test_the_guard_is_killed(pc: PC) -> None:
 
 @pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
+def test_a_key_that_is_set_meanwhile(pc: PC) -> None:
+    """It counts from when the mode is applied again, for a VM that is there, too."""
+    pc.ok(SWITCH)
+    until_phase(pc, "over")
+    pid = hold(pc)
+    reload = "systemctl reload vfio-mode@passthrough"
+    before = properties(pc, UNIT, "MainPID")
+    pc.ok(reload)
+    assert properties(pc, UNIT, "MainPID") == before
+    watch(pc)
+    pc.write(INI, ini() + "on-vm-exit = fallback\nvm-exit-grace = 1s\n")
+    pc.ok(reload)
+    until_settled(pc)
+    pc.ok(f"kill {pid}")
+    check_went_back(pc, ENDED.format(1))
+
+
+@pytest.mark.drawn("switches")
+@pytest.mark.machine("gpu")
 def test_nothing_wakes_it_while_a_vm_runs(pc: PC) -> None:
     """Nor where none is awaited and none is there."""
     pc.ok(SWITCH)

@@ -51,17 +51,32 @@ static void read_records(const Root *root, NextBoot *ret) {
         }
 }
 
+/* This boot went by our script, and its grub.cfg is not there: /boot is not mounted, or was another
+ * system's. What is armed GRUB goes by all the same. */
+static void look_for_grub(const BootMarker *marker, BootPlace *place) {
+        if (place->grub_directory[0] != '\0' || marker->kind == BOOT_KIND_NONE)
+                return;
+        place->has_scripts = true;
+        place->is_out_of_reach = true;
+        (void)refusal_set(&place->why_not, REFUSAL_NOT_SUPPORTED,
+                          "GRUB has booted by a grub.cfg that is not to be found now: mount the "
+                          "file system that it is on (/boot), and try again. %s",
+                          boot_loader_manual_route(BOOT_LOADER_GRUB));
+}
+
 void next_boot_read(const Root *root, NextBoot *ret) {
         const char *path;
 
         *ret = (NextBoot){ 0 };
         ret->place_result = boot_place_find(root, &ret->place);
+        read_marker(root, &ret->marker);
+        if (ret->place_result >= 0)
+                look_for_grub(&ret->marker, &ret->place);
         path = ret->place.path[0] ? ret->place.path : ret->place.unfit_path;
         if (path[0])
                 ret->state_result = env_file_read(root, path, &ret->state);
         else
                 ret->state_result = ret->place.is_out_of_reach ? -ENODEV : -ENOENT;
-        read_marker(root, &ret->marker);
         ret->efi_available = efi_is_available(root);
         if (efi_one_shot_read(root, ret->efi_mode) <= 0)
                 ret->efi_mode[0] = '\0';

@@ -427,6 +427,7 @@ class Rig:
     def boots_by_efi(self):
         """As where GRUB cannot carry a mode."""
         (self.root / "boot/grub/grub.cfg").unlink()
+        self.machine.write("proc/cmdline", "root=UUID=0b1c ro quiet\n")
         self.machine.write("sys/firmware/efi/efivars/BootOrder", "")
         mounts = (self.root / "proc/self/mountinfo").read_text()
         self.machine.write("proc/self/mountinfo", mounts + "27 26 0:28 / /sys/firmware/efi/efivars "

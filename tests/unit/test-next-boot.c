@@ -546,6 +546,32 @@ static void test_block_out_of_reach(void **state) {
         assert_true(next_boot_disarm(&m->root) < 0);
 }
 
+/* Nor does it need /boot to be mounted: the command line says that it went by our script. */
+static void test_grub_out_of_reach(void **state) {
+        static const char why[] = "GRUB has booted by a grub.cfg that is not to be found now";
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        ASSERT_BOOTS("passthrough");
+        assert_int_equal(renameat(m->root.fd, "boot", m->root.fd, "away"), 0);
+        assert_string_equal(outlook(m).kind, "unknown");
+        assert_said(outlook(m).reason, why);
+        assert_int_equal(once(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, why);
+        assert_int_equal(once(m, "plain"), REFUSAL_NOT_SUPPORTED);
+        assert_int_equal(for_good(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_int_equal(cancel(m), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, why);
+        assert_int_equal(confirm(m), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, why);
+        assert_true(next_boot_disarm(&m->root) < 0);
+        assert_int_equal(renameat(m->root.fd, "away", m->root.fd, "boot"), 0);
+        ASSERT_DONE(confirm(m));
+        assert_int_equal(next_boot_disarm(&m->root), 0);
+        assert_next(m, "host", "expired");
+}
+
 /* So it does where it could write once. */
 static void test_block_where_grub_cannot_write_any_more(void **state) {
         BootMachine *m = *state;
@@ -595,6 +621,7 @@ int main(void) {
                 ON_MACHINE("whoever confirmed was killed", test_confirm_was_killed),
                 ON_MACHINE("an older block that is idle", test_block_of_before),
                 ON_MACHINE("a block that is not mounted", test_block_out_of_reach),
+                ON_MACHINE("a grub.cfg that is not mounted", test_grub_out_of_reach),
                 ON_MACHINE("a block where GRUB cannot write any more",
                            test_block_where_grub_cannot_write_any_more),
         };

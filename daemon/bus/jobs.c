@@ -152,6 +152,14 @@ static void drop_way_back(SwitchJob *job) {
                 trial_drop(job->service);
 }
 
+/* Mending its mode for a guest is nobody's word that all is well. */
+static bool ends_trial(const SwitchJob *job) {
+        char back[CONFIG_NAME_SIZE];
+
+        return trial_exists(job->service) &&
+               !(job->is_for_vm && trial_back(job->service, job->record.mode, back));
+}
+
 /* A way back that was asked for counts from now; without one, an older one is none any more. What
  * did not succeed leaves an older one alone. */
 static void finish(SwitchJob *job, const char *invocation) {
@@ -167,7 +175,7 @@ static void finish(SwitchJob *job, const char *invocation) {
                 if (r >= 0)
                         return;
                 trial_kept(&job->arming, &job->record, strerror(-r));
-        } else if (trial_exists(job->service)) {
+        } else if (ends_trial(job)) {
                 (void)trial_end(job->service);
         }
         tell_end(job);

@@ -147,6 +147,21 @@ def test_who_does_not_wait_any_more_gets_no_switch(rig):
     assert begin(rig, GPU) == "switched"
 
 
+def test_a_way_back_outlives_what_is_mended_for_a_vm(rig):
+    """A mode on trial, of which a function has drifted."""
+    trial = rig.root / "run/vfio-moded/trial"
+    rig.systemd.runs["vfio-mode@"] = rig.switch
+    rig.switch_mode("plain", confirm_within=60_000_000)
+    until(trial.exists)
+    until(lambda: rig.get("State") == "idle")
+    switch(rig)
+    assert begin(rig, GPU) == "switched"
+    assert wanted(rig) == [PLAIN, PLAIN]
+    assert trial.exists() and "vfio-mode-revert.timer" in rig.systemd.timers
+    rig.switch_mode("plain")
+    until(lambda: not trial.exists())
+
+
 def test_two_at_once_switch_once(rig):
     rig.systemd.held.add(PLAIN)
     clients = [rig.connect() for _ in range(2)]

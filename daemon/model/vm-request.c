@@ -83,6 +83,16 @@ static RefusalKind refuse_all(const Config *config, uint32_t devices, const Vm *
                            vm->name, names);
 }
 
+/* No mode is in force beside a device that is stuck, say: what the fallback mode has, such as a
+ * router's, is nobody else's then, since that mode is all that comes next. */
+static bool has_for_sure(const Config *config, const ConfigMode *now, const char *mode,
+                         uint32_t devices) {
+        const ConfigMode *has =
+                mode[0] == '\0' ? config_find_mode(config, config->fallback_mode) : now;
+
+        return has && has_all(has, devices);
+}
+
 RefusalKind vm_request_decide(const Config *config, const Host *host, const char *mode,
                               const Vm *vm, VmDecision *ret, char ret_mode[static CONFIG_NAME_SIZE],
                               Refusal *refusal) {
@@ -108,7 +118,7 @@ RefusalKind vm_request_decide(const Config *config, const Host *host, const char
         if (!candidate)
                 return refuse_all(config, devices, vm, refusal);
         *ret = VM_READY;
-        if (now && has_all(now, devices) && is_ready)
+        if (has_for_sure(config, now, mode, devices) && is_ready)
                 return REFUSAL_NONE;
         *ret = VM_SWITCH;
         /* What the mode in force has is mended, whatever that says. */

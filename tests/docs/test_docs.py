@@ -457,7 +457,7 @@ def test_limits_of_the_configuration(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["libvirt", "proxmox"])
 def test_a_hook_is_one_command(name: str) -> None:
-    """Of ours: what AppArmor lets libvirtd's children run, and none of the hypervisor's own."""
+    """Of ours: what AppArmor lets libvirtd's children run, and none of the hypervisor's own. Without it guests start."""
     text = (SOURCE / "conf" / "hooks" / f"{name}.in").read_text(encoding="utf-8")
     commands = [line for line in text.splitlines() if line and not line.startswith("#")]
-    assert commands == [f'exec @bindir@/vfio-modectl hook -- {name} "$@"']
+    assert commands == ["[ -x @bindir@/vfio-modectl ] || exit 0", f'exec @bindir@/vfio-modectl hook -- {name} "$@"']

@@ -229,6 +229,24 @@ def test_each_message_is_in_the_catalog() -> None:
     assert set(re.findall(r"VFIO_MODE\w*", page)) == fields
 
 
+# ---- The package ----
+
+
+def test_the_package_has_the_version() -> None:
+    version = re.search(r"version : '([^']+)'", source("meson.build"))
+    assert version
+    assert source("conf/packaging/debian/changelog").startswith(f"vfio-mode ({version[1]}) ")
+
+
+def test_the_package_enables_what_the_preset_does() -> None:
+    """And nothing is started but the path, by which no card moves."""
+    units = re.findall(r"^enable (\S+)$", source("units/90-vfio-mode.preset"), re.M)
+    rules = source("conf/packaging/debian/rules").replace("\\\n", " ")
+    handled = {tuple(line.split()) for line in re.findall(r"^\tdh_installsystemd(.*)$", rules, re.M)}
+    assert {unit for line in handled for unit in line if not unit.startswith("-")} == {*units, "vfio-moded.service"}
+    assert [line for line in handled if "--no-start" not in line] == [("vfio-moded.path",)]
+
+
 # ---- Commands ----
 
 
@@ -248,13 +266,13 @@ def test_verbs_that_are_named_exist(name: str) -> None:
 
 
 def test_options_that_the_readme_names_exist() -> None:
-    others = ("tests/", "meson ", "man ", "driverctl ", "journalctl ")
+    others = ("tests/", "conf/", "meson ", "man ", "driverctl ", "journalctl ")
     text = "\n".join(line for line in code(README) if not line.startswith(others))
     named = {option for option in re.findall(r"(?<!\S)--[a-z-]+", text)}
     assert named
     assert named <= options()
-    assert set(re.findall(r"tests/try (--[a-z-]+)", README)) <= set(
-        re.findall(r"--[a-z]+", source("tests/try")))
+    for script in ("tests/try", "conf/packaging/build-deb"):
+        assert set(re.findall(rf"{script} (--[a-z-]+)", README)) <= set(re.findall(r"--[a-z-]+", source(script)))
 
 
 def test_modes_of_tests_run_exist() -> None:
@@ -269,7 +287,7 @@ def test_files_that_the_readme_names_exist() -> None:
              if re.match(r"(\./)?(daemon|conf|units|tests)/", word)} | {"LICENSE"}
     missing = [name for name in sorted(named) if not (SOURCE / name).exists()]
     assert not missing
-    for script in ("tests/try", "tests/run"):
+    for script in ("tests/try", "tests/run", "conf/packaging/build-deb"):
         assert script in named
         assert os.access(SOURCE / script, os.X_OK)
 
@@ -298,6 +316,8 @@ def test_the_boot_unit_waits_for_the_variable_by_its_name() -> None:
                        for define in ("EFI_VARIABLES_DIR", "EFI_ONE_SHOT_NAME"))
     unit = (SOURCE / "units/vfio-mode-boot.service.in").read_text()
     assert f"ConditionPathExists=|/{directory}/{name}\n" in unit
+    # And who removes the package has it deleted.
+    assert f"[ -e /{directory}/{name} ]" in source("conf/packaging/debian/vfio-mode.prerm")
 
 
 def kept_files() -> set[str]:

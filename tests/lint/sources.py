@@ -13,7 +13,8 @@ import sys
 
 LICENCE = "SPDX-License-Identifier: GPL-2.0-or-later"
 TOP_LEVEL = {"daemon", "units", "conf", "tests", "meson.build", "meson_options.txt", "README.md", "LICENSE"}
-NO_LICENCE = {"corpus", "LICENSE", ".git"}  # inputs byte by byte, and the licence itself
+# Inputs byte by byte, the licence itself, and those of Debian's files that have no comments.
+NO_LICENCE = {"corpus", "LICENSE", ".git", "changelog", "copyright", "format"}
 NO_LICENCE_SUFFIX = {".golden"}  # what a program printed
 COMES_FIRST = ("#!", "<?xml", "#compdef", "{")  # the licence is in the second line then
 C_LINES = {"daemon": 500, "tests": 800}  # tables of examples may be longer

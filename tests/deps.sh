@@ -12,6 +12,9 @@ deps_build=(gcc libc6-dev meson ninja-build pkgconf python3 binutils
 # clang's sanitizers are of its own version: see deps_clang_runtime.
 deps_check=(libcmocka-dev clang clang-tidy clang-format-19 cppcheck shellcheck mandoc strace systemd grub-common)
 
+# Debian's package, and what its maintainers look at it with.
+deps_package=(debhelper lintian)
+
 # QEMU is not among them: see deps_add_qemu.
 deps_vm=(python3 mmdebstrap ovmf gdisk mtools e2fsprogs xfsprogs btrfs-progs util-linux git ca-certificates
     debian-archive-keyring)

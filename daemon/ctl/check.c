@@ -114,7 +114,7 @@ static int run(const Arguments *arguments) {
 
 const Verb verb_check = {
         .name = "check",
-        .synopsis = "[MODE [--read-rom]] [--config=FILE]",
+        .synopsis = "[MODE [--read-rom] | --config=FILE]",
         .summary = "Check whether a mode can be entered, or the configuration for errors",
         .details =
                 "With a mode: looks at everything that a switch to it would look at, and exits\n"

@@ -191,6 +191,19 @@ def test_help_equals_the_man_page():
     assert run("--help").stdout == text
 
 
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="no mandoc")
+@pytest.mark.parametrize("verb", [*VERBS, "list"])
+def test_usage_of_a_verb_is_in_the_synopsis(verb):
+    """In the same words and order; a verb that is used in two ways has two lines there."""
+    page = subprocess.run(["mandoc", "-Tascii", "-Owidth=500", MAN_PAGE], capture_output=True, text=True, check=True).stdout
+    lines = re.sub(".\b", "", page).split("SYNOPSIS\n")[1].split("\nDESCRIPTION")[0].replace(" ...", "...").splitlines()
+    said = [found for line in lines if (found := re.fullmatch(
+        r" *vfio-modectl (?:\[OPTIONS\] )?([a-z-]+(?: \| [a-z]+)?) ?(.*)", line))]
+    assert len(said) == len(lines), lines
+    usage = " ".join(run(verb, "--help").stdout.partition("\n\n")[0].split()).split(" vfio-modectl ")[1]
+    assert usage.partition(" ")[2] == " | ".join(found[2] for found in said if verb in found[1].split(" | "))
+
+
 @pytest.mark.parametrize("verb", [*VERBS, "list"])
 def test_help_of_a_verb(verb):
     answer = run("help", verb)

@@ -15,6 +15,7 @@
 #include "boot/initramfs-stamp.h"
 #include "ctl/init-modprobe.h"
 #include "ctl/text.h"
+#include "model/modules-alias.h"
 
 #define MODALIAS_SIZE 128
 
@@ -70,6 +71,7 @@ typedef struct Drivers {
         const InitModprobe *modprobe;
         const Root *root;
         const Function *function;
+        char modalias[MODALIAS_SIZE];
         ModulesFor modules;
         bool are_known; /* modules.alias could be read */
         Lines *remarks;
@@ -141,6 +143,28 @@ static const char *find_home(const Drivers *drivers) {
         return home && !is_held_back_by(drivers, home, true) ? home : NULL;
 }
 
+/* Drivers of the text console alone. They are for every card of their vendors, and distributions
+ * keep them away, since with one of them nothing else gets the card: nobody's home. */
+static bool is_console_driver(const char *module) {
+        static const char *const modules[] = { "nvidiafb", "rivafb", "radeonfb", "aty128fb",
+                                               "atyfb",    "i810fb", "intelfb" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
+                if (modprobe_is_same_module(module, modules[i]))
+                        return true;
+        return false;
+}
+
+static void leave_out_console_drivers(ModulesFor *modules) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < modules->n; i++)
+                if (!is_console_driver(modules->names[i]))
+                        (void)memmove(modules->names[n++], modules->names[i],
+                                      sizeof(modules->names[0]));
+        modules->n = n;
+}
+
 /* Where modules.alias is not there, by the vendor. */
 static void guess_modules(const Function *function, ModulesFor *ret) {
         const char *module;
@@ -150,16 +174,20 @@ static void guess_modules(const Function *function, ModulesFor *ret) {
 }
 
 static void find_drivers(Drivers *drivers, const Function *function) {
-        char address[PCI_ADDRESS_SIZE], modalias[MODALIAS_SIZE];
+        char address[PCI_ADDRESS_SIZE];
         _cleanup_free_ char *path = text_format("sys/bus/pci/devices/%s/modalias",
                                                 pci_address_format(function->address, address));
 
         drivers->function = function;
         drivers->modules.n = 0;
-        drivers->are_known =
-                file_read_line_at(drivers->root->fd, path, modalias, sizeof(modalias)) > 0 &&
-                modules_for(drivers->root, modalias, &drivers->modules) >= 0;
-        if (!drivers->are_known)
+        if (file_read_line_at(drivers->root->fd, path, drivers->modalias,
+                              sizeof(drivers->modalias)) < 0)
+                drivers->modalias[0] = '\0';
+        drivers->are_known = drivers->modalias[0] != '\0' &&
+                             modules_for(drivers->root, drivers->modalias, &drivers->modules) >= 0;
+        if (drivers->are_known)
+                leave_out_console_drivers(&drivers->modules);
+        else
                 guess_modules(function, &drivers->modules);
 }
 
@@ -330,6 +358,26 @@ static void remark_on_driver(const Drivers *drivers, const InitModprobeLine *lin
                           said->module, said->value, line->path, said->line, address, command);
 }
 
+/* udev asks by the device's alias, which a line here answers before any module does. */
+static bool takes_alias(const Drivers *drivers, const ModprobeLine *line) {
+        const ModulesAlias alias = { line->module, line->value };
+
+        return line->command == MODPROBE_ALIAS && modules_alias_is_for(&alias, drivers->modalias) &&
+               (modprobe_is_same_module(line->value, "vfio_pci") ||
+                modprobe_is_same_module(line->value, "pci_stub"));
+}
+
+static void remark_on_alias(const Drivers *drivers, const InitModprobeLine *line) {
+        _cleanup_free_ char *command = comment_out(drivers->root, line);
+        char address[PCI_ADDRESS_SIZE];
+
+        lines_add(drivers->remarks,
+                  "alias %s %s (/%s:%u) has a boot load that in place of the drivers of %s, in "
+                  "host mode as well. The modes say it now → %s",
+                  line->line.module, line->line.value, line->path, line->line.line,
+                  pci_address_format(drivers->function->address, address), command);
+}
+
 /* --- drivers of others --- */
 
 /* Of graphics cards that are not chosen, or not there. */
@@ -369,6 +417,9 @@ void init_modprobe_remark(const InitModprobe *modprobe, const Root *root, const 
 
                 if (!is_by_hand(line))
                         continue;
+                for (size_t j = 0; j < n; j++)
+                        if (takes_alias(&drivers[j], &line->line))
+                                remark_on_alias(&drivers[j], line);
                 while (of < n && !is_driver(&drivers[of], line->line.module))
                         of++;
                 if (line->line.command == MODPROBE_OPTIONS &&

@@ -9,10 +9,9 @@
 
 const char *modprobe_command_name(ModprobeCommand command) {
         static const char *const names[_MODPROBE_COMMAND_MAX] = {
-                [MODPROBE_BLACKLIST] = "blacklist",
-                [MODPROBE_OPTIONS] = "options",
-                [MODPROBE_INSTALL] = "install",
-                [MODPROBE_SOFTDEP] = "softdep",
+                [MODPROBE_BLACKLIST] = "blacklist", [MODPROBE_OPTIONS] = "options",
+                [MODPROBE_INSTALL] = "install",     [MODPROBE_SOFTDEP] = "softdep",
+                [MODPROBE_ALIAS] = "alias",
         };
 
         return names[command];
@@ -59,6 +58,12 @@ static bool find_command(const char *word, size_t length, ModprobeCommand *ret) 
         return false;
 }
 
+static void put_underscores(char *name) {
+        for (; *name; name++)
+                if (*name == '-')
+                        *name = '_';
+}
+
 static bool parse_line(const char *line, ModprobeLine *ret) {
         const char *cursor = line, *word;
         size_t length;
@@ -75,14 +80,15 @@ static bool parse_line(const char *line, ModprobeLine *ret) {
         }
         (void)memcpy(ret->module, word, length);
         ret->module[length] = '\0';
-        for (char *c = ret->module; *c; c++)
-                if (*c == '-')
-                        *c = '_';
+        put_underscores(ret->module);
         cursor += strspn(cursor, " \t");
         if (ret->command == MODPROBE_BLACKLIST)
                 cursor = "";
-        ret->is_cut |= strlen(cursor) >= sizeof(ret->value);
-        (void)snprintf(ret->value, sizeof(ret->value), "%s", cursor);
+        length = ret->command == MODPROBE_ALIAS ? strcspn(cursor, " \t") : strlen(cursor);
+        ret->is_cut |= length >= sizeof(ret->value);
+        (void)snprintf(ret->value, sizeof(ret->value), "%.*s", (int)length, cursor);
+        if (ret->command == MODPROBE_ALIAS)
+                put_underscores(ret->value);
         return ret->command == MODPROBE_BLACKLIST || ret->value[0] != '\0';
 }
 

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 
 #define MODPROBE_CONFIG_SIZE_MAX (1024 * 1024)
-#define MODPROBE_WORD_SIZE 64
+#define MODPROBE_WORD_SIZE 128
 #define MODPROBE_VALUE_SIZE 1024
 
 typedef enum ModprobeCommand {
@@ -19,6 +19,7 @@ typedef enum ModprobeCommand {
         MODPROBE_OPTIONS,
         MODPROBE_INSTALL,
         MODPROBE_SOFTDEP,
+        MODPROBE_ALIAS,
         _MODPROBE_COMMAND_MAX,
 } ModprobeCommand;
 
@@ -26,13 +27,14 @@ typedef struct ModprobeLine {
         ModprobeCommand command;
         unsigned line;                   /**< where it begins */
         unsigned last_line;              /**< where it ends: the same, or it goes on behind `\` */
-        char module[MODPROBE_WORD_SIZE]; /**< with `_` where the file may have `-` */
-        char value[MODPROBE_VALUE_SIZE]; /**< the rest of the line, of a blacklist "" */
+        char module[MODPROBE_WORD_SIZE]; /**< or an alias; with `_` where the file may have `-` */
+        char value[MODPROBE_VALUE_SIZE]; /**< the rest of the line, of a blacklist ""; of an alias
+                                            the module */
         bool is_cut;                     /**< either has more than fits; what there is, is no use */
 } ModprobeLine;
 
 /**
- * Takes the next line that is one of these commands; others, such as `alias`, are passed over.
+ * Takes the next line that is one of these commands; others, such as `remove`, are passed over.
  *
  * @cursor: where to look; moved behind the line
  * @number: of the lines taken so far; 0 before the first. Counted on.

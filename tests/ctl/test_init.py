@@ -440,6 +440,7 @@ def test_files_that_are_not_there(machine, arguments, code, words):
 
 ALIASES = """\
 # Aliases extracted from modules themselves.
+alias pci:v000010DEd*sv*sd*bc03sc*i* nvidiafb
 alias pci:v000010DEd*sv*sd*bc03sc*i* nouveau
 alias pci:v000010DEd*sv*sd*bc03sc00i00* nvidia
 alias pci:v*d*sv*sd*bc04sc03i00* snd_hda_intel
@@ -492,6 +493,11 @@ def modules(machine):
     ("install vfio-pci /bin/false\n", ["what does not load it keeps every switch from it"]),
     ("install vfio-pci /sbin/modprobe -i vfio-pci\n", []),
     ("install vfio-pci /sbin/modprobe -i vfio-pci && give-cards\n", ["runs '/sbin/modprobe -i vfio-pci && give-cards'"]),
+    ("alias pci:v000010DEd00002484sv*sd*bc*sc*i* vfio-pci\n", [
+        "alias pci:v000010DEd00002484sv*sd*bc*sc*i* vfio_pci (/etc/modprobe.d/x.conf:1) has a boot load that in place of "
+        "the drivers of 0000:01:00.0, in host mode as well", "→ sed --in-place --follow-symlinks '1s/^/#/'"]),
+    ("alias pci:v000010DEd00002485sv*sd*bc*sc*i* vfio-pci\nalias pci:v000010DE* nvidia\nalias nouveau off\n", []),
+    ("blacklist nvidiafb\n", []),
     ("blacklist pcspkr\nsoftdep nvidia post: nvidia-uvm\noptions snd_hda_intel x=1\nblacklist\nnonsense\n", []),
 ])
 def test_modprobe_configuration(modules, text, words):
@@ -586,7 +592,7 @@ def test_every_image_is_made_anew(modules, program, command):
     (f"blacklist nouveau\noptions vfio-pci ids={','.join(['10de:2484'] * 30)}\n",
      "/etc/modprobe.d/x.conf:2: ids= is longer than 255 bytes"),
     (f"install nvidia {'x' * 1100}\n", "/etc/modprobe.d/x.conf:1: the line is too long, and is not looked at."),
-    (f"blacklist {'x' * 70}\n", "/etc/modprobe.d/x.conf:1: the line is too long"),
+    (f"blacklist {'x' * 130}\n", "/etc/modprobe.d/x.conf:1: the line is too long"),
     (f"options vfio-pci ids=1:2 {'y' * 5000}\n", "/etc/modprobe.d/x.conf:1: the line is too long"),
 ])
 def test_what_does_not_fit(modules, text, words):

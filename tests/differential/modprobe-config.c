@@ -20,7 +20,7 @@
 #define LINES_MAX 64
 
 typedef struct Said {
-        char module[64], value[256];
+        char module[MODPROBE_WORD_SIZE], value[256];
 } Said;
 
 static const char *const texts[] = {
@@ -31,6 +31,7 @@ static const char *const texts[] = {
         "install nouveau /bin/false\ninstall a\ninstall a-b  true  # x\n",
         "# a comment that goes on \\\nblacklist a\nblacklist b",
         "softdep nvidia pre: vfio-pci post: x\nsoftdep a-b pre: c\n",
+        "alias nouveau off\nalias\tpci:v000010DEd00002484sv*sd*bc03sc00i00*  vfio-pci  x # y\nalias a-b\nalias c\\\nd e-f\n",
         "alias x y\nremove z /bin/true\nblacklist a\\\nb c\n\n\noptions x y\\z\n",
 };
 
@@ -42,6 +43,7 @@ static size_t ask_libkmod(const char *path, ModprobeCommand command, Said *ret) 
                 [MODPROBE_OPTIONS] = kmod_config_get_options,
                 [MODPROBE_INSTALL] = kmod_config_get_install_commands,
                 [MODPROBE_SOFTDEP] = kmod_config_get_softdeps,
+                [MODPROBE_ALIAS] = kmod_config_get_aliases,
         };
         struct kmod_config_iter *iterator;
         size_t n = 0;

@@ -361,7 +361,8 @@ static void check_protection(Inspect *i) {
                               : "GRUB has not been seen to read and write the boot environment in "
                                 "this boot.");
         else if (i->mode && i->mode->cmdline[0] == '\0')
-                check(i, i->next.efi_available ? CHECK_PASS : CHECK_WARN, "boot-protection", "",
+                check(i, i->next.efi_available ? CHECK_PASS : CHECK_WARN, "boot-protection",
+                      "For boots into it, make it the default-mode of the configuration.",
                       i->next.efi_available
                               ? "A one-shot EFI variable carries the mode."
                               : "Nothing here can carry a mode to the next boot but default-mode.");
@@ -413,8 +414,8 @@ static void check_ways_back(Inspect *i) {
                 return;
         r = ways_back_find(i->now.root, &i->now.config, i->mode, &i->now.host, &i->next, ways);
         if (r < 0) {
-                check(i, CHECK_WARN, "ways-back", "", "Ways back cannot be looked for: %s.",
-                      strerror(-r));
+                check(i, CHECK_WARN, "ways-back", "See to the other checks first.",
+                      "Ways back cannot be looked for: %s.", strerror(-r));
                 return;
         }
         for (size_t n = 0; n < _WAY_BACK_MAX; n++)

@@ -325,20 +325,21 @@ static void check_power(const DeviceCheck *c) {
 
 /* --- memory --- */
 
-/* Of the function that has large ones. */
-static bool bars_are_known(const DeviceCheck *c) {
+/* A function that may have large ones, of which that is not known; NULL: there is none. */
+static const Function *without_bars(const DeviceCheck *c) {
         for (size_t i = 0; i < c->facts->n_functions; i++) {
                 const Function *function = function_at(c, i);
 
                 if (function && function_is_display(function) && !c->facts->facts[i].bars_are_known)
-                        return false;
+                        return function;
         }
-        return true;
+        return NULL;
 }
 
 /* Of a function that sleeps it is not known which sizes it could have. */
 static void check_bars(const DeviceCheck *c) {
-        char text[REFUSAL_TEXT_SIZE], advice[256];
+        char text[REFUSAL_TEXT_SIZE], advice[256], address[PCI_ADDRESS_SIZE];
+        const Function *unknown = without_bars(c);
 
         for (size_t i = 0; i < c->facts->n_functions; i++) {
                 const FunctionFacts *facts = &c->facts->facts[i];
@@ -359,11 +360,14 @@ static void check_bars(const DeviceCheck *c) {
                 add(c, CHECK_WARN, "bars", advice, text);
                 return;
         }
-        if (bars_are_known(c))
+        if (!unknown) {
                 add(c, CHECK_PASS, "bars", "",
                     "None of its BARs has been resized to more than 256 MiB.");
-        else
-                add(c, CHECK_WARN, "bars", "", "How large its BARs are is not known.");
+                return;
+        }
+        (void)snprintf(advice, sizeof(advice), "On the machine itself, `lspci -vs %s` shows them.",
+                       pci_address_format(unknown->address, address));
+        add(c, CHECK_WARN, "bars", advice, "How large its BARs are is not known.");
 }
 
 /* --- the ROM --- */

@@ -52,11 +52,13 @@ _printf_(5, 6) static void add(const RomOwner *owner, CheckResult result, const 
 }
 
 void rom_check_unread(const RomOwner *owner, Inspection *ret) {
-        char address[PCI_ADDRESS_SIZE];
+        char address[PCI_ADDRESS_SIZE], advice[128];
 
         (void)pci_address_format(owner->function->address, address);
+        (void)snprintf(advice, sizeof(advice), "On the machine itself, `lspci -vs %s` shows it.",
+                       address);
         if (!owner->resource)
-                add(owner, CHECK_WARN, "", ret, "Whether %s has an expansion ROM is not known.",
+                add(owner, CHECK_WARN, advice, ret, "Whether %s has an expansion ROM is not known.",
                     address);
         else if (owner->resource->size == 0)
                 add(owner, CHECK_WARN, FIND_ONE, ret,
@@ -145,7 +147,8 @@ static void judge_error(const GuestRomFile *file, Verdict *ret) {
         bool is_missing = file->error == -ENOENT || file->error == -ENOTDIR;
 
         if (is_missing && file->is_of_captured)
-                *ret = (Verdict){ CHECK_WARN, "was not captured", "", "" };
+                *ret = (Verdict){ CHECK_WARN, "was not captured", "",
+                                  "Have it checked on the machine itself." };
         else if (is_missing)
                 *ret = (Verdict){ CHECK_FAIL, "is not there", NO_START, PUT_THERE };
         else if (file->error == -EISNAM)

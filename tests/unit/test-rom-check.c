@@ -66,7 +66,7 @@ static const struct Owner {
         { "a copy, and not read", &copy, CHECK_WARN, "check passthrough --read-rom",
           "another card as the first display" },
         { "none", &none, CHECK_WARN, "has no expansion ROM", "(romfile)" },
-        { "not known", NULL, CHECK_WARN, "is not known", "" },
+        { "not known", NULL, CHECK_WARN, "is not known", "lspci -vs 0000:01:00.0" },
 };
 
 static void test_owner(void **state) {
@@ -183,7 +183,7 @@ static const struct File {
         { "below what is no directory", "", .error = -ENOTDIR, .result = CHECK_FAIL,
           .says = "which is not there", .advises = "Put a ROM" },
         { "missing in a capture", "", .error = -ENOENT, .is_captured = true, .result = CHECK_WARN,
-          .says = "which was not captured.", .advises = "" },
+          .says = "which was not captured.", .advises = "on the machine itself" },
         { "no file", "", .error = -EISNAM, .result = CHECK_FAIL,
           .says = "which is no plain file: the guest will not start.", .advises = "Put a ROM" },
         { "not readable", "", .error = -EACCES, .result = CHECK_FAIL,

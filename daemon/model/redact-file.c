@@ -126,8 +126,24 @@ static bool take_udev(char *line) {
                                                        "E:ID_FS_LABEL=", "G:", "Q:", "I:", NULL });
 }
 
+/* GRUB has users of its own, who may see an entry: --users NAMES, or --users=NAMES. */
+static void blank_users(char *line) {
+        static const char option[] = "--users";
+        char *names = strstr(line, option), quote;
+        size_t length;
+
+        if (!names)
+                return;
+        names += strlen(option);
+        names += strspn(names, " \t=");
+        quote = *names == '"' || *names == '\'' ? *names++ : '\0';
+        length = strcspn(names, quote == '"' ? "\"" : quote == '\'' ? "'" : " \t");
+        (void)memset(names, '-', length);
+}
+
 static bool take_grub(char *line) {
         line += strspn(line, " \t");
+        blank_users(line);
         return !has_prefix(line, (const char *const[]){ "password", "set superusers", NULL });
 }
 

@@ -154,20 +154,48 @@ static bool is_secret_key(const char *key, size_t length) {
         return false;
 }
 
+/* Those of devices, as udev, the kernel and scripts call them: "serial=", "ATTRS{serial}==",
+ * "ENV{ID_SERIAL_SHORT}==". "GRUB_SERIAL_COMMAND=" is none, nor is "console=ttyS0". */
+static bool is_serial_key(const char *key, size_t length) {
+        static const char *const words[] = { "serial", "serial_short", "wwn", "wwid", "uniq" };
+
+        if (length > 0 && key[length - 1] == '}')
+                length--;
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+                size_t n = strlen(words[i]);
+
+                if (length >= n && strncasecmp(key + length - n, words[i], n) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* "=", and what udev compares by. Returns how many characters of @begin to @end it has. */
+static size_t length_of_operator(const char *begin, const char *end) {
+        size_t n = 0;
+
+        while (n < 2 && end - n > begin && (end[-1 - n] == '=' || (n == 1 && end[-2] == '!')))
+                n++;
+        return n;
+}
+
 /* Whether it is the value of a secret; @ret_end: the characters that end it. */
 static bool is_secret_value(const Place *place, const char **ret_end) {
         const char *end = place->text + place->at, *begin;
         char quote = place->at > 0 && (end[-1] == '"' || end[-1] == '\'') ? end[-1] : '\0';
+        size_t n;
 
         *ret_end = quote == '"' ? "\"\n" : quote == '\'' ? "'\n" : BLANKS "\"'";
         end -= quote != '\0';
-        if (end == place->text || end[-1] != '=')
+        n = length_of_operator(place->text, end);
+        if (n == 0 || place_char(place, 0) == '=')
                 return false;
-        begin = --end;
-        while (begin > place->text && (isalnum((unsigned char)begin[-1]) || begin[-1] == '_' ||
-                                       begin[-1] == '.' || begin[-1] == '-'))
+        begin = end -= n;
+        while (begin > place->text &&
+               (isalnum((unsigned char)begin[-1]) || strchr("_.-{}", begin[-1])))
                 begin--;
-        return is_secret_key(begin, (size_t)(end - begin));
+        return is_secret_key(begin, (size_t)(end - begin)) ||
+               is_serial_key(begin, (size_t)(end - begin));
 }
 
 static size_t match_userinfo(const Place *place) {
@@ -181,12 +209,34 @@ static size_t match_userinfo(const Place *place) {
         return place_char(place, length) == '@' ? length : 0;
 }
 
+/* The fifth part of "ip=", behind the client's address, the server's, the gateway's and the mask
+ * (kernel: Documentation/admin-guide/nfs/nfsroot.rst; dracut.cmdline(7)). */
+static size_t match_ip_host(const Place *place) {
+        const char *begin = place->text + place->at;
+        unsigned n_colons = 0, depth = 0;
+        size_t length = 0;
+
+        for (; begin > place->text && !strchr(BLANKS "\"'", begin[-1]); begin--) {
+                depth += begin[-1] == ']';
+                depth -= begin[-1] == '[' && depth > 0;
+                n_colons += begin[-1] == ':' && depth == 0;
+        }
+        if (n_colons != 4 || !follows(place, ":") || strncmp(begin, "ip=", strlen("ip=")) != 0)
+                return 0;
+        while (place_char(place, length) != '\0' &&
+               !strchr(BLANKS "\"':", place_char(place, length)))
+                length++;
+        return length;
+}
+
 size_t redact_match_secret(const Place *place) {
         const char *end;
         size_t length = 0;
 
-        if (!is_secret_value(place, &end))
-                return match_userinfo(place);
+        if (!is_secret_value(place, &end)) {
+                length = match_userinfo(place);
+                return length > 0 ? length : match_ip_host(place);
+        }
         while (place_char(place, length) != '\0' && !strchr(end, place_char(place, length)))
                 length++;
         return length;

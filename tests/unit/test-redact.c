@@ -119,6 +119,19 @@ static const struct Row {
           "rd.iscsi.initiator=iqn.1993-08.org.debian:01:abc netroot=iscsi:a:b@nas::::x quiet",
           "rd.iscsi.password=- token=- PASSWORD='-' x.token=\"-\" systemd.set_credential=- "
           "rd.iscsi.initiator=- netroot=- quiet" },
+        { "serial numbers",
+          "ATTRS{serial}==\"4C53 01\", ENV{ID_SERIAL_SHORT}!=\"S5G\" ATTR{wwid}==\"eui.1\" smbios.serial=PF1 "
+          "ATTRS{uniq}=='x' ID_WWN=0x5 ATTR{address}==\"a\"",
+          "ATTRS{serial}==\"-\", ENV{ID_SERIAL_SHORT}!=\"-\" ATTR{wwid}==\"-\" smbios.serial=- "
+          "ATTRS{uniq}=='-' ID_WWN=- ATTR{address}==\"a\"" },
+        { "no serial numbers",
+          "GRUB_SERIAL_COMMAND=\"serial --unit=0\" usbserial.vendor=0x1 serial 5",
+          "GRUB_SERIAL_COMMAND=\"serial --unit=0\" usbserial.vendor=0x1 serial 5" },
+        { "who was given an address",
+          "ip=10.0.0.2::10.0.0.1:255.255.255.0:oldpc:eth0:none ip=[2001:db8:1::1]:::64:old-pc:eth0 ip=eth0:dhcp "
+          "ip=a:b:c:d skip=a:b:c:d:e:f",
+          "ip=198.18.0.1::198.18.0.2:255.255.255.0:-:eth0:none ip=[2001:db8::1]:::64:-:eth0 ip=eth0:dhcp "
+          "ip=a:b:c:d skip=a:b:c:d:e:f" },
         { "who is named in a URL", "http://alice:hunter2@nas/x https://nas/a@b",
           "http://-@nas/x https://nas/a@b" },
         { "no secrets", "bypass=1 password pass= iommu=pt", "bypass=1 password pass= iommu=pt" },
@@ -252,6 +265,9 @@ static const struct FileRow {
         { "udev", REDACT_FILE_UDEV,
           "S:disk/by-id/x\nE:ID_SERIAL=17\nE:ID_FS_UUID=1A2B-3C4D\nG:seat\n",
           "E:ID_FS_UUID=1A2B-3C4D\nG:seat\n" },
+        { "GRUB's users", REDACT_FILE_GRUB,
+          "menuentry 'a' --users bob --id b {\nmenuentry 'a' --users=\"bob,eve\" {\nmenuentry 'a' --users '' {",
+          "menuentry 'a' --users --- --id b {\nmenuentry 'a' --users=\"-------\" {\nmenuentry 'a' --users '' {" },
         { "GRUB", REDACT_FILE_GRUB, "set timeout=5\n  password_pbkdf2 root grub.x\nmenuentry\n",
           "set timeout=5\nmenuentry\n" },
         { "a script", REDACT_FILE_SCRIPT, "#!/bin/sh\ncurl -u me:secret x\nmodprobe -r nvidia\n",

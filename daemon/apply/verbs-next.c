@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "boot/boot-place.h"
@@ -113,6 +114,46 @@ static void drop_stale(const Root *root, const BootPlace *place) {
                             place->path);
 }
 
+static int put_state(BootState *state, bool damaged, void *userdata) {
+        const BootState *before = userdata;
+
+        (void)damaged;
+        *state = *before;
+        return 1;
+}
+
+/* GRUB goes by another block until now: what is armed there goes along, and what the new place may
+ * have is older. Until the new grub.cfg is in place nobody reads the copy, and should that fail,
+ * the next is made of the same block. What cannot be read is nothing armed. Returns false where it
+ * is the same place. */
+static bool carry_along(const Root *root, const BootPlace *place) {
+        _cleanup_free_ NextBoot *now = calloc(1, sizeof(*now));
+        Refusal refusal = { 0 };
+        const char *path;
+        int r;
+
+        if (!now)
+                return false;
+        next_boot_read(root, now);
+        path = now->place.path[0] != '\0' ? now->place.path : now->place.unfit_path;
+        if (!now->place.has_scripts || strcmp(path, place->path) == 0 ||
+            (path[0] == '\0' && !now->place.is_out_of_reach))
+                return false;
+        if (now->state_result < 0)
+                now->state = (BootState){ .sequence = (uint64_t)time(NULL), .left = 1 };
+        r = env_file_update(root, place->path, put_state, &now->state, &refusal);
+        if (r == -EOPNOTSUPP)
+                log_warning("%s", refusal.text);
+        else if (r < 0)
+                (void)log_error_errno(r, "/%s cannot be written: %m", place->path);
+        else if (now->state_result < 0 && now->state_result != -ENOENT)
+                log_warning("Whether a mode was armed until now is not known; in /%s none is.",
+                            place->path);
+        else if (now->state.mode[0] != '\0')
+                log_info("What was armed in /%s is taken along to /%s.", path, place->path);
+        return true;
+}
+
 RefusalKind apply_grub_environment(const Root *root) {
         BootPlace place = { 0 };
         const char *path;
@@ -136,7 +177,7 @@ RefusalKind apply_grub_environment(const Root *root) {
         }
         if (r > 0)
                 log_info("The boot environment /%s was made.", place.path);
-        else
+        if (!carry_along(root, &place) && r == 0)
                 drop_stale(root, &place);
         if (place.esp_uuid[0] != '\0')
                 (void)printf("esp %s %s\n", place.esp_uuid, path);

@@ -104,6 +104,44 @@ static void test_grub_environment_on_the_esp(void **state) {
         assert_int_equal(env_file_read(&machine->root, ESP_BLOCK, &after), 0);
 }
 
+/* Where GRUB reads it until then it stays as it is: this grub.cfg may never be put in place. */
+static void test_grub_environment_moves(void **state) {
+        const NextBootOptions options = { .tries = 2 };
+        const BootState older = { .sequence = 1, .mode = "big", .left = 1 };
+        BootMachine *machine = *state;
+        BootState before, after;
+        char output[256];
+        EnvBlock block;
+
+        boot_machine_prove(machine);
+        assert_int_equal(next_boot_set_once(&machine->root, &machine->config, "passthrough",
+                                            &options, &machine->answer, &machine->refusal),
+                         REFUSAL_NONE);
+        before = boot_machine_block(machine);
+        fake_host_write(machine->fake, "boot/grub/grub.cfg",
+                        GRUB_SCRIPT_MARK "\nset vfio_file=\"${prefix}/vfio-mode/vfio-mode.env\"\n");
+        boot_machine_mounts(machine, "21 1 0:31 / / rw - btrfs /dev/sda2 rw\n" MOUNT_ESP);
+        fake_host_write(machine->fake, "run/udev/data/b8:1", "I:1\nE:ID_FS_UUID=4E2A-11F0\n");
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(run(apply_grub_environment, machine, output, sizeof(output)),
+                                 REFUSAL_NONE);
+                assert_string_equal(output, "esp 4E2A-11F0 EFI/vfio-mode/vfio-mode.env\n");
+                assert_int_equal(env_file_read(&machine->root, ESP_BLOCK, &after), 0);
+                assert_string_equal(after.mode, "passthrough");
+                assert_int_equal(after.left, 2);
+                assert_int_equal(after.sequence, before.sequence);
+                assert_string_equal(boot_machine_block(machine).mode, "passthrough");
+                assert_int_equal(boot_state_format(&older, &block), 0);
+                fake_host_write_bytes(machine->fake, ESP_BLOCK, block.bytes, sizeof(block.bytes));
+        }
+        /* Nothing is known to be armed then, and the older one is not to come back. */
+        fake_host_write(machine->fake, BLOCK, "torn");
+        assert_int_equal(run(apply_grub_environment, machine, output, sizeof(output)),
+                         REFUSAL_NONE);
+        assert_int_equal(env_file_read(&machine->root, ESP_BLOCK, &after), 0);
+        assert_string_equal(after.mode, "");
+}
+
 /* Entry files are switched off in the next grub.cfg. */
 static void test_grub_environment_after_entry_files(void **state) {
         const NextBootOptions options = { 0 };
@@ -389,6 +427,7 @@ int main(void) {
                 ON_MACHINE("grub-environment takes back what is stale",
                            test_grub_environment_drops_what_is_stale),
                 ON_MACHINE("grub-environment on the ESP", test_grub_environment_on_the_esp),
+                ON_MACHINE("grub-environment moves what is armed", test_grub_environment_moves),
                 ON_MACHINE("grub-environment for a grub.cfg after entry files",
                            test_grub_environment_after_entry_files),
                 ON_MACHINE("grub-environment without a place", test_grub_environment_nowhere),

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/plural.h"
-#include "boot/grub-fresh.h"
 #include "boot/next-boot.h"
 #include "boot/ways-back-scan.h"
 #include "check-guest-roms.h"
@@ -27,6 +26,7 @@
 #include "host/needs-screens.h"
 #include "host/reachability-scan.h"
 #include "host/state-files.h"
+#include "inspect-grub.h"
 #include "inspect-hugepages.h"
 #include "inspect-initramfs.h"
 #include "inspect.h"
@@ -297,31 +297,6 @@ static void check_switch(Inspect *i) {
 
 /* --- the next boot --- */
 
-static void check_scripts(Inspect *i, const BootPlace *place) {
-        char advice[128];
-
-        if (place->has_scripts) {
-                check(i, CHECK_PASS, "boot-scripts", "", "GRUB's configuration reads it.");
-                return;
-        }
-        (void)snprintf(advice, sizeof(advice), "Run %s.", place->grub_command);
-        check(i, CHECK_WARN, "boot-scripts", advice, "GRUB's configuration does not read it%s%s.",
-              place->why_no_scripts[0] ? ": " : " yet", place->why_no_scripts);
-}
-
-static void check_fresh(Inspect *i, const BootPlace *place) {
-        char source[BOOT_PATH_SIZE], advice[128];
-        int r = grub_find_newer_source(i->now.root, place->grub_directory, source);
-
-        (void)snprintf(advice, sizeof(advice), "Run %s.", place->grub_command);
-        if (r > 0)
-                check(i, CHECK_WARN, "boot-fresh", advice,
-                      "/%s has been changed since GRUB's configuration was made.", source);
-        else if (r == 0)
-                check(i, CHECK_PASS, "boot-fresh", "",
-                      "GRUB's configuration is newer than what it is made from.");
-}
-
 static void check_place(Inspect *i) {
         const BootPlace *place = &i->next.place;
 
@@ -342,12 +317,7 @@ static void check_place(Inspect *i) {
         else
                 check(i, CHECK_PASS, "boot-place", "", "%s with the boot environment /%s.",
                       boot_loader_name(place->loader), place->path);
-        if (place->path[0] != '\0')
-                check_scripts(i, place);
-        /* Another boot loader's machine may have a grub.cfg as well, which it does not boot by. */
-        if (place->grub_directory[0] != '\0' &&
-            (place->loader == BOOT_LOADER_GRUB || place->loader == BOOT_LOADER_GRUB_BLS))
-                check_fresh(i, place);
+        inspect_grub(i->now.root, place, i->ret);
 }
 
 static void check_protection(Inspect *i) {

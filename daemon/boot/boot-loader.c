@@ -109,6 +109,7 @@ static int read_grub_config(const Root *root, const char *directory, GrubConfig 
         _cleanup_free_ char *text = NULL;
         char path[BOOT_PATH_SIZE];
         const char *script;
+        BootMenu menu;
         ssize_t n;
 
         (void)snprintf(path, sizeof(path), "%s/grub.cfg", directory);
@@ -124,6 +125,8 @@ static int read_grub_config(const Root *root, const char *directory, GrubConfig 
         if (script) {
                 ret->has_scripts = true;
                 read_looks(script, ret);
+                boot_menu_parse(text, &menu);
+                (void)memcpy(ret->own_default, menu.own_default, sizeof(ret->own_default));
                 return 1;
         }
         read_refusal(text, ret);

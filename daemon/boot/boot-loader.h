@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "host/root.h"
+#include "model/boot-menu.h"
 
 #define BOOT_PATH_SIZE 256
 #define GRUB_REASON_SIZE 192
@@ -56,6 +57,7 @@ typedef struct GrubConfig {
         char why_no_scripts[GRUB_REASON_SIZE]; /**< what the script said instead, without a full
                                                   stop; "": nothing */
         bool is_bls; /**< the entries are files of their own; never with our script */
+        char own_default[BOOT_MENU_NAME_SIZE]; /**< as BootMenu has it */
 } GrubConfig;
 
 /** Finds GRUB's configuration. Returns 0, also where there is none, or -ENOMEM. */

@@ -56,7 +56,13 @@ static RefusalKind begin(const Root *root, const Config *config, const char *mod
                 .now = next_boot_time(),
         };
         next_boot_read(root, &ret->now);
-        return REFUSAL_NONE;
+        if (ret->now.place.own_default[0] == '\0' || ret->now.place.loader != BOOT_LOADER_GRUB)
+                return REFUSAL_NONE;
+        return refusal_set(refusal, REFUSAL_NOT_SUPPORTED,
+                           "GRUB's default entry '%s' is for one mode: a boot goes there, whatever "
+                           "is armed. Name another one as GRUB_DEFAULT in /etc/default/grub, and "
+                           "run %s.",
+                           ret->now.place.own_default, ret->now.place.grub_command);
 }
 
 /* --- what can carry a mode --- */

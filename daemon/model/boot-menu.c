@@ -7,6 +7,8 @@
 
 #define SET_STYLE "set timeout_style="
 #define SET_TIMEOUT "set timeout="
+#define SET_DEFAULT "set default=\""
+#define OWN_ID "'vfio-mode"
 #define FALLBACK_ID "'vfio-mode-fallback-"
 #define TIMEOUT_MAX 86400
 
@@ -31,6 +33,40 @@ static const char *find_word(const char *text, const char *word) {
         return NULL;
 }
 
+static bool line_has(const char *line, size_t length, const char *word) {
+        return memmem(line, length, word, strlen(word)) != NULL;
+}
+
+/* Whether an entry or a submenu of ours is called so, by its title or its id. */
+static bool is_own(const char *grub_cfg, const char *name, size_t length) {
+        char quoted[BOOT_MENU_NAME_SIZE + 2];
+
+        (void)snprintf(quoted, sizeof(quoted), "'%.*s'", (int)length, name);
+        for (const char *line = grub_cfg; *line; line += *line == '\n') {
+                size_t n = strcspn(line, "\n");
+
+                if (line_has(line, n, "menu") && line_has(line, n, OWN_ID) &&
+                    line_has(line, n, quoted))
+                        return true;
+                line += n;
+        }
+        return false;
+}
+
+/* grub-mkconfig writes a variable where GRUB is to remember it. "SUBMENU>ENTRY" is a path. */
+static void find_own_default(const char *grub_cfg, BootMenu *ret) {
+        const char *value = grub_cfg;
+
+        while ((value = find_word(value, SET_DEFAULT))) {
+                size_t length = strcspn(value, "\"\n"), first = strcspn(value, ">\"\n");
+
+                if (*value != '$' && length > 0 && length < sizeof(ret->own_default) &&
+                    is_own(grub_cfg, value, first))
+                        (void)snprintf(ret->own_default, sizeof(ret->own_default), "%.*s",
+                                       (int)length, value);
+        }
+}
+
 void boot_menu_parse(const char *grub_cfg, BootMenu *ret) {
         const char *style = find_word(grub_cfg, SET_STYLE);
         const char *timeout = find_word(style ? style : grub_cfg, SET_TIMEOUT);
@@ -40,4 +76,5 @@ void boot_menu_parse(const char *grub_cfg, BootMenu *ret) {
                 .timeout = timeout ? parse_timeout(timeout) : BOOT_MENU_WAITS,
                 .has_entry = strstr(grub_cfg, FALLBACK_ID) != NULL,
         };
+        find_own_default(grub_cfg, ret);
 }

@@ -5,11 +5,15 @@
 #include <stdbool.h>
 
 #define BOOT_MENU_WAITS (-1) /* for a pick, as long as it takes */
+#define BOOT_MENU_NAME_SIZE 256
 
 typedef struct BootMenu {
         bool is_hidden; /**< it is not shown unless a key is held while it starts */
         int timeout;    /**< in seconds; BOOT_MENU_WAITS */
         bool has_entry; /**< for the fallback mode */
+        char own_default[BOOT_MENU_NAME_SIZE]; /**< the default entry, by its title or id, where it
+                                                  is one of ours, which names its own mode; else
+                                                  "", also where only GRUB knows */
 } BootMenu;
 
 /**

@@ -417,6 +417,8 @@ CASES = [
     ("boot-place", "warn", "it is not there", lambda pc: pc.remove(BLOCK)),
     ("boot-place", "warn", "it is damaged", lambda pc: pc.block(end=6)),
     ("boot-scripts", "pass", "reads it", lambda pc: pc),
+    ("boot-scripts", "warn", "GRUB's default entry 'x, host mode' is for one mode", lambda pc: pc.write(
+        "boot/grub/grub.cfg", MENU.replace("'x'", "'x, host mode'").replace("set timeout=", 'set default="x, host mode"\nset timeout='))),
     ("boot-scripts", "warn", "does not read it", lambda pc: pc.write("boot/grub/grub.cfg", "menuentry 'x' {\n}\n")),
     ("boot-fresh", "pass", "is newer than", lambda pc: pc),
     ("boot-fresh", "warn", "/etc/default/grub has been changed", lambda pc: changed(pc, "etc/default/grub")),

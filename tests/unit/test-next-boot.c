@@ -572,6 +572,25 @@ static void test_grub_out_of_reach(void **state) {
         assert_next(m, "host", "expired");
 }
 
+/* An entry that names its own mode is heeded before anything that is armed. */
+static void test_default_entry_of_a_mode(void **state) {
+        static const char cfg[] = "set default=\"x, host mode\"\n" GRUB_SCRIPT_MARK
+                                  "\nmenuentry 'x, host mode' $menuentry_id_option "
+                                  "'vfio-mode-fallback-simple' {\n}\n";
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        fake_host_write(m->fake, "boot/grub/grub.cfg", cfg);
+        assert_int_equal(once(m, "plain"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "GRUB's default entry 'x, host mode' is for one mode");
+        assert_int_equal(for_good(m, "passthrough"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "as GRUB_DEFAULT in /etc/default/grub, and run update-grub.");
+        assert_int_equal(cancel(m), REFUSAL_NONE);
+        fake_host_write(m->fake, "boot/grub/grub.cfg",
+                        cfg + strlen("set default=\"x, host mode\"\n"));
+        ASSERT_DONE(once(m, "plain"));
+}
+
 /* So it does where it could write once. */
 static void test_block_where_grub_cannot_write_any_more(void **state) {
         BootMachine *m = *state;
@@ -624,6 +643,7 @@ int main(void) {
                 ON_MACHINE("a grub.cfg that is not mounted", test_grub_out_of_reach),
                 ON_MACHINE("a block where GRUB cannot write any more",
                            test_block_where_grub_cannot_write_any_more),
+                ON_MACHINE("a default entry of a mode", test_default_entry_of_a_mode),
         };
 
         return cmocka_run_group_tests_name("next-boot", tests, NULL, NULL);

@@ -19,18 +19,15 @@
 
 #include <cmocka.h>
 
-#include "../fake/fake-host.h"
-#include "apply/switch.h"
 #include "apply/verbs.h"
 #include "apply/writer.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "host/memory-scan.h"
 #include "host/process.h"
 #include "host/state-files.h"
 #include "stopped-clock.h"
+#include "switch-machine.h"
 
-#define DISPLAY "0000:01:00.0"
 #define SMALL "hugepages-2048kB"
 #define PAGES 200
 #define PIECE 64 /* pages, of one write */
@@ -48,46 +45,19 @@ int kill(pid_t pid, int signal) {
         return signals_are_lost ? 0 : (int)syscall(SYS_kill, pid, signal);
 }
 
-typedef struct Machine {
-        FakeHost *fake;
-        Root root;
-        SwitchResult result;
-        char *before; /* what the functions were on */
-} Machine;
+/* The processes are real, so that the writer is among them; memory is not. */
+static Machine *new_machine(const char *config) {
+        Machine *m = machine_new(config);
 
-static Machine *machine_new(const char *config) {
-        Machine *m = calloc(1, sizeof(*m));
-
-        m->fake = fake_host_new();
-        fake_host_add_gpu(m->fake, DISPLAY, .group = 12, .driver = "nvidia", .audio = true,
-                          .boot_vga = true);
         fake_host_add_memory(m->fake, 1024);
-        fake_host_write(m->fake, "etc/vfio-mode.ini", config);
-        assert_int_equal(root_open(fake_host_path(m->fake), &m->root), 0);
-        /* The processes are real, so that the writer is among them; memory is not. */
         fake_host_add_next_processes(m->fake);
         assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1s", 1), 0);
-        log_set_max_level(LOG_EMERG - 1);
-        m->before = fake_host_snapshot(m->fake);
         return m;
 }
 
-static void machine_free(Machine *m) {
+static void end_machine(Machine *m) {
         signals_are_lost = false;
-        root_close(&m->root);
-        fake_host_freep(&m->fake);
-        free(m->before);
-        free(m);
-}
-
-static RefusalKind switch_to(Machine *m, const char *mode) {
-        const SwitchRequest request = { .verb = "switch",
-                                        .mode = mode,
-                                        .source = "test",
-                                        .reason = "a test",
-                                        .without_units = true };
-
-        return switch_run(&m->root, &request, &m->result);
+        machine_free(m);
 }
 
 /* From the Nth write to the pool on, signals lost or not. */
@@ -151,7 +121,7 @@ static int only_child(void) {
 /* --- the child --- */
 
 static void test_the_same_child(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         const RunWrite override = { .kind = RUN_WRITE_OVERRIDE };
         const RunWrite what = run_write(RUN_WRITE_HUGEPAGES, (PciAddress){ 0 }, "2M");
         const char *path = HUGEPAGES_DIR "/" SMALL "/nr_hugepages";
@@ -195,7 +165,7 @@ static void test_the_same_child(void **state) {
         assert_int_not_equal(writer.record.pid, pid);
         writer_close(&writer);
         let_return(&(RunWriter){ .pid = pid });
-        machine_free(m);
+        end_machine(m);
 }
 
 /* --- one that a signal ends --- */
@@ -207,9 +177,9 @@ static void test_too_slow(void **state) {
 
                 (void)snprintf(config, sizeof(config), CONFIG "hugepages-min = %d\n",
                                is_enough ? PIECE : PAGES);
-                m = machine_new(config);
+                m = new_machine(config);
                 stall(m, 2, false);
-                assert_int_equal(switch_to(m, "guest"),
+                assert_int_equal(machine_switch(m, "guest", "test"),
                                  is_enough ? REFUSAL_NONE : REFUSAL_NO_MEMORY);
                 assert_false(fake_host_exists(m->fake, UNDO_PATH));
                 assert_int_equal(pool(m), is_enough ? PIECE : 0);
@@ -217,38 +187,38 @@ static void test_too_slow(void **state) {
                         assert_non_null(strstr(m->result.run.text, "Only 64 hugepages of 2M"));
                         assert_home(m);
                 }
-                machine_free(m);
+                end_machine(m);
         }
 }
 
 /* Giving back is not worth a screen either. */
 static void test_too_slow_on_the_way_back(void **state) {
         for (unsigned for_good = 0; for_good < 2; for_good++) {
-                Machine *m = machine_new(CONFIG);
+                Machine *m = new_machine(CONFIG);
                 char *undo;
 
-                assert_int_equal(switch_to(m, "guest"), REFUSAL_NONE);
+                assert_int_equal(machine_switch(m, "guest", "test"), REFUSAL_NONE);
                 stall(m, 1, for_good);
-                assert_int_equal(switch_to(m, "host"), REFUSAL_NONE);
+                assert_int_equal(machine_switch(m, "host", "test"), REFUSAL_NONE);
                 signals_are_lost = false;
                 assert_home(m);
                 assert_int_equal(pool(m), PAGES);
                 assert_in_mode(m, "host", true);
                 undo = fake_host_read(m->fake, UNDO_PATH);
                 assert_null(undo);
-                assert_int_equal(switch_to(m, "host"), REFUSAL_NONE);
+                assert_int_equal(machine_switch(m, "host", "test"), REFUSAL_NONE);
                 assert_int_equal(pool(m), 0);
                 assert_in_mode(m, "host", false);
                 if (for_good)
                         let_return(&(RunWriter){ .pid = only_child() });
                 assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-                machine_free(m);
+                end_machine(m);
         }
 }
 
 /* Its switch was killed, and nobody would ever end it; the deadline is an hour. */
 static void test_killed_switch(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         RunWriter writer;
         pid_t child;
         char *log;
@@ -259,7 +229,7 @@ static void test_killed_switch(void **state) {
         assert_true(child >= 0);
         if (child == 0) {
                 stopped_clock_wait_on();
-                (void)switch_to(m, "guest");
+                (void)machine_switch(m, "guest", "test");
                 _exit(1);
         }
         do { /* it is in the kernel when that says so */
@@ -272,11 +242,11 @@ static void test_killed_switch(void **state) {
         assert_int_equal(writer.write.kind, RUN_WRITE_HUGEPAGES);
         assert_string_equal(writer.write.driver, "2M");
         assert_true(process_is_there(&m->root, writer.pid, writer.start));
-        assert_int_equal(switch_to(m, "guest"), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "guest", "test"), REFUSAL_NONE);
         assert_false(process_is_there(&m->root, writer.pid, writer.start));
         assert_int_equal(pool(m), PAGES);
         assert_in_mode(m, "guest", true);
-        machine_free(m);
+        end_machine(m);
 }
 
 /* --- one that nothing ends --- */
@@ -295,12 +265,12 @@ static void assert_wedged(const Machine *m, const char *how) {
 
 /* With the GPU where it was, and on-wedged = reboot is for drivers. */
 static Machine *get_stuck(RunWriter *ret) {
-        Machine *m = machine_new(CONFIG "on-wedged = reboot\n");
+        Machine *m = new_machine(CONFIG "on-wedged = reboot\n");
         const char *line;
         char *log;
 
         stall(m, 2, true);
-        assert_int_equal(switch_to(m, "guest"), REFUSAL_WEDGED);
+        assert_int_equal(machine_switch(m, "guest", "test"), REFUSAL_WEDGED);
         assert_wedged(m, "did not come back within 2 s. No device waits for it");
         assert_true(m->result.is_stranded);
         *ret = read_writer(m);
@@ -326,11 +296,11 @@ static void test_wedged(void **state) {
         /* Nothing else, and at once; the way back is open, and does not lose sight of the pool. */
         fake_host_set_faults(m->fake, NULL);
         start = now_usec();
-        assert_int_equal(switch_to(m, "other"), REFUSAL_WEDGED);
+        assert_int_equal(machine_switch(m, "other", "test"), REFUSAL_WEDGED);
         assert_wedged(m, "Still stuck");
-        assert_int_equal(switch_to(m, "guest"), REFUSAL_WEDGED);
+        assert_int_equal(machine_switch(m, "guest", "test"), REFUSAL_WEDGED);
         assert_int_equal(pool(m), PIECE);
-        assert_int_equal(switch_to(m, "host"), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "host", "test"), REFUSAL_NONE);
         assert_int_equal(now_usec(), start);
         assert_int_equal(pool(m), 0);
         assert_in_mode(m, "host", true);
@@ -338,10 +308,10 @@ static void test_wedged(void **state) {
         /* What it had found comes late. */
         fake_host_set_pool(m->fake, SMALL, 1, 1);
         let_return(&writer);
-        assert_int_equal(switch_to(m, "host"), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "host", "test"), REFUSAL_NONE);
         assert_int_equal(pool(m), 0);
         assert_in_mode(m, "host", false);
-        machine_free(m);
+        end_machine(m);
 }
 
 static void test_late_return(void **state) {
@@ -355,7 +325,7 @@ static void test_late_return(void **state) {
         assert_home(m);
         assert_in_mode(m, "host", false);
         assert_false(fake_host_exists(m->fake, UNDO_PATH));
-        machine_free(m);
+        end_machine(m);
 }
 
 /* --- at boot --- */
@@ -364,7 +334,7 @@ static void test_late_return(void **state) {
  * mode. */
 static void test_boot(void **state) {
         for (unsigned for_good = 0; for_good < 2; for_good++) {
-                Machine *m = machine_new(CONFIG);
+                Machine *m = new_machine(CONFIG);
                 SwitchRequest request = { .verb = "boot",
                                           .mode = "guest",
                                           .source = "boot",
@@ -392,7 +362,7 @@ static void test_boot(void **state) {
                 assert_home(m);
                 if (for_good)
                         let_return(&writer);
-                machine_free(m);
+                end_machine(m);
         }
 }
 

@@ -14,19 +14,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../fake/fake-host.h"
 #include "apply/plan-apply.h"
-#include "apply/switch.h"
 #include "apply/unbind.h"
 #include "apply/writer.h"
-#include "base/log.h"
 #include "host/process.h"
 #include "host/state-files.h"
 #include "model/switch-origin.h"
+#include "switch-machine.h"
 #include "table.h"
 
-#define GPU "0000:01:00.0"
-#define AUDIO "0000:01:00.1"
 #define NIC "0000:05:00.0"
 
 #define CONFIG                                                         \
@@ -35,40 +31,6 @@
         "[mode passthrough]\nvfio-devices = gpu\non-wedged = reboot\n" \
         "[device nic]\naddress = 0000:05:00.0\n"                       \
         "[mode both]\nvfio-devices = gpu nic\n"
-
-typedef struct Machine {
-        FakeHost *fake;
-        Root root;
-        SwitchResult result;
-} Machine;
-
-static Machine *machine_new(void) {
-        Machine *m = calloc(1, sizeof(*m));
-
-        m->fake = fake_host_new();
-        fake_host_add_gpu(m->fake, GPU, .group = 12, .driver = "nvidia", .audio = true,
-                          .boot_vga = true);
-        fake_host_write(m->fake, "etc/vfio-mode.ini", CONFIG);
-        assert_int_equal(root_open(fake_host_path(m->fake), &m->root), 0);
-        log_set_max_level(LOG_EMERG - 1);
-        return m;
-}
-
-static void machine_free(Machine *m) {
-        root_close(&m->root);
-        fake_host_freep(&m->fake);
-        free(m);
-}
-
-static RefusalKind switch_by(Machine *m, const char *mode, const char *source) {
-        const SwitchRequest request = { .verb = "switch",
-                                        .mode = mode,
-                                        .source = source,
-                                        .reason = "a test",
-                                        .without_units = true };
-
-        return switch_run(&m->root, &request, &m->result);
-}
 
 static void assert_driver(const Machine *m, const char *address, const char *driver) {
         char *bound = fake_host_driver(m->fake, address);
@@ -94,11 +56,11 @@ static const struct Held {
 
 static void test_hold(void **state) {
         const struct Held *row = *state;
-        Machine *m = machine_new();
+        Machine *m = machine_new(CONFIG);
 
         fake_host_write(m->fake, STATUS_PATH,
                         "vfio-mode-state=1\nmode=other\nsince=3\nheld-since=5\nheld-by=a choice\n");
-        assert_int_equal(switch_by(m, row->mode, row->source), row->kind);
+        assert_int_equal(machine_switch(m, row->mode, row->source), row->kind);
         if (row->kind == REFUSAL_HELD) {
                 assert_untouched(m);
                 assert_non_null(strstr(m->result.run.text, "(a choice)"));
@@ -115,17 +77,17 @@ static void forbid_undo_log(Machine *m) {
 
 /* Without it a switch that is killed could not be undone; but a screen that is away comes back. */
 static void test_no_undo_log(_unused_ void **state) {
-        Machine *m = machine_new();
+        Machine *m = machine_new(CONFIG);
 
         forbid_undo_log(m);
-        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_FAILED);
+        assert_int_equal(machine_switch(m, "passthrough", SOURCE_COMMAND), REFUSAL_FAILED);
         assert_non_null(strstr(m->result.run.text, "The undo log /" UNDO_PATH));
         assert_untouched(m);
         fake_host_remove(m->fake, UNDO_PATH);
-        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
         forbid_undo_log(m);
-        assert_int_equal(switch_by(m, "host", SOURCE_COMMAND), REFUSAL_NONE);
-        assert_driver(m, GPU, "nvidia");
+        assert_int_equal(machine_switch(m, "host", SOURCE_COMMAND), REFUSAL_NONE);
+        assert_driver(m, DISPLAY, "nvidia");
         assert_driver(m, AUDIO, "snd_hda_intel");
         machine_free(m);
 }
@@ -133,14 +95,14 @@ static void test_no_undo_log(_unused_ void **state) {
 /* Unbinding vfio-pci under a guest never comes back: who has the device must be known. */
 static void test_holders_cannot_be_found(_unused_ void **state) {
         static Host host;
-        Machine *m = machine_new();
+        Machine *m = machine_new(CONFIG);
         Writer writer;
         Refusal refusal = { 0 };
 
-        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
         host.n_functions = 1;
         host.functions[0] = (Function){ .address = { 0, 1, 0, 0 }, .iommu_group = 12 };
-        fake_host_write(m->fake, "sys/bus/pci/devices/" GPU "/guest/dev", "1:7\n");
+        fake_host_write(m->fake, "sys/bus/pci/devices/" DISPLAY "/guest/dev", "1:7\n");
         if (fake_host_exists(m->fake, "proc"))
                 fake_host_remove(m->fake, "proc");
         m->root.is_live = true;
@@ -149,7 +111,7 @@ static void test_holders_cannot_be_found(_unused_ void **state) {
                 unbind_unless_held(&writer, &host, host.functions[0].address, "vfio-pci", &refusal),
                 -ENOENT);
         m->root.is_live = false;
-        assert_driver(m, GPU, "vfio-pci");
+        assert_driver(m, DISPLAY, "vfio-pci");
         writer_close(&writer);
         machine_free(m);
 }
@@ -157,21 +119,21 @@ static void test_holders_cannot_be_found(_unused_ void **state) {
 /* A switch that was killed when its mode was on, and its undo log not yet gone: a failure of the
  * next one leads to that mode, not to the one before. */
 static void test_killed_when_it_was_done(_unused_ void **state) {
-        Machine *m = machine_new();
+        Machine *m = machine_new(CONFIG);
         RunState *undo = calloc(1, sizeof(*undo));
         char *text;
         int n;
 
         fake_host_add_nic(m->fake, NIC, 15);
-        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
         assert_int_equal(state_read(&m->root, undo), 0);
         (void)strcpy(undo->old_mode, "host");
         n = run_state_format(undo, &text);
         assert_true(n > 0);
         fake_host_write(m->fake, UNDO_PATH, text);
         fake_host_set_faults(m->fake, "bind " NIC " vfio-pci * EIO\n");
-        assert_int_equal(switch_by(m, "both", SOURCE_COMMAND), REFUSAL_FAILED);
-        assert_driver(m, GPU, "vfio-pci");
+        assert_int_equal(machine_switch(m, "both", SOURCE_COMMAND), REFUSAL_FAILED);
+        assert_driver(m, DISPLAY, "vfio-pci");
         assert_driver(m, AUDIO, "vfio-pci");
         free(text);
         free(undo);
@@ -207,7 +169,7 @@ static void test_pages(void **state) {
         static Plan plan;
         static Host host;
         const struct Pages *row = *state;
-        Machine *m = machine_new();
+        Machine *m = machine_new(CONFIG);
         Gate asked = { .m = m };
         const PlanGate gate = { refuse_to_let_go, &asked };
         UndoLog undo = UNDO_LOG_NULL;
@@ -249,9 +211,9 @@ typedef struct After {
         Reboot reboot;
 } After;
 
-#define TAKES_NO_CARD "bind " GPU " vfio-pci * EIO\n"
-#define GIVES_NO_CARD "bind " GPU " nvidia * EIO\n"
-#define HANGS "unbind " GPU " * * stall\n"
+#define TAKES_NO_CARD "bind " DISPLAY " vfio-pci * EIO\n"
+#define GIVES_NO_CARD "bind " DISPLAY " nvidia * EIO\n"
+#define HANGS "unbind " DISPLAY " * * stall\n"
 
 static const After afters[] = {
         { "all is well", NULL, "passthrough", "", false, false, REFUSAL_NONE, false, REBOOT_NONE },
@@ -281,7 +243,7 @@ static void end_writer(const Machine *m) {
 
 static void test_after(void **state) {
         const After *row = *state;
-        Machine *m = machine_new();
+        Machine *m = machine_new(CONFIG);
         const SwitchRequest request = { .verb = "switch",
                                         .mode = row->to,
                                         .source = SOURCE_FALLBACK,
@@ -292,7 +254,7 @@ static void test_after(void **state) {
 
         assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1s", 1), 0);
         if (row->from)
-                assert_int_equal(switch_by(m, row->from, SOURCE_COMMAND), REFUSAL_NONE);
+                assert_int_equal(machine_switch(m, row->from, SOURCE_COMMAND), REFUSAL_NONE);
         fake_host_set_faults(m->fake, row->faults);
         assert_int_equal(switch_run(&m->root, &request, &m->result), row->kind);
         assert_int_equal(m->result.is_stranded, row->is_stranded);
@@ -313,7 +275,7 @@ static void leave_stuck_writer(Machine *m) {
         assert_int_equal(process_start(&m->root, (int)getpid(), &start), 0);
         (void)snprintf(text, sizeof(text),
                        "vfio-mode-state=1\nmode=host\nold-mode=passthrough\nwriter=%d %" PRIu64
-                       "\nwrite=unbind " GPU " vfio-pci\nwedged=1\n",
+                       "\nwrite=unbind " DISPLAY " vfio-pci\nwedged=1\n",
                        (int)getpid(), start);
         fake_host_write(m->fake, UNDO_PATH, text);
 }
@@ -321,7 +283,7 @@ static void leave_stuck_writer(Machine *m) {
 /* Who got stuck has seen to the next boot; but the last way back does so whatever stops it. */
 static void test_stopped(_unused_ void **state) {
         for (unsigned is_last_way = 0; is_last_way < 2; is_last_way++) {
-                Machine *m = machine_new();
+                Machine *m = machine_new(CONFIG);
                 const SwitchRequest request = { .verb = "switch",
                                                 .mode = "host",
                                                 .source = SOURCE_FALLBACK,
@@ -340,19 +302,19 @@ static void test_stopped(_unused_ void **state) {
 
 /* Who goes by what was accepted before is told: the guard. */
 static void test_new_config(_unused_ void **state) {
-        Machine *m = machine_new();
+        Machine *m = machine_new(CONFIG);
 
-        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
         assert_true(m->result.has_new_config);
         fake_host_write(m->fake, "etc/vfio-mode.ini", "# a comment\n" CONFIG);
-        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
         assert_false(m->result.has_new_config);
         fake_host_write(m->fake, "etc/vfio-mode.ini", CONFIG "on-vm-exit = fallback\n");
-        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "passthrough", SOURCE_COMMAND), REFUSAL_NONE);
         assert_int_equal(m->result.run.n_steps, 0);
         assert_true(m->result.has_new_config);
         fake_host_write(m->fake, "etc/vfio-mode.ini", "[mode\n");
-        assert_int_equal(switch_by(m, "passthrough", SOURCE_COMMAND), REFUSAL_CONFIG_INVALID);
+        assert_int_equal(machine_switch(m, "passthrough", SOURCE_COMMAND), REFUSAL_CONFIG_INVALID);
         assert_false(m->result.has_new_config);
         machine_free(m);
 }

@@ -21,22 +21,18 @@
 
 #include <cmocka.h>
 
-#include "../fake/fake-host.h"
 #include "apply/inspect.h"
 #include "apply/lock.h"
-#include "apply/switch.h"
 #include "apply/verbs.h"
 #include "apply/writer.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "boot/boot-history.h"
 #include "host/process.h"
 #include "host/state-files.h"
 #include "real-node.h"
 #include "stopped-clock.h"
+#include "switch-machine.h"
 
-#define DISPLAY "0000:01:00.0"
-#define AUDIO "0000:01:00.1"
 #define OVERRIDE "sys/bus/pci/devices/" DISPLAY "/driver_override"
 #define UNBIND "sys/bus/pci/drivers/nvidia/unbind"
 #define VFIO_UNBIND "sys/bus/pci/drivers/vfio-pci/unbind"
@@ -46,41 +42,13 @@
         "[device gpu]\naddress = 0000:01:00.0\nconsent = boot-vga\n" \
         "[mode passthrough]\nvfio-devices = gpu\n"
 
-typedef struct Machine {
-        FakeHost *fake;
-        Root root;
-        SwitchResult result;
-} Machine;
-
 /* The processes are the real ones, so that the writer is among them. */
-static Machine *machine_new(const char *config) {
-        Machine *m = calloc(1, sizeof(*m));
+static Machine *new_machine(const char *config) {
+        Machine *m = machine_new(config);
 
-        m->fake = fake_host_new();
-        fake_host_add_gpu(m->fake, DISPLAY, .group = 12, .driver = "nvidia", .audio = true,
-                          .boot_vga = true);
-        fake_host_write(m->fake, "etc/vfio-mode.ini", config);
-        assert_int_equal(root_open(fake_host_path(m->fake), &m->root), 0);
         real_node_link_processes(m->fake, &m->root);
         assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1s", 1), 0);
-        log_set_max_level(LOG_EMERG - 1);
         return m;
-}
-
-static void machine_free(Machine *m) {
-        root_close(&m->root);
-        fake_host_freep(&m->fake);
-        free(m);
-}
-
-static RefusalKind switch_to(Machine *m, const char *mode) {
-        const SwitchRequest request = { .verb = "switch",
-                                        .mode = mode,
-                                        .source = "test",
-                                        .reason = "a test",
-                                        .without_units = true };
-
-        return switch_run(&m->root, &request, &m->result);
 }
 
 static void make_fifo(Machine *m, const char *path) {
@@ -126,7 +94,7 @@ static char *read_log(Machine *m) {
 /* --- the child --- */
 
 static void test_one_child_for_all(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         const RunWrite what = { .kind = RUN_WRITE_OVERRIDE };
         Writer writer = writer_new(&m->root, false);
         int pid;
@@ -147,7 +115,7 @@ static void test_one_child_for_all(void **state) {
 }
 
 static void test_text_that_does_not_fit(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         const RunWrite what = { .kind = RUN_WRITE_OVERRIDE };
         Writer writer = writer_new(&m->root, false);
         char text[512];
@@ -162,7 +130,7 @@ static void test_text_that_does_not_fit(void **state) {
 
 /* An out-of-memory killer takes it: that write failed, and the next has another child. */
 static void test_killed_child(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         const RunWrite what = { .kind = RUN_WRITE_OVERRIDE };
         Writer writer = writer_new(&m->root, false);
         int pid;
@@ -181,7 +149,7 @@ static void test_killed_child(void **state) {
 
 /* Descriptors of ours: what it holds is its socket, the root and /dev/null. */
 static void test_nothing_is_inherited(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         const RunWrite what = { .kind = RUN_WRITE_UNBIND };
         Writer writer = writer_new(&m->root, false);
         char path[64], target[512];
@@ -216,7 +184,7 @@ static void test_nothing_is_inherited(void **state) {
 }
 
 static void test_deadlines(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         Writer writer;
 
         writer = writer_new(&m->root, 1);
@@ -252,14 +220,14 @@ static void check_no_mode(Machine *m) {
 }
 
 static void test_wedged(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         char *before, *after;
         RunWriter writer;
         uint64_t start;
 
         make_fifo(m, UNBIND);
         start = now_usec();
-        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_WEDGED);
+        assert_int_equal(machine_switch(m, "passthrough", "test"), REFUSAL_WEDGED);
         assert_int_equal(now_usec() - start, 1000000);
         assert_wedged(m, "unbinding " DISPLAY " from nvidia");
         assert_non_null(strstr(m->result.run.text, "within 1 s"));
@@ -277,7 +245,8 @@ static void test_wedged(void **state) {
         assert_non_null(strstr(before, "bind " AUDIO " vfio-pci ok"));
         for (unsigned i = 0; i < 2; i++) {
                 start = now_usec();
-                assert_int_equal(switch_to(m, i == 0 ? "host" : "passthrough"), REFUSAL_WEDGED);
+                assert_int_equal(machine_switch(m, i == 0 ? "host" : "passthrough", "test"),
+                                 REFUSAL_WEDGED);
                 assert_int_equal(now_usec(), start);
                 assert_wedged(m, "unbinding " DISPLAY " from nvidia");
                 assert_false(m->result.is_stranded);
@@ -287,7 +256,7 @@ static void test_wedged(void **state) {
 
         release_fifo(m, UNBIND);
         wait_for_writer(&writer);
-        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "passthrough", "test"), REFUSAL_NONE);
         assert_false(fake_host_exists(m->fake, UNDO_PATH));
         free(before);
         free(after);
@@ -296,33 +265,33 @@ static void test_wedged(void **state) {
 
 /* On the way back, which is best effort otherwise, the same: no other function is tried. */
 static void test_wedged_on_the_way_back(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         RunWriter writer;
         char *log;
 
-        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "passthrough", "test"), REFUSAL_NONE);
         fake_host_set_faults(m->fake, NULL);
         make_fifo(m, VFIO_UNBIND);
-        assert_int_equal(switch_to(m, "host"), REFUSAL_WEDGED);
+        assert_int_equal(machine_switch(m, "host", "test"), REFUSAL_WEDGED);
         log = read_log(m);
         assert_null(strstr(log, "unbind"));
         assert_null(strstr(log, " bind"));
         writer = read_writer(m);
         release_fifo(m, VFIO_UNBIND);
         wait_for_writer(&writer);
-        assert_int_equal(switch_to(m, "host"), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "host", "test"), REFUSAL_NONE);
         free(log);
         machine_free(m);
 }
 
 /* While a failure is undone. */
 static void test_wedged_while_undoing(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         RunWriter writer;
 
         fake_host_set_faults(m->fake, "bind " DISPLAY " vfio-pci 1 EBUSY\n");
         make_fifo(m, VFIO_UNBIND);
-        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_WEDGED);
+        assert_int_equal(machine_switch(m, "passthrough", "test"), REFUSAL_WEDGED);
         assert_wedged(m, "unbinding " AUDIO " from vfio-pci");
         writer = read_writer(m);
         release_fifo(m, VFIO_UNBIND);
@@ -334,7 +303,7 @@ static void test_wedged_while_undoing(void **state) {
  * in time. */
 static void test_killed_switch(void **state) {
         for (unsigned ends = 0; ends < 2; ends++) {
-                Machine *m = machine_new(CONFIG);
+                Machine *m = new_machine(CONFIG);
                 RunWriter writer;
                 pid_t child;
                 char *log;
@@ -345,7 +314,7 @@ static void test_killed_switch(void **state) {
                 assert_true(child >= 0);
                 if (child == 0) {
                         stopped_clock_wait_on();
-                        (void)switch_to(m, "passthrough");
+                        (void)machine_switch(m, "passthrough", "test");
                         _exit(1);
                 }
                 do { /* it is at the FIFO when the log says so */
@@ -359,12 +328,13 @@ static void test_killed_switch(void **state) {
                 assert_int_equal(setenv(WRITER_DEADLINE_VARIABLE, "1s", 1), 0);
                 if (ends > 0)
                         release_fifo(m, UNBIND);
-                assert_int_equal(switch_to(m, "host"), ends > 0 ? REFUSAL_NONE : REFUSAL_WEDGED);
+                assert_int_equal(machine_switch(m, "host", "test"),
+                                 ends > 0 ? REFUSAL_NONE : REFUSAL_WEDGED);
                 if (ends == 0) {
                         assert_true(read_writer(m).wedged > 0);
                         /* Nobody has seen to the next boot yet. */
                         assert_true(m->result.is_stranded);
-                        assert_int_equal(switch_to(m, "host"), REFUSAL_WEDGED);
+                        assert_int_equal(machine_switch(m, "host", "test"), REFUSAL_WEDGED);
                         assert_false(m->result.is_stranded);
                         release_fifo(m, UNBIND);
                 }
@@ -417,14 +387,14 @@ static void check_mode(Machine *m, const char *mode) {
 }
 
 static void test_late_return(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         RunWriter writer;
         char *driver;
         pid_t child;
         int status;
 
         make_fifo(m, UNBIND);
-        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_WEDGED);
+        assert_int_equal(machine_switch(m, "passthrough", "test"), REFUSAL_WEDGED);
         writer = read_writer(m);
         child = begin_late_return(m);
         /* Not before. */
@@ -443,7 +413,7 @@ static void test_late_return(void **state) {
 
 /* Nobody's switch is undone: neither one that is done, nor one under way. */
 static void test_late_return_after_a_switch(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         RunWriter writer;
         int lock, status;
         pid_t child;
@@ -452,7 +422,7 @@ static void test_late_return_after_a_switch(void **state) {
         assert_false(fake_host_exists(m->fake, RESULT_PATH));
 
         make_fifo(m, UNBIND);
-        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_WEDGED);
+        assert_int_equal(machine_switch(m, "passthrough", "test"), REFUSAL_WEDGED);
         writer = read_writer(m);
         assert_int_equal(lock_take(&m->root, false, &lock), 0);
         child = begin_late_return(m);
@@ -462,7 +432,7 @@ static void test_late_return_after_a_switch(void **state) {
         assert_int_equal(status, 0);
         check_no_mode(m);
         assert_int_equal(close(lock), 0);
-        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_NONE);
+        assert_int_equal(machine_switch(m, "passthrough", "test"), REFUSAL_NONE);
         assert_int_equal(apply_late_return(&m->root), REFUSAL_NONE);
         check_mode(m, "passthrough");
         machine_free(m);
@@ -470,11 +440,11 @@ static void test_late_return_after_a_switch(void **state) {
 
 static void test_inspect(void **state) {
         Inspection *inspection = calloc(1, sizeof(*inspection));
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         RunWriter writer;
 
         make_fifo(m, UNBIND);
-        assert_int_equal(switch_to(m, "passthrough"), REFUSAL_WEDGED);
+        assert_int_equal(machine_switch(m, "passthrough", "test"), REFUSAL_WEDGED);
         writer = read_writer(m);
         /* Whoever opened the attribute would wait for ever. */
         make_fifo(m, OVERRIDE);
@@ -501,7 +471,7 @@ static void make_proc(Machine *m) {
 
 /* Within the time that the boot unit has, and with the mode that it would go to instead. */
 static void test_boot(void **state) {
-        Machine *m = machine_new("[general]\ndefault-mode = passthrough\nfallback-mode = host\n"
+        Machine *m = new_machine("[general]\ndefault-mode = passthrough\nfallback-mode = host\n"
                                  "[device gpu]\naddress = 0000:01:00.0\nconsent = boot-vga\n"
                                  "[mode passthrough]\nvfio-devices = gpu\non-wedged = reboot\n");
         BootRecord record;
@@ -534,7 +504,7 @@ static void test_boot(void **state) {
 
 /* A write that came back meanwhile: the second try ends whole, and so that is no wedged boot. */
 static void test_boot_that_is_whole_again(void **state) {
-        Machine *m = machine_new("[general]\ndefault-mode = passthrough\nfallback-mode = host\n"
+        Machine *m = new_machine("[general]\ndefault-mode = passthrough\nfallback-mode = host\n"
                                  "[device gpu]\naddress = 0000:01:00.0\nconsent = boot-vga\n"
                                  "[mode passthrough]\nvfio-devices = gpu\n");
         BootRecord record;
@@ -563,7 +533,7 @@ static void test_boot_that_is_whole_again(void **state) {
 /* All writes of a boot together have a time. What is not done by then is undone, for which there is
  * some more. */
 static void test_boot_has_an_end(void **state) {
-        Machine *m = machine_new(CONFIG);
+        Machine *m = new_machine(CONFIG);
         const RunWrite what = { .kind = RUN_WRITE_OVERRIDE };
         SwitchRequest request = { .verb = "boot",
                                   .mode = "passthrough",
@@ -623,14 +593,14 @@ static void test_on_wedged(void **state) {
                 Machine *m;
 
                 (void)snprintf(config, sizeof(config), "%s%s", CONFIG, rows[i].key);
-                m = machine_new(config);
+                m = new_machine(config);
                 if (rows[i].from)
-                        assert_int_equal(switch_to(m, rows[i].from), REFUSAL_NONE);
+                        assert_int_equal(machine_switch(m, rows[i].from, "test"), REFUSAL_NONE);
                 make_fifo(m, rows[i].stuck);
-                assert_int_equal(switch_to(m, rows[i].to), REFUSAL_WEDGED);
+                assert_int_equal(machine_switch(m, rows[i].to, "test"), REFUSAL_WEDGED);
                 assert_int_equal(m->result.reboot, rows[i].reboot);
                 /* Once is enough: who asks again is told. */
-                assert_int_equal(switch_to(m, rows[i].to), REFUSAL_WEDGED);
+                assert_int_equal(machine_switch(m, rows[i].to, "test"), REFUSAL_WEDGED);
                 assert_int_equal(m->result.reboot, REBOOT_NONE);
                 writer = read_writer(m);
                 release_fifo(m, rows[i].stuck);

@@ -197,6 +197,18 @@ static void say_not_run(Confirm *c) {
                     c->now.record.reason);
 }
 
+/* --- the guard --- */
+
+/* A soft-reboot ends it, and neither the boot unit nor the mode's, which goes on, is run then. */
+static void start_guard(const Confirm *c) {
+        const ConfigMode *mode = config_find_mode(&c->config, c->mode_now);
+
+        if (!c->root->is_live || !mode || config_own_devices(&c->config, mode) == 0)
+                return;
+        if (units_queue_guard(c->mode_now, false) < 0)
+                log_error("The guard of mode '%s' cannot be started.", c->mode_now);
+}
+
 /* --- all of it --- */
 
 static void load(Confirm *c) {
@@ -234,6 +246,7 @@ RefusalKind apply_confirm(const Root *root) {
         }
         c->root = root;
         load(c);
+        start_guard(c);
         next_boot_read(root, &c->now);
         write_missing_record(c);
         mend_block(c);

@@ -169,6 +169,16 @@ class PC:
             self.wait_agent()
             self.wait_up()
 
+    def soft_reboot(self) -> None:
+        """All but the kernel and the agent begins anew. Waits until it is up."""
+        folder = "/run/systemd/system/vfio-mode-test-agent.service.d"
+        self.ok(f"mkdir -p {folder}")
+        self.write(f"{folder}/survive.conf",
+                   "[Unit]\nSurviveFinalKillSignal=yes\n")
+        self.ok("systemctl daemon-reload; systemctl soft-reboot; "
+                "until [ \"$(systemctl show --value -p SoftRebootsCount 2>&1)\" = 1 ]; do :; done", BOOT_TIMEOUT)
+        self.wait_up()
+
     def reset(self) -> None:
         """The reset button; what the guest did not sync may be lost. Waits for nothing."""
         self.qemu.quit()

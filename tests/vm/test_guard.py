@@ -8,7 +8,7 @@ import pytest
 
 from machines import ini
 from modectl import COMMAND, parse, status
-from modes import GPU, HOST, INI, NIC, PASSTHROUGH, look, properties
+from modes import GPU, HOST, INI, NIC, PASSTHROUGH, active, look, properties
 from nextboot import PLACE, block, check_is_default, config, cut
 from pc import PC
 from test_guest import GPU_GUEST, NIC_GUEST, end_guest, start_guest
@@ -297,6 +297,23 @@ def test_no_vm_comes_after_a_boot(pc: PC) -> None:
     since = int(knows(pc)["since"])
     reached = properties(pc, "multi-user.target", "ActiveEnterTimestampMonotonic")
     assert since >= int(reached["ActiveEnterTimestampMonotonic"])
+
+
+@pytest.mark.drawn("switches")
+@pytest.mark.machine("gpu")
+def test_a_soft_reboot(pc: PC) -> None:
+    """The mode stays, and so do its guard and the ways back that it is."""
+    go(pc, "on-vm-exit = fallback\nvm-exit-grace = 1s\n")
+    until_phase(pc, "expected")
+    before = knows(pc)
+    pc.soft_reboot()
+    assert active(pc) == ["passthrough"] and look(pc) == PASSTHROUGH
+    pc.ok(f"until systemctl is-active --quiet {UNIT}; do :; done")
+    assert knows(pc) == before
+    pid = hold(pc)
+    until_settled(pc)
+    pc.ok(f"kill {pid}; {UNTIL_HOST}")
+    assert look(pc) == HOST
 
 
 @pytest.mark.drawn("switches")

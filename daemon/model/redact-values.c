@@ -172,11 +172,11 @@ static bool is_serial_key(const char *key, size_t length) {
 
 /* "=", and what udev compares by. Returns how many characters of @begin to @end it has. */
 static size_t length_of_operator(const char *begin, const char *end) {
-        size_t n = 0;
+        const char *at = end;
 
-        while (n < 2 && end - n > begin && (end[-1 - n] == '=' || (n == 1 && end[-2] == '!')))
-                n++;
-        return n;
+        while (at > begin && end - at < 2 && (at[-1] == '=' || (at == end - 1 && at[-1] == '!')))
+                at--;
+        return (size_t)(end - at);
 }
 
 /* Whether it is the value of a secret; @ret_end: the characters that end it. */

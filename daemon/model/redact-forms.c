@@ -219,11 +219,13 @@ static size_t match_id(const Place *place) {
                        : 0;
 }
 
-/* Pairs of digits with a separator between. */
+#define PAIRS_MAX 20 /* of InfiniBand */
+
+/* Pairs of digits with a separator between; no more than one too many. */
 static size_t count_pairs(const Place *place, char separator, size_t *ret_length) {
         size_t length = 0, n = 0;
 
-        while (isxdigit((unsigned char)place_char(place, length)) &&
+        while (n <= PAIRS_MAX && isxdigit((unsigned char)place_char(place, length)) &&
                isxdigit((unsigned char)place_char(place, length + 1))) {
                 n++;
                 *ret_length = length + 2;
@@ -234,13 +236,13 @@ static size_t count_pairs(const Place *place, char separator, size_t *ret_length
         return n;
 }
 
-/* Six, with the kind of network before them (PXELINUX: BOOTIF=), or the twenty of InfiniBand. */
+/* Six, with the kind of network before them (PXELINUX: BOOTIF=), or those of InfiniBand. */
 static size_t match_pairs(const Place *place, char separator) {
         size_t length = 0, n = place_begins(place, "") ? count_pairs(place, separator, &length) : 0;
         bool goes_on = place_char(place, length) == separator &&
                        isxdigit((unsigned char)place_char(place, length + 1));
 
-        return n >= 6 && n <= 20 && !goes_on && place_ends(place, length, "") ? length : 0;
+        return n >= 6 && n <= PAIRS_MAX && !goes_on && place_ends(place, length, "") ? length : 0;
 }
 
 /* As routers and switches write them: 5254.00ab.cdef; a version has no letters. */

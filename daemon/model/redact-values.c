@@ -29,6 +29,7 @@ static size_t count_of(const Place *place, size_t offset, const char *set) {
 #define DIGITS "0123456789"
 #define HEX_DIGITS DIGITS "abcdefABCDEF"
 #define BLANKS " \t\r\n"
+#define IP_PARTS_MAX 256 /* "ip=" and four addresses, also in brackets */
 #define LABEL DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-"
 
 /* --- disks --- */
@@ -212,16 +213,20 @@ static size_t match_userinfo(const Place *place) {
 /* The fifth part of "ip=", behind the client's address, the server's, the gateway's and the mask
  * (kernel: Documentation/admin-guide/nfs/nfsroot.rst; dracut.cmdline(7)). */
 static size_t match_ip_host(const Place *place) {
-        const char *begin = place->text + place->at;
+        const char *end = place->text + place->at, *begin = end;
         unsigned n_colons = 0, depth = 0;
         size_t length = 0;
 
-        for (; begin > place->text && !strchr(BLANKS "\"'", begin[-1]); begin--) {
+        if (!follows(place, ":"))
+                return 0;
+        for (; begin > place->text && end - begin < IP_PARTS_MAX && n_colons <= 4 &&
+               !strchr(BLANKS "\"'", begin[-1]);
+             begin--) {
                 depth += begin[-1] == ']';
                 depth -= begin[-1] == '[' && depth > 0;
                 n_colons += begin[-1] == ':' && depth == 0;
         }
-        if (n_colons != 4 || !follows(place, ":") || strncmp(begin, "ip=", strlen("ip=")) != 0)
+        if (n_colons != 4 || strncmp(begin, "ip=", strlen("ip=")) != 0)
                 return 0;
         while (place_char(place, length) != '\0' &&
                !strchr(BLANKS "\"':", place_char(place, length)))

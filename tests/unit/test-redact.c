@@ -9,6 +9,8 @@
 #include "model/redact.h"
 #include "table.h"
 
+#define LONG_LINE (256 * 1024)
+
 static const struct Row {
         const char *title, *text, *redacted;
 } rows[] = {
@@ -206,6 +208,24 @@ static void test_many(void **state) {
         assert_string_equal(text, "02:00:00:00:00:00");
 }
 
+/* What is looked at before and behind each character has an end: else this takes minutes. */
+static void test_long_lines(void **state) {
+        static const char *const parts[] = { "x", "aa:", "aa-", "=x", "x:", "1.", "a@" };
+        _cleanup_(redactor_freep) Redactor *redactor = new_redactor();
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+                size_t size = LONG_LINE - LONG_LINE % strlen(parts[i]), length;
+                _cleanup_free_ char *line = malloc(size + 1), *text = NULL;
+
+                assert_non_null(line);
+                for (size_t at = 0; at < size; at += strlen(parts[i]))
+                        (void)memcpy(line + at, parts[i], strlen(parts[i]) + 1);
+                assert_int_equal(redact(redactor, line, size, &text, &length), 0);
+                assert_memory_equal(text, line, size / 2); /* at its end there may be an address */
+        }
+}
+
 static void test_words(void **state) {
         _cleanup_(redactor_freep) Redactor *redactor = new_redactor();
         char word[REDACT_WORD_SIZE + 1];
@@ -308,6 +328,7 @@ int main(void) {
         TABLE_ROWS(&table, test_file, file_rows);
         table_add(&table, "the same everywhere", test_consistent, NULL);
         table_add(&table, "more than can be told apart", test_many, NULL);
+        table_add(&table, "lines without blanks", test_long_lines, NULL);
         table_add(&table, "words", test_words, NULL);
         table_add(&table, "a word in a text", test_has_word, NULL);
         table_add(&table, "the size of a block", test_block, NULL);

@@ -158,7 +158,10 @@ static bool is_secret_key(const char *key, size_t length) {
 /* Those of devices, as udev, the kernel and scripts call them: "serial=", "ATTRS{serial}==",
  * "ENV{ID_SERIAL_SHORT}==". "GRUB_SERIAL_COMMAND=" is none, nor is "console=ttyS0". */
 static bool is_serial_key(const char *key, size_t length) {
-        static const char *const words[] = { "serial", "serial_short", "wwn", "wwid", "uniq" };
+        static const char *const words[] = {
+                "serial", "serial_short", "wwn", "wwn_with_extension", "wwn_vendor_extension",
+                "wwid",   "uniq"
+        };
 
         if (length > 0 && key[length - 1] == '}')
                 length--;
@@ -189,7 +192,7 @@ static bool is_secret_value(const Place *place, const char **ret_end) {
         *ret_end = quote == '"' ? "\"\n" : quote == '\'' ? "'\n" : BLANKS "\"'";
         end -= quote != '\0';
         n = length_of_operator(place->text, end);
-        if (n == 0 || place_char(place, 0) == '=')
+        if (n == 0 || (quote == '\0' && place_char(place, 0) == '='))
                 return false;
         begin = end -= n;
         while (begin > place->text &&

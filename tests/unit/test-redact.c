@@ -123,9 +123,12 @@ static const struct Row {
           "rd.iscsi.initiator=- netroot=- quiet" },
         { "serial numbers",
           "ATTRS{serial}==\"4C53 01\", ENV{ID_SERIAL_SHORT}!=\"S5G\" ATTR{wwid}==\"eui.1\" smbios.serial=PF1 "
-          "ATTRS{uniq}=='x' ID_WWN=0x5 ATTR{address}==\"a\"",
+          "ATTRS{uniq}=='x' ID_WWN=0x5 ID_WWN_WITH_EXTENSION=0x56 ID_WWN_VENDOR_EXTENSION=0x6 ATTR{address}==\"a\"",
           "ATTRS{serial}==\"-\", ENV{ID_SERIAL_SHORT}!=\"-\" ATTR{wwid}==\"-\" smbios.serial=- "
-          "ATTRS{uniq}=='-' ID_WWN=- ATTR{address}==\"a\"" },
+          "ATTRS{uniq}=='-' ID_WWN=- ID_WWN_WITH_EXTENSION=- ID_WWN_VENDOR_EXTENSION=- ATTR{address}==\"a\"" },
+        { "secrets that begin as an operator",
+          "password=\"=abc\" token='==' ATTRS{serial}==\"=4C\" token==x",
+          "password=\"-\" token='-' ATTRS{serial}==\"-\" token==-" },
         { "no serial numbers",
           "GRUB_SERIAL_COMMAND=\"serial --unit=0\" usbserial.vendor=0x1 serial 5",
           "GRUB_SERIAL_COMMAND=\"serial --unit=0\" usbserial.vendor=0x1 serial 5" },

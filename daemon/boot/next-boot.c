@@ -52,9 +52,11 @@ static void read_records(const Root *root, NextBoot *ret) {
 }
 
 /* This boot went by our script, and its grub.cfg is not there: /boot is not mounted, or was another
- * system's. What is armed GRUB goes by all the same. */
+ * system's. What is armed GRUB goes by all the same. Where another loader has booted, the marker is
+ * one that was copied out of a command line of GRUB's. */
 static void look_for_grub(const BootMarker *marker, BootPlace *place) {
-        if (place->grub_directory[0] != '\0' || marker->kind == BOOT_KIND_NONE)
+        if (place->grub_directory[0] != '\0' || place->loader != BOOT_LOADER_UNKNOWN ||
+            marker->kind == BOOT_KIND_NONE)
                 return;
         place->has_scripts = true;
         place->is_out_of_reach = true;

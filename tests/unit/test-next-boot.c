@@ -572,6 +572,25 @@ static void test_grub_out_of_reach(void **state) {
         assert_next(m, "host", "expired");
 }
 
+/* Where another loader has booted, the marker came out of a command line of GRUB's by hand. */
+static void test_marker_of_another_loader(void **state) {
+        static const char info[] = "\6\0\0\0s\0y\0s\0t\0e\0m\0d\0-\0b\0o\0o\0t\0\0";
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        fake_host_remove(m->fake, "boot/grub");
+        fake_host_write_bytes(m->fake,
+                              EFI_VARIABLES_DIR "/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f",
+                              info, sizeof(info));
+        assert_string_equal(outlook(m).kind, "config");
+        ASSERT_UNCHANGED(cancel(m));
+        ASSERT_DONE(once(m, "plain"));
+        carry_out(m);
+        assert_string_equal(outlook(m).kind, "efi");
+        assert_int_equal(next_boot_disarm(&m->root), 0);
+        assert_string_equal(outlook(m).kind, "config");
+}
+
 /* An entry that names its own mode is heeded before anything that is armed. */
 static void test_default_entry_of_a_mode(void **state) {
         static const char cfg[] = "set default=\"x, host mode\"\n" GRUB_SCRIPT_MARK
@@ -641,6 +660,7 @@ int main(void) {
                 ON_MACHINE("an older block that is idle", test_block_of_before),
                 ON_MACHINE("a block that is not mounted", test_block_out_of_reach),
                 ON_MACHINE("a grub.cfg that is not mounted", test_grub_out_of_reach),
+                ON_MACHINE("a marker on another loader's machine", test_marker_of_another_loader),
                 ON_MACHINE("a block where GRUB cannot write any more",
                            test_block_where_grub_cannot_write_any_more),
                 ON_MACHINE("a default entry of a mode", test_default_entry_of_a_mode),

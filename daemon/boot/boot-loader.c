@@ -127,6 +127,7 @@ static int read_grub_config(const Root *root, const char *directory, GrubConfig 
                 read_looks(script, ret);
                 boot_menu_parse(text, &menu);
                 (void)memcpy(ret->own_default, menu.own_default, sizeof(ret->own_default));
+                ret->default_is_fallback = menu.default_is_fallback;
                 return 1;
         }
         read_refusal(text, ret);

@@ -58,6 +58,7 @@ typedef struct GrubConfig {
                                                   stop; "": nothing */
         bool is_bls; /**< the entries are files of their own; never with our script */
         char own_default[BOOT_MENU_NAME_SIZE]; /**< as BootMenu has it */
+        bool default_is_fallback;              /**< likewise */
 } GrubConfig;
 
 /** Finds GRUB's configuration. Returns 0, also where there is none, or -ENOMEM. */

@@ -281,7 +281,10 @@ static int find_place(const Root *root, bool is_written_anew, const char *why_no
         ret->grub_command = grub_config_command(root, &grub);
         (void)snprintf(ret->why_no_scripts, sizeof(ret->why_no_scripts), "%s", grub.why_no_scripts);
         (void)snprintf(ret->grub_directory, sizeof(ret->grub_directory), "%s", grub.directory);
-        (void)memcpy(ret->own_default, grub.own_default, sizeof(ret->own_default));
+        if (ret->loader == BOOT_LOADER_GRUB) {
+                (void)memcpy(ret->own_default, grub.own_default, sizeof(ret->own_default));
+                ret->default_is_fallback = grub.default_is_fallback;
+        }
         /* After GRUB's directory was opened, which may be an automount. */
         r = mount_info_read(root, &table);
         if (r < 0) {

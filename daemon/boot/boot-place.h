@@ -27,8 +27,9 @@ typedef struct BootPlace {
         bool has_scripts;             /**< grub.cfg holds our script */
         char why_no_scripts[GRUB_REASON_SIZE]; /**< why grub.cfg was made without it, without a full
                                                   stop; "": not known */
-        char own_default[BOOT_MENU_NAME_SIZE]; /**< as BootMenu has it: boots go there, whatever is
-                                                  armed */
+        char own_default[BOOT_MENU_NAME_SIZE]; /**< as BootMenu has it, where GRUB is the loader:
+                                                  boots go there, whatever is armed */
+        bool default_is_fallback;              /**< likewise */
         const char *grub_command;              /**< makes grub.cfg anew */
         Refusal why_not; /**< kind REFUSAL_NONE where there is a place; else REFUSAL_NOT_SUPPORTED
                             with the reason and the manual route */

@@ -56,7 +56,8 @@ static RefusalKind begin(const Root *root, const Config *config, const char *mod
                 .now = next_boot_time(),
         };
         next_boot_read(root, &ret->now);
-        if (ret->now.place.own_default[0] == '\0' || ret->now.place.loader != BOOT_LOADER_GRUB)
+        if (ret->now.place.own_default[0] == '\0' ||
+            (ret->is_fallback && ret->now.place.default_is_fallback))
                 return REFUSAL_NONE;
         return refusal_set(refusal, REFUSAL_NOT_SUPPORTED,
                            "GRUB's default entry '%s' is for one mode: a boot goes there, whatever "
@@ -197,7 +198,9 @@ static void say_skip(const Request *request, NextBootAnswer *ret) {
         const BootState *after = &request->after;
         const char *next = request->config->default_mode;
 
-        if (after->mode[0] != '\0')
+        if (request->now.place.default_is_fallback)
+                next = request->mode->name;
+        else if (after->mode[0] != '\0')
                 next = after->left > 0 ? after->mode : request->config->fallback_mode;
         (void)snprintf(ret->text, sizeof(ret->text),
                        "The next boot goes to '%s'%s; after it, to '%s'%s.", request->mode->name,

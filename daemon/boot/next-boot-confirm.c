@@ -267,6 +267,9 @@ int next_boot_disarm(const Root *root) {
                  next_boot_write(root, &now, disarm_rule, NULL, &after, &changed, &refusal) !=
                          REFUSAL_NONE)
                 r = -EIO;
+        /* GRUB's default entry comes before the block. */
+        if (r >= 0 && now.place.own_default[0] != '\0' && !now.place.default_is_fallback)
+                r = -EOPNOTSUPP;
         /* All ways are closed, whichever of them fails. */
         result = efi_one_shot_delete(root);
         if (r >= 0)

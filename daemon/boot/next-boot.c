@@ -127,6 +127,18 @@ static const char *fallback_of(const Config *config) {
         return config ? config->fallback_mode : DEFAULT_FALLBACK;
 }
 
+/* An entry that names its own mode, which comes before all that is armed. */
+static bool entry_decides(const NextBoot *now, const Config *config, NextBootOutlook *ret) {
+        const BootPlace *place = &now->place;
+        const char *mode = place->default_is_fallback ? fallback_of(config) : "";
+
+        if (place->own_default[0] == '\0')
+                return false;
+        decide(ret, mode, "menu", "GRUB's default entry '%s' is for one mode, whatever is armed",
+               place->own_default);
+        return true;
+}
+
 /* A mode is armed, and GRUB will go there. */
 static void decide_armed(const NextBoot *now, const Config *config, BootKind kind,
                          NextBootOutlook *ret) {
@@ -235,6 +247,7 @@ static void decide_default(const NextBoot *now, const Config *config, NextBootOu
 
 void next_boot_outlook(const NextBoot *now, const Config *config, NextBootOutlook *ret) {
         *ret = (NextBootOutlook){ .arguments = "" };
-        if (!block_decides(now, config, ret) && !efi_decides(now, config, ret))
+        if (!entry_decides(now, config, ret) && !block_decides(now, config, ret) &&
+            !efi_decides(now, config, ret))
                 decide_default(now, config, ret);
 }

@@ -40,8 +40,9 @@ typedef struct NextBoot {
 /** What the next boot will be, as far as nobody picks from a menu. */
 typedef struct NextBootOutlook {
         char mode[CONFIG_NAME_SIZE]; /**< "": not known, only GRUB can tell */
-        const char *kind; /**< once, trial, default, skip, expired, unwritable, damaged, unknown,
-                             efi, count, config: what decides; a string that lives for ever */
+        const char *kind; /**< menu, once, trial, default, skip, expired, unwritable, damaged,
+                             unknown, efi, count, config: what decides; a string that lives for
+                             ever */
         char reason[REFUSAL_TEXT_SIZE];
         const char *arguments; /**< of the kernel; borrowed from NextBoot, or "" */
         unsigned tries_left;
@@ -143,5 +144,6 @@ RefusalKind next_boot_confirm(const Root *root, const Config *config, const char
                               NextBootAnswer *ret, Refusal *refusal);
 
 /** Makes the next boot the fallback mode, whatever is armed: where the card cannot be had back.
- * Says nothing where nothing was armed. Returns 0 or a negative errno. */
+ * Says nothing where nothing was armed. Returns 0 or a negative errno; -EOPNOTSUPP where GRUB goes
+ * by what cannot be changed here, with the rest done. */
 _must_check_ int next_boot_disarm(const Root *root);

@@ -37,16 +37,15 @@ static bool line_has(const char *line, size_t length, const char *word) {
         return memmem(line, length, word, strlen(word)) != NULL;
 }
 
-/* Whether an entry or a submenu of ours is called so, by its title or its id. */
-static bool is_own(const char *grub_cfg, const char *name, size_t length) {
+/* Whether an entry or a submenu of ours is called so, by its title or its id, which begins so. */
+static bool is_own(const char *grub_cfg, const char *id, const char *name, size_t length) {
         char quoted[BOOT_MENU_NAME_SIZE + 2];
 
         (void)snprintf(quoted, sizeof(quoted), "'%.*s'", (int)length, name);
         for (const char *line = grub_cfg; *line; line += *line == '\n') {
                 size_t n = strcspn(line, "\n");
 
-                if (line_has(line, n, "menu") && line_has(line, n, OWN_ID) &&
-                    line_has(line, n, quoted))
+                if (line_has(line, n, "menu") && line_has(line, n, id) && line_has(line, n, quoted))
                         return true;
                 line += n;
         }
@@ -60,10 +59,17 @@ static void find_own_default(const char *grub_cfg, BootMenu *ret) {
         while ((value = find_word(value, SET_DEFAULT))) {
                 size_t length = strcspn(value, "\"\n"), first = strcspn(value, ">\"\n");
 
-                if (*value != '$' && length > 0 && length < sizeof(ret->own_default) &&
-                    is_own(grub_cfg, value, first))
-                        (void)snprintf(ret->own_default, sizeof(ret->own_default), "%.*s",
-                                       (int)length, value);
+                const char *last = value + length;
+
+                while (last > value && last[-1] != '>')
+                        last--;
+                if (*value == '$' || length == 0 || length >= sizeof(ret->own_default) ||
+                    !is_own(grub_cfg, OWN_ID, value, first))
+                        continue;
+                (void)snprintf(ret->own_default, sizeof(ret->own_default), "%.*s", (int)length,
+                               value);
+                ret->default_is_fallback =
+                        is_own(grub_cfg, FALLBACK_ID, last, (size_t)(value + length - last));
         }
 }
 

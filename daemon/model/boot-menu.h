@@ -14,6 +14,7 @@ typedef struct BootMenu {
         char own_default[BOOT_MENU_NAME_SIZE]; /**< the default entry, by its title or id, where it
                                                   is one of ours, which names its own mode; else
                                                   "", also where only GRUB knows */
+        bool default_is_fallback;              /**< that one is known to be of the fallback mode */
 } BootMenu;
 
 /**

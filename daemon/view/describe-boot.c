@@ -23,8 +23,8 @@ static bool is_one_of(const char *word, const char *const *words) {
 void boots_default_mode(const NextBoot *next, const NextBootOutlook *outlook, const Config *config,
                         char ret[static CONFIG_NAME_SIZE]) {
         /* These stay until a person decides anew. */
-        static const char *const lost[] = { "expired", "damaged",    "unknown",
-                                            "count",   "unwritable", NULL };
+        static const char *const lost[] = { "menu",  "expired",    "damaged", "unknown",
+                                            "count", "unwritable", NULL };
         bool is_kept = next->state_result >= 0 && next->state.mode[0] != '\0' &&
                        next->state.keep != BOOT_KEEP_NO;
         const char *mode = is_kept ? next->state.mode : config ? config->default_mode : "";

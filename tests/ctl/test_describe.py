@@ -180,6 +180,16 @@ def test_a_block_that_is_a_link(machine):
     assert fields(machine.text("status"))["Next boot"] == [f"not known: {boot['reason']}"]
 
 
+def test_a_default_entry_that_names_its_own_mode(machine):
+    machine.block("passthrough", keep=1)
+    for entry, mode in (("fallback", "host"), ("passthrough", None)):
+        machine.write("boot/grub/grub.cfg", f"set default=\"x\"\n{MENU.replace('fallback', entry)}")
+        boot, default = next_boot(machine)
+        assert (boot["mode"], boot["kind"], default) == (mode, "menu", mode)
+        assert fields(machine.text("status"))["Next boot"] == [
+            f"{mode or 'not known'}: GRUB's default entry 'x' is for one mode, whatever is armed"]
+
+
 def test_arguments_and_boots_that_are_left(machine):
     machine.block("passthrough", left=2, arguments="nosmt=force panic=10")
     boot, _ = next_boot(machine)

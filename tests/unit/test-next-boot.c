@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The next boot, boot by boot: armed, booted, confirmed, not confirmed, taken back, refused. */
 #undef NDEBUG
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -593,21 +594,48 @@ static void test_marker_of_another_loader(void **state) {
 
 /* An entry that names its own mode is heeded before anything that is armed. */
 static void test_default_entry_of_a_mode(void **state) {
+        static const char cfg[] = "set default=\"x\"\n" GRUB_SCRIPT_MARK
+                                  "\nmenuentry 'x' $menuentry_id_option 'vfio-mode-plain-x' {\n}\n";
+        BootMachine *m = *state;
+
+        boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
+        fake_host_write(m->fake, "boot/grub/grub.cfg", cfg);
+        assert_string_equal(outlook(m).kind, "menu");
+        assert_string_equal(outlook(m).mode, "");
+        assert_int_equal(once(m, "plain"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "GRUB's default entry 'x' is for one mode");
+        assert_int_equal(for_good(m, "passthrough"), REFUSAL_NOT_SUPPORTED);
+        assert_said(m->refusal.text, "as GRUB_DEFAULT in /etc/default/grub, and run update-grub.");
+        assert_int_equal(once(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_int_equal(for_good(m, "host"), REFUSAL_NOT_SUPPORTED);
+        assert_int_equal(next_boot_disarm(&m->root), -EOPNOTSUPP);
+        fake_host_write(m->fake, "boot/grub/grub.cfg", cfg + strlen("set default=\"x\"\n"));
+        assert_string_equal(outlook(m).kind, "expired"); /* that was disarmed all the same */
+        ASSERT_DONE(cancel(m));
+        ASSERT_DONE(once(m, "plain"));
+}
+
+/* The fallback mode's own: that is where boots go, and what is armed can be taken back. */
+static void test_default_entry_of_the_fallback_mode(void **state) {
         static const char cfg[] = "set default=\"x, host mode\"\n" GRUB_SCRIPT_MARK
                                   "\nmenuentry 'x, host mode' $menuentry_id_option "
                                   "'vfio-mode-fallback-simple' {\n}\n";
         BootMachine *m = *state;
 
         boot_machine_prove(m);
+        ASSERT_DONE(for_good(m, "passthrough"));
         fake_host_write(m->fake, "boot/grub/grub.cfg", cfg);
+        assert_string_equal(outlook(m).kind, "menu");
+        assert_string_equal(outlook(m).mode, "host");
         assert_int_equal(once(m, "plain"), REFUSAL_NOT_SUPPORTED);
-        assert_said(m->refusal.text, "GRUB's default entry 'x, host mode' is for one mode");
         assert_int_equal(for_good(m, "passthrough"), REFUSAL_NOT_SUPPORTED);
-        assert_said(m->refusal.text, "as GRUB_DEFAULT in /etc/default/grub, and run update-grub.");
-        assert_int_equal(cancel(m), REFUSAL_NONE);
-        fake_host_write(m->fake, "boot/grub/grub.cfg",
-                        cfg + strlen("set default=\"x, host mode\"\n"));
-        ASSERT_DONE(once(m, "plain"));
+        ASSERT_DONE(once(m, "host"));
+        assert_string_equal(m->answer.text,
+                            "The next boot goes to 'host'; after it, to 'host', too.");
+        ASSERT_DONE(for_good(m, "host"));
+        assert_string_equal(boot_machine_block(m).mode, "");
+        assert_int_equal(next_boot_disarm(&m->root), 0);
 }
 
 /* So it does where it could write once. */
@@ -664,6 +692,8 @@ int main(void) {
                 ON_MACHINE("a block where GRUB cannot write any more",
                            test_block_where_grub_cannot_write_any_more),
                 ON_MACHINE("a default entry of a mode", test_default_entry_of_a_mode),
+                ON_MACHINE("a default entry of the fallback mode",
+                           test_default_entry_of_the_fallback_mode),
         };
 
         return cmocka_run_group_tests_name("next-boot", tests, NULL, NULL);

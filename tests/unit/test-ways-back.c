@@ -17,42 +17,54 @@ static const struct MenuRow {
         const char *text;
         BootMenu menu;
 } menus[] = {
-        { "nothing", "", { false, BOOT_MENU_WAITS, false, "" } },
+        { "nothing", "", { false, BOOT_MENU_WAITS, false, "", false } },
         { "shown for a while",
           "set timeout_style=menu\nset timeout=5\n" ENTRY,
-          { false, 5, true, "" } },
-        { "hidden", "set timeout_style=hidden\n  set timeout=0\n" ENTRY, { true, 0, true, "" } },
+          { false, 5, true, "", false } },
+        { "hidden",
+          "set timeout_style=hidden\n  set timeout=0\n" ENTRY,
+          { true, 0, true, "", false } },
         { "what counts down is shown",
           "set timeout_style=countdown\nset timeout=7\n",
-          { false, 7, false, "" } },
+          { false, 7, false, "", false } },
         { "waits",
           "set timeout_style=menu\nset timeout=-1\n",
-          { false, BOOT_MENU_WAITS, false, "" } },
+          { false, BOOT_MENU_WAITS, false, "", false } },
         { "the time after a failure is another one",
           "set timeout=30\nelse\nset timeout_style=menu\nset timeout=2\nset timeout=9\n",
-          { false, 2, false, "" } },
-        { "without a style", "  set timeout=3\n", { false, 3, false, "" } },
+          { false, 2, false, "", false } },
+        { "without a style", "  set timeout=3\n", { false, 3, false, "", false } },
         { "no time of the menu's",
           "set gfxtimeout=1\nunset timeout=4\n",
-          { false, BOOT_MENU_WAITS, false, "" } },
-        { "a time that is none", "set timeout=${x}\n", { false, BOOT_MENU_WAITS, false, "" } },
+          { false, BOOT_MENU_WAITS, false, "", false } },
+        { "a time that is none",
+          "set timeout=${x}\n",
+          { false, BOOT_MENU_WAITS, false, "", false } },
         { "a time that nobody waits for",
           "set timeout=99999999999999999999\n",
-          { false, BOOT_MENU_WAITS, false, "" } },
+          { false, BOOT_MENU_WAITS, false, "", false } },
         { "a default of ours by its id",
           "if [ x ] ; then\n  set default=\"${next_entry}\"\nelse\n  set default=\"vfio-mode-fallback-simple\"\n"
           "fi\n" ENTRY,
-          { false, BOOT_MENU_WAITS, true, "vfio-mode-fallback-simple" } },
+          { false, BOOT_MENU_WAITS, true, "vfio-mode-fallback-simple", true } },
         { "one by its title, and one in the submenu",
           "set default=\"x\"\n" ENTRY "set default=\"vfio-mode>0\"\n"
           "submenu 'vfio-mode' $menuentry_id_option 'vfio-mode' {\n",
-          { false, BOOT_MENU_WAITS, true, "vfio-mode>0" } },
+          { false, BOOT_MENU_WAITS, true, "vfio-mode>0", false } },
+        { "the fallback mode's in the submenu",
+          "set default=\"vfio-mode>y\"\nsubmenu 'vfio-mode' $menuentry_id_option 'vfio-mode' {\n" ENTRY
+          "menuentry 'y' $menuentry_id_option 'vfio-mode-fallback-y' {\n}\n",
+          { false, BOOT_MENU_WAITS, true, "vfio-mode>y", true } },
+        { "another mode's beside it",
+          "set default=\"y\"\n" ENTRY
+          "menuentry 'y' $menuentry_id_option 'vfio-mode-p-simple' {\n}\n",
+          { false, BOOT_MENU_WAITS, true, "y", false } },
         { "a default of the distribution's",
           "set default=\"0\"\nset default=\"y\"\nset default=\"\"\nset default=\"Linux>x\"\nmenuentry 'y' {\n" ENTRY,
-          { false, BOOT_MENU_WAITS, true, "" } },
+          { false, BOOT_MENU_WAITS, true, "", false } },
         { "an entry of another mode",
           "menuentry 'x' $menuentry_id_option 'vfio-mode-host-simple' {\n}\n",
-          { false, BOOT_MENU_WAITS, false, "" } },
+          { false, BOOT_MENU_WAITS, false, "", false } },
 };
 
 static void test_menu(void **state) {
@@ -64,13 +76,14 @@ static void test_menu(void **state) {
         assert_int_equal(menu.timeout, row->menu.timeout);
         assert_int_equal(menu.has_entry, row->menu.has_entry);
         assert_string_equal(menu.own_default, row->menu.own_default);
+        assert_int_equal(menu.default_is_fallback, row->menu.default_is_fallback);
 }
 
 /* --- the ways --- */
 
 #define MENU(hidden, timeout, entry)                                   \
         .boot_loader = "GRUB", .has_menu = true, .menu_is_read = true, \
-        .menu = { (hidden), (timeout), (entry), "" }, .menu_command = "update-grub"
+        .menu = { (hidden), (timeout), (entry), "", false }, .menu_command = "update-grub"
 
 static const struct Row {
         const char *title;

@@ -124,40 +124,39 @@ static int put_state(BootState *state, bool damaged, void *userdata) {
 
 /* GRUB goes by another block until now: what is armed there goes along, and what the new place may
  * have is older. Until the new grub.cfg is in place nobody reads the copy, and should that fail,
- * the next is made of the same block. What cannot be read is nothing armed. Returns false where it
- * is the same place. */
-static bool carry_along(const Root *root, const BootPlace *place) {
+ * the next is made of the same block. What cannot be read is nothing armed. Returns 1; 0 where it
+ * is the same place; the error of writing, where the new place keeps what it has: no grub.cfg may
+ * read that. */
+static int carry_along(const Root *root, const BootPlace *place, Refusal *refusal) {
         _cleanup_free_ NextBoot *now = calloc(1, sizeof(*now));
-        Refusal refusal = { 0 };
         const char *path;
         int r;
 
         if (!now)
-                return false;
+                return -ENOMEM;
         next_boot_read(root, now);
         path = now->place.path[0] != '\0' ? now->place.path : now->place.unfit_path;
         if (!now->place.has_scripts || strcmp(path, place->path) == 0 ||
             (path[0] == '\0' && !now->place.is_out_of_reach))
-                return false;
+                return 0;
         if (now->state_result < 0)
                 now->state = (BootState){ .sequence = (uint64_t)time(NULL), .left = 1 };
-        r = env_file_update(root, place->path, put_state, &now->state, &refusal);
-        if (r == -EOPNOTSUPP)
-                log_warning("%s", refusal.text);
-        else if (r < 0)
-                (void)log_error_errno(r, "/%s cannot be written: %m", place->path);
-        else if (now->state_result < 0 && now->state_result != -ENOENT)
+        r = env_file_update(root, place->path, put_state, &now->state, refusal);
+        if (r < 0)
+                return r;
+        if (now->state_result < 0 && now->state_result != -ENOENT)
                 log_warning("Whether a mode was armed until now is not known; in /%s none is.",
                             place->path);
         else if (now->state.mode[0] != '\0')
                 log_info("What was armed in /%s is taken along to /%s.", path, place->path);
-        return true;
+        return 1;
 }
 
 RefusalKind apply_grub_environment(const Root *root) {
         BootPlace place = { 0 };
+        Refusal refusal = { 0 };
         const char *path;
-        int r;
+        int r, carried;
 
         r = boot_place_find_for_grub(root, &place);
         if (r < 0) {
@@ -177,7 +176,16 @@ RefusalKind apply_grub_environment(const Root *root) {
         }
         if (r > 0)
                 log_info("The boot environment /%s was made.", place.path);
-        if (!carry_along(root, &place) && r == 0)
+        carried = carry_along(root, &place, &refusal);
+        if (carried < 0) {
+                if (carried == -EOPNOTSUPP)
+                        (void)printf("%s\n", refusal.text);
+                else
+                        (void)printf("The boot environment /%s cannot be written: %s.\n",
+                                     place.path, strerror(-carried));
+                return REFUSAL_FAILED;
+        }
+        if (carried == 0 && r == 0)
                 drop_stale(root, &place);
         if (place.esp_uuid[0] != '\0')
                 (void)printf("esp %s %s\n", place.esp_uuid, path);

@@ -3,8 +3,10 @@
 #undef NDEBUG
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "apply/verbs.h"
@@ -140,6 +142,35 @@ static void test_grub_environment_moves(void **state) {
                          REFUSAL_NONE);
         assert_int_equal(env_file_read(&machine->root, ESP_BLOCK, &after), 0);
         assert_string_equal(after.mode, "");
+}
+
+static void limit_files(rlim_t size) {
+        struct rlimit limit;
+
+        (void)signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+        limit.rlim_cur = size;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The new place may hold an older one still: no grub.cfg is told of it. */
+static void test_grub_environment_cannot_move(void **state) {
+        BootMachine *machine = *state;
+        RefusalKind kind;
+        char output[256];
+
+        boot_machine_prove(machine);
+        fake_host_write(machine->fake, "boot/grub/grub.cfg",
+                        GRUB_SCRIPT_MARK "\nset vfio_file=\"${prefix}/vfio-mode/vfio-mode.env\"\n");
+        boot_machine_mounts(machine, "21 1 0:31 / / rw - btrfs /dev/sda2 rw\n" MOUNT_ESP);
+        fake_host_write(machine->fake, "run/udev/data/b8:1", "I:1\nE:ID_FS_UUID=4E2A-11F0\n");
+        assert_int_equal(env_file_create(&machine->root, ESP_BLOCK), 1);
+        limit_files(ENV_BLOCK_SIZE / 2);
+        kind = run(apply_grub_environment, machine, output, sizeof(output));
+        limit_files(RLIM_INFINITY);
+        assert_int_equal(kind, REFUSAL_FAILED);
+        assert_string_equal(output, "The boot environment /" ESP_BLOCK
+                                    " cannot be written: Input/output error.\n");
 }
 
 /* Entry files are switched off in the next grub.cfg. */
@@ -428,6 +459,8 @@ int main(void) {
                            test_grub_environment_drops_what_is_stale),
                 ON_MACHINE("grub-environment on the ESP", test_grub_environment_on_the_esp),
                 ON_MACHINE("grub-environment moves what is armed", test_grub_environment_moves),
+                ON_MACHINE("grub-environment that cannot move it",
+                           test_grub_environment_cannot_move),
                 ON_MACHINE("grub-environment for a grub.cfg after entry files",
                            test_grub_environment_after_entry_files),
                 ON_MACHINE("grub-environment without a place", test_grub_environment_nowhere),

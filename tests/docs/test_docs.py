@@ -480,4 +480,16 @@ def test_a_hook_is_one_command(name: str) -> None:
     """Of ours: what AppArmor lets libvirtd's children run, and none of the hypervisor's own. Without it guests start."""
     text = (SOURCE / "conf" / "hooks" / f"{name}.in").read_text(encoding="utf-8")
     commands = [line for line in text.splitlines() if line and not line.startswith("#")]
-    assert commands == ["[ -x @bindir@/vfio-modectl ] || exit 0", f'exec @bindir@/vfio-modectl hook -- {name} "$@"']
+    assert commands == ["[ -e @bindir@/vfio-modectl ] || exit 0", f'exec @bindir@/vfio-modectl hook -- {name} "$@"']
+
+
+@pytest.mark.parametrize("name", ["libvirt", "proxmox"])
+def test_a_hook_lets_guests_start_only_where_the_program_is_gone(name: str, tmp_path: Path) -> None:
+    text = (SOURCE / "conf" / "hooks" / f"{name}.in").read_text(encoding="utf-8")
+    command = ["sh", "-c", text.replace("@bindir@", str(tmp_path)), name, "100", "pre-start"]
+    program = tmp_path / "vfio-modectl"
+    assert subprocess.run(command, check=False).returncode == 0
+    program.write_text(f"#!/bin/sh\n[ \"$*\" = 'hook -- {name} 100 pre-start' ]\n", encoding="utf-8")
+    assert subprocess.run(command, check=False).returncode == 126
+    program.chmod(0o755)
+    assert subprocess.run(command, check=False).returncode == 0

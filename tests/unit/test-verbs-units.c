@@ -425,8 +425,7 @@ static void test_cut_short(void **state) {
         assert_int_equal(fake_pc_tear_down(&made), 0);
 }
 
-/* The mode that it is in again is the one that it was in before; and yet the machine was in none.
- */
+/* The mode that it is in again is the one of before; and yet the machine was in none. */
 static void test_cut_short_on_the_way_in(void **state) {
         static const CutShort way_in = { .result = "signal" };
         const FakePC *pc = *state;

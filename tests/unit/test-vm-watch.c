@@ -630,6 +630,9 @@ static void test_keys_are_set_meanwhile(_unused_ void **state) {
         assert_int_equal(vm_watch_look(&watch, &plain, at(46), false, "gpu", reason), VM_DONE);
         /* It does not end by a VM that has gone before. */
         assert_int_equal(vm_watch_look(&watch, &leaves, at(99), false, "gpu", reason), VM_DONE);
+        /* Nor does one have to come. */
+        assert_int_equal(vm_watch_look(&watch, &expects, at(99), false, "gpu", reason), VM_DONE);
+        assert_int_equal(vm_watch_look(&watch, &expects, at(999), true, "gpu", reason), VM_DONE);
 }
 
 static void test_whole(_unused_ void **state) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Debian package by the real dpkg: no card moves when it is installed or upgraded, it is not removed while a card
-is away, and removed it has no part in initramfs images.
+"""The Debian package by the real dpkg: no card moves when it is installed, upgraded, removed or purged; it is not
+removed while a card is away; and removed it has no part in a boot.
 """
 
 import os
@@ -11,10 +11,11 @@ import pytest
 
 import cache
 import image
-from modes import HOST, PASSTHROUGH, look, snapshot
-from nextboot import refused
+from modes import HOST, INI, PASSTHROUGH, look, snapshot
+from nextboot import PLACE, block, refused
 from pc import PC
 
+_ONE_SHOT = "/sys/firmware/efi/efivars/VfioModeOneShot-6d3f1c52-8f0e-4a53-9d0c-2f5b7c1e9a44"
 _GRUB = "/boot/grub/grub.cfg"
 # What the units said that could move a card, and systemd of them.
 _RUNS = ("journalctl -b -q -o short-monotonic --no-pager -u 'vfio-mode@*' -u 'vfio-mode-guard@*' "
@@ -49,7 +50,7 @@ def dpkg(pc: PC, arguments: str) -> str:
 
 @pytest.mark.long
 @pytest.mark.nextboot("grub")
-def test_no_card_moves_and_the_way_back_stays(pc: PC, package: Path) -> None:
+def test_from_the_first_installation_to_the_purge(pc: PC, package: Path) -> None:
     pc.push(package, _PATH)
     dpkg(pc, f"--install {_PATH}")
     assert look(pc) == HOST
@@ -66,6 +67,25 @@ def test_no_card_moves_and_the_way_back_stays(pc: PC, package: Path) -> None:
     assert pc.ok("dpkg-query -W -f '${db:Status-Status}' vfio-mode") == "installed"
     pc.ok("systemctl start vfio-mode-fallback.service")
     assert look(pc) == HOST
+
+    pc.ok(f"vfio-modectl next passthrough; printf '\\7\\0\\0\\0passthrough' > {_ONE_SHOT}")
+    dpkg(pc, "--remove vfio-mode")
+    pc.ok(f"! test -e {_ONE_SHOT} && ! test -e /usr/bin/vfio-modectl && test -e {INI}")
+    menu = pc.read(_GRUB)
+    assert "vfio_mode=passthrough" not in menu and "vfio-mode-" not in menu
+    assert block(pc)["vfio_mode"] == "passthrough"
+
+    pc.reset()
+    pc.wait_agent()
+    assert pc.wait_up() == "running"
+    assert "vfio_mode" not in pc.read("/proc/cmdline")
+    assert look(pc).gpu == HOST.gpu
+
+    dpkg(pc, "--purge vfio-mode")
+    assert "vfio" not in pc.read(_GRUB)
+    # The tests' own agent is not of the package.
+    assert pc.ok(f"find {PLACE} {INI} /var/lib/vfio-mode /etc/grub.d /etc/default/grub.d /etc/systemd/system "
+                 "-name '*vfio-mode*' ! -name 'vfio-mode-test-*' 2>/dev/null || true") == ""
 
 
 # No machine is needed for it, only the tree that the machines' disk is made of. Its kernel was installed without one.

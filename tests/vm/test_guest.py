@@ -33,6 +33,17 @@ def holds(pc: PC, pid: str, address: str) -> bool:
     return f"/dev/vfio/{pc.group(address)}\n" in pc.run(f"readlink /proc/{pid}/fd/*").stdout
 
 
+def hold_for_good(pc: PC, address: str) -> str:
+    """Something that has its VFIO node and is never ended, being of PID 1's own unit; its process."""
+    node = f"/dev/vfio/{pc.group(address)}"
+    pc.ok(f"""
+        setsid sh -c 'echo $$ > /sys/fs/cgroup/init.scope/cgroup.procs
+            echo $$ > /run/holder; exec sleep infinity 0<> {node}' > /dev/null 2>&1 &
+        until [ "$(readlink /proc/$(cat /run/holder)/fd/0)" = {node} ]; do :; done
+    """)
+    return pc.read("/run/holder").strip()
+
+
 def end_guest(pc: PC, pid: str) -> None:
     """As a shutdown from inside would: it lets go of everything before it is gone."""
     pc.ok(f"kill {pid}; timeout 60 tail --pid={pid} -f /dev/null")

@@ -11,9 +11,10 @@ import pytest
 
 import cache
 import image
-from modes import HOST, INI, PASSTHROUGH, look, snapshot
+from modes import GPU, HOST, INI, PASSTHROUGH, look, snapshot
 from nextboot import PLACE, block, refused
 from pc import PC
+from test_guest import end_guest, hold_for_good
 
 _ONE_SHOT = "/sys/firmware/efi/efivars/VfioModeOneShot-6d3f1c52-8f0e-4a53-9d0c-2f5b7c1e9a44"
 _GRUB = "/boot/grub/grub.cfg"
@@ -48,6 +49,14 @@ def dpkg(pc: PC, arguments: str) -> str:
     return said
 
 
+def stays(pc: PC) -> None:
+    """Its removal is refused, which moves nothing, and is told what to do."""
+    before = snapshot(pc), pc.ok(_RUNS)
+    refused(pc, "dpkg --remove vfio-mode", "a device is on vfio-pci", "systemctl start vfio-mode-fallback.service")
+    assert (snapshot(pc), pc.ok(_RUNS)) == before
+    assert pc.ok("dpkg-query -W -f '${db:Status-Status}' vfio-mode") == "installed"
+
+
 @pytest.mark.long
 @pytest.mark.nextboot("grub")
 def test_from_the_first_installation_to_the_purge(pc: PC, package: Path) -> None:
@@ -60,11 +69,15 @@ def test_from_the_first_installation_to_the_purge(pc: PC, package: Path) -> None
     # Where the card is away it stays there, and its way back, too.
     pc.ok("systemctl start vfio-mode@passthrough")
     assert "over (" in dpkg(pc, f"--install {_PATH}")
-    before = snapshot(pc), pc.ok(_RUNS)
-    refused(pc, "dpkg --remove vfio-mode", "systemctl start vfio-mode-fallback.service")
-    assert (snapshot(pc), pc.ok(_RUNS)) == before
+    stays(pc)
     assert look(pc) == PASSTHROUGH
-    assert pc.ok("dpkg-query -W -f '${db:Status-Status}' vfio-mode") == "installed"
+
+    # Nor is it removed while a device has not come back: half-way no mode is in force.
+    pid = hold_for_good(pc, GPU)
+    pc.ok("! vfio-modectl switch host")
+    assert pc.ok("vfio-modectl status --mode") == "none"
+    stays(pc)
+    end_guest(pc, pid)
     pc.ok("systemctl start vfio-mode-fallback.service")
     assert look(pc) == HOST
 

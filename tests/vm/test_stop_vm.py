@@ -8,7 +8,7 @@ from machines import ini
 from modectl import ask, status
 from modes import AUDIO, GPU, HOST, INI, NIC, active, drivers, look, properties
 from pc import PC
-from test_guest import GPU_GUEST, holds, start_guest
+from test_guest import GPU_GUEST, end_guest, hold_for_good, holds, start_guest
 
 pytestmark = pytest.mark.machine("gpu")
 
@@ -160,13 +160,7 @@ def test_what_a_guest_keeps_stays(pc: PC) -> None:
     pc.write(INI, ini(nic=NIC).replace("vfio-devices = gpu", "vfio-devices = nic gpu") + "stop-vm = 1s\n")
     for held in ([NIC], [GPU, AUDIO]):
         pc.ok("systemctl start vfio-mode@passthrough")
-        node = f"/dev/vfio/{pc.group(held[0])}"
-        pc.ok(f"""
-            setsid sh -c 'echo $$ > /sys/fs/cgroup/init.scope/cgroup.procs
-                echo $$ > /run/holder; exec sleep infinity 0<> {node}' > /dev/null 2>&1 &
-            until [ "$(readlink /proc/$(cat /run/holder)/fd/0)" = {node} ]; do :; done
-        """)
-        pid = pc.read("/run/holder").strip()
+        pid = hold_for_good(pc, held[0])
         said = pc.run("vfio-modectl switch host")
         assert said.rc == 1, said.out
         assert f"{held[0]} is in use by process {pid} (sleep)" in said.stderr, said.out
@@ -176,6 +170,7 @@ def test_what_a_guest_keeps_stays(pc: PC) -> None:
         assert pc.ok("vfio-modectl status --mode") == "none"
         refused = pc.run("vfio-modectl switch host")
         assert refused.rc == 4, refused.out  # there is nothing more to bring back
-        pc.ok(f"kill {pid}; timeout 60 tail --pid={pid} -f /dev/null; vfio-modectl switch host")
+        end_guest(pc, pid)
+        pc.ok("vfio-modectl switch host")
         assert drivers(pc, *home) == list(home.values())
         assert active(pc) == ["host"]

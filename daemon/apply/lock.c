@@ -13,13 +13,15 @@
 
 #define HELD_BYTE 0
 #define STOPPING_BYTE 1 /* free while the holder stops units, and free with the rest */
+#define END_BYTE 2      /* who awaits the end has it for a moment, and nobody is refused for that */
 
 static struct flock lock_of(short type, off_t byte) {
         return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
 }
 
 int lock_take(const Root *root, bool wait, int *ret_fd) {
-        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = END_BYTE },
+                     end = lock_of(F_WRLCK, END_BYTE);
         _cleanup_close_ int fd = -1;
         int r;
 
@@ -34,6 +36,18 @@ int lock_take(const Root *root, bool wait, int *ret_fd) {
                 return -errno;
         if (fcntl(fd, wait ? F_SETLKW : F_SETLK, &lock) < 0)
                 return errno == EACCES ? -EAGAIN : -errno;
+        if (fcntl(fd, F_SETLKW, &end) < 0)
+                return -errno;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int lock_await_end(const Root *root, int *ret_fd) {
+        struct flock end = lock_of(F_RDLCK, END_BYTE);
+        _cleanup_close_ int fd = openat(root->fd, LOCK_PATH, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0 || fcntl(fd, F_SETLKW, &end) < 0)
+                return -errno;
         *ret_fd = TAKE_FD(fd);
         return 0;
 }

@@ -21,6 +21,16 @@
 _must_check_ int lock_take(const Root *root, bool wait, int *ret_fd);
 
 /**
+ * Waits until nobody has the lock, without taking it: a switch that does not wait is not refused
+ * for that.
+ *
+ * @ret_fd: until this is closed, which is to be soon, who takes the lock is kept waiting
+ *
+ * Returns 0; -ENOENT where nobody ever had it; else a negative errno.
+ */
+_must_check_ int lock_await_end(const Root *root, int *ret_fd);
+
+/**
  * From now on the holder has units of modes stopped, until it lets go of the lock: who is asked to
  * stop by it is not to wait for it. Said by giving back a byte of the lock, which a full /run
  * cannot refuse.

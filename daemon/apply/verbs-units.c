@@ -152,7 +152,7 @@ RefusalKind apply_leave(const Root *root, const char *mode) {
 static void wait_for_switch(const Root *root) {
         int fd = -1;
 
-        if (lock_take(root, true, &fd) >= 0)
+        if (lock_await_end(root, &fd) >= 0)
                 closep(&fd);
 }
 
@@ -252,13 +252,13 @@ static bool is_whole(const Root *root) {
         return mode_in_force_read(root, mode) && (!root->is_live || units_mode_may_run(mode));
 }
 
-/* With the lock, since the undo log of a switch that is under way looks like that of one that was
- * cut short. Where there is neither a log nor a record, nothing was ever moved. */
+/* While nobody has the lock: the undo log of a switch that is under way looks like that of one that
+ * was cut short. Where there is neither a log nor a record, nothing was ever moved. */
 static bool was_cut_short(const Root *root) {
         _cleanup_close_ int fd = -1;
 
-        if (lock_take(root, true, &fd) < 0)
-                fd = -1; /* and nobody else has it: what there is decides */
+        if (lock_await_end(root, &fd) < 0)
+                fd = -1; /* and nobody has it: what there is decides */
         if (faccessat(root->fd, UNDO_PATH, F_OK, 0) < 0 && errno == ENOENT &&
             faccessat(root->fd, STATUS_PATH, F_OK, 0) < 0 && errno == ENOENT)
                 return false;
@@ -272,8 +272,8 @@ static bool was_reload_cut_short(const Root *root) {
         _cleanup_close_ int fd = -1;
         int r;
 
-        if (lock_take(root, true, &fd) < 0)
-                fd = -1; /* and nobody else has it: what there is decides */
+        if (lock_await_end(root, &fd) < 0)
+                fd = -1; /* and nobody has it: what there is decides */
         r = undo ? undo_read(root, undo) : -ENOMEM;
         return r < 0 ? r != -ENOENT : undo->writer.wedged == 0 && !run_state_is_of_rom(undo);
 }

@@ -12,7 +12,8 @@
 #include "state-files.h"
 
 int lock_is_held(const Root *root) {
-        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        /* Who only awaits its end has another byte. */
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
         _cleanup_close_ int fd = openat(root->fd, LOCK_PATH, O_RDONLY | O_CLOEXEC);
 
         if (fd < 0)

@@ -68,15 +68,21 @@ static bool waits_for_a_lock(pid_t pid) {
         return waits;
 }
 
+typedef enum Holding {
+        HOLDS,
+        STOPS,
+        AWAITS_END
+} Holding;
+
 /* Holds the lock, until who forked it waits for it, or is done without. Its status says which. */
-__attribute__((noreturn)) static void hold_lock(const Root *root, bool is_stopping, int ready,
+__attribute__((noreturn)) static void hold_lock(const Root *root, Holding how, int ready,
                                                 int done) {
         struct pollfd parent = { .fd = done, .events = POLLIN };
         int lock;
 
-        if (lock_take(root, false, &lock) < 0)
+        if ((how == AWAITS_END ? lock_await_end(root, &lock) : lock_take(root, false, &lock)) < 0)
                 _exit(2);
-        if (is_stopping)
+        if (how == STOPS)
                 lock_begin_stopping(lock);
         (void)close(ready);
         do {
@@ -86,8 +92,12 @@ __attribute__((noreturn)) static void hold_lock(const Root *root, bool is_stoppi
         _exit(1);
 }
 
-/* Leaves the mode while somebody else has the lock. Returns whether it was waited for. */
-static bool leave_beside(const FakePC *pc, bool is_stopping) {
+static void leave(const FakePC *pc) {
+        assert_int_equal(apply_leave(&pc->root, "passthrough"), REFUSAL_NONE);
+}
+
+/* Acts while somebody else has the lock. Returns whether it was waited for. */
+static bool is_awaited(const FakePC *pc, Holding how, void (*act)(const FakePC *pc)) {
         int ready[2], done[2], status;
         char byte;
         pid_t pid;
@@ -97,11 +107,11 @@ static bool leave_beside(const FakePC *pc, bool is_stopping) {
         assert_true(pid >= 0);
         if (pid == 0) {
                 (void)close(done[1]);
-                hold_lock(&pc->root, is_stopping, ready[1], done[0]);
+                hold_lock(&pc->root, how, ready[1], done[0]);
         }
         (void)close(ready[1]);
         assert_int_equal(read(ready[0], &byte, 1), 0);
-        assert_int_equal(apply_leave(&pc->root, "passthrough"), REFUSAL_NONE);
+        act(pc);
         (void)close(done[1]);
         (void)close(done[0]);
         (void)close(ready[0]);
@@ -115,7 +125,7 @@ static bool leave_beside(const FakePC *pc, bool is_stopping) {
 static void test_leave_beside_somebody(void **state) {
         const FakePC *pc = *state;
 
-        assert_true(leave_beside(pc, false));
+        assert_true(is_awaited(pc, HOLDS, leave));
         check_mode(pc, "host");
         fake_pc_check_driver(pc, DISPLAY, "nvidia");
 }
@@ -124,7 +134,7 @@ static void test_leave_beside_somebody(void **state) {
 static void test_leave_for_a_switch(void **state) {
         const FakePC *pc = *state;
 
-        assert_false(leave_beside(pc, true));
+        assert_false(is_awaited(pc, STOPS, leave));
         check_mode(pc, "passthrough");
         fake_pc_check_driver(pc, DISPLAY, "vfio-pci");
 }
@@ -138,6 +148,27 @@ static void test_leave_what_is_left(void **state) {
         assert_int_equal(unlinkat(pc->root.fd, LOCK_PATH, 0), 0);
         assert_int_equal(apply_leave(&pc->root, "passthrough"), REFUSAL_NONE);
         check_mode(pc, "host");
+}
+
+/* --- who awaits the end of a switch --- */
+
+static void begin_a_switch(const FakePC *pc) {
+        int lock;
+
+        assert_int_equal(lock_take(&pc->root, false, &lock), 0);
+        assert_int_equal(close(lock), 0);
+}
+
+static void look_for_a_switch(const FakePC *pc) {
+        assert_int_equal(lock_is_held(&pc->root), 0);
+}
+
+/* Another one that begins just then is not refused, and nobody is told that there is one. */
+static void test_beside_who_awaits_the_end(void **state) {
+        const FakePC *pc = *state;
+
+        assert_true(is_awaited(pc, AWAITS_END, begin_a_switch));
+        assert_false(is_awaited(pc, AWAITS_END, look_for_a_switch));
 }
 
 /* --- fallback --- */
@@ -461,6 +492,8 @@ int main(void) {
                 ON_PC("leave for a switch that is on its way elsewhere is done at once",
                       test_leave_for_a_switch),
                 ON_PC("leave of a mode that is not on changes nothing", test_leave_what_is_left),
+                ON_PC("no switch is refused for who awaits the end of the one before",
+                      test_beside_who_awaits_the_end),
                 ON_PC("a way back that is killed is begun again on the same behalf",
                       test_fallback_again),
                 ON_PC("an old word of the guard's is dropped", test_fallback_old_word),

@@ -198,8 +198,11 @@ static bool find_word(const Root *root, SwitchOrigin *ret) {
         if (origin_read_of_guard(root, &origin) < 0 || strcmp(origin.mode, mode) != 0)
                 return false;
         if (!switch_origin_is_of(&origin, mode, now_usec()) &&
-            (!root->is_live || units_restarts(FALLBACK_UNIT) == 0))
+            (!root->is_live || units_restarts(FALLBACK_UNIT) == 0)) {
+                /* Or who is begun again would believe it. */
+                origin_drop(root, GUARD_ORIGIN_PATH);
                 return false;
+        }
         *ret = origin;
         return true;
 }

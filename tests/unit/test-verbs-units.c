@@ -228,6 +228,10 @@ static void test_fallback_old_word(void **state) {
 
         for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
                 fake_host_write(pc->fake, GUARD_ORIGIN_PATH, words[i]);
+                if (i == 0) {
+                        kill_fallback(pc);
+                        assert_false(fake_host_exists(pc->fake, GUARD_ORIGIN_PATH));
+                }
                 assert_int_equal(apply_fallback(&pc->root), REFUSAL_NONE);
                 check_origin(pc, SOURCE_FALLBACK, "the fallback mode was asked for");
                 assert_false(fake_host_exists(pc->fake, GUARD_ORIGIN_PATH));

@@ -149,16 +149,18 @@ def test_stopped_beside_who_has_the_lock(pc: PC) -> None:
 def test_the_fallback_is_killed(pc: PC) -> None:
     """It waits for so long that the guard's word is old when it is begun again."""
     pc.ok("systemctl start vfio-mode@passthrough; mkdir -p /run/vfio-mode-guard")
-    pc.write("/run/vfio-mode-guard/request", "mode=host\nsource=vm-exit\nreason=it ended\ntime=1\n")
     pc.write("/root/locker.py", LOCKER)
-    pc.ok("""
+    pc.ok(r"""
+        word() { printf 'mode=host\nsource=vm-exit\nreason=it ended\ntime=%s\n' $1 > /run/vfio-mode-guard/request; }
         mkfifo /run/locked
         python3 /root/locker.py > /dev/null 2>&1 &
         read -r locker < /run/locked
+        word $(awk '{ printf "%d", $1 * 1000000 }' /proc/uptime)
         systemctl start --no-block vfio-mode-fallback
         main() { systemctl show --value -p MainPID vfio-mode-fallback; }
         waits() { grep -q -e "-> POSIX .* $(main) " /proc/locks; }
         until waits; do :; done
+        word 1
         killed=$(main); kill -KILL $killed
         until [ "$(main)" != $killed ] && waits; do :; done
         kill $locker

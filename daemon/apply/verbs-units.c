@@ -275,9 +275,12 @@ static bool was_reload_cut_short(const Root *root) {
         _cleanup_close_ int fd = -1;
         int r;
 
+        /* Nobody's guest is ended for a want of memory. */
+        if (!undo)
+                return false;
         if (lock_await_end(root, &fd) < 0)
                 fd = -1; /* and nobody has it: what there is decides */
-        r = undo ? undo_read(root, undo) : -ENOMEM;
+        r = undo_read(root, undo);
         return r < 0 ? r != -ENOENT : undo->writer.wedged == 0 && !run_state_is_of_rom(undo);
 }
 
@@ -294,14 +297,15 @@ static bool was_refused(void) {
 
 /*
  * What was refused, or was undone, has been seen to by who found it out. Only a restart of the mode
- * that is on cannot be: its unit was stopped for that, and is the one whose start was refused.
+ * that is on cannot be: its unit was stopped for that, and is the one whose start was refused, or
+ * did not come about since another unit's did not.
  */
-static RefusalKind after_refusal(const Root *root, const char *unit) {
+static RefusalKind see_that_it_goes_on(const Root *root, const char *unit) {
         char mode[CONFIG_NAME_SIZE], name[UNIT_NAME_SIZE];
+        _cleanup_close_ int fd = -1;
 
-        if (!was_refused())
-                return REFUSAL_NONE;
-        wait_for_switch(root);
+        if (lock_await_end(root, &fd) < 0)
+                fd = -1; /* and nobody has it */
         if (!root->is_live || !mode_in_force_read(root, mode) ||
             strcmp(unit, unit_name(mode, name)) != 0 || units_mode_may_run(mode))
                 return REFUSAL_NONE;
@@ -316,9 +320,9 @@ RefusalKind apply_cut_short(const Root *root) {
         bool (*is_needed)(const Root *root) = is_reload ? was_reload_cut_short : was_cut_short;
 
         if (result && strcmp(result, "exit-code") == 0)
-                return after_refusal(root, unit ? unit : "");
+                return was_refused() ? see_that_it_goes_on(root, unit ? unit : "") : REFUSAL_NONE;
         if (!is_needed(root))
-                return REFUSAL_NONE;
+                return is_reload ? see_that_it_goes_on(root, unit ? unit : "") : REFUSAL_NONE;
         (void)snprintf(reason, sizeof(reason), "%s was cut short (%s)", unit ? unit : "a switch",
                        is_reload ? "reload"
                        : result  ? result

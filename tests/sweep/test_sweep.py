@@ -310,6 +310,15 @@ def test_a_reload_is_killed(sweep: Sweep, request: pytest.FixtureRequest) -> Non
         assert look in (before.look(), sweep.whole["host"], sweep.whole["passthrough"]), f"{point}: {run.text}"
 
 
+def test_restarted_in_vain(sweep: Sweep) -> None:
+    """Its unit was stopped, and its start came to nothing since that of another one did: the mode goes on."""
+    machine = sweep.fresh("host")
+    for unit in (mode_unit("passthrough"), "vfio-mode-guard@passthrough.service"):
+        (machine.root / ".systemd" / unit).write_text("inactive\n", encoding="utf-8")
+    run = machine.systemctl("start", f"vfio-mode-cut-short@{mode_unit('passthrough')}")
+    assert (run.status, machine.look()) == (0, sweep.whole["passthrough"]), run.text
+
+
 def test_killed_and_then_refused(sweep: Sweep, request: pytest.FixtureRequest) -> None:
     """What undoes the second switch undoes what was left of the first: the old mode is whole again."""
     draw = Draw(sweep, request)

@@ -18,6 +18,7 @@
 #include "host/units.h"
 #include "model/boot-choice.h"
 #include "notify.h"
+#include "situation.h"
 #include "verbs.h"
 #include "wedged.h"
 
@@ -199,14 +200,20 @@ static void say_not_run(Confirm *c) {
 
 /* --- the guard --- */
 
-/* A soft-reboot ends it, and neither the boot unit nor the mode's, which goes on, is run then. */
-static void start_guard(const Confirm *c) {
-        const ConfigMode *mode = config_find_mode(&c->config, c->mode_now);
+/*
+ * A soft-reboot ends it, and neither the boot unit nor the mode's, which goes on, is run then. What
+ * /etc says by now is not asked: who has nothing to watch ends by itself.
+ */
+static void start_guard(const Root *root) {
+        char mode[CONFIG_NAME_SIZE], fallback[CONFIG_NAME_SIZE], name[UNIT_NAME_SIZE];
 
-        if (!c->root->is_live || !mode || config_own_devices(&c->config, mode) == 0)
+        if (!root->is_live || !mode_in_force_read(root, mode))
                 return;
-        if (units_queue_guard(c->mode_now, false) < 0)
-                log_error("The guard of mode '%s' cannot be started.", c->mode_now);
+        situation_fallback_mode(root, fallback);
+        if (strcmp(mode, fallback) == 0 || !units_is_active(unit_name(mode, name)))
+                return;
+        if (units_queue_guard(mode, false) < 0)
+                log_error("The guard of mode '%s' cannot be started.", mode);
 }
 
 /* --- all of it --- */
@@ -246,7 +253,7 @@ RefusalKind apply_confirm(const Root *root) {
         }
         c->root = root;
         load(c);
-        start_guard(c);
+        start_guard(root);
         next_boot_read(root, &c->now);
         write_missing_record(c);
         mend_block(c);

@@ -17,6 +17,7 @@
 #define PREFIX "vfio-mode@"
 #define SUFFIX ".service"
 #define GUARD_PREFIX "vfio-mode-guard@"
+#define GUARD_NAME_SIZE (sizeof(GUARD_PREFIX SUFFIX) + CONFIG_NAME_SIZE)
 #define ALL_INSTANCES "vfio-mode@*.service"
 #define OUTPUT_SIZE (16 * 1024)
 #define UNITS_MAX 64
@@ -81,11 +82,29 @@ int units_queue_reboot(void) {
         return r > 0 ? -EIO : r;
 }
 
-int units_queue_guard(const char *mode, bool anew) {
-        char unit[sizeof(GUARD_PREFIX SUFFIX) + CONFIG_NAME_SIZE];
+static const char *guard_name(const char *mode, char buffer[static GUARD_NAME_SIZE]) {
+        (void)snprintf(buffer, GUARD_NAME_SIZE, GUARD_PREFIX "%s" SUFFIX, mode);
+        return buffer;
+}
 
-        (void)snprintf(unit, sizeof(unit), GUARD_PREFIX "%s" SUFFIX, mode);
-        return anew ? units_queue_restart(unit) : units_queue_service(unit);
+/* It is bound to the mode's unit: its start is not to be one of a mode that is being left. Where
+ * that is not active systemd starts no guard either. */
+int units_queue_guard(const char *mode, bool anew) {
+        char unit[GUARD_NAME_SIZE];
+        const char *const arguments[] = { SYSTEMCTL,    anew ? "restart" : "start",
+                                          "--no-block", "--job-mode=ignore-requirements",
+                                          "--",         guard_name(mode, unit),
+                                          NULL };
+        int r;
+
+        r = command_run(arguments, NULL, 0);
+        return r > 0 ? -EIO : r;
+}
+
+int units_queue_guard_stop(const char *mode) {
+        char unit[GUARD_NAME_SIZE];
+
+        return units_queue_stop(guard_name(mode, unit));
 }
 
 int units_queue_restart(const char *unit) {

@@ -106,9 +106,12 @@ _must_check_ int units_queue_stop(const char *unit);
 /** Queues its start. Returns as units_start(). */
 _must_check_ int units_queue_service(const char *unit);
 
-/** Queues the start of a mode's guard; @anew: its restart, where it runs. Returns as units_start().
- */
+/** Queues the start of a mode's guard, and not the mode's own; @anew: its restart, where it runs.
+ * Returns as units_start(). */
 _must_check_ int units_queue_guard(const char *mode, bool anew);
+
+/** Queues its stop. Returns as units_start(). */
+_must_check_ int units_queue_guard_stop(const char *mode);
 
 /** Queues an orderly reboot of the machine. Returns as units_start(). */
 _must_check_ int units_queue_reboot(void);

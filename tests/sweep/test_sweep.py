@@ -26,6 +26,7 @@ from errnos import errnos, number
 from machine import Look, Machine, Point, Run, mode_unit
 
 OTHER = {"passthrough": "host", "host": "passthrough"}  # than the mode that is gone to
+GUARD = "vfio-mode-guard@passthrough.service"
 # Memory that stays away is no reason to keep a screen away: it is said, and the next switch sees to it.
 KEPT_PAGES = "The hugepages of 2M cannot be given back"
 REFUSAL = re.compile(r"^vfio-mode-apply: ([a-z-]+): (.+)$", re.MULTILINE)  # in the journal
@@ -313,7 +314,7 @@ def test_a_reload_is_killed(sweep: Sweep, request: pytest.FixtureRequest) -> Non
 def test_restarted_in_vain(sweep: Sweep) -> None:
     """Its unit was stopped, and its start came to nothing since that of another one did: the mode goes on."""
     machine = sweep.fresh("host")
-    for unit in (mode_unit("passthrough"), "vfio-mode-guard@passthrough.service"):
+    for unit in (mode_unit("passthrough"), GUARD):
         (machine.root / ".systemd" / unit).write_text("inactive\n", encoding="utf-8")
     run = machine.systemctl("start", f"vfio-mode-cut-short@{mode_unit('passthrough')}")
     assert (run.status, machine.look()) == (0, sweep.whole["passthrough"]), run.text
@@ -345,8 +346,28 @@ def test_refused_with_no_mode_active(sweep: Sweep) -> None:
         assert run.status != 0 and f"{mode_unit('host')} active" in machine.look().units, run.text
 
 
-BOOT = ("env", "FAKE_KERNEL_PROC=/.proc", "LD_PRELOAD=/.build/tests/fake/libfake-kernel.so",
-        "/.build/daemon/vfio-mode-apply", "boot")
+APPLY = ("env", "FAKE_KERNEL_PROC=/.proc", "LD_PRELOAD=/.build/tests/fake/libfake-kernel.so",
+         "/.build/daemon/vfio-mode-apply")
+BOOT = (*APPLY, "boot")
+
+
+def test_the_guard_after_a_soft_reboot(sweep: Sweep) -> None:
+    """It is started again, whatever is in /etc by then; but not in a mode that is being left."""
+    machine = sweep.fresh("host")
+    whole = sweep.whole["passthrough"]
+    (machine.root / ".systemd" / GUARD).write_text("inactive\n", encoding="utf-8")
+    (machine.root / "etc/vfio-mode.ini").write_text("[mode\n", encoding="utf-8")
+    said = machine.enter(*APPLY, "confirm")
+    assert (said.returncode, machine.look()) == (0, whole), said.stderr
+    (machine.root / ".systemd" / GUARD).write_text("inactive\n", encoding="utf-8")
+    for state in "deactivating", "inactive":
+        (machine.root / ".systemd" / mode_unit("passthrough")).write_text(f"{state}\n", encoding="utf-8")
+        before = machine.look()
+        said = machine.enter(*APPLY, "confirm")
+        assert (said.returncode, machine.look()) == (0, before), said.stderr
+    assert machine.systemctl("start", mode_unit("host")).status == 0
+    said = machine.enter(*APPLY, "confirm")
+    assert (said.returncode, machine.look()) == (0, sweep.whole["host"]), said.stderr
 
 
 def test_boot_unit_once_more(sweep: Sweep) -> None:

@@ -121,4 +121,7 @@ void report_switch(const Root *root, const SwitchResult *result) {
                 queue_start(root, result);
         if (result->has_guard)
                 queue_guard(result->run.mode, result->has_new_config);
+        else if (result->ends_guard && units_queue_guard_stop(result->run.mode) < 0)
+                log_error("The guard of mode '%s' cannot be stopped; it goes by what the mode had.",
+                          result->run.mode);
 }

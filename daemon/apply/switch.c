@@ -474,6 +474,7 @@ RefusalKind switch_run(const Root *root, const SwitchRequest *request, SwitchRes
         if (result->kind == REFUSAL_NONE) {
                 ret->has_guard = !request->early && !request->without_units && is_to_be_guarded(s);
                 ret->has_new_config = s->has_new_config;
+                ret->ends_guard = !ret->has_guard && ret->has_new_config && !request->without_units;
                 describe_success(s, result);
                 if (!request->early && result->n_steps > 0)
                         picture_describe(root, &s->now.state, &s->plan, result);

@@ -40,6 +40,8 @@ typedef struct SwitchResult {
         bool is_stranded; /**< the card cannot be had back, but for the next boot */
         bool has_guard;   /**< the mode is on and has devices of its own: its guard is to be started
                            */
+        bool ends_guard;  /**< the mode is on, and has none any more: one of before is to be stopped
+                           */
         bool has_new_config; /**< what was accepted with the mode is not what was before */
         Reboot reboot;
         char from[CONFIG_NAME_SIZE];  /**< the mode before; "": none */

@@ -351,6 +351,17 @@ APPLY = ("env", "FAKE_KERNEL_PROC=/.proc", "LD_PRELOAD=/.build/tests/fake/libfak
 BOOT = (*APPLY, "boot")
 
 
+def test_the_guard_of_a_mode_without_devices(sweep: Sweep) -> None:
+    """It goes by what the mode had, and would go on with that."""
+    machine = sweep.fresh("host")
+    config = machine.root / "etc/vfio-mode.ini"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(re.sub("^vfio-devices = .*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
+    run = machine.systemctl("reload-or-restart", mode_unit("passthrough"))
+    assert run.status == 0 and f"{GUARD} active" not in machine.look().units, run.text
+    assert f"{mode_unit('passthrough')} active" in machine.look().units, run.text
+
+
 def test_the_guard_after_a_soft_reboot(sweep: Sweep) -> None:
     """It is started again, whatever is in /etc by then; but not in a mode that is being left."""
     machine = sweep.fresh("host")

@@ -156,6 +156,9 @@ void announce(Service *service) {
         is_new = strcmp(old, now->current_mode) != 0;
         if (is_new)
                 tell(service, old);
+        else if (fell_back(now))
+                /* On a way that was cut short the machine was in no mode, and nobody looked. */
+                tell_fall(service, now->old_mode[0] != '\0' ? now->old_mode : NO_MODE);
         if (is_new || !is_known)
                 note(service, ANNOUNCED_PATH, now->current_mode);
 }

@@ -162,6 +162,20 @@ def test_a_switch_made_by_the_unit_is_told(rig):
     assert listener.next_signal("FellBack").body == told
 
 
+def test_a_way_in_that_was_cut_short_is_told_once(rig):
+    """It led back to the mode before; in between the machine was in none, which was not seen."""
+    listener = rig.listen()
+    why = "vfio-mode@plain.service was cut short (signal)"
+    rig.machine.state("host", "", "fallback", why)
+    assert listener.next_signal("FellBack").body == ("none", "host", why)
+    until((rig.root / "run/vfio-moded/announced-fall").exists)
+    rig.kill()
+    rig.machine.result()
+    rig.start()
+    rig.get("State")
+    assert listener.next_signal("FellBack", 0.3) is None
+
+
 def test_half_way_is_no_mode(rig):
     listener = rig.listen()
     rig.machine.state("passthrough", "host", name="undo")

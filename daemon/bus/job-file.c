@@ -40,6 +40,11 @@ static int parse_mode(const char *value, char ret[static CONFIG_NAME_SIZE]) {
         return parse_copy(ret, CONFIG_NAME_SIZE, value, strlen(value));
 }
 
+static int parse_yes(const char *value, bool *ret) {
+        *ret = strcmp(value, "yes") == 0;
+        return *ret || strcmp(value, "no") == 0 ? 0 : -EBADMSG;
+}
+
 static int parse_line(const char *key, const char *value, JobRecord *record) {
         if (strcmp(key, "number") == 0)
                 return parse_decimal(value, UINT64_MAX, &record->number);
@@ -49,6 +54,8 @@ static int parse_line(const char *key, const char *value, JobRecord *record) {
                 return parse_decimal(value, UINT64_MAX, &record->result_inode);
         if (strcmp(key, "result-time") == 0)
                 return parse_decimal(value, UINT64_MAX, &record->result_time);
+        if (strcmp(key, "for-vm") == 0)
+                return parse_yes(value, &record->is_for_vm);
         if (strcmp(key, "mode") == 0)
                 return parse_mode(value, record->mode);
         if (strcmp(key, "back") == 0)
@@ -81,8 +88,8 @@ int job_file_write(const Root *root, const JobRecord *record) {
 
         n = snprintf(text, sizeof(text),
                      "number=%" PRIu64 "\nmode=%s\nback=%s\nconfirm-within=%" PRIu64
-                     "\nresult-inode=%" PRIu64 "\nresult-time=%" PRIu64 "\n",
+                     "\nfor-vm=%s\nresult-inode=%" PRIu64 "\nresult-time=%" PRIu64 "\n",
                      record->number, record->mode, record->back, record->confirm_within,
-                     record->result_inode, record->result_time);
+                     record->is_for_vm ? "yes" : "no", record->result_inode, record->result_time);
         return file_replace_at(root->fd, JOB_FILE, text, (size_t)n);
 }

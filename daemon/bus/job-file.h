@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -13,10 +14,11 @@
 #define JOB_PATH_SIZE 64
 
 typedef struct JobRecord {
-        uint64_t number;                    /**< of the last job */
-        char mode[CONFIG_NAME_SIZE];        /**< that it switches to; "": it has ended */
-        char back[CONFIG_NAME_SIZE];        /**< where it goes back to; "": to the fallback mode */
-        uint64_t confirm_within;            /**< µs; 0: nothing goes back */
+        uint64_t number;             /**< of the last job */
+        char mode[CONFIG_NAME_SIZE]; /**< that it switches to; "": it has ended */
+        char back[CONFIG_NAME_SIZE]; /**< where it goes back to; "": to the fallback mode */
+        uint64_t confirm_within;     /**< µs; 0: nothing goes back */
+        bool is_for_vm;              /**< its request is of BeginVM, and is answered at the end */
         uint64_t result_inode, result_time; /**< of the result file before it began; 0: none */
 } JobRecord;
 

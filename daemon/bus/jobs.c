@@ -28,7 +28,6 @@ struct SwitchJob {
         Request *request; /* not told of the job yet; NULL: told, or an earlier instance's */
         JobRecord record;
         char holders[OPTION_WORD_SIZE]; /* in place of the mode's own key; "": as there */
-        bool is_for_vm;                 /* its request is of BeginVM, and is answered at the end */
         char unit[UNIT_NAME_SIZE];
         char end[32]; /* systemd's word for how the unit's job ended */
         bool done;    /* by that word */
@@ -130,7 +129,7 @@ static void tell_end(SwitchJob *job) {
 
         text = text_clean(outcome.text);
         (void)job_path(job->record.number, path);
-        request = job->is_for_vm ? TAKE_PTR(job->request) : NULL;
+        request = job->record.is_for_vm ? TAKE_PTR(job->request) : NULL;
         forget(job);
         if (request)
                 answer_vm(request, &outcome);
@@ -157,7 +156,7 @@ static bool ends_trial(const SwitchJob *job) {
         char back[CONFIG_NAME_SIZE];
 
         return trial_exists(job->service) &&
-               !(job->is_for_vm && trial_back(job->service, job->record.mode, back));
+               !(job->record.is_for_vm && trial_back(job->service, job->record.mode, back));
 }
 
 /* A way back that was asked for counts from now; without one, an older one is none any more. What
@@ -231,7 +230,7 @@ static void on_ended(void *userdata, const UnitJobEnd *end) {
 
 static void on_queued(void *userdata) {
         SwitchJob *job = userdata;
-        Request *request = job->is_for_vm ? NULL : TAKE_PTR(job->request);
+        Request *request = job->record.is_for_vm ? NULL : TAKE_PTR(job->request);
         sd_bus_message *reply = NULL;
         char path[JOB_PATH_SIZE];
 
@@ -257,14 +256,14 @@ static void leave_origin(const SwitchJob *job) {
         int r;
 
         /* The user is known: of a caller that is not, polkit knows nothing either. */
-        if (job->is_for_vm)
+        if (job->record.is_for_vm)
                 (void)snprintf(reason, sizeof(reason), "for the start of virtual machine '%s'",
                                request->arguments.vm.name);
         else
                 (void)snprintf(reason, sizeof(reason), "asked for over D-Bus by user %lu",
                                (unsigned long)request->caller.uid);
         r = origin_leave(&job->service->root, SERVICE_ORIGIN_PATH, job->record.mode,
-                         job->is_for_vm ? SOURCE_VM : SOURCE_BUS, reason, job->holders);
+                         job->record.is_for_vm ? SOURCE_VM : SOURCE_BUS, reason, job->holders);
         if (r < 0)
                 log_debug("/" SERVICE_ORIGIN_PATH " cannot be written.");
 }
@@ -356,11 +355,12 @@ static void start_switch(Request *request, bool is_for_vm) {
                 request_refuse(request, REFUSAL_FAILED, "Out of memory.");
                 return;
         }
-        *job = (SwitchJob){ .service = service, .request = request, .is_for_vm = is_for_vm };
+        *job = (SwitchJob){ .service = service, .request = request };
         (void)memcpy(job->holders, request->arguments.holders, sizeof(job->holders));
         service->last_job++;
         note_caller(request);
         fill_record(service, &request->arguments, &job->record);
+        job->record.is_for_vm = is_for_vm;
         (void)unit_name(job->record.mode, job->unit);
         service->switch_job = job;
         begin(job);

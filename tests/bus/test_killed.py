@@ -28,7 +28,8 @@ METHODS = {
 WRITERS = ["SwitchMode", "SetNextBoot", "SetDefault", "CancelNextBoot", "Confirm"]
 WRITES = {"openat-w", "write", "pwrite64", "renameat", "renameat2", "unlinkat", "fsync", "fdatasync"}
 FORMS = {  # of what the service keeps from one start to the next
-    "job": r"number=\d+\nmode=\w*\nback=\w*\nconfirm-within=\d+\nresult-inode=\d+\nresult-time=\d+\n",
+    "job": r"number=\d+\nmode=\w*\nback=\w*\nconfirm-within=\d+\nfor-vm=(yes|no)\n"
+           r"result-inode=\d+\nresult-time=\d+\n",
     "trial": r"mode=plain\nback=host\nuntil=\d+\ndue=\d+\n",
     "request": r"(\w[\w-]*=.*\n)+", "announced": r"(host|plain)\n",
     "announced-fall": r"\d+\n"}

@@ -162,6 +162,25 @@ def test_a_way_back_outlives_what_is_mended_for_a_vm(rig):
     until(lambda: not trial.exists())
 
 
+def test_a_way_back_outlives_that_and_the_service(rig):
+    trial = rig.root / "run/vfio-moded/trial"
+    rig.systemd.runs["vfio-mode@"] = rig.switch
+    rig.switch_mode("plain", confirm_within=60_000_000)
+    until(trial.exists)
+    until(lambda: rig.get("State") == "idle")
+    switch(rig)
+    rig.systemd.held.add(PLAIN)
+    send(rig.client(), "BeginVM", "sas", "win 11", [GPU])
+    until(lambda: wanted(rig) == [PLAIN, PLAIN])
+    listener = rig.listen()
+    rig.kill()
+    rig.start()
+    until(lambda: (PLAIN, "Job") in rig.systemd.asked)
+    rig.systemd.finish(PLAIN)
+    assert listener.next_signal("JobFinished").body[1] == "done"
+    assert trial.exists() and "vfio-mode-revert.timer" in rig.systemd.timers
+
+
 def test_two_at_once_switch_once(rig):
     rig.systemd.held.add(PLAIN)
     clients = [rig.connect() for _ in range(2)]

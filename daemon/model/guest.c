@@ -4,6 +4,7 @@
  * each, and where there is neither, they stay in its own service. Proxmox has a scope that is
  * called as the guest's number.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -41,6 +42,14 @@ const char *guest_manner(GuestKind kind) {
         return manners[kind];
 }
 
+/* By its length: the last argument of a process that has changed its own may have no end. */
+static bool is_uuid(const char *text, size_t length) {
+        for (size_t i = 0; i < length; i++)
+                if (!isxdigit((unsigned char)text[i]) && text[i] != '-')
+                        return false;
+        return length == GUEST_ID_SIZE - 1;
+}
+
 static bool find_uuid(const char *cmdline, size_t size, char ret[static GUEST_ID_SIZE]) {
         const char *end = cmdline + size, *argument = cmdline;
         bool is_next = false;
@@ -48,8 +57,7 @@ static bool find_uuid(const char *cmdline, size_t size, char ret[static GUEST_ID
         while (argument < end) {
                 size_t length = strnlen(argument, (size_t)(end - argument));
 
-                if (is_next && length == GUEST_ID_SIZE - 1 &&
-                    strspn(argument, DIGITS "abcdefABCDEF-") == length)
+                if (is_next && is_uuid(argument, length))
                         return parse_copy(ret, GUEST_ID_SIZE, argument, length) >= 0;
                 is_next = length == strlen("-uuid") && strncmp(argument, "-uuid", length) == 0;
                 argument += length + 1;

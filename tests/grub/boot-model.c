@@ -23,6 +23,7 @@
 #include "model/config.h"
 
 #define FIELDS 8
+#define TEXT_MAX 4096 /* what is drawn has some 3,500 bytes at most */
 
 static _Noreturn void die(const char *what) {
         fprintf(stderr, "boot-model: %s: %s\n", what, strerror(errno));
@@ -134,7 +135,7 @@ static void operate(char **field) {
 }
 
 static void config(char **field) {
-        char text[2048], error[512];
+        char text[TEXT_MAX], error[512];
         size_t size = strlen(field[1]) / 2;
         ConfigSource source = { .file = "hostile.ini", .text = text, .size = size };
         ConfigErrors errors = { 0 };
@@ -155,7 +156,7 @@ static void config(char **field) {
 }
 
 int main(void) {
-        char line[8192];
+        char line[2 * TEXT_MAX + 64];
 
         while (fgets(line, sizeof(line), stdin)) {
                 char *field[FIELDS], *rest = line;

@@ -147,14 +147,19 @@ def test_who_does_not_wait_any_more_gets_no_switch(rig):
     assert begin(rig, GPU) == "switched"
 
 
-def test_a_way_back_outlives_what_is_mended_for_a_vm(rig):
-    """A mode on trial, of which a function has drifted."""
+def drifts_on_trial(rig):
+    """A mode on trial, of which a function has drifted; what is kept of the trial."""
     trial = rig.root / "run/vfio-moded/trial"
     rig.systemd.runs["vfio-mode@"] = rig.switch
     rig.switch_mode("plain", confirm_within=60_000_000)
     until(trial.exists)
     until(lambda: rig.get("State") == "idle")
     switch(rig)
+    return trial
+
+
+def test_a_way_back_outlives_what_is_mended_for_a_vm(rig):
+    trial = drifts_on_trial(rig)
     assert begin(rig, GPU) == "switched"
     assert wanted(rig) == [PLAIN, PLAIN]
     assert trial.exists() and "vfio-mode-revert.timer" in rig.systemd.timers
@@ -163,12 +168,7 @@ def test_a_way_back_outlives_what_is_mended_for_a_vm(rig):
 
 
 def test_a_way_back_outlives_that_and_the_service(rig):
-    trial = rig.root / "run/vfio-moded/trial"
-    rig.systemd.runs["vfio-mode@"] = rig.switch
-    rig.switch_mode("plain", confirm_within=60_000_000)
-    until(trial.exists)
-    until(lambda: rig.get("State") == "idle")
-    switch(rig)
+    trial = drifts_on_trial(rig)
     rig.systemd.held.add(PLAIN)
     send(rig.client(), "BeginVM", "sas", "win 11", [GPU])
     until(lambda: wanted(rig) == [PLAIN, PLAIN])

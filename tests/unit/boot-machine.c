@@ -5,9 +5,11 @@
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "boot-machine.h"
@@ -205,4 +207,13 @@ int boot_machine_tear_down(void **state) {
         fake_host_freep(&machine->fake);
         free(machine);
         return 0;
+}
+
+void boot_machine_limit_files(rlim_t size) {
+        struct rlimit limit;
+
+        (void)signal(SIGXFSZ, SIG_IGN);
+        must(getrlimit(RLIMIT_FSIZE, &limit) == 0, "getrlimit");
+        limit.rlim_cur = size;
+        must(setrlimit(RLIMIT_FSIZE, &limit) == 0, "setrlimit");
 }

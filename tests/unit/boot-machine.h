@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <sys/resource.h>
+
 #include "../fake/fake-host.h"
 #include "boot/next-boot.h"
 #include "model/boot-choice.h"
@@ -68,3 +70,7 @@ void boot_machine_prove(BootMachine *machine);
 
 /** The block; it must be readable. */
 BootState boot_machine_block(const BootMachine *machine);
+
+/** From now on no file of this process grows beyond @size bytes, as on a full disk: writing on is
+ * -EFBIG. RLIM_INFINITY ends that. */
+void boot_machine_limit_files(rlim_t size);

@@ -2,10 +2,8 @@
 /* What protects the next boot, what carries it where GRUB cannot, and what is refused. */
 #undef NDEBUG
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "boot/efi-one-shot.h"
@@ -512,42 +510,33 @@ static void test_default_by_the_configuration(void **state) {
 
 /* --- what cannot be written --- */
 
-static void limit_files(rlim_t size) {
-        struct rlimit limit;
-
-        (void)signal(SIGXFSZ, SIG_IGN);
-        assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-        limit.rlim_cur = size;
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 /* Nothing can be written; then a power cut's half of it. */
 static void test_disk_full(void **state) {
         BootMachine *m = *state;
         RefusalKind kind;
 
         boot_machine_prove(m);
-        limit_files(0);
+        boot_machine_limit_files(0);
         kind = once(m, "passthrough");
-        limit_files(RLIM_INFINITY);
+        boot_machine_limit_files(RLIM_INFINITY);
         assert_int_equal(kind, REFUSAL_FAILED);
         assert_said(m->refusal.text, "The boot environment /" BLOCK " cannot be written: File too");
         assert_next(m, "host", "config");
-        limit_files(128);
+        boot_machine_limit_files(128);
         kind = once(m, "passthrough");
-        limit_files(RLIM_INFINITY);
+        boot_machine_limit_files(RLIM_INFINITY);
         assert_int_equal(kind, REFUSAL_FAILED);
         assert_said(m->refusal.text, "does not hold what was written to it");
         ASSERT_BOOTS("host");
         fake_host_remove(m->fake, BLOCK);
-        limit_files(0);
+        boot_machine_limit_files(0);
         kind = once(m, "passthrough");
-        limit_files(RLIM_INFINITY);
+        boot_machine_limit_files(RLIM_INFINITY);
         assert_int_equal(kind, REFUSAL_FAILED);
         assert_said(m->refusal.text, "cannot be made: File too large");
-        limit_files(0);
+        boot_machine_limit_files(0);
         kind = (RefusalKind)next_boot_disarm(&m->root);
-        limit_files(RLIM_INFINITY);
+        boot_machine_limit_files(RLIM_INFINITY);
         assert_true((int)kind < 0);
 }
 
@@ -558,14 +547,14 @@ static void test_record_unwritable(void **state) {
         boot_machine_prove(m);
         boot_machine_config(m, DEFAULT_PASSTHROUGH);
         ASSERT_BOOTS("passthrough");
-        limit_files(0);
+        boot_machine_limit_files(0);
         kind = cancel(m);
-        limit_files(RLIM_INFINITY);
+        boot_machine_limit_files(RLIM_INFINITY);
         assert_int_equal(kind, REFUSAL_FAILED);
         assert_said(m->refusal.text, "The count of unconfirmed boots");
-        limit_files(0);
+        boot_machine_limit_files(0);
         kind = confirm(m);
-        limit_files(RLIM_INFINITY);
+        boot_machine_limit_files(RLIM_INFINITY);
         assert_int_equal(kind, REFUSAL_FAILED);
         assert_said(m->refusal.text, "The boot's record");
         assert_int_equal(count_of(m), 1);

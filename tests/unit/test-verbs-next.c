@@ -3,10 +3,8 @@
 #undef NDEBUG
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "apply/verbs.h"
@@ -144,15 +142,6 @@ static void test_grub_environment_moves(void **state) {
         assert_string_equal(after.mode, "");
 }
 
-static void limit_files(rlim_t size) {
-        struct rlimit limit;
-
-        (void)signal(SIGXFSZ, SIG_IGN);
-        assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-        limit.rlim_cur = size;
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 /* The new place may hold an older one still: no grub.cfg is told of it. */
 static void test_grub_environment_cannot_move(void **state) {
         BootMachine *machine = *state;
@@ -165,9 +154,9 @@ static void test_grub_environment_cannot_move(void **state) {
         boot_machine_mounts(machine, "21 1 0:31 / / rw - btrfs /dev/sda2 rw\n" MOUNT_ESP);
         fake_host_write(machine->fake, "run/udev/data/b8:1", "I:1\nE:ID_FS_UUID=4E2A-11F0\n");
         assert_int_equal(env_file_create(&machine->root, ESP_BLOCK), 1);
-        limit_files(ENV_BLOCK_SIZE / 2);
+        boot_machine_limit_files(ENV_BLOCK_SIZE / 2);
         kind = run(apply_grub_environment, machine, output, sizeof(output));
-        limit_files(RLIM_INFINITY);
+        boot_machine_limit_files(RLIM_INFINITY);
         assert_int_equal(kind, REFUSAL_FAILED);
         assert_string_equal(output, "The boot environment /" ESP_BLOCK
                                     " cannot be written: Input/output error.\n");

@@ -152,26 +152,39 @@ def test_none(pc: PC) -> None:
         f"runuser --user nobody -- vfio-modectl rom {SECOND}; echo $?").stderr
 
 
-# Waits until the reading has begun, and interrupts it; with its writer, or not.
-INTERRUPT = """
+# Waits until the reading has begun, and interrupts it; with its writer, or not. Both are held meanwhile, the writer
+# second, which waits for the other, so that what is found is what is interrupted: not its putting back.
+INTERRUPT = f"""
 env --default-signal=INT vfio-modectl rom $1 --while-in-use -o /root/big.rom & modectl=$!
-until apply=$(pgrep --oldest -f 'vfio-mode-apply rom') && grep -qs '^write=rom .* -$' /run/vfio-mode/undo; do :; done
+until apply=$(pgrep --oldest -f 'vfio-mode-apply rom') && grep -qs '^write=rom .* -$' /run/vfio-mode/undo; do
+        kill -0 $modectl || exit 3
+done
 writer=$(pgrep --parent $apply)
-# The one would notice the other's end.
-[ -z "$3" ] || { kill -STOP $apply && kill -$2 $writer; }
-kill -$2 $apply
+for held in $apply $writer; do
+        kill -STOP $held
+        while [ -e /proc/$held ] && ! grep -qs '^State:.T' /proc/$held/status; do :; done
+done
+head -c 1 {DEVICES}/$1/rom > /root/first && [ -s /root/first ] && [ -n "$writer" ]
+midway=$?
+if [ $midway = 0 ]; then
+        [ -z "$3" ] || kill -$2 $writer
+        kill -$2 $apply
+fi
+kill -CONT $apply $writer
 wait $modectl; echo status $?
 tail --pid=$apply -f /dev/null
-tail --pid=$writer -f /dev/null
+[ -z "$writer" ] || tail --pid=$writer -f /dev/null
+[ $midway = 0 ] || exit 3
 """
 
 
 def interrupt(pc: PC, signal: str, whom: str = "") -> str:
-    """Midway. On a busy machine the reading may have ended before anybody could be killed, which says nothing."""
+    """Midway. On a busy machine the reading may have ended before anybody could be held, which says nothing."""
     for _ in range(10):
         said = pc.run(f"bash /root/interrupt {SPARE} {signal} {whom}")
-        if said.rc == 0:  # there was a writer to wait for
+        if said.rc == 0:
             return said.out
+        assert said.rc == 3, said
         pc.ok("rm -f /root/big.rom")
     pytest.fail(f"no reading was seen: {said}")
 

@@ -30,7 +30,13 @@ static bool judge_modules(const DriverCheck *c, PciAddress address) {
             module_find_home(c->now->root, modalias, &home) < 0 || home.n == 0)
                 return true;
         (void)pci_address_format(address, text);
-        if (home.n_replaced == home.n)
+        if (home.is_given_away)
+                check(c, CHECK_WARN, "Take that alias out of modprobe.d.",
+                      "An alias in modprobe.d names vfio-pci or pci-stub for %s: a switch loads its "
+                      "host driver all the same, but a boot in a mode that leaves it to the host "
+                      "loads that instead.",
+                      text);
+        else if (home.n_replaced == home.n)
                 check(c, CHECK_WARN, "Take the install line out of modprobe.d.",
                       "No driver of %s can be loaded: modprobe.d has a command in place of %s. "
                       "Where it is not loaded already, nothing brings it back.",

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/modprobe-scan.h"
 #include "model/modprobe-config.h"
 #include "module.h"
 
@@ -118,22 +119,73 @@ static int insert_all(const Kmod *kmod, struct kmod_list *list) {
         return r < 0 ? r : n;
 }
 
+static int load_alias(const Kmod *kmod, const char *alias, ModuleChoice choice) {
+        struct kmod_list *list = NULL, *allowed = NULL;
+        int r;
+
+        r = kmod->lookup(kmod->context, alias, &list);
+        if (r >= 0 && choice == MODULE_ALLOWED)
+                r = kmod->filter(kmod->context, KMOD_FILTER_BLACKLIST, list, &allowed);
+        if (r >= 0)
+                r = insert_all(kmod, choice == MODULE_ALLOWED ? allowed : list);
+        (void)kmod->list_unref(allowed);
+        (void)kmod->list_unref(list);
+        return r;
+}
+
+static bool is_no_home(const char *module) {
+        return modprobe_is_same_module(module, VFIO_PCI_MODULE) ||
+               modprobe_is_same_module(module, "pci_stub");
+}
+
+/* An alias of modprobe.d's own is found before, and in place of, those that modules have (libkmod
+ * 30, 34). People have given cards to vfio-pci so. */
+static bool is_given_away(const Kmod *kmod, const char *modalias) {
+        struct kmod_list *list = NULL;
+        bool is_given_away;
+
+        if (strncmp(modalias, "pci:", strlen("pci:")) != 0 ||
+            kmod->lookup(kmod->context, modalias, &list) < 0)
+                return false;
+        is_given_away = list != NULL;
+        for (struct kmod_list *item = list; item; item = kmod->next(list, item)) {
+                struct kmod_module *module = kmod->get(item);
+
+                is_given_away &= is_no_home(kmod->name(module));
+                (void)kmod->module_unref(module);
+        }
+        (void)kmod->list_unref(list);
+        return is_given_away;
+}
+
+/* By their names, which no alias of a device's answers. */
+static int load_its_own(const Root *root, const Kmod *kmod, const char *modalias,
+                        ModuleChoice choice) {
+        ModulesFor modules;
+        int n = 0, r;
+
+        r = modules_for(root, modalias, &modules);
+        for (size_t i = 0; i < modules.n; i++) {
+                int loaded = load_alias(kmod, modules.names[i], choice);
+
+                if (loaded < 0)
+                        r = loaded; /* the next may be the right one all the same */
+                else
+                        n += loaded;
+        }
+        return r < 0 ? r : n;
+}
+
 int module_load_for(const Root *root, const char *alias, ModuleChoice choice) {
         _cleanup_(kmod_close) Kmod kmod = { 0 };
-        struct kmod_list *list = NULL, *allowed = NULL;
         int r;
 
         r = kmod_open(root, &kmod);
         if (r < 0)
                 return r;
-        r = kmod.lookup(kmod.context, alias, &list);
-        if (r >= 0 && choice == MODULE_ALLOWED)
-                r = kmod.filter(kmod.context, KMOD_FILTER_BLACKLIST, list, &allowed);
-        if (r >= 0)
-                r = insert_all(&kmod, choice == MODULE_ALLOWED ? allowed : list);
-        (void)kmod.list_unref(allowed);
-        (void)kmod.list_unref(list);
-        return r;
+        if (is_given_away(&kmod, alias))
+                return load_its_own(root, &kmod, alias, choice);
+        return load_alias(&kmod, alias, choice);
 }
 
 /* Modules for a device: all there are, and those that udev would load. */
@@ -233,6 +285,7 @@ int module_find_home(const Root *root, const char *modalias, ModuleHome *ret) {
                 r = kmod.lookup(kmod.context, modalias, &list);
         if (r < 0)
                 return r;
+        ret->is_given_away = is_given_away(&kmod, modalias);
         r = kmod.filter(kmod.context, KMOD_FILTER_BLACKLIST, list, &allowed);
         if (r >= 0)
                 count_home(&kmod, list, allowed, ret);

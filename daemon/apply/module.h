@@ -50,7 +50,8 @@ _must_check_ int module_load(const Root *root, const char *name);
 _must_check_ int module_unload(const Root *root, const char *name);
 
 /**
- * Loads what modules.alias has for an alias: a device's modalias, or a module's name.
+ * Loads what modules.alias has for an alias: a device's modalias, or a module's name. An alias in
+ * modprobe.d that gives the device to vfio-pci or pci-stub is looked past.
  *
  * Returns the number of modules found, 0 for none; else as module_load().
  */
@@ -96,6 +97,8 @@ typedef struct ModuleHome {
         size_t n, n_usable, n_replaced; /**< all; those that neither a blacklist holds back nor a
                                            command is run in place of (`install`); the latter */
         char name[CONFIG_DRIVER_SIZE];  /**< of the last one that is replaced; "": none */
+        bool is_given_away; /**< an alias in modprobe.d has vfio-pci or pci-stub instead, which the
+                               numbers are of */
 } ModuleHome;
 
 /** Counts them for a device's modalias. Returns 0; else as module_load(). */

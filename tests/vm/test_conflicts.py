@@ -55,6 +55,11 @@ def test_modprobe_configuration(pc: PC) -> None:
     pc.write("/etc/modprobe.d/people.conf", "install bochs /bin/false\n")
     said = check_rows(pc, "host-driver-gpu")
     assert [row["result"] for row in said] == ["warn"] and f"No driver of {GPU} can be loaded" in said[0]["message"]
+    pc.write("/etc/modprobe.d/people.conf", "alias pci:v00001234d00001111sv*sd*bc*sc*i* vfio-pci\n")
+    [driver] = check_rows(pc, "host-driver-gpu")
+    assert driver["result"] == "warn" and f"An alias in modprobe.d names vfio-pci or pci-stub for {GPU}" in driver["message"]
+    pc.ok("systemctl start vfio-mode@passthrough; modprobe -r bochs; systemctl start vfio-mode@host")
+    assert drivers(pc, GPU, AUDIO) == ["bochs-drm", "snd_hda_intel"]
     pc.ok("rm /etc/modprobe.d/people.conf")
     assert [row["result"] for row in check_rows(pc, "host-driver-gpu")] == ["pass"]
 

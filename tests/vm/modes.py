@@ -16,6 +16,8 @@ from pc import PC
 
 GPU, AUDIO, NIC = "0000:01:00.0", "0000:01:00.1", "0000:02:00.0"
 INI = "/etc/vfio-mode.ini"
+# Of this boot, with all that was said by now: journald may be behind, and is waited for.
+JOURNAL = "journalctl --sync; journalctl -b --no-pager -o cat"
 
 _PLACES = """
 for function in /sys/bus/pci/devices/*; do
@@ -27,7 +29,7 @@ done
 
 # A mode's unit that was stopped for a switch that then failed is queued to start, not waited for.
 _SETTLE = """
-until [ -z "$(systemctl list-jobs --no-legend 'vfio-mode-*' 'vfio-mode@*')" ]; do :; done
+until jobs=$(systemctl list-jobs --no-legend 'vfio-mode-*' 'vfio-mode@*') && [ -z "$jobs" ]; do :; done
 """
 _ACTIVE = _SETTLE + "systemctl list-units --plain --no-legend --state=active 'vfio-mode@*'\n"
 
@@ -157,6 +159,7 @@ def check_unit_refused(pc: PC, mode: str, name: str, code: int, *words: str) -> 
     said = pc.ok(f"""
         ! systemctl start {unit} || exit 99
         systemctl show --property=ExecMainStatus,StatusText,Result {unit}
+        journalctl --sync
         journalctl -b --no-pager -o cat -u {unit}
     """)
     check_words(said, (f"ExecMainStatus={20 + code}\n", "Result=exit-code\n", f"\n{name}: ", *words))

@@ -19,7 +19,7 @@ from test_guest import end_guest, hold_for_good
 _ONE_SHOT = "/sys/firmware/efi/efivars/VfioModeOneShot-6d3f1c52-8f0e-4a53-9d0c-2f5b7c1e9a44"
 _GRUB = "/boot/grub/grub.cfg"
 # What the units said that could move a card, and systemd of them.
-_RUNS = ("journalctl -b -q -o short-monotonic --no-pager -u 'vfio-mode@*' -u 'vfio-mode-guard@*' "
+_RUNS = ("journalctl --sync; journalctl -b -q -o short-monotonic --no-pager -u 'vfio-mode@*' -u 'vfio-mode-guard@*' "
          "-u vfio-mode-boot -u vfio-mode-confirm -u vfio-mode-fallback")
 _PATH = "/root/vfio-mode.deb"
 
@@ -67,7 +67,8 @@ def test_from_the_first_installation_to_the_purge(pc: PC, package: Path) -> None
     pc.ok("systemctl is-enabled vfio-mode-boot vfio-mode-confirm vfio-mode-fallback vfio-moded.path")
 
     # Where the card is away it stays there, and its way back, too.
-    pc.ok("systemctl start vfio-mode@passthrough")
+    pc.ok("systemctl start vfio-mode@passthrough; until systemctl show -p StatusText vfio-mode-guard@passthrough | "
+          "grep 'No VM is awaited'; do :; done")  # the guard's last words
     assert "over (" in dpkg(pc, f"--install {_PATH}")
     stays(pc)
     assert look(pc) == PASSTHROUGH

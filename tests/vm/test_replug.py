@@ -7,7 +7,7 @@ import pytest
 
 from machines import ini
 from modectl import ask, status
-from modes import INI, active, drivers, overrides
+from modes import INI, JOURNAL, active, drivers, overrides
 from pc import PC
 
 GPU, AUDIO, NIC = "0000:01:00.0", "0000:01:00.1", "0000:02:00.0"
@@ -43,7 +43,7 @@ def replug(pc: PC, rounds: int, *functions: str, units: bool) -> list[list[str]]
 
 def rule_alone_lost(pc: PC) -> int:
     """How often a host driver was faster than the udev rule, and the unit had to take the function back."""
-    said = pc.ok("journalctl -b --no-pager -o cat SYSLOG_IDENTIFIER=vfio-mode-apply")
+    said = pc.ok(f"{JOURNAL} SYSLOG_IDENTIFIER=vfio-mode-apply")
     return said.count("and was taken for mode")
 
 

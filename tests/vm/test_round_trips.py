@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modes import HOST, look
+from modes import HOST, JOURNAL, look
 from pc import PC
 
 SCRIPT = Path(__file__).resolve().parent / "scripts" / "round-trips.sh"
@@ -74,5 +74,5 @@ def test_nothing_is_left_over(pc: PC, request: pytest.FixtureRequest) -> None:
     print({what: [each.get(what) for each in counts] for what in counts[0] if margin(what, is_long) > 0})
     assert differences(counts, is_long) == []
     assert look(pc) == HOST
-    assert pc.run(f"journalctl -b -k -o cat --no-pager | grep -E '{COMPLAINTS}'").out == ""
+    assert pc.run(f"{JOURNAL} -k | grep -E '{COMPLAINTS}'").out == ""
     assert pc.ok("systemctl is-system-running") == "running"

@@ -6,7 +6,7 @@ import pytest
 
 from machines import ini
 from modectl import ask, status
-from modes import AUDIO, GPU, HOST, INI, NIC, active, drivers, look, properties
+from modes import AUDIO, GPU, HOST, INI, JOURNAL, NIC, active, drivers, look, properties
 from pc import PC
 from test_guest import GPU_GUEST, end_guest, hold_for_good, holds, start_guest
 
@@ -39,7 +39,7 @@ def check_returned(pc: PC, pid: str) -> None:
 
 
 def log(pc: PC) -> str:
-    return pc.ok("journalctl -b -o cat --no-pager -u vfio-mode@host")
+    return pc.ok(f"{JOURNAL} -u vfio-mode@host")
 
 
 def write_service(pc: PC, stop: str) -> None:

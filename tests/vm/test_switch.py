@@ -4,7 +4,7 @@
 import pytest
 
 from modectl import ask
-from modes import AUDIO, GPU, HOST, PASSTHROUGH, look
+from modes import AUDIO, GPU, HOST, JOURNAL, PASSTHROUGH, look
 from pc import PC
 
 pytestmark = pytest.mark.machine("gpu")
@@ -50,8 +50,7 @@ def test_modectl_run(pc: PC) -> None:
 
 def steps_in_journal(pc: PC, mode: str) -> list[str]:
     """The steps that the last run of a mode's unit logged, each as `ADDRESS: what`."""
-    log = pc.ok(f"journalctl -o cat --no-pager _SYSTEMD_INVOCATION_ID="
-                f"$(systemctl show --value -p InvocationID vfio-mode@{mode})")
+    log = pc.ok(f"{JOURNAL} _SYSTEMD_INVOCATION_ID=$(systemctl show --value -p InvocationID vfio-mode@{mode})")
     return [line for line in log.splitlines() if line.startswith(("0000:", "load the module"))]
 
 

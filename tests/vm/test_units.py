@@ -5,7 +5,7 @@ import pytest
 
 from machines import ini
 from modectl import status
-from modes import AUDIO, GPU, HOST, NIC, PASSTHROUGH, Look, bindings, look, properties, refused
+from modes import AUDIO, GPU, HOST, JOURNAL, NIC, PASSTHROUGH, Look, bindings, look, properties, refused
 from pc import PC
 
 pytestmark = pytest.mark.machine("gpu")
@@ -158,7 +158,7 @@ def check_refused(pc: PC, mode: str, status: int, sentence: str, before: Look) -
     code, text = refused(pc, mode)
     assert (code, sentence in text) == (status, True), (code, text)
     assert text in pc.run(f"systemctl status --no-pager --full vfio-mode@{mode}").out
-    assert text in pc.ok(f"journalctl -o cat --no-pager -u vfio-mode@{mode}")
+    assert text in pc.ok(f"{JOURNAL} -u vfio-mode@{mode}")
     assert look(pc) == with_failed(before, mode)
     assert pc.ok("vfio-modectl status --mode") == pc.ok(
         "systemctl list-units --plain --no-legend --state=active 'vfio-mode@*' | "
@@ -207,7 +207,7 @@ def test_failed_between_two_modes(pc: PC) -> None:
     go(pc, "passthrough")
     assert pc.driver(NIC) == "vfio-pci"
     check_refused(pc, "desk", 21, NIC, PASSTHROUGH)
-    log = pc.ok("journalctl -o cat --no-pager -u vfio-mode@desk")
+    log = pc.ok(f"{JOURNAL} -u vfio-mode@desk")
     assert f"{GPU}: unbind from vfio-pci" in log
     assert pc.driver(NIC) == "vfio-pci"
     assert pc.read(f"/sys/bus/pci/devices/{NIC}/driver_override") == "vfio-pci\n"

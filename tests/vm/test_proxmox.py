@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.drawn("vms"), pytest.mark.machine("gpu")]
 HOOK = "/usr/share/vfio-mode/hooks/proxmox"
 GPU = "0000:01:00.0"
 SECONDS = 20
-KEYS = f"switch-for-vm = yes\non-vm-exit = fallback\nvm-exit-grace = 3s\nexpect-vm = {SECONDS}s\n"
+# Time enough on a busy machine; a scenario that is about it has less.
+KEYS = "switch-for-vm = yes\non-vm-exit = fallback\nvm-exit-grace = 20s\nexpect-vm = 5min\n"
 
 
 @pytest.fixture(autouse=True)
@@ -67,10 +68,11 @@ def test_all_phases(pc: PC) -> None:
 
 def test_a_start_that_dies_after_pre_start(pc: PC) -> None:
     """Of which a hookscript is told nothing."""
+    pc.write(INI, ini() + KEYS.replace("5min", f"{SECONDS}s"))
     watch(pc)
     pc.ok(f"{HOOK} 100 pre-start", timeout=60)
     assert look(pc) == PASSTHROUGH
-    pc.ok(UNTIL_HOST, timeout=60)
+    pc.ok(UNTIL_HOST)
     assert look(pc) == HOST
     there = status(pc)
     assert there["held"]["reason"] == there["reason"] == f"VM '100' has not opened gpu within {SECONDS} s"
@@ -81,12 +83,11 @@ def test_a_start_that_dies_after_pre_start(pc: PC) -> None:
 @pytest.mark.parametrize("asked", [False, True], ids=["killed", "stopped"])
 def test_a_guest_that_ends_at_once(pc: PC, asked: bool) -> None:
     """It has failed to start, unless somebody has asked for its end."""
-    pc.ok(f"{HOOK} 100 pre-start", timeout=60)
-    pid = start_guest(pc, GPU_GUEST, GPU)
     if asked:
-        stop(pc, pid)
-    else:
-        pc.ok(f"kill -KILL {pid}; {HOOK} 100 post-stop")
+        stop(pc, start(pc))
+    else:  # Soon enough to count, which a QEMU under emulation may not be: ten seconds.
+        pc.ok(f"{HOOK} 100 pre-start; exec 3<> /dev/vfio/{pc.group(GPU)}; sleep infinity & exec 3>&-; "
+              f"kill -KILL $!; {HOOK} 100 post-stop", timeout=60)
     pc.ok(UNTIL_HOST)
     assert look(pc) == HOST
     there = status(pc)

@@ -25,11 +25,10 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,:=/
 LONGEST = 640  # cmdline that a mode may have
 
 _BOOT = f"""
-# The boot unit is queued since the first moment, and itself queues the mode's. Nothing is started here: what
-# the boot has not done by itself must not look as if it had.
-until jobs=$(systemctl list-jobs --no-legend vfio-mode-boot.service 'vfio-mode@*') && [ -z "$jobs" ]; do
-    :
-done
+# The boot unit is queued since the first moment, and itself queues the mode's; so is what has udev look for drivers,
+# after it. Nothing is started here: what the boot has not done by itself must not look as if it had.
+until jobs=$(systemctl list-jobs --no-legend vfio-mode-boot.service 'vfio-mode@*' systemd-udev-trigger.service) &&
+    [ -z "$jobs" ]; do :; done
 udevadm settle --timeout=300
 cat /proc/cmdline
 for function in {GPU} {AUDIO}; do
@@ -39,6 +38,7 @@ done
 systemctl list-units --plain --no-legend --state=active 'vfio-mode@*' | sed 's/@/ /; s/[.]service.*//' |
     cut -d' ' -f2 | tr '\\n' ' '
 echo
+journalctl --sync 2> /dev/null
 journalctl -b -k --no-pager -o cat | grep -c -E 'bochs|snd_hda' || true
 # A mode may be on long before there is a bus that vfio-modectl could ask; a rescue shell has none.
 grep -q -w single /proc/cmdline ||

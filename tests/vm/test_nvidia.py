@@ -17,6 +17,7 @@ from modectl import ask
 from modes import active, check_refused, check_tool_refused, drivers, overrides, snapshot
 from pc import PC
 from test_faulty import answers, check_answers, check_wedged, wait_for_late_return
+from test_guest import end_guest
 
 HERE = Path(__file__).resolve().parent
 CARD, OTHER = "0000:03:00.0", "0000:02:00.0"
@@ -115,7 +116,7 @@ def test_stack_is_unloaded_and_loaded(pc: PC) -> None:
     check_tool_refused(pc, "passthrough", "busy", 4, CARD, "nvidia_modeset", "reference count 1")
     assert snapshot(pc) == before
     assert (loaded(pc), running(pc)) == (STACK, UNITS)
-    pc.ok("kill $(cat /run/held)")
+    end_guest(pc, "$(cat /run/held)")
 
     # One module more, from when the first of the units is stopped.
     pc.ok(f"""
@@ -150,7 +151,7 @@ def test_second_card_of_the_driver(pc: PC) -> None:
     assert f"stays loaded ({OTHER} needs" in said
     pc.ok("sleep infinity < /dev/nvidia0 >/dev/null 2>&1 & echo $! > /run/held")
     check_tool_refused(pc, "passthrough", "busy", 4, CARD, "sleep")
-    pc.ok("kill $(cat /run/held)")
+    end_guest(pc, "$(cat /run/held)")
     pc.ok("vfio-modectl switch passthrough")
     assert (drivers(pc, CARD, OTHER), loaded(pc)) == (["vfio-pci", "nvidia"], STACK)
     pc.ok("vfio-modectl switch host")

@@ -28,6 +28,7 @@ printf '%s\\n' 'auth required pam_permit.so' 'account required pam_permit.so' 's
 chmod a+rw /dev/dri/card0
 systemd-run --quiet --unit=session-of-alice --service-type=exec --uid=alice --property=PAMName=vfio-mode-test \
     bash -c 'exec 3<>/dev/dri/card0; exec sleep infinity'
+until [ "$(cat /proc/$(systemctl show --value -p MainPID session-of-alice)/comm)" = sleep ]; do :; done
 """
 
 # Whatever was reached below the root by its descriptor and was there is in the archive, too.

@@ -6,9 +6,9 @@ import pytest
 import libvirt
 from machines import ini
 from modectl import status
-from modes import HOST, INI, PASSTHROUGH, drivers, look
+from modes import HOST, INI, JOURNAL, PASSTHROUGH, drivers, look
 from pc import PC
-from test_guard import LOCKS, UNTIL_HOST, check_sleeps, check_told_alike, events, hold, until_phase, watch
+from test_guard import LOCKS, UNIT, UNTIL_HOST, check_sleeps, check_told_alike, events, hold, until_phase, watch
 from test_libvirt import START
 from test_stop_vm import SECONDS, check_returned, write_service
 
@@ -39,7 +39,7 @@ def test_it_brings_the_screen_back(pc: PC, stop: str) -> None:
     assert (there["source"], there["reason"], there["held"]["reason"]) == ("power-button", PRESSED, PRESSED)
     assert not [event for event in events(pc, '"new_mode":"host"') if event["event"] == "fell-back"]
     check_told_alike(pc, there)
-    said = pc.ok("journalctl -b -o cat --no-pager -p emerg")
+    said = pc.ok(f"{JOURNAL} -p emerg")
     assert "The power button was pressed: the screen is on its way back." in said, said
     pc.ok(f"while {IS_TAKEN}; do :; done; [ $(systemctl show --value -p Result vfio-mode-rescue) = success ]")
     pc.run("systemctl kill --signal=KILL guest.service")  # what it was asked by would wait for ever
@@ -93,7 +93,12 @@ def test_it_can_be_left_alone(pc: PC) -> None:
     sleep_is_locked = f"{LOCKS} | grep -q '\"sleep\" \"vfio-mode\"'"
     pid = hold(pc)
     pc.ok(f"until {sleep_is_locked}; do :; done; kill {pid}; while {sleep_is_locked}; do :; done")
-    pc.ok(f"pkill -KILL -x vfio-mode-guard; while {IS_TAKEN}; do :; done; until {IS_TAKEN}; do :; done")
+    pc.ok(f"""
+        old=$(systemctl show --value -p MainPID {UNIT})
+        kill -KILL "$old"
+        until pid=$(systemctl show --value -p MainPID {UNIT}); [ "$pid" != 0 ] && [ "$pid" != "$old" ] &&
+                {LOCKS} | grep -q '"handle-power-key" "vfio-mode" "[^"]*" "block" 0 '$pid'\\b'; do :; done
+    """)
     pc.power_button()
     pc.ok(UNTIL_HOST)
     assert look(pc) == HOST

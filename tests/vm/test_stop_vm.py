@@ -92,8 +92,8 @@ def check_guest_that_ignores_everything(pc: PC) -> None:
     pc.ok("systemctl start vfio-mode@passthrough; systemctl start guest.service")
     pid = pc.read("/run/guest.pid").strip()
     pc.ok(f"kill -STOP {pid}")
-    pc.ok("systemctl start --no-block vfio-mode@host")
-    said = pc.ok("until systemctl show --value -p StatusText vfio-mode@host | grep '^Waiting for'; do :; done")
+    said = pc.ok("systemctl start --no-block vfio-mode@host\n"
+                 "until systemctl show --value -p StatusText vfio-mode@host | grep '^Waiting for'; do :; done")
     status(pc)  # which waits for nobody
     assert f"Waiting for a guest of guest.service to end, which has the device; in {SECONDS} s" in said, said
     pc.ok("until [ -z \"$(systemctl list-jobs --no-legend 'vfio-mode@*')\" ]; do :; done", timeout=120)

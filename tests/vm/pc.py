@@ -252,7 +252,7 @@ class PC:
     def hibernate(self) -> None:
         """Write memory to the swap that the guest has, and switch off."""
         self.tell("echo shutdown > /sys/power/disk; echo disk > /sys/power/state")
-        self.wait_poweroff()
+        self.wait_poweroff(BOOT_TIMEOUT)
 
     def resume(self) -> None:
         """Switch on after hibernate(): firmware, GRUB and a kernel, which goes on with the one before."""

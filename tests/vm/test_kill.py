@@ -61,7 +61,7 @@ def count(pc: PC, counted: dict[str, list[str]]) -> None:
     assert look(pc) == PASSTHROUGH
     pc.ok("systemctl start vfio-mode@host")
     assert look(pc) == HOST
-    text = pc.ok("kill-sweep count", timeout=300)
+    text = pc.ok("kill-sweep count", timeout=900)
     lines = [line.split(maxsplit=2) for line in text.splitlines()]
     calls = {way: [call for who, where, call in lines if (who, where) == ("strace", way)]
              for way in ("passthrough", "host")}
@@ -102,7 +102,7 @@ def test_killed_at_any_point(pc: PC, rng: random.Random, tmp_path: Path, request
     pairs = zip_longest(draw.chosen["passthrough"], draw.chosen["host"], fillvalue=1)
     results = []
     for pair in pairs:
-        results += pc.ok(f"kill-sweep kill {pair[0]} {pair[1]}", timeout=300).splitlines()
+        results += pc.ok(f"kill-sweep kill {pair[0]} {pair[1]}", timeout=900).splitlines()
     print("\n".join(results))
     wrongs = [line for line in results if not line.endswith(" ok")]
     draw.conclude("kill", len(results), len(wrongs), record_property)

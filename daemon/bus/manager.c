@@ -153,7 +153,7 @@ static int read_end_vm(Request *request, sd_bus_error *error) {
                 return r;
         if (vm_word_parse_end(result, &request->arguments.vm.word) < 0)
                 return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS,
-                                        "result is one of stopped, failed and restarting.");
+                                        "result is one of stopped, ended, failed and restarting.");
         return 0;
 }
 

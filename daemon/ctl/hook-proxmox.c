@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "ctl/hook.h"
 #include "ctl/local.h"
 #include "ctl/text.h"
@@ -34,9 +33,8 @@ static int find_functions(const Arguments *arguments, const char *id, Vm *vm) {
         return r;
 }
 
-/* A hookscript is not told how a guest has ended. One that was not asked to, so soon that it cannot
- * have stayed for as long as the guard wants, has failed to start. */
-static bool has_failed_to_start(const Arguments *arguments, const char *name) {
+/* pre-stop was called before. */
+static bool was_asked_to_end(const Arguments *arguments, const char *name) {
         _cleanup_free_ VmList *list = must_have(calloc(1, sizeof(*list)));
         _cleanup_(root_close) Root root = ROOT_NULL;
         const Vm *told;
@@ -44,8 +42,7 @@ static bool has_failed_to_start(const Arguments *arguments, const char *name) {
         if (local_root(arguments, &root) < 0 || vm_list_read(&root, list) < 0)
                 return false;
         told = vm_list_find(list, name);
-        return told && told->word == VM_WORD_BEGUN &&
-               now_usec() - told->time < VM_WATCH_SETTLE_USEC;
+        return told && told->word == VM_WORD_STOPPED;
 }
 
 int hook_proxmox(const Arguments *arguments, const char *const *operands, size_t n) {
@@ -63,7 +60,8 @@ int hook_proxmox(const Arguments *arguments, const char *const *operands, size_t
         hook_name(id, vm);
         if (find_functions(arguments, id, vm) < 0)
                 return begins ? EXIT_CODE_FAILED : EXIT_CODE_DONE;
-        vm->word = has_ended && has_failed_to_start(arguments, vm->name) ? VM_WORD_FAILED
-                                                                         : VM_WORD_STOPPED;
+        /* A hookscript is not told how a guest has ended. */
+        vm->word = has_ended && !was_asked_to_end(arguments, vm->name) ? VM_WORD_ENDED
+                                                                       : VM_WORD_STOPPED;
         return begins ? hook_begin(arguments, vm) : hook_end(arguments, vm);
 }

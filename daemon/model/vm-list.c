@@ -19,10 +19,8 @@
 #define LINE_SIZE (VM_NAME_SIZE + VM_ADDRESSES_MAX * PCI_ADDRESS_SIZE + 64)
 
 static const char *const words[_VM_WORD_MAX] = {
-        [VM_WORD_BEGUN] = "begun",
-        [VM_WORD_STOPPED] = "stopped",
-        [VM_WORD_FAILED] = "failed",
-        [VM_WORD_RESTARTING] = "restarting",
+        [VM_WORD_BEGUN] = "begun",   [VM_WORD_STOPPED] = "stopped",       [VM_WORD_ENDED] = "ended",
+        [VM_WORD_FAILED] = "failed", [VM_WORD_RESTARTING] = "restarting",
 };
 
 bool vm_name_is_valid(const char *name) {

@@ -23,6 +23,7 @@
 typedef enum VmWord {
         VM_WORD_BEGUN,      /**< it is about to start, or runs */
         VM_WORD_STOPPED,    /**< it came to its end */
+        VM_WORD_ENDED,      /**< it has ended, and how is not known */
         VM_WORD_FAILED,     /**< it did not start, or crashed */
         VM_WORD_RESTARTING, /**< it has ended and comes again at once */
         _VM_WORD_MAX,
@@ -48,11 +49,11 @@ bool vm_name_is_valid(const char *name);
 /** Whether it was given a function. */
 bool vm_names_function(const Vm *vm, PciAddress address);
 
-/** The word for it: begun, stopped, failed, restarting. */
+/** The word for it: begun, stopped, ended, failed, restarting. */
 const char *vm_word_name(VmWord word);
 
-/** Finds what ends one by its word: stopped, failed, restarting. Returns 0, or -EINVAL with @ret
- * untouched. */
+/** Finds what ends one by its word: stopped, ended, failed, restarting. Returns 0, or -EINVAL with
+ * @ret untouched. */
 _must_check_ int vm_word_parse_end(const char *name, VmWord *ret);
 
 /** Whether it is told to run, or to come again at once. */

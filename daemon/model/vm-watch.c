@@ -159,14 +159,15 @@ static void hear_begun(VmWatch *watch, uint64_t now) {
         }
 }
 
-/* One that never had a device has not come to its end. */
+/* One that never had a device has not come to its end. Where nobody knows how one has ended, what
+ * was seen of it decides. */
 static void hear_end(VmWatch *watch, const ConfigMode *mode, VmWord word, uint64_t now) {
         bool was_announced = watch->is_announced || word == VM_WORD_FAILED;
 
         watch->is_announced = false;
-        watch->has_failed =
-                word == VM_WORD_FAILED || (watch->phase == VM_EXPECTED && word == VM_WORD_STOPPED);
-        watch->is_excused = !watch->has_failed;
+        watch->has_failed = word == VM_WORD_FAILED ||
+                            (watch->phase == VM_EXPECTED && word != VM_WORD_RESTARTING);
+        watch->is_excused = !watch->has_failed && word != VM_WORD_ENDED;
         watch->comes_again = word == VM_WORD_RESTARTING;
         if (watch->phase == VM_EXPECTED && watch->has_failed && was_announced &&
             (has_to_come(watch, mode) || watch->has_settled))

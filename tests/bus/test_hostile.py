@@ -58,7 +58,7 @@ def targets() -> dict[str, Target]:
 
 
 TARGETS = targets()
-RESULTS = ("stopped", "failed", "restarting")
+RESULTS = ("stopped", "ended", "failed", "restarting")
 VMS = ["win", "w\u00efn 11", "x" * 127, "x" * 128, "", "a\nb"]
 ADDRESS = re.compile(r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]")
 CHANGERS = [*(name for name, target in TARGETS.items() if target.interface == MANAGER), "LogControl1.Set"]

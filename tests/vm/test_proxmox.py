@@ -9,7 +9,7 @@ from machines import ini
 from modectl import status
 from modes import HOST, INI, NIC, PASSTHROUGH, look
 from pc import PC
-from test_guard import FELL_BACK, UNTIL_HOST, check_told_alike, entries, until_phase, watch
+from test_guard import FELL_BACK, KNOWS, UNTIL_HOST, check_told_alike, entries, until_phase, watch
 from test_guest import GPU_GUEST, end_guest, start_guest
 
 pytestmark = [pytest.mark.drawn("vms"), pytest.mark.machine("gpu")]
@@ -87,14 +87,14 @@ def test_a_guest_that_ends_at_once(pc: PC, asked: bool) -> None:
         stop(pc, start(pc))
     else:  # Soon enough to count, which a QEMU under emulation may not be: ten seconds.
         pc.ok(f"{HOOK} 100 pre-start; exec 3<> /dev/vfio/{pc.group(GPU)}; sleep infinity & exec 3>&-; "
-              f"kill -KILL $!; {HOOK} 100 post-stop", timeout=60)
+              f"until grep -q phase=there {KNOWS}; do :; done; kill -KILL $!; {HOOK} 100 post-stop", timeout=60)
     pc.ok(UNTIL_HOST)
     assert look(pc) == HOST
     there = status(pc)
     if asked:
         assert (there["source"], there["held"], len(entries(pc, FELL_BACK))) == ("vm-exit", None, 0)
     else:
-        assert (there["source"], there["reason"]) == ("fallback", "VM '100' has failed")
+        assert (there["source"], there["reason"]) == ("fallback", "VM '100' that had opened gpu has ended within 10 s")
     check_told_alike(pc, there)
 
 

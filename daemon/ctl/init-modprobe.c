@@ -92,9 +92,14 @@ static bool is_driver(const Drivers *drivers, const char *module) {
         return bound && modprobe_is_same_module(bound, module);
 }
 
-/* Whether the line keeps its module from being loaded by itself. */
+/* What follows the module's name where the line is shown. */
+static const char *option_shown(const ModprobeLine *line) {
+        return modprobe_turns_off(line) ? " modeset=0" : "";
+}
+
+/* Whether the line keeps its module from being loaded by itself, or from the card. */
 static bool holds_back(const ModprobeLine *line) {
-        return line->command == MODPROBE_BLACKLIST ||
+        return line->command == MODPROBE_BLACKLIST || modprobe_turns_off(line) ||
                (line->command == MODPROBE_INSTALL && !modprobe_install_loads(line->value));
 }
 
@@ -230,20 +235,25 @@ static char *comment_out(const Root *root, const InitModprobeLine *line) {
         return edit_line(root, line, "s/^/#/", "take away");
 }
 
-/* --- vfio-pci's own options --- */
-
 static bool is_only_option(const char *options) {
         return options[strcspn(options, " \t")] == '\0';
 }
 
+/* @name: with its "=" */
+static char *take_option_out(const Root *root, const InitModprobeLine *line, const char *name) {
+        _cleanup_free_ char *script = text_format("s/[[:blank:]]%s[^[:blank:]]*//", name);
+        _cleanup_free_ char *by_hand = text_format("take %s out of", name);
+
+        return is_only_option(line->line.value) ? comment_out(root, line)
+                                                : edit_line(root, line, script, by_hand);
+}
+
+/* --- vfio-pci's own options --- */
+
 static void remark_on_ids(const InitModprobeLine *line, const Root *root, const char *driver,
                           Lines *remarks) {
         char ids[SETUP_IDS_SIZE];
-        _cleanup_free_ char *command =
-                is_only_option(line->line.value)
-                        ? comment_out(root, line)
-                        : edit_line(root, line, "s/[[:blank:]]ids=[^[:blank:]]*//",
-                                    "take ids= out of");
+        _cleanup_free_ char *command = take_option_out(root, line, "ids=");
 
         (void)modprobe_option(line->line.value, "ids", ids, sizeof(ids));
         if (ids[0] != '\0')
@@ -315,9 +325,10 @@ static void remark_on_left(const Drivers *drivers, const InitModprobeLine *line,
         char address[PCI_ADDRESS_SIZE];
 
         lines_add(drivers->remarks,
-                  "%s %s (/%s:%u) leaves %s to %s, in host mode as well; it may stay.",
-                  modprobe_command_name(line->line.command), line->line.module, line->path,
-                  line->line.line, pci_address_format(drivers->function->address, address), left);
+                  "%s %s%s (/%s:%u) leaves %s to %s, in host mode as well; it may stay.",
+                  modprobe_command_name(line->line.command), line->line.module,
+                  option_shown(&line->line), line->path, line->line.line,
+                  pci_address_format(drivers->function->address, address), left);
 }
 
 static void remark_on_blacklist(const Drivers *drivers, const InitModprobeLine *line,
@@ -333,6 +344,18 @@ static void remark_on_blacklist(const Drivers *drivers, const InitModprobeLine *
                   what_is_lost(drivers->function), command);
 }
 
+static void remark_on_modeset(const Drivers *drivers, const InitModprobeLine *line) {
+        _cleanup_free_ char *command = take_option_out(drivers->root, line, "modeset=");
+        char address[PCI_ADDRESS_SIZE];
+
+        lines_add(
+                drivers->remarks,
+                "options %s modeset=0 (/%s:%u) keeps that driver from every card, loaded or not: no "
+                "picture of %s, neither after a boot in host mode nor after a switch → %s",
+                line->line.module, line->path, line->line.line,
+                pci_address_format(drivers->function->address, address), command);
+}
+
 static void remark_on_driver(const Drivers *drivers, const InitModprobeLine *line) {
         _cleanup_free_ char *command = comment_out(drivers->root, line);
         const char *left = find_left(drivers), *home = find_home(drivers);
@@ -346,6 +369,8 @@ static void remark_on_driver(const Drivers *drivers, const InitModprobeLine *lin
                 remark_on_left(drivers, line, left);
         else if (said->command == MODPROBE_BLACKLIST)
                 remark_on_blacklist(drivers, line, command);
+        else if (modprobe_turns_off(said))
+                remark_on_modeset(drivers, line);
         else if (holds_back(said))
                 lines_add(drivers->remarks,
                           "install %s (/%s:%u) runs '%s' in its place, a driver of %s: where that "
@@ -396,10 +421,10 @@ static void remark_on_stranger(const InitModprobeLine *line, Lines *remarks) {
 
         if (holds_back(said))
                 lines_add(remarks,
-                          "%s %s (/%s:%u) is about a driver that the chosen card does not have: it "
-                          "changes nothing for it.",
-                          modprobe_command_name(said->command), said->module, line->path,
-                          said->line);
+                          "%s %s%s (/%s:%u) is about a driver that the chosen card does not have: "
+                          "it changes nothing for it.",
+                          modprobe_command_name(said->command), said->module, option_shown(said),
+                          line->path, said->line);
 }
 
 void init_modprobe_remark(const InitModprobe *modprobe, const Root *root, const Setup *setup,

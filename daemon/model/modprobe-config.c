@@ -146,3 +146,18 @@ bool modprobe_option(const char *options, const char *name, char *buffer, size_t
         }
         return fits;
 }
+
+/* Kernel: drm/nouveau/nouveau_drm.c, drm/radeon/radeon_drv.c, drm/i915/i915_module.c */
+bool modprobe_turns_off(const ModprobeLine *line) {
+        static const char *const modules[] = { "nouveau", "radeon", "i915" };
+        char value[2];
+
+        if (line->command != MODPROBE_OPTIONS ||
+            !modprobe_option(line->value, "modeset", value, sizeof(value)) ||
+            strcmp(value, "0") != 0)
+                return false;
+        for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
+                if (modprobe_is_same_module(line->module, modules[i]))
+                        return true;
+        return false;
+}

@@ -60,5 +60,11 @@ bool modprobe_install_loads(const char *command);
  */
 bool modprobe_option(const char *options, const char *name, char *buffer, size_t size);
 
+/**
+ * Whether an `options` line keeps a graphics driver from every card: `modeset=0`, the usual second
+ * line behind `blacklist nouveau`. Its module is loaded, and drives nothing.
+ */
+bool modprobe_turns_off(const ModprobeLine *line);
+
 /** The command's word. */
 const char *modprobe_command_name(ModprobeCommand command);

@@ -464,6 +464,10 @@ def modules(machine):
         "install nvidia (/etc/modprobe.d/x.conf:2) runs '/bin/false' in its place",
         "→ sed --in-place --follow-symlinks '2s/^/#/' /etc/modprobe.d/x.conf",
         "blacklist nouveau (/etc/modprobe.d/x.conf:3) leaves 0000:01:00.0 to nvidia"]),
+    ("blacklist nouveau\noptions nouveau modeset=0\n", [
+        "options nouveau modeset=0 (/etc/modprobe.d/x.conf:2) leaves 0000:01:00.0 to nvidia, in host mode as well; it may stay."]),
+    ("options nouveau runpm=0\noptions nouveau modeset=1\noptions nvidia-drm modeset=0\n", []),
+    ("options radeon modeset=0\n", ["options radeon modeset=0 (/etc/modprobe.d/x.conf:1) is about a driver that the chosen card"]),
     ("install nouveau /bin/true\n", ["install nouveau (/etc/modprobe.d/x.conf:1) leaves 0000:01:00.0 to nvidia"]),
     ("blacklist amdgpu\n", ["blacklist amdgpu (/etc/modprobe.d/x.conf:1) is about a driver that the chosen card does "
                             "not have"]),
@@ -506,6 +510,21 @@ def test_modprobe_configuration(modules, text, words):
     for word in words:
         assert word in "\n".join(remarks), remarks
     assert bool(remarks) == bool(words), remarks
+
+
+@pytest.mark.parametrize(("text", "command"), [
+    ("modeset=0", "sed --in-place --follow-symlinks '2s/^/#/' /etc/modprobe.d/x.conf"),
+    ("modeset=0 runpm=0", "sed --in-place --follow-symlinks '2s/[[:blank:]]modeset=[^[:blank:]]*//' /etc/modprobe.d/x.conf"),
+])
+def test_a_driver_that_is_told_to_take_no_card(modules, text, command):
+    """To take its blacklist away is not enough: the two lines mostly come together."""
+    modules.write("lib/modules/6.12.1/modules.alias", ALIASES.replace("sc00i00* nvidia\n", "sc00i00* nova_core\n"))
+    modules.write("etc/modprobe.d/x.conf", f"blacklist nouveau\noptions nouveau {text}\nblacklist nova_core\n")
+    remarks = proposed(modules)["remarks"]
+    the_one(remarks, "blacklist nouveau", "leaves no driver for 0000:01:00.0")
+    said = the_one(remarks, "options nouveau modeset=0 (/etc/modprobe.d/x.conf:2) keeps that driver from every card",
+                   "no picture of 0000:01:00.0")
+    assert said.endswith(f" → {command}"), said
 
 
 def test_which_files_count(modules):

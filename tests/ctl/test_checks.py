@@ -135,6 +135,14 @@ class Row(NamedTuple):
     advice: str
 
 
+def nouveau(pc):
+    """The GPU has been on vfio-pci since the boot, and the kernel's own driver is for it."""
+    (pc.on_vfio().root / "run/vfio-mode/status").unlink()
+    return pc.write("proc/sys/kernel/osrelease", "6.12.9\n").write(
+        "lib/modules/6.12.9/modules.alias", "".join(f"alias pci:v000010DEd*sv*sd*bc03sc*i* {module}\n"
+                                                    for module in ("nvidiafb", "nouveau")))
+
+
 def config(**keys):
     """The configuration, with more keys of the mode."""
     return FALLBACK_CONFIG + "".join(f"{name.replace('_', '-')} = {value}\n" for name, value in keys.items())
@@ -319,6 +327,13 @@ CASES = [
         "sys/bus/pci/drivers/nvidia/bind", "")),
     ("host-driver-gpu", "warn", "goes back to nvida, which is not loaded now, and no module of that name is known",
      lambda pc: pc.config(FALLBACK_CONFIG.replace("consent", "host-driver = nvida\nconsent"))),
+    ("host-driver-gpu", "warn", "goes back to nouveau, which modeset=0 keeps from every card", lambda pc: nouveau(pc).write(
+        "etc/modprobe.d/blacklist-nouveau.conf", "blacklist nouveau\noptions nouveau modeset=0\n")),
+    ("host-driver-gpu", "warn", "goes back to nouveau, which modeset=0", lambda pc: nouveau(pc).cmdline("nouveau.modeset=0")),
+    ("host-driver-gpu", "warn", "goes back to nouveau, which modeset=0", lambda pc: pc.cmdline("nouveau.modeset=0").config(
+        FALLBACK_CONFIG.replace("consent", "host-driver = nouveau\nconsent"))),
+    ("host-driver-gpu", "pass", "has a module on this host", lambda pc: nouveau(pc).cmdline("nouveau.modeset=1 i915.modeset=0")),
+    ("host-driver-gpu", "pass", "goes back to nvidia", lambda pc: pc.cmdline("nouveau.modeset=0")),
     ("owner", "pass", "No other program", lambda pc: pc),
     ("owner", "fail", GPU, lambda pc: pc.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n")),
     # Beside what a switch is refused for now.

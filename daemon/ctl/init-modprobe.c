@@ -317,6 +317,10 @@ static bool has_word(const char *text, const char *module) {
         return false;
 }
 
+static bool loads_vfio_first(const ModprobeLine *line) {
+        return line->command == MODPROBE_SOFTDEP && has_word(line->value, "vfio_pci");
+}
+
 static const char *what_is_lost(const Function *function) {
         return function_is_display(function) ? "no picture" : "no driver";
 }
@@ -376,7 +380,7 @@ static void remark_on_driver(const Drivers *drivers, const InitModprobeLine *lin
                           "install %s (/%s:%u) runs '%s' in its place, a driver of %s: where that "
                           "does not load it, nothing brings it back, a switch neither → %s",
                           said->module, line->path, said->line, said->value, address, command);
-        else if (said->command == MODPROBE_SOFTDEP && has_word(said->value, "vfio_pci"))
+        else if (loads_vfio_first(said))
                 lines_add(drivers->remarks,
                           "softdep %s %s (/%s:%u) loads vfio-pci before a driver of %s, which no "
                           "mode needs → %s",
@@ -427,6 +431,15 @@ static void remark_on_stranger(const InitModprobeLine *line, Lines *remarks) {
                           line->path, said->line);
 }
 
+/* Such as drm, which guides name for whatever driver the card may have. */
+static void remark_on_softdep(const InitModprobeLine *line, const Root *root, Lines *remarks) {
+        _cleanup_free_ char *command = comment_out(root, line);
+
+        lines_add(remarks,
+                  "softdep %s %s (/%s:%u) loads vfio-pci before that, which no mode needs → %s",
+                  line->line.module, line->line.value, line->path, line->line.line, command);
+}
+
 void init_modprobe_remark(const InitModprobe *modprobe, const Root *root, const Setup *setup,
                           Lines *remarks) {
         Drivers drivers[PCI_SLOT_FUNCTIONS + 1];
@@ -461,6 +474,8 @@ void init_modprobe_remark(const InitModprobe *modprobe, const Root *root, const 
                         remark_on_ids(line, root, "pci-stub", remarks);
                 else if (of < n)
                         remark_on_driver(&drivers[of], line);
+                else if (loads_vfio_first(&line->line))
+                        remark_on_softdep(line, root, remarks);
                 else if (is_graphics(line->line.module))
                         remark_on_stranger(line, remarks);
         }

@@ -475,6 +475,9 @@ def modules(machine):
                                    "0000:01:00.1", "has no driver →"]),
     ("softdep nvidia pre: vfio-pci\n", ["softdep nvidia pre: vfio-pci (/etc/modprobe.d/x.conf:1) loads vfio-pci before",
                                         "→ sed --in-place --follow-symlinks '1s/^/#/'"]),
+    ("softdep drm pre: vfio-pci\nsoftdep xhci_hcd pre: usbhid\n", [
+        "softdep drm pre: vfio-pci (/etc/modprobe.d/x.conf:1) loads vfio-pci before that, which no mode needs",
+        "→ sed --in-place --follow-symlinks '1s/^/#/'"]),
     ("options vfio-pci \\\n  ids=10de:2484\n", ["take every 10de:2484, in whatever mode (/etc/modprobe.d/x.conf:1)",
                                                 "→ take away lines 1 to 2 of /etc/modprobe.d/x.conf"]),
     ("options pci-stub ids=10de:2484\n", [

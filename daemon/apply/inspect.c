@@ -21,6 +21,7 @@
 #include "host/device-facts.h"
 #include "host/guest-scan.h"
 #include "host/holders.h"
+#include "host/hook-conflicts.h"
 #include "host/hook-facts.h"
 #include "host/machine-facts.h"
 #include "host/needs-screens.h"
@@ -250,12 +251,9 @@ static void check_hook(Inspect *i) {
         hook_check(&facts, i->mode, i->ret);
 }
 
-static void check_guest_definitions(Inspect *i) {
-        _cleanup_free_ GuestDefinitions *guests = calloc(1, sizeof(*guests));
-
-        if (!guests || !i->mode || !i->is_scanned)
+static void check_guest_definitions(Inspect *i, const GuestDefinitions *guests) {
+        if (!i->mode || !i->is_scanned)
                 return;
-        guest_scan(i->now.root, guests);
         check_guests(&i->now, i->mode, &i->next, guests, i->ret);
         check_guest_roms(&i->now, i->mode, guests, i->ret);
 }
@@ -270,13 +268,15 @@ static void check_holders(Inspect *i) {
                       connectors_have_screen(i->now.root, i->taken, i->n_taken), i->ret);
 }
 
-static void check_owners(Inspect *i) {
+static void check_owners(Inspect *i, const GuestDefinitions *guests) {
         _cleanup_free_ Conflicts *conflicts = calloc(1, sizeof(*conflicts));
 
         if (!conflicts)
                 return;
         conflicts_find(i->now.root, &i->now.host, i->taken, i->n_taken, conflicts);
         module_conflicts_find(i->now.root, &i->now.host, i->taken, i->n_taken, conflicts);
+        hook_conflicts_find_proxmox(i->now.root, &i->now.host, i->taken, i->n_taken, guests,
+                                    conflicts);
         for (size_t n = 0; n < conflicts->n_conflicts; n++)
                 check(i, conflicts->conflicts[n].breaks ? CHECK_FAIL : CHECK_WARN, "owner",
                       conflicts->conflicts[n].advice, "%s", conflicts->conflicts[n].text);
@@ -433,9 +433,10 @@ static void check_units(Inspect *i) {
 
 int inspect(const Root *root, const char *mode, Inspection *ret) {
         _cleanup_free_ Inspect *i = calloc(1, sizeof(*i));
+        _cleanup_free_ GuestDefinitions *guests = calloc(1, sizeof(*guests));
         const char *invocation = getenv("INVOCATION_ID");
 
-        if (!i)
+        if (!i || !guests)
                 return -ENOMEM;
         (void)memset(ret, 0, sizeof(*ret));
         (void)snprintf(ret->mode, sizeof(ret->mode), "%s", mode);
@@ -448,14 +449,16 @@ int inspect(const Root *root, const char *mode, Inspection *ret) {
                 return -ENOMEM;
         make_plan(i);
         next_boot_read(root, &i->next);
+        if (i->mode && i->is_scanned)
+                guest_scan(root, guests);
         check_config(i);
         check_machine(i);
         check_devices(i);
         check_hugepages(i);
-        check_owners(i);
+        check_owners(i, guests);
         check_holders(i);
         check_hook(i);
-        check_guest_definitions(i);
+        check_guest_definitions(i, guests);
         check_switch(i);
         check_place(i);
         check_protection(i);

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "hook-conflicts.h"
+#include "hook-facts.h"
 
 #define HOOKS_DIR "etc/libvirt/hooks"
 #define HOOK_SIZE_MAX (256 * 1024)
@@ -27,6 +28,7 @@ typedef struct Search {
         const Host *host;
         const PciAddress *functions;
         size_t n_functions;
+        const char *kind; /* of the hooks; begins a sentence */
         Conflicts *ret;
         HookPath waiting[DIRS_MAX];
         size_t n_waiting, n_files;
@@ -115,14 +117,14 @@ static void look_at_file(const Search *search, const char *path) {
                 (void)pci_address_format(search->functions[i], address);
                 if (names_function(text, search->functions[i])) {
                         conflicts_add(search->ret, false, advice,
-                                      "The libvirt hook /%s names %s and may move it.", path,
+                                      "%s /%s names %s and may move it.", search->kind, path,
                                       address);
                         return;
                 }
                 module = function ? find_moved_module(text, function) : NULL;
                 if (module) {
                         conflicts_add(search->ret, false, advice,
-                                      "The libvirt hook /%s loads or unloads %s, a driver of %s.",
+                                      "%s /%s loads or unloads %s, a driver of %s.", search->kind,
                                       path, module, address);
                         return;
                 }
@@ -175,12 +177,52 @@ void hook_conflicts_find(const Root *root, const Host *host, const PciAddress *f
 
         if (!search)
                 return;
-        *search = (Search){ root, host, functions, n_functions, ret, .n_waiting = 1 };
+        *search = (Search){ .root = root,
+                            .host = host,
+                            .functions = functions,
+                            .n_functions = n_functions,
+                            .kind = "The libvirt hook",
+                            .ret = ret,
+                            .n_waiting = 1 };
         (void)snprintf(search->waiting[0], sizeof(HookPath), HOOKS_DIR);
         for (unsigned seen = 0; search->n_waiting > 0 && seen < DIRS_SEEN_MAX; seen++) {
                 HookPath directory;
 
                 (void)memcpy(directory, search->waiting[--search->n_waiting], sizeof(directory));
                 look_into(search, directory);
+        }
+}
+
+/* --- Proxmox VE --- */
+
+/* Guests often share one. */
+static bool is_first_with(const GuestDefinitions *guests, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(guests->guests[i].hookscript, guests->guests[n].hookscript) == 0)
+                        return false;
+        return true;
+}
+
+void hook_conflicts_find_proxmox(const Root *root, const Host *host, const PciAddress *functions,
+                                 size_t n_functions, const GuestDefinitions *guests,
+                                 Conflicts *ret) {
+        _cleanup_free_ Search *search = calloc(1, sizeof(*search));
+
+        if (!search)
+                return;
+        *search = (Search){ .root = root,
+                            .host = host,
+                            .functions = functions,
+                            .n_functions = n_functions,
+                            .kind = "The hookscript of Proxmox VE",
+                            .ret = ret };
+        for (size_t i = 0; i < guests->n; i++) {
+                ProxmoxHookFacts facts;
+
+                if (guests->guests[i].hookscript[0] == '\0' || !is_first_with(guests, i))
+                        continue;
+                hook_facts_read_proxmox(root, guests->guests[i].hookscript, &facts);
+                if (facts.is_there)
+                        look_at_file(search, facts.path);
         }
 }

@@ -205,6 +205,14 @@ def pve(pc, hookscript=None, storage="var/lib/vz", mode=0o755, text='#!/bin/sh\n
              + (f"hookscript: {hookscript}\n" if hookscript else ""))
     pc.write(f"{storage}/snippets/vfio", text)
     (pc.root / storage / "snippets/vfio").chmod(mode)
+
+
+def shared(pc, text):
+    """Two guests have the same script."""
+    pve(pc, "local:snippets/vfio", text=text)
+    pc.write("etc/pve/qemu-server/101.conf", "hostpci0: 01:00\nhookscript: local:snippets/vfio\n")
+
+
 def given(pc, rom, *, card=GPU, mode=0o644, libvirt=False, path=""):
     """A guest that is given a ROM file: these bytes, or nothing that is there."""
     path = path or ("usr/share/vgabios/gpu.rom" if libvirt else "usr/share/kvm/gpu.rom")
@@ -339,6 +347,12 @@ CASES = [
     # Beside what a switch is refused for now.
     ("owner", "fail", GPU, lambda pc: pc.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n").add(
         "0000:02:00.0", "8086:1533", "020000", group=1, driver="igb")),
+    ("owner", "warn", f"The hookscript of Proxmox VE /var/lib/vz/snippets/vfio names {GPU} and may move it.", lambda pc: pve(
+        pc, "local:snippets/vfio", text=f"#!/bin/sh\necho {GPU} > /sys/bus/pci/drivers/nvidia/unbind\n")),
+    ("owner", "warn", "The hookscript of Proxmox VE /var/lib/vz/snippets/vfio loads or unloads nvidia", lambda pc: shared(
+        pc, "#!/bin/sh\nmodprobe -r nvidia_drm nvidia\n")),
+    ("owner", "pass", "No other program", lambda pc: pve(pc, "local:snippets/vfio")),
+    ("owner", "pass", "No other program", lambda pc: pve(pc, "local:snippets/gone")),
     ("hugepages-2M", "pass", "512 are wanted, 512 are there: node 0 has 512 (500 free).",
      lambda pc: memory(pc, hugepages_2M=512).pool("2048kB", 512, 500)),
     ("hugepages-2M", "pass", "8 are wanted, 2 are there, and there is memory for the rest", lambda pc: memory(

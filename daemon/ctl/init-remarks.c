@@ -8,6 +8,9 @@
 #include "ctl/text.h"
 #include "host/conflicts.h"
 #include "host/machine-facts.h"
+#include "model/boot-state.h"
+#include "model/cmdline-words.h"
+#include "model/kernel-cmdline.h"
 
 typedef struct Remarks {
         const Setup *setup;
@@ -71,6 +74,25 @@ static bool is_of_pages(const Remarks *r, const Check *check) {
                strncmp(check->message, "hugepages=", strlen("hugepages=")) == 0;
 }
 
+/* Words that harm a mode on some machines only, so that no check speaks of them. Those of a boot
+ * into a mode are the mode's; pci-stub.ids= is said with what it keeps. */
+static void remark_on_known_words(const Remarks *r, const char *cmdline) {
+        const char *cursor = cmdline, *found;
+        BootMarker marker;
+        size_t length;
+
+        if (boot_marker_find(cmdline, &marker) >= 0 && boot_kind_is_armed(marker.kind))
+                return;
+        while ((found = kernel_cmdline_next(&cursor, &length))) {
+                const CmdlineWord *word = cmdline_word_find(found, length);
+
+                if (word && word->kind == CMDLINE_WORD_KNOWN &&
+                    strcmp(word->word, "pci_stub.ids=") != 0)
+                        lines_add(r->lines, "%.*s on the kernel command line %s. → %s", (int)length,
+                                  found, word->does, word->advice);
+        }
+}
+
 /* What the checks of a mode will say: of the IOMMU, and of words on the command line. */
 static void remark_on_machine(const Remarks *r) {
         _cleanup_free_ Inspection *found = must_have(calloc(1, sizeof(*found)));
@@ -87,6 +109,8 @@ static void remark_on_machine(const Remarks *r) {
                     !is_of_pages(r, check))
                         lines_add(r->lines, "%s → %s", check->message, check->advice);
         }
+        if (!r->found->grub)
+                remark_on_known_words(r, facts.cmdline);
 }
 
 /* Whether another remark says it. */

@@ -109,6 +109,19 @@ def test_what_was_set_up_by_hand(machine):
     assert all(remark in answer.stderr for remark in said.splitlines())
 
 
+def test_words_for_the_hosts_drivers(machine):
+    """They keep the picture away in host mode, as the same lines of modprobe.d would; in a boot into a mode they are its own."""
+    words = "quiet modprobe.blacklist=nouveau,nvidia nouveau.modeset=0 vfio-pci.disable_vga=1"
+    remarks = proposed(machine.write("proc/cmdline", f"{words}\n"))["remarks"]
+    assert len(remarks) == 3
+    the_one(remarks, "modprobe.blacklist=nouveau,nvidia on the kernel command line keeps these modules from being loaded by "
+                     "themselves: a boot that leaves the card to the host has no picture", "→ Take the host's drivers out of it.")
+    the_one(remarks, "nouveau.modeset=0 on the kernel command line keeps nouveau from every card")
+    the_one(remarks, "vfio-pci.disable_vga=1 on the kernel command line takes legacy VGA")
+    machine.write("proc/cmdline", f"{words} vfio_mode=passthrough vfio_mode.boot=once.7.0\n")
+    assert proposed(machine)["remarks"] == []
+
+
 def test_pages_of_a_mode(machine):
     """In a boot into a mode what the kernel was told is the mode's, and none of a hand-made setup."""
     words = "hugepagesz=1G hugepages=20 panic=10 vfio_mode.boot=once.7.0"

@@ -173,14 +173,41 @@ static void remark_on_guest(const Remarks *r, const GuestDefinition *guest) {
                           guest_hypervisor_name(guest->hypervisor));
 }
 
+/* The hypervisor moves these by itself, as a guest names them, and no consent is asked for. One
+ * function stands for its slot. */
+static void remark_on_its_others(const Remarks *r, const GuestDefinition *guest) {
+        const Host *host = &r->machine->host;
+        PciAddress last = r->setup->first->address;
+        char address[PCI_ADDRESS_SIZE];
+
+        for (size_t i = 0; i < host->n_functions; i++) {
+                const PciAddress function = host->functions[i].address;
+
+                if (!vm_names_function(&guest->vm, function) ||
+                    pci_address_same_slot(function, r->setup->first->address) ||
+                    pci_address_same_slot(function, last))
+                        continue;
+                last = function;
+                lines_add(r->lines,
+                          "'%s' of %s names %s as well, which the proposal leaves to the host: "
+                          "%s takes it when the guest starts, whatever hangs on it. If it is to go "
+                          "with the mode, add a [device] for it.",
+                          guest->vm.name, guest_hypervisor_name(guest->hypervisor),
+                          pci_address_format(function, address),
+                          guest_hypervisor_name(guest->hypervisor));
+        }
+}
+
 static void remark_on_guests(const Remarks *r) {
         const GuestDefinitions *guests = r->found->guests;
         char unread[GUEST_UNREAD_SIZE];
         const char *said = guest_definitions_unread(guests, unread);
 
         for (size_t i = 0; i < guests->n; i++)
-                if (guest_names_slot(&guests->guests[i], r->setup->first->address))
+                if (guest_names_slot(&guests->guests[i], r->setup->first->address)) {
                         remark_on_guest(r, &guests->guests[i]);
+                        remark_on_its_others(r, &guests->guests[i]);
+                }
         if (said)
                 lines_add(r->lines, "%s: whether it is named there is not known.", said);
 }

@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from captured import AUDIO, GPU, Machine, run
+from captured import AUDIO, GPU, NIC, Machine, run
 from test_ctl import load_nvidia, needs_disk, needs_keyboard, needs_route
 
 IGPU, TWIN = "0000:00:02.0", "0000:02:00.0"
@@ -684,6 +684,18 @@ def test_a_guest_says_which(machine):
     assert the_one(remarks, "'100' of Proxmox VE", "starts with the machine").endswith(" → qm set 100 --onboot 0")
     the_one(remarks, "'101' of Proxmox VE names it.")
     the_one(remarks, "1 definition of guests could not be read")
+
+
+def test_what_else_a_guest_names(machine):
+    """Whatever is not the card's: a slot once, and nothing that is not there."""
+    machine.write("etc/pve/qemu-server/100.conf", "hostpci0: 01:00,pcie=1\nhostpci1: 05:00\nhostpci2: 07:00.0\n")
+    machine.add("0000:05:00.1", "8086:10d3", "020000", group=3, driver="e1000e")
+    assert proposed(machine)["remarks"] == [
+        "'100' of Proxmox VE names it.",
+        f"'100' of Proxmox VE names {NIC} as well, which the proposal leaves to the host: Proxmox VE takes it when the guest "
+        "starts, whatever hangs on it. If it is to go with the mode, add a [device] for it."]
+    machine.write("etc/pve/qemu-server/100.conf", "hostpci0: 05:00\n")
+    assert proposed(machine)["remarks"] == []
 
 
 def test_guests_of_two_cards(machine):

@@ -243,7 +243,7 @@ static void remark_on_kept_pages(const InitGrub *grub, Lines *remarks) {
         }
 }
 
-static void remark_on_pages(const InitGrub *grub, const Root *root, Lines *remarks) {
+static void remark_on_pages(const InitGrub *grub, Lines *remarks) {
         const PageReservation *pages = &grub->modes.pages;
 
         if (!page_reservation_is_plain(pages))
@@ -257,10 +257,6 @@ static void remark_on_pages(const InitGrub *grub, const Root *root, Lines *remar
         if (pages->sets_default)
                 lines_add(remarks, "default_hugepagesz= is left out: who wants hugepages and says "
                                    "no size gets those of 2M, as by default.");
-        if (faccessat(root->fd, "etc/pve", F_OK, 0) == 0)
-                lines_add(remarks, "Guests of Proxmox VE with hugepages: in their configuration "
-                                   "make and empty the pools themselves; then take hugepages-* out "
-                                   "of the mode.");
 }
 
 /* --- GRUB's own file --- */
@@ -384,6 +380,6 @@ void init_grub_remark(const InitGrub *grub, const Root *root, Lines *remarks) {
         remark_on_shared(&grub->modes, remarks);
         for (size_t i = 0; i < grub->modes.n_words; i++)
                 remark_on_word(grub, &grub->modes.words[i], &facts, remarks);
-        remark_on_pages(grub, root, remarks);
+        remark_on_pages(grub, remarks);
         remark_on_file(grub, root, remarks);
 }

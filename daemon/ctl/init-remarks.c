@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/plural.h"
 #include "boot/boot-place.h"
@@ -51,6 +52,22 @@ static void remark_on_cmdline(const Remarks *r) {
                                   "every mode: %s",
                                   setup->hugepages[size], plural_s(setup->hugepages[size]),
                                   hugepage_name(size), plural_are(setup->hugepages[size]), r->edit);
+}
+
+static bool has_pages(const Remarks *r) {
+        const uint32_t *pages = r->setup->hugepages;
+
+        if (r->found->grub)
+                return page_reservation_is_plain(&r->found->grub->modes.pages);
+        return pages[HUGEPAGE_1G] > 0 || pages[HUGEPAGE_2M] > 0;
+}
+
+/* PVE::QemuServer::Memory, at each start and end of a guest. */
+static void remark_on_proxmox_pages(const Remarks *r) {
+        if (has_pages(r) && faccessat(r->machine->root.fd, "etc/pve", F_OK, 0) == 0)
+                lines_add(r->lines,
+                          "Guests of Proxmox VE that have hugepages: in their configuration make "
+                          "and empty the pools themselves: then take hugepages-* out of the mode.");
 }
 
 static void remark_on_owners(const Remarks *r) {
@@ -244,6 +261,7 @@ void init_remark(const Setup *setup, const Machine *machine, const InitFound *fo
                 init_grub_remark(found->grub, &machine->root, remarks);
         else
                 remark_on_cmdline(&r);
+        remark_on_proxmox_pages(&r);
         init_modprobe_remark(found->modprobe, &machine->root, setup, remarks);
         remark_on_other_ids(&r, setup->ids);
         if (strcmp(setup->ids, found->modprobe->ids) != 0)

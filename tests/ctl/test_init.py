@@ -130,6 +130,15 @@ def test_pages_of_a_mode(machine):
     assert "hugepages" not in answer["config"] and answer["remarks"] == []
 
 
+@pytest.mark.parametrize(("words", "is_said"), [("hugepages=8", True), ("quiet", False)])
+def test_pages_of_proxmox(machine, grub, words, is_said):
+    """Whose guests have pools of their own to make; wherever the number comes from."""
+    machine.write("etc/pve/qemu-server/100.conf", "hugepages: 2\n").write("proc/cmdline", f"{words}\n")
+    for arguments in ([], grub(default("quiet"), default(words))):
+        remarks = proposed(machine, *arguments)["remarks"]
+        assert is_said == any("make and empty the pools themselves" in remark for remark in remarks), remarks
+
+
 def test_without_an_iommu(machine):
     for child in (machine.root / "sys/class/iommu").iterdir():
         child.rmdir()

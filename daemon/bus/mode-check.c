@@ -13,8 +13,7 @@ static RefusalKind refuse_config(const Machine *machine, Refusal *refusal) {
         char text[REFUSAL_TEXT_SIZE];
 
         if (machine->config.result == -ENOENT)
-                return refusal_set(refusal, REFUSAL_CONFIG_INVALID, "There is no /%s.",
-                                   CONFIG_PATH);
+                return refusal_set(refusal, REFUSAL_CONFIG_INVALID, CONFIG_MISSING);
         return refusal_set(refusal, REFUSAL_CONFIG_INVALID, "%s",
                            config_errors_format(&machine->config.errors, text, sizeof(text)));
 }

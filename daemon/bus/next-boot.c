@@ -39,7 +39,7 @@ static void set_mode(const Root *root, const Arguments *arguments, SetMode set, 
         r = config_load(root, &files, config, errors);
         if (r < 0)
                 refuse(ret, REFUSAL_CONFIG_INVALID,
-                       r == -ENOENT ? "There is no /" CONFIG_PATH "."
+                       r == -ENOENT ? CONFIG_MISSING
                                     : config_errors_format(errors, text, sizeof(text)));
         else
                 ret->kind = set(root, config, arguments->mode, &arguments->next_boot, &ret->answer,

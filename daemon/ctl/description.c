@@ -65,7 +65,8 @@ void description_complain_of_config(const json_object *description) {
         if (strcmp(state, "ok") == 0)
                 return;
         if (strcmp(state, "missing") == 0)
-                warn("There is no %s.", json_get_text(config, "path"));
+                warn("There is no %s; vfio-modectl init proposes one.",
+                     json_get_text(config, "path"));
         for (size_t i = 0; i < json_length(errors); i++)
                 warn("%s", json_object_get_string(json_at(errors, i)));
         if (json_get_bool(config, "accepted"))

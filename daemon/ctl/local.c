@@ -44,7 +44,7 @@ void local_complain_of_config(const Machine *machine) {
         if (machine->config.result >= 0)
                 return;
         if (machine->config.result == -ENOENT)
-                lines_add(&errors, "There is no /%s.", CONFIG_PATH);
+                lines_add(&errors, CONFIG_MISSING);
         else
                 machine_config_errors(&machine->config, &errors);
         for (size_t i = 0; i < errors.n_lines; i++)

@@ -20,8 +20,7 @@ static RefusalKind refuse_config(const Machine *machine, Refusal *refusal) {
         _cleanup_(lines_done) Lines errors = { 0 };
 
         if (machine->config.result == -ENOENT)
-                return refusal_set(refusal, REFUSAL_CONFIG_INVALID, "There is no /%s.",
-                                   CONFIG_PATH);
+                return refusal_set(refusal, REFUSAL_CONFIG_INVALID, CONFIG_MISSING);
         machine_config_errors(&machine->config, &errors);
         return refusal_set(refusal, REFUSAL_CONFIG_INVALID, "%s",
                            errors.n_lines > 0 ? errors.lines[0]

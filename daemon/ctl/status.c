@@ -92,7 +92,8 @@ static void print_config_state(const Arguments *arguments, const json_object *co
         const char *path = json_get_text(config, "path"), *state = json_get_text(config, "state");
 
         if (strcmp(state, "missing") == 0)
-                field(arguments, "Config", COLOUR_YELLOW, "%s does not exist", path);
+                field(arguments, "Config", COLOUR_YELLOW,
+                      "%s does not exist; vfio-modectl init proposes one", path);
         else if (strcmp(state, "ok") != 0)
                 field(arguments, "Config", COLOUR_RED, "%s cannot be used", path);
         else

@@ -9,6 +9,7 @@
 #include "root.h"
 
 #define CONFIG_PATH "etc/vfio-mode.ini"
+#define CONFIG_MISSING "There is no /" CONFIG_PATH "; vfio-modectl init proposes one."
 #define CONFIG_DROPIN_DIR "etc/vfio-mode.ini.d"
 #define CONFIG_DROPINS_MAX 64
 #define CONFIG_ACCEPTED_PATH "run/vfio-mode/config"

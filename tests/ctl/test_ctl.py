@@ -367,7 +367,7 @@ def test_status_of_an_empty_machine(tmp_path):
     assert answer.returncode == 0
     assert fields(answer.stdout) == {
         "Mode": ["none: no mode was entered since the machine was started"],
-        "Config": ["/etc/vfio-mode.ini does not exist"]}
+        "Config": ["/etc/vfio-mode.ini does not exist; vfio-modectl init proposes one"]}
 
 
 def test_status_half_way(machine):
@@ -563,9 +563,11 @@ def test_list_modes(machine):
 
 
 def test_list_modes_without_config(machine):
-    answer = machine.run("list-modes")
-    assert (answer.returncode, answer.stdout) == (3, "")
-    assert "There is no /etc/vfio-mode.ini" in answer.stderr
+    """The first thing that a new user is told: what to do."""
+    for verb in (["list-modes"], ["switch", "passthrough", "--dry-run"]):
+        answer = machine.run(*verb)
+        assert (answer.returncode, answer.stdout) == (3, "")
+        assert "There is no /etc/vfio-mode.ini; vfio-modectl init proposes one." in answer.stderr
 
 
 def test_list_modes_goes_by_the_accepted_config(machine):

@@ -9,6 +9,7 @@
 #include "proxmox-hook-check.h"
 
 #define ID "proxmox-hook"
+#define CALL "/usr/bin/vfio-modectl hook -- proxmox \"$@\" || exit"
 #define INSTALL "install -D -t /var/lib/vz/snippets /usr/share/vfio-mode/hooks/proxmox"
 
 /* The number is all digits. */
@@ -16,8 +17,13 @@ static void check_without(const GuestDefinition *guest, const char *what, const 
                           Inspection *ret) {
         char advice[192];
 
-        (void)snprintf(advice, sizeof(advice),
-                       INSTALL " && qm set %s --hookscript local:snippets/proxmox", guest->vm.name);
+        /* A guest has one: another would take a person's own away. */
+        if (guest->hookscript[0] != '\0')
+                (void)snprintf(advice, sizeof(advice), "Have it call: " CALL);
+        else
+                (void)snprintf(advice, sizeof(advice),
+                               INSTALL " && qm set %s --hookscript local:snippets/proxmox",
+                               guest->vm.name);
         if (hook_is_needed(mode))
                 inspection_add_check(ret, CHECK_WARN, ID, advice,
                                      "Guest %s %s: its start does not bring the machine into mode "

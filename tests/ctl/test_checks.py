@@ -506,6 +506,15 @@ def test_a_check(pc, name, result, words, differ):
     assert [row.result for row in rows] == [result], pc.checks()
 
 
+@pytest.mark.parametrize(("hookscript", "advice"), [
+    (None, "install -D -t /var/lib/vz/snippets /usr/share/vfio-mode/hooks/proxmox && qm set 100 --hookscript "
+           "local:snippets/proxmox"),
+    ("local:snippets/vfio", 'Have it call: /usr/bin/vfio-modectl hook -- proxmox "$@" || exit')])
+def test_a_hookscript_of_a_persons_own_stays(pc, hookscript, advice):
+    pve(pc.config(config(on_vm_exit="fallback")), hookscript, text="#!/bin/sh\n")
+    assert [row.advice for row in pc.checks() if row.id == "proxmox-hook"] == [advice]
+
+
 def test_who_makes_a_block_anew(pc):
     """Of one that cannot be read, nobody does."""
     pc.remove(BLOCK)

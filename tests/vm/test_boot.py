@@ -22,7 +22,7 @@ TO_PASSTHROUGH = ini().replace("default-mode = host", "default-mode = passthroug
 
 
 def journal(pc: PC, *arguments: str) -> str:
-    return pc.ok(f"journalctl -b --no-pager -o cat {' '.join(arguments)}")
+    return pc.ok(f"journalctl --sync; journalctl -b --no-pager -o cat {' '.join(arguments)}")
 
 
 def check_host_drivers_never_bound(pc: PC) -> str:

@@ -121,7 +121,7 @@ def test_a_node_in_pieces(pc: PC) -> None:
     pc.ok("systemctl start vfio-mode@passthrough")
     assert (look(pc), pools(pc), status(pc)["drift"]) == (PASSTHROUGH, [first, first, 0], [])
     assert f"{hugepages(first)} of 1G; {wanted} are wanted." in pc.ok(
-        "journalctl -b --no-pager -o cat -u vfio-mode@passthrough")
+        "journalctl --sync; journalctl -b --no-pager -o cat -u vfio-mode@passthrough")
     assert row(pc)[1].endswith(by_node(first, 0))
     assert not ask(pc, "switch passthrough")["changed"]
     pc.ok(f"kill {pinner}; systemctl start vfio-mode@host")

@@ -110,7 +110,7 @@ def test_kill(pc: PC) -> None:
     pc.ok("vfio-modectl switch passthrough")
     assert look(pc) == PASSTHROUGH
     assert pc.run(f"ls -d {' '.join(f'/proc/{pid}' for pid in held.values())}").stdout == ""
-    log = pc.ok("journalctl -b -o cat --no-pager -u vfio-mode@passthrough")
+    log = pc.ok("journalctl --sync; journalctl -b -o cat --no-pager -u vfio-mode@passthrough")
     assert log.count("did not end when asked to") == 1, log
 
 

@@ -119,7 +119,7 @@ def test_memory_in_pieces(pc: PC) -> None:
     assert (look(pc), drift(pc)) == (PASSTHROUGH, [])
     assert not switch(pc, "passthrough")["changed"]
     assert f"There are {there} hugepages of 2M; 250 are wanted." in pc.ok(
-        "journalctl -b --no-pager -o cat -u vfio-mode@passthrough")
+        "journalctl --sync; journalctl -b --no-pager -o cat -u vfio-mode@passthrough")
     pc.ok(f"kill {holder}; systemctl start vfio-mode@host")
     assert (look(pc), pool(pc)) == (HOST, 0)
 

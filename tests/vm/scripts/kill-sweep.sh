@@ -37,8 +37,8 @@ forget_modules() {
 
 # Everything that a mode promises, in one line, when nothing is queued any more.
 look() {
-    local function driver override group screen pages
-    until [[ -z $(systemctl list-jobs --no-legend 'vfio-mode*' test-stopped.service) ]]; do :; done
+    local function driver override group screen pages jobs
+    until jobs=$(systemctl list-jobs --no-legend 'vfio-mode*' test-stopped.service) && [[ -z $jobs ]]; do :; done
     for function in 0000:01:00.0 0000:01:00.1; do
         driver=$(readlink "/sys/bus/pci/devices/$function/driver")
         read -r override <"/sys/bus/pci/devices/$function/driver_override"
@@ -126,14 +126,14 @@ kill_at() {
 
 # fail_at WAY POINT ERRNO: that call fails while WAY's unit is started, from the other mode.
 fail_at() {
-    local rc=0
+    local rc=0 jobs
     [[ $1 != passthrough ]] || forget_modules
     echo "$2 -$3" >$point
     systemctl start "vfio-mode@$1" 2>/dev/null || rc=$?
     echo "way $1 $2 $3"
     echo "seen $(flock $point cat $point.seen)"
     # What the old mode's unit does is queued.
-    until [[ -z $(systemctl list-jobs --no-legend 'vfio-mode*' test-stopped.service) ]]; do :; done
+    until jobs=$(systemctl list-jobs --no-legend 'vfio-mode*' test-stopped.service) && [[ -z $jobs ]]; do :; done
     echo "status $rc $(systemctl show --value -p ExecMainStatus "vfio-mode@$1")"
     echo "text $(systemctl show --value -p StatusText "vfio-mode@$1")"
     echo "left $(cd /run/vfio-mode && echo *.tmp)"

@@ -85,9 +85,14 @@ static void watch_begin(Service *service, Watch *watch) {
                 openat(service->root.fd, watch->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
         watch->service = service;
-        if (fd >= 0 && sd_event_add_inotify_fd(service->event, &watch->source, fd, EVENTS, on_event,
-                                               watch) < 0)
+        if (fd < 0)
+                return;
+        if (sd_event_add_inotify_fd(service->event, &watch->source, fd, EVENTS, on_event, watch) <
+            0)
                 watch->source = NULL;
+        else
+                /* Of what happened since the last look there is no event. */
+                service_refresh_soon(service);
 }
 
 /* --- what is stuck in the kernel --- */

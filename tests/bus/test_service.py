@@ -198,6 +198,19 @@ def test_while_a_switch_holds_the_lock_no_mode_is_told(rig):
     assert listener.next_signal("ModeChanged").body[:2] == ("host", "passthrough")
 
 
+def test_a_switch_that_ends_before_it_is_watched(bare, tmp_path):
+    """The service begins beside one, has looked, and does not hear of its end: it looks once more."""
+    seen = tmp_path / "seen"
+    listener = bare.listen()
+    with (bare.root / "run/vfio-mode/lock").open("w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        bare.run(by=("strace", "--daemonize", f"--output={seen}", "--trace=inotify_init1,inotify_add_watch",
+                     "--inject=inotify_add_watch:delay_enter=2s:when=1"))
+        until(lambda: seen.exists() and "inotify_init1" in seen.read_text())
+        bare.machine.state("passthrough", "host")
+    assert listener.next_signal("ModeChanged").body[:2] == ("host", "passthrough")
+
+
 def test_wedged_until_the_writer_has_ended(rig):
     """Nothing is written when it comes back; that it has ended is seen all the same."""
     listener = rig.listen()

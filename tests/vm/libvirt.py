@@ -10,6 +10,8 @@ from pc import PC
 
 NAME = "win-11"
 LOG = f"/var/log/libvirt/qemu/{NAME}.log"
+HOOK = "/etc/libvirt/hooks/qemu.d/libvirt"
+HOOK_SOURCE = "/usr/share/vfio-mode/hooks/libvirt"
 
 # Masked on the disk, where every other test would start them at each boot. No lock and no log daemon: nothing here
 # would see a difference.
@@ -17,9 +19,10 @@ _UNITS = "libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.soc
 _QEMU_CONF = """\
 user = "root"
 group = "root"
-security_driver = "none"
+security_driver = "{}"
 stdio_handler = "file"
 """
+_PROFILES = "/etc/apparmor.d/usr.sbin.libvirtd /etc/apparmor.d/usr.lib.libvirt.virt-aa-helper"
 
 
 def _hostdev(function: int, managed: str, more: str) -> str:
@@ -78,18 +81,21 @@ def until_it_obeys(pc: PC) -> None:
     pc.ok(f"until {_IS_READY}; do :; done", timeout=120)
 
 
-def run(pc: PC) -> None:
-    """libvirtd runs, and knows of no hook."""
-    pc.write("/etc/libvirt/qemu.conf", _QEMU_CONF)
+def run(pc: PC, *, confined: bool = False) -> None:
+    """libvirtd runs, and knows of no hook; it and its guests under AppArmor, or not."""
+    pc.write("/etc/libvirt/qemu.conf", _QEMU_CONF.format("apparmor" if confined else "none"))
+    if confined:
+        # As apparmor.service does, which would load many others as well.
+        pc.ok(f"apparmor_parser --replace {_PROFILES}", timeout=120)
     pc.ok(f"systemctl unmask --quiet {_UNITS} && systemctl start libvirtd.service", timeout=120)
 
 
-def install(pc: PC) -> None:
+def install(pc: PC, *, confined: bool = False) -> None:
     """libvirtd runs, and knows the hook: as the man page says."""
-    run(pc)
+    run(pc, confined=confined)
     # Until then it is there, and not where libvirtd would look.
-    pc.ok("test -x /usr/share/vfio-mode/hooks/libvirt && ! test -e /etc/libvirt/hooks/qemu.d/libvirt")
-    pc.ok("install -D -t /etc/libvirt/hooks/qemu.d /usr/share/vfio-mode/hooks/libvirt && systemctl reload libvirtd")
+    pc.ok(f"test -x {HOOK_SOURCE} && ! test -e {HOOK}")
+    pc.ok(f"install -D -t {HOOK.rpartition('/')[0]} {HOOK_SOURCE} && systemctl reload libvirtd")
 
 
 def define(pc: PC, definition: str | None = None) -> None:

@@ -185,6 +185,12 @@ MACHINES = {
             gpus=("0000:01:00.0", "0000:02:00.0"),
         ),
         Machine(
+            "apparmor",
+            "gpu, with AppArmor on, whose profiles nobody has loaded yet",
+            **_GPU_AND_NIC,
+            kernel_args=_QUICK.replace("lsm=yama", "lsm=yama,apparmor"),
+        ),
+        Machine(
             "numa",
             "gpu, with memory for pages of 1 GiB, on two nodes",
             **_GPU_AND_NIC,

@@ -79,7 +79,7 @@ MASKED_UNITS = """
     systemd-sysctl.service systemd-tmpfiles-setup-dev-early.service tmp.mount
     xfs_scrub_all.timer systemd-hibernate-clear.service
     libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirt-guests.service
-    virtlogd.service virtlogd.socket virtlogd-admin.socket
+    virtlogd.service virtlogd.socket virtlogd-admin.socket apparmor.service
 """.split()
 
 
@@ -101,11 +101,11 @@ SUITES = {
         # systemd.pc moved from systemd to systemd-dev between the two. The rest is for test_next_boot*.py:
         # disks on LVM, file systems to record writes on, another boot loader; for test_sessions.py a
         # display manager and a compositor; for test_initramfs.py the other tool that makes one, which is there
-        # beside the first as long as its kernel hooks are not; and for test_libvirt.py that.
+        # beside the first as long as its kernel hooks are not; and for test_libvirt.py that, with AppArmor.
         Suite("trixie", extra_packages=(
             "systemd-dev", "lvm2", "xfsprogs", "dosfstools", "systemd-boot-efi", "greetd", "weston",
             "libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients", "systemd-container",
-            "dracut-core")),
+            "dracut-core", "apparmor")),
         Suite("bookworm", extra_packages=()),
     )
 }

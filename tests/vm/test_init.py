@@ -13,7 +13,8 @@ from test_nvidia import modules
 
 # Where it works: the card that goes.
 GPUS = {"gpu": GPU, "grub": GPU, "lvm": GPU, "nic": GPU, "two-gpus": "0000:02:00.0", "moved": "0000:02:00.0",
-        "gpu-initramfs": GPU, "gpu-hooks": GPU, "gpu-hooks-bookworm": GPU, "gpu-bookworm": GPU, "numa": GPU}
+        "gpu-initramfs": GPU, "gpu-hooks": GPU, "gpu-hooks-bookworm": GPU, "gpu-bookworm": GPU, "numa": GPU,
+        "apparmor": GPU}
 # Where it does not: the exit status of `check`, the check that fails, and words of the remark that said so.
 WHY_NOT = {"foreign-group": (5, "switch", "Its IOMMU group has other devices"),
            "no-iommu": (5, "iommu", "There is no IOMMU")}

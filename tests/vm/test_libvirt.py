@@ -16,6 +16,7 @@ from pc import PC
 from test_bus import LISTEN, signals
 from test_guard import (FELL_BACK, IS_AWAKE, KNOWS, UNTIL_HOST, check_sleeps, check_told_alike, entries, events, hold,
                         knows, until_phase, until_settled, watch)
+from test_rom import rows, vga_bios
 
 pytestmark = pytest.mark.machine("gpu")
 
@@ -271,6 +272,41 @@ def test_a_service_that_hangs_at_the_end(pc: PC) -> None:
     took = uptime(pc, "/run/zzz") - uptime(pc, "/run/000")
     assert 10 <= took < 20, took
     pc.ok("virsh --quiet list; pkill -KILL -x vfio-moded; " + UNTIL_HOST, timeout=90)
+    assert look(pc) == HOST
+
+
+@pytest.mark.drawn("vms")
+@pytest.mark.machine("apparmor")
+def test_under_apparmor(pc: PC) -> None:
+    """As Debian has it: which hook runs and which ROM file is read is what `check` said; and the card follows."""
+    pc.write(INI, ini() + KEYS)
+    libvirt.install(pc, confined=True)
+    assert pc.ok("cat /proc/$(pidof libvirtd)/attr/current") == "libvirtd (enforce)"
+    rom = "/srv/gpu.rom"
+    pc.write(rom, vga_bios())
+    libvirt.define(pc, libvirt.domain(hostdev=f"<rom file='{rom}'/>"))
+
+    # libvirt's profile lets hooks be run by the place where they lie, which is not the link's.
+    pc.ok(f"ln --symbolic --force {libvirt.HOOK_SOURCE} {libvirt.HOOK}")
+    [hook] = rows(pc, "libvirt-hook")
+    assert hook[0] == "fail" and "is a link, and AppArmor" in hook[1], hook
+    refused(pc, START, f"cannot execute binary {libvirt.HOOK}: Permission denied")
+    assert look(pc) == HOST
+    pc.ok(f"install {libvirt.HOOK_SOURCE} {libvirt.HOOK} && systemctl reload libvirtd")
+    assert [result for result, _ in rows(pc, "libvirt-hook")] == ["pass"]
+
+    [valid, unread] = rows(pc, "guest-rom-gpu")
+    assert (valid[0], unread[0]) == ("pass", "warn") and f"lets it read the ROM file {rom}" in unread[1], (valid, unread)
+    refused(pc, START, f'failed to find romfile "{rom}"')  # as QEMU takes what it may not read
+    pc.ok(UNTIL_HOST, timeout=90)
+    pc.ok(f"vfio-modectl release; mkdir -p /etc/apparmor.d/local/abstractions; "
+          f"echo '{rom} r,' >> /etc/apparmor.d/local/abstractions/libvirt-qemu")
+    assert [result for result, _ in rows(pc, "guest-rom-gpu")] == ["pass"]
+    pc.ok(START, timeout=120)
+    check_is_on(pc)
+    assert re.fullmatch(r"libvirt-[0-9a-f-]{36} \(enforce\)", pc.ok(f"cat /proc/$(pgrep -f ^/usr/bin/{QEMU})/attr/current"))
+    end_by(pc, DESTROY)
+    pc.ok(UNTIL_HOST)
     assert look(pc) == HOST
 
 

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "host/state-files.h"
 #include "lock.h"
 #include "state-write.h"
@@ -52,11 +51,10 @@ int lock_await_end(const Root *root, int *ret_fd) {
         return 0;
 }
 
-void lock_begin_stopping(int fd) {
+int lock_begin_stopping(int fd) {
         struct flock lock = lock_of(F_UNLCK, STOPPING_BYTE);
 
-        if (fcntl(fd, F_SETLK, &lock) < 0)
-                log_warning_errno(-errno, "Who is stopped by this switch cannot be told: %m");
+        return fcntl(fd, F_SETLK, &lock) < 0 ? -errno : 0;
 }
 
 int lock_is_stopping_us(const Root *root, bool wait) {

@@ -34,8 +34,10 @@ _must_check_ int lock_await_end(const Root *root, int *ret_fd);
  * From now on the holder has units of modes stopped, until it lets go of the lock: who is asked to
  * stop by it is not to wait for it. Said by giving back a byte of the lock, which a full /run
  * cannot refuse.
+ *
+ * Returns 0; else the negative error of fcntl(2), and who is stopped would wait for the holder.
  */
-void lock_begin_stopping(int fd);
+_must_check_ int lock_begin_stopping(int fd);
 
 /**
  * Whether the unit of a mode that is being stopped is stopped by the lock's holder, who is a switch

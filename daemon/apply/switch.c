@@ -144,8 +144,10 @@ static RefusalKind stop_old(Switch *s) {
                 if (!let_go_is_to_be_stopped(&s->now, &s->instances[i]))
                         continue;
                 let_go_wait_longer(mode);
-                lock_begin_stopping(s->lock_fd);
-                r = units_stop(mode);
+                /* What is not told so would wait for us, and we for it. */
+                r = lock_begin_stopping(s->lock_fd);
+                if (r >= 0)
+                        r = units_stop(mode);
                 if (r >= 0 || !units_mode_may_run(mode)) {
                         if (r < 0)
                                 log_warning("The unit of mode '%s' did not stop cleanly.", mode);

@@ -82,8 +82,8 @@ __attribute__((noreturn)) static void hold_lock(const Root *root, Holding how, i
 
         if ((how == AWAITS_END ? lock_await_end(root, &lock) : lock_take(root, false, &lock)) < 0)
                 _exit(2);
-        if (how == STOPS)
-                lock_begin_stopping(lock);
+        if (how == STOPS && lock_begin_stopping(lock) < 0)
+                _exit(2);
         (void)close(ready);
         do {
                 if (waits_for_a_lock(getppid()))

@@ -4,12 +4,12 @@
  * is said where somebody asks.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "model/modprobe-config.h"
+#include "model/setup.h"
 #include "module-conflicts.h"
 #include "module.h"
 #include "sysfs.h"
@@ -25,24 +25,6 @@ typedef struct Search {
         Conflicts *conflicts;
 } Search;
 
-/* "ids=10de:2484,10de:228b:1043:87b8": numbers without 0x, of any length; what follows the device
- * narrows it, which is not looked at. */
-static bool lists_id(const char *ids, PciId id) {
-        while (*ids) {
-                char *end;
-                unsigned long vendor = strtoul(ids, &end, 16), device;
-
-                if (*end != ':')
-                        return false;
-                device = strtoul(end + 1, &end, 16);
-                if (vendor == id.vendor && device == id.device)
-                        return true;
-                ids = end + strcspn(end, ",");
-                ids += *ids == ',';
-        }
-        return false;
-}
-
 /* @driver: by the name that people write */
 static void look_at_options(const Search *search, const char *driver, const char *value) {
         const char *ids = strstr(value, "ids=");
@@ -53,7 +35,7 @@ static void look_at_options(const Search *search, const char *driver, const char
         for (size_t i = 0; ids && i < search->n_functions; i++) {
                 const Function *function = host_find(search->host, search->functions[i]);
 
-                if (!function || !lists_id(ids + strlen("ids="), function->id))
+                if (!function || !setup_lists_id(ids + strlen("ids="), function->id))
                         continue;
                 conflicts_add(search->conflicts, false, advice,
                               "%s is told to take every %s, so also %s, in whatever mode.", driver,

@@ -3,24 +3,34 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/parse.h"
 #include "kernel-cmdline.h"
 #include "page-reservation.h"
 #include "setup.h"
 
 /* --- what the kernel was told --- */
 
-bool setup_lists_id(const char *ids, PciId id) {
-        char text[PCI_ID_SIZE];
-        const char *item = ids;
+/* A number of any length, as the kernel's "%x" reads it. Moves the cursor behind it. */
+static uint32_t take_hex(const char **cursor) {
+        uint32_t number = 0, digit;
 
-        (void)pci_id_format(id, text);
-        while (*item) {
-                /* Sub-system ids and a class may follow. */
-                if (strncasecmp(item, text, strlen(text)) == 0 &&
-                    strchr(",:", item[strlen(text)])) /* or the end */
+        if (strncasecmp(*cursor, "0x", 2) == 0)
+                *cursor += 2;
+        for (; parse_hex_digits(*cursor, 1, &digit) >= 0; (*cursor)++)
+                number = number << 4 | digit;
+        return number;
+}
+
+/* Sub-system ids and a class may follow. */
+bool setup_lists_id(const char *ids, PciId id) {
+        while (*ids) {
+                const char *at = ids;
+                uint32_t vendor = take_hex(&at);
+
+                if (*at++ == ':' && vendor == id.vendor && take_hex(&at) == id.device)
                         return true;
-                item += strcspn(item, ",");
-                item += *item == ',';
+                ids += strcspn(ids, ",");
+                ids += *ids == ',';
         }
         return false;
 }

@@ -75,6 +75,8 @@ static const struct Row {
           "vfio-pci.ids=1002:73bf0", SETUP_UNKNOWN, NULL, "", false, 0, 0 },
         { "an id with those of the board", IGPU GPU "0000:02:00.0 1002:73bf 030000 - 3\n", NULL,
           "vfio-pci.ids=1002:73bf:1043:04f0", SETUP_ALREADY, "0000:02:00.0", "", false, 0, 0 },
+        { "an id as the kernel reads it, too", IGPU GPU "0000:02:00.0 102b:0522 030000 - 3\n", NULL,
+          "vfio-pci.ids=junk,0x102B:522", SETUP_ALREADY, "0000:02:00.0", "", false, 0, 0 },
         { "somebody says which", IGPU GPU TWIN, "0000:02:00.0", "", SETUP_NAMED, "0000:02:00.0",
           "nvidia", false, 0, 0 },
         { "by another of its functions", IGPU ONE TWIN, "0000:01:00.1", "", SETUP_NAMED,

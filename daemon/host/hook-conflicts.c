@@ -4,52 +4,22 @@
  * card; some only unload its driver and leave the rest to libvirt.
  */
 #include <ctype.h>
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "hook-conflicts.h"
 #include "hook-facts.h"
+#include "scripts.h"
 
 #define HOOKS_DIR "etc/libvirt/hooks"
-#define HOOK_SIZE_MAX (256 * 1024)
-#define FILES_MAX 256 /* that are read */
-#define DIRS_MAX 32   /* that wait to be looked into */
-#define DIRS_SEEN_MAX 128
-
-typedef char HookPath[384];
 
 typedef struct Search {
-        const Root *root;
         const Host *host;
         const PciAddress *functions;
         size_t n_functions;
         const char *kind; /* of the hooks; begins a sentence */
         Conflicts *ret;
-        HookPath waiting[DIRS_MAX];
-        size_t n_waiting, n_files;
-        struct {
-                dev_t device;
-                ino_t number;
-        } seen[DIRS_SEEN_MAX];
-        size_t n_seen;
 } Search;
-
-/* As the kernel writes an address, and as libvirt names its node device. */
-static bool names_function(const char *text, PciAddress address) {
-        char plain[PCI_ADDRESS_SIZE], node[PCI_ADDRESS_SIZE];
-
-        (void)pci_address_format(address, plain);
-        (void)memcpy(node, plain, sizeof(node));
-        for (char *c = node; *c; c++)
-                if (*c == ':' || *c == '.')
-                        *c = '_';
-        return strstr(text, plain) || strstr(text, node);
-}
 
 /* --- drivers --- */
 
@@ -99,23 +69,21 @@ static const char *find_moved_module(const char *text, const Function *function)
         return NULL;
 }
 
-/* --- files --- */
+/* --- hooks --- */
 
 /* A hook that asks us is ours, whoever wrote it. */
-static void look_at_file(const Search *search, const char *path) {
+static void look_at(const Search *search, const char *path, const char *text) {
         static const char advice[] = "Take what moves the device out of that hook.";
-        _cleanup_free_ char *text = NULL;
         char address[PCI_ADDRESS_SIZE];
 
-        if (file_read_alloc_at(search->root->fd, path, HOOK_SIZE_MAX, &text) < 0 ||
-            strstr(text, "vfio-modectl"))
+        if (strstr(text, "vfio-modectl"))
                 return;
         for (size_t i = 0; i < search->n_functions; i++) {
                 const Function *function = host_find(search->host, search->functions[i]);
                 const char *module;
 
                 (void)pci_address_format(search->functions[i], address);
-                if (names_function(text, search->functions[i])) {
+                if (script_names_function(text, search->functions[i])) {
                         conflicts_add(search->ret, false, advice,
                                       "%s /%s names %s and may move it.", search->kind, path,
                                       address);
@@ -131,66 +99,16 @@ static void look_at_file(const Search *search, const char *path) {
         }
 }
 
-/* A link may lead to where we have been. */
-static bool is_new(Search *search, int fd) {
-        struct stat found;
-
-        if (fstat(fd, &found) < 0)
-                return false;
-        for (size_t i = 0; i < search->n_seen; i++)
-                if (search->seen[i].device == found.st_dev &&
-                    search->seen[i].number == found.st_ino)
-                        return false;
-        search->seen[search->n_seen].device = found.st_dev;
-        search->seen[search->n_seen++].number = found.st_ino;
-        return true;
+static void visit(const char *path, _unused_ bool is_executable, const char *text, void *userdata) {
+        look_at(userdata, path, text);
 }
 
 /* Guests that are alike have their hooks by links. */
-static void look_into(Search *search, const char *directory) {
-        _cleanup_closedir_ DIR *dir = file_open_dir_at(search->root->fd, directory);
-        const struct dirent *entry;
-        struct stat found;
-
-        if (!dir || !is_new(search, dirfd(dir)))
-                return;
-        while (search->n_files < FILES_MAX && (entry = readdir(dir))) {
-                HookPath path;
-                int n;
-
-                n = snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-                if (entry->d_name[0] == '.' || n < 0 || (size_t)n >= sizeof(path) ||
-                    fstatat(search->root->fd, path, &found, 0) < 0)
-                        continue;
-                if (S_ISREG(found.st_mode)) {
-                        search->n_files++;
-                        look_at_file(search, path);
-                } else if (S_ISDIR(found.st_mode) && search->n_waiting < DIRS_MAX) {
-                        (void)memcpy(search->waiting[search->n_waiting++], path, sizeof(path));
-                }
-        }
-}
-
 void hook_conflicts_find(const Root *root, const Host *host, const PciAddress *functions,
                          size_t n_functions, Conflicts *ret) {
-        _cleanup_free_ Search *search = calloc(1, sizeof(*search));
+        Search search = { host, functions, n_functions, "The libvirt hook", ret };
 
-        if (!search)
-                return;
-        *search = (Search){ .root = root,
-                            .host = host,
-                            .functions = functions,
-                            .n_functions = n_functions,
-                            .kind = "The libvirt hook",
-                            .ret = ret,
-                            .n_waiting = 1 };
-        (void)snprintf(search->waiting[0], sizeof(HookPath), HOOKS_DIR);
-        for (unsigned seen = 0; search->n_waiting > 0 && seen < DIRS_SEEN_MAX; seen++) {
-                HookPath directory;
-
-                (void)memcpy(directory, search->waiting[--search->n_waiting], sizeof(directory));
-                look_into(search, directory);
-        }
+        scripts_visit(root, HOOKS_DIR, visit, &search);
 }
 
 /* --- Proxmox VE --- */
@@ -206,23 +124,17 @@ static bool is_first_with(const GuestDefinitions *guests, size_t n) {
 void hook_conflicts_find_proxmox(const Root *root, const Host *host, const PciAddress *functions,
                                  size_t n_functions, const GuestDefinitions *guests,
                                  Conflicts *ret) {
-        _cleanup_free_ Search *search = calloc(1, sizeof(*search));
+        const Search search = { host, functions, n_functions, "The hookscript of Proxmox VE", ret };
 
-        if (!search)
-                return;
-        *search = (Search){ .root = root,
-                            .host = host,
-                            .functions = functions,
-                            .n_functions = n_functions,
-                            .kind = "The hookscript of Proxmox VE",
-                            .ret = ret };
         for (size_t i = 0; i < guests->n; i++) {
+                _cleanup_free_ char *text = NULL;
                 ProxmoxHookFacts facts;
 
                 if (guests->guests[i].hookscript[0] == '\0' || !is_first_with(guests, i))
                         continue;
                 hook_facts_read_proxmox(root, guests->guests[i].hookscript, &facts);
-                if (facts.is_there)
-                        look_at_file(search, facts.path);
+                if (facts.is_there &&
+                    file_read_alloc_at(root->fd, facts.path, SCRIPT_SIZE_MAX, &text) >= 0)
+                        look_at(&search, facts.path, text);
         }
 }

@@ -23,6 +23,7 @@
 #include "host/holders.h"
 #include "host/hook-conflicts.h"
 #include "host/hook-facts.h"
+#include "host/initramfs-conflicts.h"
 #include "host/machine-facts.h"
 #include "host/needs-screens.h"
 #include "host/reachability-scan.h"
@@ -274,6 +275,7 @@ static void check_owners(Inspect *i, const GuestDefinitions *guests) {
         if (!conflicts)
                 return;
         conflicts_find(i->now.root, &i->now.host, i->taken, i->n_taken, conflicts);
+        initramfs_conflicts_find(i->now.root, &i->now.host, i->taken, i->n_taken, conflicts);
         module_conflicts_find(i->now.root, &i->now.host, i->taken, i->n_taken, conflicts);
         hook_conflicts_find_proxmox(i->now.root, &i->now.host, i->taken, i->n_taken, guests,
                                     conflicts);

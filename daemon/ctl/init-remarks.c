@@ -8,6 +8,7 @@
 #include "ctl/init-remarks.h"
 #include "ctl/text.h"
 #include "host/conflicts.h"
+#include "host/initramfs-conflicts.h"
 #include "host/machine-facts.h"
 #include "model/boot-state.h"
 #include "model/cmdline-words.h"
@@ -79,6 +80,7 @@ static void remark_on_owners(const Remarks *r) {
         for (size_t i = 0; i < r->setup->n_companions; i++)
                 functions[n++] = r->setup->companions[i]->address;
         conflicts_find(&r->machine->root, &r->machine->host, functions, n, conflicts);
+        initramfs_conflicts_find(&r->machine->root, &r->machine->host, functions, n, conflicts);
         for (size_t i = 0; i < conflicts->n_conflicts; i++)
                 lines_add(r->lines, "%s%s%s", conflicts->conflicts[i].text,
                           conflicts->conflicts[i].advice[0] != '\0' ? " → " : "",

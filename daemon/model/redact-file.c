@@ -148,8 +148,8 @@ static bool take_grub(char *line) {
 }
 
 static bool take_script(char *line) {
-        static const char *const words[] = { "modprobe", "rmmod", "insmod", "vfio", "driver",
-                                             "pci_",     "0000:", "0000_",  "#!" };
+        static const char *const words[] = { "modprobe", "rmmod", "insmod", "vfio",     "driver",
+                                             "pci_",     "0000:", "0000_",  "boot_vga", "#!" };
 
         for (size_t i = 0; i < ARRAY_SIZE(words); i++)
                 if (strstr(line, words[i]))

@@ -506,6 +506,67 @@ def test_a_check(pc, name, result, words, differ):
     assert [row.result for row in rows] == [result], pc.checks()
 
 
+OVERRIDE = f"#!/bin/sh\nfor i in {GPU}; do\n\techo vfio-pci > /sys/bus/pci/devices/$i/driver_override\ndone\n"
+NOT_BOOTED_WITH = """for i in $(find /sys/devices/pci* -name boot_vga); do
+    [ $(cat $i) -eq 1 ] || echo vfio-pci > ${i%/boot_vga}/driver_override
+done
+"""
+INIT_TOP = "etc/initramfs-tools/scripts/init-top/vfio"
+DRACUT_HOOK = "usr/lib/dracut/modules.d/20vfio/vfio-pci-override.sh"
+IS_EARLY = f"/{{path}} is for the initramfs, and may give {GPU} to another driver at every boot."
+UPDATE = "usr/sbin/update-initramfs"
+EARLY = [
+    *((UPDATE, "etc/initramfs-tools/modules", f"# loaded\n\n{line}\n",
+       f"The initramfs loads {line.split()[0]} with ids= and so gives it every 10de:2484, also {GPU}, at every boot "
+       "(/etc/initramfs-tools/modules:3).",
+       "sed --in-place --follow-symlinks '3s/^/#/' /etc/initramfs-tools/modules && update-initramfs -u -k all")
+      for line in ("vfio_pci ids=10de:2206,10de:2484", " vfio-pci\tdisable_vga=1 ids=10de:2484",
+                   "pci-stub ids=10de:2484")),
+    *((UPDATE, INIT_TOP, text, IS_EARLY.format(path=INIT_TOP), f"chmod a-x /{INIT_TOP} && update-initramfs -u -k all")
+      for text in (OVERRIDE, NOT_BOOTED_WITH, "echo 10DE 2484 > /sys/bus/pci/drivers/vfio-pci/new_id\n",
+                   "echo 0x10de 0x2484 >/sys/bus/pci/drivers/vfio-pci/new_id\n", "modprobe vfio-pci ids=10de:2484\n",
+                   f"echo {GPU} > /sys/bus/pci/drivers/vfio-pci/bind\n")),
+    ("usr/bin/mkinitcpio", "etc/initcpio/hooks/vfio", OVERRIDE, IS_EARLY.format(path="etc/initcpio/hooks/vfio"),
+     "Take the hook /etc/initcpio/hooks/vfio out of HOOKS in /etc/mkinitcpio.conf, then: mkinitcpio -P"),
+    ("usr/bin/dracut", DRACUT_HOOK, OVERRIDE, IS_EARLY.format(path=DRACUT_HOOK),
+     f"Take the module with /{DRACUT_HOOK} away, then: dracut --force --regenerate-all"),
+]
+
+
+def early(pc, tool, path, text, mode=0o755):
+    pc.write(tool, "").write(path, text)
+    (pc.root / path).chmod(mode)
+    return [(row.result, row.message, row.advice) for row in pc.checks() if row.id == "owner"]
+
+
+@pytest.mark.parametrize(("tool", "path", "text", "message", "advice"), EARLY)
+def test_who_takes_a_card_in_the_initramfs(pc, tool, path, text, message, advice):
+    """Where the image is made by another tool it is only left over; and where the advice is a command, it helps."""
+    assert early(pc, tool, path, text) == [("warn", message, advice)]
+    assert f"{message} → {advice}" in pc.json("init", "--dry-run")["remarks"]
+    pc.remove(tool)
+    assert early(pc, "usr/bin/none", path, text) == NOBODY
+    if " && " in advice:
+        subprocess.run(["sh", "-euc", advice.partition(" && ")[0].replace(" /etc/", f" {pc.root}/etc/")], check=True)
+        mode = (pc.root / path).stat().st_mode
+        assert early(pc, tool, path, (pc.root / path).read_text(), mode) == NOBODY
+
+
+NOBODY = [("pass", "No other program is set to move them.", "")]
+
+
+@pytest.mark.parametrize(("path", "text", "mode"), [
+    ("etc/initramfs-tools/modules", "# vfio_pci ids=10de:2484\n #vfio_pci ids=10de:2484\n", 0o644),
+    ("etc/initramfs-tools/modules", "vfio_pci ids=10de:2206\nvfio_pci\nvfio vfio_pci ids=10de:2484\n", 0o644),
+    (INIT_TOP, OVERRIDE, 0o644),
+    (f"{INIT_TOP}~", OVERRIDE, 0o755),
+    (INIT_TOP, OVERRIDE.replace("\n", "\n# "), 0o755),
+    (INIT_TOP, OVERRIDE.replace(GPU, "0000:02:00.0"), 0o755),
+    (INIT_TOP, f"setpci -s {GPU} COMMAND=0\n", 0o755)])
+def test_who_takes_none_in_the_initramfs(pc, path, text, mode):
+    assert early(pc, UPDATE, path, text, mode) == NOBODY
+
+
 @pytest.mark.parametrize(("hookscript", "advice"), [
     (None, "install -D -t /var/lib/vz/snippets /usr/share/vfio-mode/hooks/proxmox && qm set 100 --hookscript "
            "local:snippets/proxmox"),

@@ -207,6 +207,21 @@ def test_it_can_be_read_in_its_place(machine, tmp_path):
     read_in_its_place(machine, tmp_path)
 
 
+def test_who_takes_a_card_early(machine, tmp_path):
+    """In the initramfs: `init` says so of the captured machine, too."""
+    machine.write("usr/sbin/update-initramfs", "").write("usr/bin/mkinitcpio", "").write("usr/bin/dracut", "")
+    machine.write("etc/initramfs-tools/modules", "# alice's\nvfio_pci ids=10de:2484\n")
+    scripts = ("etc/initramfs-tools/scripts/init-top/vfio", "etc/initcpio/hooks/vfio",
+               "usr/lib/dracut/modules.d/20vfio/override.sh")
+    for path in scripts:
+        machine.write(path, "#!/bin/sh\nfor i in $(find /sys/devices/pci* -name boot_vga); do\n"
+                            "\techo vfio-pci > ${i%/boot_vga}/driver_override\ndone\n")
+        (machine.root / path).chmod(0o755)
+    said = machine.run("init", "--dry-run").stderr
+    assert "(/etc/initramfs-tools/modules:2)" in said and all(path in said for path in scripts), said
+    read_in_its_place(machine, tmp_path)
+
+
 def test_names_in_other_spellings(named, tmp_path):
     read_in_its_place(named, tmp_path)
     assert "storage" in named.run("switch", "passthrough", "--dry-run").stderr

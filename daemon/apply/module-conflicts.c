@@ -8,14 +8,19 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "model/modprobe-config.h"
+#include "host/modprobe-scan.h"
+#include "model/kernel-cmdline.h"
 #include "model/setup.h"
 #include "module-conflicts.h"
-#include "module.h"
 #include "sysfs.h"
 
 #define VFIO_MODULE "vfio_pci"
-#define STUB_MODULE "pci_stub"
+#define WHERE_SIZE 128
+
+/* Those that take a device by its ids. */
+static const struct {
+        const char *module, *driver; /**< by the name that people write */
+} takers[] = { { VFIO_MODULE, VFIO_DRIVER }, { "pci_stub", "pci-stub" } };
 
 typedef struct Search {
         const Root *root;
@@ -25,22 +30,21 @@ typedef struct Search {
         Conflicts *conflicts;
 } Search;
 
-/* @driver: by the name that people write */
-static void look_at_options(const Search *search, const char *driver, const char *value) {
-        const char *ids = strstr(value, "ids=");
+static void look_at_ids(const Search *search, const char *driver, const char *ids,
+                        const char *where) {
         char address[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE], advice[128];
 
         (void)snprintf(advice, sizeof(advice),
                        "Take ids= of %s out of modprobe.d and the kernel command line.", driver);
-        for (size_t i = 0; ids && i < search->n_functions; i++) {
+        for (size_t i = 0; i < search->n_functions; i++) {
                 const Function *function = host_find(search->host, search->functions[i]);
 
-                if (!function || !setup_lists_id(ids + strlen("ids="), function->id))
+                if (!function || !setup_lists_id(ids, function->id))
                         continue;
                 conflicts_add(search->conflicts, false, advice,
-                              "%s is told to take every %s, so also %s, in whatever mode.", driver,
-                              pci_id_format(function->id, id),
-                              pci_address_format(function->address, address));
+                              "%s is told to take every %s, so also %s, in whatever mode (%s).",
+                              driver, pci_id_format(function->id, id),
+                              pci_address_format(function->address, address), where);
                 return;
         }
 }
@@ -49,43 +53,73 @@ static void look_at_options(const Search *search, const char *driver, const char
  * now may have any of the modules that there are for it. */
 static bool is_in_module(const Search *search, const Function *function, const char *module) {
         char path[128], driver_module[CONFIG_DRIVER_SIZE], modalias[128];
+        ModulesFor modules;
 
-        if (function->on_vfio || function->driver[0] == '\0')
-                return sysfs_read_modalias(search->root, function->address, modalias,
-                                           sizeof(modalias)) >= 0 &&
-                       module_is_one_for(search->root, modalias, module);
-        (void)snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/module", function->driver);
-        return file_read_link_name_at(search->root->fd, path, driver_module,
-                                      sizeof(driver_module)) >= 0 &&
-               modprobe_is_same_module(module, driver_module);
+        if (!function->on_vfio && function->driver[0] != '\0') {
+                (void)snprintf(path, sizeof(path), "sys/bus/pci/drivers/%s/module",
+                               function->driver);
+                return file_read_link_name_at(search->root->fd, path, driver_module,
+                                              sizeof(driver_module)) >= 0 &&
+                       modprobe_is_same_module(module, driver_module);
+        }
+        if (sysfs_read_modalias(search->root, function->address, modalias, sizeof(modalias)) < 0 ||
+            modules_for(search->root, modalias, &modules) < 0)
+                return false;
+        for (size_t i = 0; i < modules.n; i++)
+                if (modprobe_is_same_module(module, modules.names[i]))
+                        return true;
+        return false;
 }
 
-static void look_at_softdep(const Search *search, const char *module, const char *value) {
+static void look_at_softdep(const Search *search, const ModprobeLine *line, const char *where) {
         char address[PCI_ADDRESS_SIZE];
 
-        if (!strstr(value, "vfio-pci") && !strstr(value, VFIO_MODULE))
+        if (!strstr(line->value, VFIO_DRIVER) && !strstr(line->value, VFIO_MODULE))
                 return;
         for (size_t i = 0; i < search->n_functions; i++) {
                 const Function *function = host_find(search->host, search->functions[i]);
 
-                if (!function || !is_in_module(search, function, module))
+                if (!function || !is_in_module(search, function, line->module))
                         continue;
                 conflicts_add(search->conflicts, false, "Take that softdep out of modprobe.d.",
-                              "modprobe.d loads vfio-pci before %s, a host driver of %s.", module,
-                              pci_address_format(function->address, address));
+                              "modprobe.d loads vfio-pci before %s, a host driver of %s (%s).",
+                              line->module, pci_address_format(function->address, address), where);
                 return;
         }
 }
 
-static void visit(ModuleConfig kind, const char *module, const char *value, void *userdata) {
-        const Search *search = userdata;
+static void look_at_options(const Search *search, const ModprobeLine *line, const char *where) {
+        char ids[MODPROBE_VALUE_SIZE];
 
-        if (kind == MODULE_CONFIG_OPTIONS && modprobe_is_same_module(module, VFIO_MODULE))
-                look_at_options(search, VFIO_DRIVER, value);
-        else if (kind == MODULE_CONFIG_OPTIONS && modprobe_is_same_module(module, STUB_MODULE))
-                look_at_options(search, "pci-stub", value);
-        else if (kind == MODULE_CONFIG_SOFTDEP)
-                look_at_softdep(search, module, value);
+        for (size_t i = 0; i < ARRAY_SIZE(takers); i++)
+                if (modprobe_is_same_module(line->module, takers[i].module) &&
+                    modprobe_option(line->value, "ids", ids, sizeof(ids)))
+                        look_at_ids(search, takers[i].driver, ids, where);
+}
+
+/* Of a line that is too long the beginning is looked at. */
+static void visit(const char *path, const ModprobeLine *line, _unused_ int error, void *userdata) {
+        char where[WHERE_SIZE];
+
+        if (!line)
+                return;
+        (void)snprintf(where, sizeof(where), "/%s:%u", path, line->line);
+        if (line->command == MODPROBE_OPTIONS)
+                look_at_options(userdata, line, where);
+        else if (line->command == MODPROBE_SOFTDEP)
+                look_at_softdep(userdata, line, where);
+}
+
+static void look_at_cmdline(const Search *search) {
+        char cmdline[KERNEL_CMDLINE_MAX], ids[KERNEL_CMDLINE_MAX], name[32];
+
+        if (file_read_line_at(search->root->fd, "proc/cmdline", cmdline, sizeof(cmdline)) < 0)
+                return;
+        for (size_t i = 0; i < ARRAY_SIZE(takers); i++) {
+                (void)snprintf(name, sizeof(name), "%s.ids", takers[i].module);
+                if (kernel_cmdline_value(cmdline, name, ids, sizeof(ids)) >= 0)
+                        look_at_ids(search, takers[i].driver, ids, "the kernel command line");
+        }
 }
 
 void module_conflicts_find(const Root *root, const Host *host, const PciAddress *functions,
@@ -93,7 +127,8 @@ void module_conflicts_find(const Root *root, const Host *host, const PciAddress 
         Search search = { root, host, functions, n_functions, conflicts };
         int r;
 
-        r = module_config_visit(root, visit, &search);
+        r = modprobe_scan(root, visit, &search);
         if (r < 0)
-                log_debug("modprobe.d is not looked at: %s", strerror(-r));
+                log_debug("Not all of modprobe.d is looked at: %s", strerror(-r));
+        look_at_cmdline(&search);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What modprobe.d(5) and the kernel command line say of a mode's devices. None of it keeps a switch
- * from working, so all of it is a warning; reading it takes libkmod, so it is only for a check.
+ * from working, so all of it is a warning, and only for a check.
  */
 #pragma once
 

@@ -33,13 +33,6 @@ typedef struct Kmod {
         __typeof__(kmod_module_apply_filter) *filter;
         __typeof__(kmod_module_unref) *module_unref;
         __typeof__(kmod_module_unref_list) *list_unref;
-        __typeof__(kmod_config_get_blacklists) *blacklists;
-        __typeof__(kmod_config_get_options) *options;
-        __typeof__(kmod_config_get_softdeps) *softdeps;
-        __typeof__(kmod_config_iter_next) *iterator_next;
-        __typeof__(kmod_config_iter_get_key) *iterator_key;
-        __typeof__(kmod_config_iter_get_value) *iterator_value;
-        __typeof__(kmod_config_iter_free_iter) *iterator_free;
 } Kmod;
 
 typedef struct Symbol {
@@ -62,13 +55,6 @@ static int find_symbols(Kmod *kmod) {
                 { "kmod_module_apply_filter", (void **)&kmod->filter },
                 { "kmod_module_unref", (void **)&kmod->module_unref },
                 { "kmod_module_unref_list", (void **)&kmod->list_unref },
-                { "kmod_config_get_blacklists", (void **)&kmod->blacklists },
-                { "kmod_config_get_options", (void **)&kmod->options },
-                { "kmod_config_get_softdeps", (void **)&kmod->softdeps },
-                { "kmod_config_iter_next", (void **)&kmod->iterator_next },
-                { "kmod_config_iter_get_key", (void **)&kmod->iterator_key },
-                { "kmod_config_iter_get_value", (void **)&kmod->iterator_value },
-                { "kmod_config_iter_free_iter", (void **)&kmod->iterator_free },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(symbols); i++) {
@@ -294,31 +280,6 @@ int module_find_home(const Root *root, const char *modalias, ModuleHome *ret) {
         return r < 0 ? r : 0;
 }
 
-int module_config_visit(const Root *root, ModuleConfigVisit visit, void *userdata) {
-        _cleanup_(kmod_close) Kmod kmod = { 0 };
-        int r;
-
-        r = kmod_open(root, &kmod);
-        if (r < 0)
-                return r;
-        for (ModuleConfig kind = 0; kind < _MODULE_CONFIG_MAX; kind++) {
-                struct kmod_config_iter *iterator =
-                        kind == MODULE_CONFIG_BLACKLIST ? kmod.blacklists(kmod.context)
-                        : kind == MODULE_CONFIG_OPTIONS ? kmod.options(kmod.context)
-                                                        : kmod.softdeps(kmod.context);
-
-                if (!iterator)
-                        return -ENOMEM;
-                while (kmod.iterator_next(iterator)) {
-                        const char *value = kmod.iterator_value(iterator);
-
-                        visit(kind, kmod.iterator_key(iterator), value ? value : "", userdata);
-                }
-                kmod.iterator_free(iterator);
-        }
-        return 0;
-}
-
 int module_load(const Root *root, const char *name) {
         int r = module_load_for(root, name, MODULE_ANY);
 
@@ -340,21 +301,4 @@ int module_unload(const Root *root, const char *name) {
         r = kmod.remove(module, KMOD_REMOVE_NOWAIT);
         (void)kmod.module_unref(module);
         return r == -ENOENT ? 0 : r;
-}
-
-bool module_is_one_for(const Root *root, const char *modalias, const char *name) {
-        _cleanup_(kmod_close) Kmod kmod = { 0 };
-        struct kmod_list *list = NULL;
-        bool is_one = false;
-
-        if (kmod_open(root, &kmod) < 0 || kmod.lookup(kmod.context, modalias, &list) < 0)
-                return false;
-        for (struct kmod_list *item = list; item; item = kmod.next(list, item)) {
-                struct kmod_module *module = kmod.get(item);
-
-                is_one |= strcmp(kmod.name(module), name) == 0;
-                (void)kmod.module_unref(module);
-        }
-        (void)kmod.list_unref(list);
-        return is_one;
 }

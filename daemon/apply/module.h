@@ -13,23 +13,11 @@
 #include "host/root.h"
 #include "model/config.h"
 
-/** What modprobe.d(5) and the kernel command line say of modules. */
-typedef enum ModuleConfig {
-        MODULE_CONFIG_BLACKLIST, /**< no value */
-        MODULE_CONFIG_OPTIONS,   /**< the parameters of one line */
-        MODULE_CONFIG_SOFTDEP,   /**< "pre: A B post: C" */
-        _MODULE_CONFIG_MAX,
-} ModuleConfig;
-
 /** Which of the modules for a device. */
 typedef enum ModuleChoice {
         MODULE_ALLOWED, /**< those that no blacklist holds back, as udev loads them */
         MODULE_ANY,
 } ModuleChoice;
-
-/** @module has `_` where a file may have `-`; @value is never NULL. */
-typedef void (*ModuleConfigVisit)(ModuleConfig kind, const char *module, const char *value,
-                                  void *userdata);
 
 /**
  * Loads the module @name (or the one that has it as an alias) with what it depends on, and waits
@@ -79,14 +67,6 @@ typedef struct ModuleVariant {
  */
 _must_check_ int module_find_variants(const Root *root, ModuleVariant *variants, size_t n);
 
-/**
- * Visits every line of the kinds above, as libkmod reads them: also `modprobe.blacklist=` and
- * `vfio-pci.ids=` of the kernel command line.
- *
- * Returns 0; else as module_load().
- */
-_must_check_ int module_config_visit(const Root *root, ModuleConfigVisit visit, void *userdata);
-
 /** Whether modules.alias has modules for a device's modalias and a blacklist holds back all of
  * them.
  */
@@ -103,6 +83,3 @@ typedef struct ModuleHome {
 
 /** Counts them for a device's modalias. Returns 0; else as module_load(). */
 _must_check_ int module_find_home(const Root *root, const char *modalias, ModuleHome *ret);
-
-/** Whether modules.alias has that module, whose name has no `-`, for a device's modalias. */
-bool module_is_one_for(const Root *root, const char *modalias, const char *name);

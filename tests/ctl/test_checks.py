@@ -353,6 +353,19 @@ CASES = [
         pc, "#!/bin/sh\nmodprobe -r nvidia_drm nvidia\n")),
     ("owner", "pass", "No other program", lambda pc: pve(pc, "local:snippets/vfio")),
     ("owner", "pass", "No other program", lambda pc: pve(pc, "local:snippets/gone")),
+    *(("owner", "warn", f"{driver} is told to take every 10de:2484, so also {GPU}, in whatever mode ({where}).",
+       differ) for driver, where, differ in (
+          ("vfio-pci", "/etc/modprobe.d/x.conf:2", lambda pc: pc.write(
+              "etc/modprobe.d/x.conf", "#\noptions vfio_pci disable_vga=1 ids=10de:2206,10de:2484:1043:87b8\n")),
+          ("pci-stub", "/usr/lib/modprobe.d/x.conf:1", lambda pc: pc.write(
+              "usr/lib/modprobe.d/x.conf", "options pci-stub ids=10de:2484\n")),
+          ("vfio-pci", "the kernel command line", lambda pc: pc.cmdline("vfio-pci.ids=10de:2206,10de:2484")))),
+    ("owner", "pass", "No other program", lambda pc: pc.write(
+        "usr/lib/modprobe.d/x.conf", "options vfio-pci ids=10de:2484\n").write("etc/modprobe.d/x.conf", "#\n")),
+    ("owner", "warn", f"modprobe.d loads vfio-pci before nouveau, a host driver of {GPU} (/etc/modprobe.d/x.conf:1).",
+     lambda pc: nouveau(pc).write("etc/modprobe.d/x.conf", "softdep nouveau pre: vfio-pci\n")),
+    ("owner", "pass", "No other program", lambda pc: nouveau(pc).write(
+        "etc/modprobe.d/x.conf", "softdep nvidia pre: vfio-pci\n")),
     ("hugepages-2M", "pass", "512 are wanted, 512 are there: node 0 has 512 (500 free).",
      lambda pc: memory(pc, hugepages_2M=512).pool("2048kB", 512, 500)),
     ("hugepages-2M", "pass", "8 are wanted, 2 are there, and there is memory for the rest", lambda pc: memory(

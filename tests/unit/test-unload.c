@@ -177,10 +177,6 @@ bool module_is_blacklisted_for(const Root *root, const char *modalias) {
         return false;
 }
 
-int module_config_visit(const Root *root, ModuleConfigVisit visit, void *userdata) {
-        return 0;
-}
-
 /* --- a machine and a switch --- */
 
 static Switch *switch_new_with(bool second) {

@@ -97,6 +97,17 @@ static void look_at_options(const Search *search, const ModprobeLine *line, cons
                         look_at_ids(search, takers[i].driver, ids, where);
 }
 
+/* The usual guide's script writes driver_override of all cards but one. */
+static void look_at_install(const Search *search, const ModprobeLine *line, const char *where) {
+        if (search->n_functions > 0 && modprobe_is_same_module(line->module, VFIO_MODULE) &&
+            !modprobe_install_only_loads(line->value))
+                conflicts_add(search->conflicts, false, "Take that install line out of modprobe.d.",
+                              "modprobe.d has a command in place of vfio-pci (%s): a script there "
+                              "may put cards on vfio-pci, in whatever mode, and what does not load "
+                              "it keeps every switch from it.",
+                              where);
+}
+
 /* Of a line that is too long the beginning is looked at. */
 static void visit(const char *path, const ModprobeLine *line, _unused_ int error, void *userdata) {
         char where[WHERE_SIZE];
@@ -106,6 +117,8 @@ static void visit(const char *path, const ModprobeLine *line, _unused_ int error
         (void)snprintf(where, sizeof(where), "/%s:%u", path, line->line);
         if (line->command == MODPROBE_OPTIONS)
                 look_at_options(userdata, line, where);
+        else if (line->command == MODPROBE_INSTALL)
+                look_at_install(userdata, line, where);
         else if (line->command == MODPROBE_SOFTDEP)
                 look_at_softdep(userdata, line, where);
 }

@@ -8,9 +8,9 @@
 #include "host/conflicts.h"
 
 /**
- * Adds what is found of functions that a mode has on vfio-pci: their ids in `ids=` of vfio-pci, and
- * a soft dependency of their host driver on vfio-pci. What keeps their host drivers away is the
- * check of these.
+ * Adds what is found of functions that a mode has on vfio-pci: their ids in `ids=` of vfio-pci, a
+ * soft dependency of their host driver on vfio-pci, and a command in place of vfio-pci. What keeps
+ * their host drivers away is the check of these.
  *
  * @functions: theirs; one that @host does not have is passed over
  */

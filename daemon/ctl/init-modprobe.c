@@ -267,7 +267,7 @@ static void remark_on_ids(const InitModprobeLine *line, const Root *root, const 
 static void remark_on_vfio_install(const InitModprobeLine *line, const Root *root, Lines *remarks) {
         _cleanup_free_ char *command = comment_out(root, line);
 
-        if (modprobe_install_loads(line->line.value) && !strpbrk(line->line.value, ";&|"))
+        if (modprobe_install_only_loads(line->line.value))
                 return;
         lines_add(remarks,
                   "install %s (/%s:%u) runs '%s' whenever vfio-pci is loaded by modprobe, "

@@ -131,6 +131,10 @@ bool modprobe_install_loads(const char *command) {
         return false;
 }
 
+bool modprobe_install_only_loads(const char *command) {
+        return modprobe_install_loads(command) && !strpbrk(command, ";&|");
+}
+
 bool modprobe_option(const char *options, const char *name, char *buffer, size_t size) {
         size_t length, n = strlen(name);
         bool fits = true;

@@ -52,6 +52,9 @@ bool modprobe_is_same_module(const char *a, const char *b);
  */
 bool modprobe_install_loads(const char *command);
 
+/** Whether it does that and runs nothing else. */
+bool modprobe_install_only_loads(const char *command);
+
 /**
  * The value of the last NAME=VALUE among a module's options; "" where there is none or it does not
  * fit.

@@ -366,6 +366,12 @@ CASES = [
      lambda pc: nouveau(pc).write("etc/modprobe.d/x.conf", "softdep nouveau pre: vfio-pci\n")),
     ("owner", "pass", "No other program", lambda pc: nouveau(pc).write(
         "etc/modprobe.d/x.conf", "softdep nvidia pre: vfio-pci\n")),
+    *(("owner", "warn", "modprobe.d has a command in place of vfio-pci (/etc/modprobe.d/x.conf:1)",
+       lambda pc, command=command: pc.write("etc/modprobe.d/x.conf", f"install vfio-pci {command}\n"))
+      for command in (
+           "/usr/local/bin/vfio-pci-override.sh", "/bin/false", "/sbin/modprobe -i vfio-pci && give-cards")),
+    ("owner", "pass", "No other program", lambda pc: pc.write(
+        "etc/modprobe.d/x.conf", "install vfio-pci /sbin/modprobe -i vfio-pci\ninstall nvidia /usr/local/bin/x\n")),
     ("hugepages-2M", "pass", "512 are wanted, 512 are there: node 0 has 512 (500 free).",
      lambda pc: memory(pc, hugepages_2M=512).pool("2048kB", 512, 500)),
     ("hugepages-2M", "pass", "8 are wanted, 2 are there, and there is memory for the rest", lambda pc: memory(

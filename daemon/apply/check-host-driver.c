@@ -54,16 +54,28 @@ static bool judge_modules(const DriverCheck *c, PciAddress address) {
 }
 
 static bool has_module(const DriverCheck *c, PciAddress address) {
-        const Root *root = c->now->root;
-        ModulesFor modules;
         char modalias[128];
+        ModuleHome home;
 
-        if (sysfs_read_modalias(root, address, modalias, sizeof(modalias)) < 0)
+        return sysfs_read_modalias(c->now->root, address, modalias, sizeof(modalias)) >= 0 &&
+               module_find_home(c->now->root, modalias, &home) >= 0 && home.n_usable > 0;
+}
+
+/* Of a machine that was captured no module is known by its name alone. */
+static bool is_known(const DriverCheck *c, PciAddress address, const char *driver) {
+        const Root *root = c->now->root;
+        char modalias[128];
+        ModulesFor modules;
+
+        if (module_exists_for(root, driver) || module_is_blacklisted_for(root, driver))
+                return true;
+        if (sysfs_read_modalias(root, address, modalias, sizeof(modalias)) < 0 ||
+            modules_for(root, modalias, &modules) < 0)
                 return false;
-        /* libkmod reads the machine that it runs on. */
-        if (!root->is_live)
-                return modules_for(root, modalias, &modules) >= 0 && modules.n > 0;
-        return module_exists_for(root, modalias);
+        for (size_t i = 0; i < modules.n; i++)
+                if (modprobe_is_same_module(modules.names[i], driver))
+                        return true;
+        return false;
 }
 
 /* --- modeset=0 --- */
@@ -144,11 +156,13 @@ static bool judge_modeset(const DriverCheck *c, PciAddress address, const char *
 /* --- the driver --- */
 
 /* A driver that is named is loaded by its name, blacklisted or not. */
-static void say_named(const DriverCheck *c, const char *address, const char *driver) {
+static void say_named(const DriverCheck *c, PciAddress function, const char *driver) {
+        char address[PCI_ADDRESS_SIZE];
+
+        (void)pci_address_format(function, address);
         if (sysfs_has_driver(c->now->root, driver))
                 check(c, CHECK_PASS, "", "%s goes back to %s.", address, driver);
-        else if (module_exists_for(c->now->root, driver) ||
-                 module_is_blacklisted_for(c->now->root, driver))
+        else if (is_known(c, function, driver))
                 check(c, CHECK_PASS, "", "%s goes back to %s, which is loaded for it.", address,
                       driver);
         else
@@ -182,7 +196,7 @@ static void say_driver(const DriverCheck *c, PciAddress address, const char *dri
 
         (void)pci_address_format(address, text);
         if (driver[0] != '\0')
-                say_named(c, text, driver);
+                say_named(c, address, driver);
         else if (bound[0] != '\0')
                 check(c, CHECK_PASS, "", "%s goes back to %s.", text, bound);
         else if (has_module(c, address))

@@ -119,11 +119,6 @@ static int load_alias(const Kmod *kmod, const char *alias, ModuleChoice choice) 
         return r;
 }
 
-static bool is_no_home(const char *module) {
-        return modprobe_is_same_module(module, VFIO_PCI_MODULE) ||
-               modprobe_is_same_module(module, "pci_stub");
-}
-
 /* An alias of modprobe.d's own is found before, and in place of, those that modules have (libkmod
  * 30, 34). People have given cards to vfio-pci so. */
 static bool is_given_away(const Kmod *kmod, const char *modalias) {
@@ -137,7 +132,7 @@ static bool is_given_away(const Kmod *kmod, const char *modalias) {
         for (struct kmod_list *item = list; item; item = kmod->next(list, item)) {
                 struct kmod_module *module = kmod->get(item);
 
-                is_given_away &= is_no_home(kmod->name(module));
+                is_given_away &= module_is_no_home(kmod->name(module));
                 (void)kmod->module_unref(module);
         }
         (void)kmod->list_unref(list);
@@ -265,6 +260,8 @@ int module_find_home(const Root *root, const char *modalias, ModuleHome *ret) {
         struct kmod_list *list = NULL, *allowed = NULL;
         int r;
 
+        if (!root->is_live)
+                return module_home_scan(root, modalias, ret);
         *ret = (ModuleHome){ .n = 0 };
         r = kmod_open(root, &kmod);
         if (r >= 0)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
+#include "host/module-home.h"
 #include "host/root.h"
 #include "model/config.h"
 
@@ -72,14 +73,6 @@ _must_check_ int module_find_variants(const Root *root, ModuleVariant *variants,
  */
 bool module_is_blacklisted_for(const Root *root, const char *modalias);
 
-/** What modprobe.d(5) leaves of the modules that modules.alias has for a device. */
-typedef struct ModuleHome {
-        size_t n, n_usable, n_replaced; /**< all; those that neither a blacklist holds back nor a
-                                           command is run in place of (`install`); the latter */
-        char name[CONFIG_DRIVER_SIZE];  /**< of the last one that is replaced; "": none */
-        bool is_given_away; /**< an alias in modprobe.d has vfio-pci or pci-stub instead, which the
-                               numbers are of */
-} ModuleHome;
-
-/** Counts them for a device's modalias. Returns 0; else as module_load(). */
+/** Counts the modules that modules.alias has for a device's modalias, and what modprobe.d(5) leaves
+ * of them. Returns 0; else as module_load(), or module_home_scan() where @root is not live. */
 _must_check_ int module_find_home(const Root *root, const char *modalias, ModuleHome *ret);

@@ -342,6 +342,22 @@ CASES = [
         FALLBACK_CONFIG.replace("consent", "host-driver = nouveau\nconsent"))),
     ("host-driver-gpu", "pass", "has a module on this host", lambda pc: nouveau(pc).cmdline("nouveau.modeset=1 i915.modeset=0")),
     ("host-driver-gpu", "pass", "goes back to nvidia", lambda pc: pc.cmdline("nouveau.modeset=0")),
+    ("host-driver-gpu", "pass", "goes back to nouveau, which is loaded for it", lambda pc: nouveau(pc).config(
+        FALLBACK_CONFIG.replace("consent", "host-driver = nouveau\nconsent"))),
+    *(("host-driver-gpu", result, words, lambda pc, text=text: nouveau(pc).write("etc/modprobe.d/x.conf", text))
+      for result, words, text in (
+          ("warn", f"Every host driver of {GPU} is blacklisted: ", "blacklist nouveau\nblacklist nvidiafb\n"),
+          ("warn", f"Every host driver of {GPU} is blacklisted, or has a command in its place: ",
+           "blacklist nouveau\ninstall nvidiafb /bin/false\n"),
+          ("warn", f"No driver of {GPU} can be loaded: modprobe.d has a command in place of nouveau.",
+           "install nouveau /bin/false\ninstall nvidiafb /bin/true\n"),
+          ("warn", f"An alias in modprobe.d names vfio-pci or pci-stub for {GPU}",
+           "alias pci:v000010DEd*sv*sd*bc*sc*i* vfio-pci\n"),
+          ("pass", "has a module on this host", "blacklist nouveau\nalias pci:v00001002d*sv*sd*bc*sc*i* vfio-pci\n"
+           "alias pci:v000010DEd00002484sv*sd*bc*sc*i* other\n"),
+          ("pass", "has a module on this host", "blacklist nvidiafb\ninstall nouveau modprobe -i nouveau\n"))),
+    ("host-driver-gpu", "warn", f"Every host driver of {GPU} is blacklisted: ", lambda pc: nouveau(pc).cmdline(
+        "modprobe.blacklist=nouveau,nvidiafb")),
     ("owner", "pass", "No other program", lambda pc: pc),
     ("owner", "fail", GPU, lambda pc: pc.write(f"etc/driverctl.d/pci-{GPU}", "vfio-pci\n")),
     # Beside what a switch is refused for now.

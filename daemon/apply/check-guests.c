@@ -24,18 +24,26 @@ typedef struct GuestCheck {
         char names[NAMES_SIZE];
 } GuestCheck;
 
+/* Of one that is not found there are none. */
+static size_t find_functions(const Situation *now, size_t device,
+                             PciAddress functions[static DEVICE_FUNCTIONS_MAX]) {
+        Refusal refusal;
+        size_t n = 0;
+
+        return device_resolve(&now->config.devices[device], &now->host, functions, &n, &refusal) ==
+                               REFUSAL_NONE
+                       ? n
+                       : 0;
+}
+
 /* A bit for each device of the configuration. */
 static uint32_t find_devices(const Situation *now, const GuestDefinition *guest) {
         uint32_t devices = 0;
 
         for (size_t i = 0; i < now->config.n_devices; i++) {
                 PciAddress functions[DEVICE_FUNCTIONS_MAX];
-                Refusal refusal;
-                size_t n = 0;
+                size_t n = find_functions(now, i, functions);
 
-                if (device_resolve(&now->config.devices[i], &now->host, functions, &n, &refusal) !=
-                    REFUSAL_NONE)
-                        continue;
                 for (size_t j = 0; j < n; j++)
                         if (vm_names_function(&guest->vm, functions[j]))
                                 devices |= UINT32_C(1) << i;
@@ -101,6 +109,18 @@ static void check_hook(const GuestCheck *check, const GuestDefinition *guest) {
         proxmox_hook_check(guest, &facts, check->mode, check->ret);
 }
 
+/* What the fallback mode has on vfio-pci as well may be bound to it at any time. */
+static void check_driver(const GuestCheck *check, const GuestDefinition *guest) {
+        PciAddress functions[DEVICE_FUNCTIONS_MAX];
+        const PciAddress *bound = NULL;
+
+        for (size_t i = 0; !bound && i < check->now->config.n_devices; i++)
+                if (check->own >> i & 1)
+                        bound = guest_find_bound(guest, functions,
+                                                 find_functions(check->now, i, functions));
+        proxmox_driver_check(guest, bound, check->ret);
+}
+
 static void look_at(GuestCheck *check, const GuestDefinition *guest) {
         uint32_t devices = find_devices(check->now, guest);
         size_t length = strlen(check->names);
@@ -117,8 +137,10 @@ static void look_at(GuestCheck *check, const GuestDefinition *guest) {
         }
         if (guest->is_autostarted)
                 judge_autostart(check, guest, devices);
-        if (guest->hypervisor == GUEST_OF_PROXMOX)
-                check_hook(check, guest);
+        if (guest->hypervisor != GUEST_OF_PROXMOX)
+                return;
+        check_hook(check, guest);
+        check_driver(check, guest);
 }
 
 static void say_who(const GuestCheck *check) {

@@ -71,14 +71,21 @@ static void remark_on_proxmox_pages(const Remarks *r) {
                           "and empty the pools themselves: then take hugepages-* out of the mode.");
 }
 
+static size_t list_functions(const Setup *setup,
+                             PciAddress functions[static PCI_SLOT_FUNCTIONS + 1]) {
+        size_t n = 0;
+
+        functions[n++] = setup->first->address;
+        for (size_t i = 0; i < setup->n_companions; i++)
+                functions[n++] = setup->companions[i]->address;
+        return n;
+}
+
 static void remark_on_owners(const Remarks *r) {
         _cleanup_free_ Conflicts *conflicts = must_have(calloc(1, sizeof(*conflicts)));
         PciAddress functions[PCI_SLOT_FUNCTIONS + 1];
-        size_t n = 0;
+        size_t n = list_functions(r->setup, functions);
 
-        functions[n++] = r->setup->first->address;
-        for (size_t i = 0; i < r->setup->n_companions; i++)
-                functions[n++] = r->setup->companions[i]->address;
         conflicts_find(&r->machine->root, &r->machine->host, functions, n, conflicts);
         initramfs_conflicts_find(&r->machine->root, &r->machine->host, functions, n, conflicts);
         for (size_t i = 0; i < conflicts->n_conflicts; i++)
@@ -192,6 +199,18 @@ static void remark_on_guest(const Remarks *r, const GuestDefinition *guest) {
                           guest_hypervisor_name(guest->hypervisor));
 }
 
+static void remark_on_driver(const Remarks *r, const GuestDefinition *guest) {
+        PciAddress functions[PCI_SLOT_FUNCTIONS + 1];
+        size_t n = list_functions(r->setup, functions);
+
+        if (guest_find_bound(guest, functions, n))
+                lines_add(r->lines,
+                          "'%s' of %s has it without driver=keep: it is bound to vfio-pci when the "
+                          "guest starts, in host mode, too → add driver=keep to its hostpci line, "
+                          "which `qm config %s` shows",
+                          guest->vm.name, guest_hypervisor_name(guest->hypervisor), guest->vm.name);
+}
+
 /* The hypervisor moves these by itself, as a guest names them, and no consent is asked for. One
  * function stands for its slot. */
 static void remark_on_its_others(const Remarks *r, const GuestDefinition *guest) {
@@ -225,6 +244,7 @@ static void remark_on_guests(const Remarks *r) {
         for (size_t i = 0; i < guests->n; i++)
                 if (guest_names_slot(&guests->guests[i], r->setup->first->address)) {
                         remark_on_guest(r, &guests->guests[i]);
+                        remark_on_driver(r, &guests->guests[i]);
                         remark_on_its_others(r, &guests->guests[i]);
                 }
         if (said)

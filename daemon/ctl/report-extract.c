@@ -46,7 +46,7 @@ static int add_libvirt(ReportArchive *archive, const GuestDefinition *guest) {
 
 static int add_proxmox(ReportArchive *archive, const GuestDefinition *guest) {
         _cleanup_free_ char *text =
-                proxmox_guest_format(&guest->vm, &guest->roms, guest->is_autostarted);
+                proxmox_guest_format(&guest->vm, &guest->roms, guest->bound, guest->is_autostarted);
         char path[PATH_SIZE];
 
         if (!text)

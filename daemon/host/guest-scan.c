@@ -55,7 +55,7 @@ static int add_mappings(const Root *root, ProxmoxGuest *guest, Vm *vm) {
         if (n < 0)
                 return (int)n;
         for (size_t i = 0; r >= 0 && i < guest->n_mappings; i++)
-                r = proxmox_mapping_parse(text, &guest->mappings[i], node, vm, &guest->roms);
+                r = proxmox_mapping_parse(text, &guest->mappings[i], node, vm, guest);
         return r;
 }
 
@@ -85,6 +85,7 @@ static int read_proxmox(const Root *root, GuestDefinition *guest) {
         guest->is_autostarted = found.onboot;
         (void)snprintf(guest->hookscript, sizeof(guest->hookscript), "%s", found.hookscript);
         guest->roms = found.roms;
+        guest->bound = found.bound;
         return 0;
 }
 

@@ -11,6 +11,22 @@ bool guest_names_slot(const GuestDefinition *guest, PciAddress address) {
         return false;
 }
 
+static bool is_bound(const GuestDefinition *guest, PciAddress function) {
+        for (size_t i = 0; i < guest->vm.n_addresses; i++)
+                if (guest->bound >> i & 1 &&
+                    pci_address_compare(guest->vm.addresses[i], function) == 0)
+                        return true;
+        return false;
+}
+
+const PciAddress *guest_find_bound(const GuestDefinition *guest, const PciAddress *functions,
+                                   size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (is_bound(guest, functions[i]))
+                        return &functions[i];
+        return NULL;
+}
+
 const char *guest_hypervisor_name(GuestHypervisor hypervisor) {
         static const char *const names[_GUEST_HYPERVISOR_MAX] = { "libvirt", "Proxmox VE" };
 

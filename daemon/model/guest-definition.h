@@ -23,6 +23,7 @@ typedef struct GuestDefinition {
         bool is_autostarted;                      /**< with the machine */
         char hookscript[PROXMOX_HOOKSCRIPT_SIZE]; /**< of Proxmox VE, as it names it; "": none */
         GuestRoms roms;                           /**< files that it is given for those functions */
+        uint64_t bound;                           /**< of Proxmox VE, as of ProxmoxGuest */
 } GuestDefinition;
 
 typedef struct GuestDefinitions {
@@ -40,6 +41,11 @@ const char *guest_definitions_unread(const GuestDefinitions *guests,
 
 /** Whether the guest names any function of a slot. */
 bool guest_names_slot(const GuestDefinition *guest, PciAddress address);
+
+/** Finds the first of some functions that Proxmox VE binds to vfio-pci for the guest by itself;
+ * NULL where it leaves all of them to others, or the guest is not its. */
+const PciAddress *guest_find_bound(const GuestDefinition *guest, const PciAddress *functions,
+                                   size_t n);
 
 /** The hypervisor's name. */
 const char *guest_hypervisor_name(GuestHypervisor hypervisor);

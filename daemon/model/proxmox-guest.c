@@ -113,44 +113,62 @@ static size_t skip_blanks(const char **text, size_t length) {
         return length;
 }
 
+/* What a hostpci line says of all that it gives. */
+typedef struct Options {
+        const char *rom;
+        size_t n_rom;
+        bool is_kept; /* driver=keep: it is on the driver that it is to be on */
+} Options;
+
 /* Of what one line gives, the first function has the ROM (qemu-server: PVE/QemuServer/PCI.pm). */
-static int add_with_rom(Vm *vm, GuestRoms *roms, const char *text, size_t length, const char *rom,
-                        size_t rom_length) {
+static int add_with_options(Vm *vm, ProxmoxGuest *guest, const char *text, size_t length,
+                            const Options *options) {
         size_t first = vm->n_addresses;
         int r = add_addresses(vm, text, length);
 
-        if (r >= 0)
-                guest_roms_add(roms, vm->addresses[first], ROM_DIRECTORY, rom, rom_length);
-        return r;
+        if (r < 0)
+                return r;
+        guest_roms_add(&guest->roms, vm->addresses[first], ROM_DIRECTORY, options->rom,
+                       options->n_rom);
+        for (size_t i = first; !options->is_kept && i < vm->n_addresses; i++)
+                guest->bound |= UINT64_C(1) << i;
+        return 0;
 }
 
-static int read_mapping(const char *name, size_t length, const char *rom, size_t rom_length,
+static int read_mapping(const char *name, size_t length, const Options *options,
                         ProxmoxGuest *guest) {
         ProxmoxMapping *mapping = &guest->mappings[guest->n_mappings];
 
         if (guest->n_mappings == PROXMOX_MAPPINGS_MAX)
                 return -E2BIG;
-        if (parse_copy(mapping->rom, sizeof(mapping->rom), rom, rom_length) < 0) {
+        if (parse_copy(mapping->rom, sizeof(mapping->rom), options->rom, options->n_rom) < 0) {
                 mapping->rom[0] = '\0';
                 guest->roms.n_left_out++;
         }
+        mapping->is_kept = options->is_kept;
         guest->n_mappings++;
         return parse_copy(mapping->name, sizeof(mapping->name), name, length);
 }
 
 static int read_hostpci(const char *value, size_t length, Vm *vm, ProxmoxGuest *guest) {
-        size_t n, n_rom = 0;
+        static const char keep[] = "keep";
+        size_t n, n_driver, n_rom = 0;
         const char *rom = find_property(value, length, "romfile", false, &n_rom);
+        const char *driver = find_property(value, length, "driver", false, &n_driver);
         const char *host = find_property(value, length, "host", true, &n);
+        const Options options = {
+                .rom = rom ? rom : "",
+                .n_rom = n_rom,
+                .is_kept =
+                        driver && n_driver == strlen(keep) && strncmp(driver, keep, n_driver) == 0,
+        };
 
-        if (!rom)
-                rom = "";
         if (host)
-                return add_with_rom(vm, &guest->roms, host, n, rom, n_rom);
+                return add_with_options(vm, guest, host, n, &options);
         host = find_property(value, length, "mapping", false, &n);
         if (!host || n == 0)
                 return -EBADMSG;
-        return read_mapping(host, n, rom, n_rom, guest);
+        return read_mapping(host, n, &options, guest);
 }
 
 /* A boolean of theirs has more words than 1; what is not one of them is false to them, too. */
@@ -207,41 +225,43 @@ int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret) {
         return 0;
 }
 
-/* A ROM is the first function's of its line. Each function that has one begins a line, of which
- * there may be no more than of ROMs: of a function that is named twice the first. */
-static bool begins_line(const Vm *vm, const GuestRoms *roms, size_t index) {
+static bool is_bound(uint64_t bound, size_t index) {
+        return bound >> index & 1;
+}
+
+/* There may be no more ROMs than there were: of a function that is named twice the first has it. */
+static bool is_given_rom(const Vm *vm, const GuestRoms *roms, size_t index) {
         if (!guest_roms_has(roms, vm->addresses[index]))
-                return index == 0;
+                return false;
         for (size_t i = 0; i < index; i++)
                 if (pci_address_compare(vm->addresses[i], vm->addresses[index]) == 0)
                         return false;
         return true;
 }
 
-char *proxmox_guest_format(const Vm *vm, const GuestRoms *roms, bool onboot) {
+char *proxmox_guest_format(const Vm *vm, const GuestRoms *roms, uint64_t bound, bool onboot) {
         _cleanup_free_ char *text = NULL;
         size_t size = 0, n_lines = 0;
         FILE *out = open_memstream(&text, &size);
-        const char *end = "";
 
         if (!out)
                 return NULL;
         if (onboot)
                 (void)fputs(ONBOOT " 1\n", out);
-        for (size_t i = 0; i < vm->n_addresses; i++) {
+        for (size_t i = 0, end; i < vm->n_addresses; i = end) {
                 char address[PCI_ADDRESS_SIZE];
 
-                if (begins_line(vm, roms, i)) {
-                        (void)fprintf(out, "%s" HOSTPCI "%zu: ", end, n_lines++);
-                        end = guest_roms_has(roms, vm->addresses[i]) ? ",romfile=" GUEST_ROM_UNNAMED
-                                                                       "\n"
-                                                                     : "\n";
-                } else {
-                        (void)fputs(";", out);
-                }
-                (void)fputs(pci_address_format(vm->addresses[i], address), out);
+                (void)fprintf(out, HOSTPCI "%zu: %s", n_lines++,
+                              pci_address_format(vm->addresses[i], address));
+                /* A ROM is the first function's of its line. */
+                for (end = i + 1; end < vm->n_addresses && !is_given_rom(vm, roms, end) &&
+                                  is_bound(bound, end) == is_bound(bound, i);
+                     end++)
+                        (void)fprintf(out, ";%s", pci_address_format(vm->addresses[end], address));
+                (void)fprintf(out, "%s%s\n",
+                              is_given_rom(vm, roms, i) ? ",romfile=" GUEST_ROM_UNNAMED : "",
+                              is_bound(bound, i) ? "" : ",driver=keep");
         }
-        (void)fputs(end, out);
         return fclose(out) == 0 ? TAKE_PTR(text) : NULL;
 }
 
@@ -255,7 +275,8 @@ static bool is_of_node(const char *value, size_t length, const char *node) {
 }
 
 int proxmox_mapping_parse(const char *text, const ProxmoxMapping *mapping, const char *node, Vm *vm,
-                          GuestRoms *roms) {
+                          ProxmoxGuest *guest) {
+        const Options options = { mapping->rom, strlen(mapping->rom), mapping->is_kept };
         bool is_it = false;
         const char *line;
         size_t length;
@@ -275,8 +296,7 @@ int proxmox_mapping_parse(const char *text, const ProxmoxMapping *mapping, const
                 n -= 4;
                 path = is_of_node(value, n, node) ? find_property(value, n, "path", false, &n_path)
                                                   : NULL;
-                r = path ? add_with_rom(vm, roms, path, n_path, mapping->rom, strlen(mapping->rom))
-                         : 0;
+                r = path ? add_with_options(vm, guest, path, n_path, &options) : 0;
                 if (r < 0)
                         return r;
         }

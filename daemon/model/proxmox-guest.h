@@ -18,13 +18,16 @@
 typedef struct ProxmoxMapping {
         char name[PROXMOX_MAPPING_SIZE];
         char rom[GUEST_ROM_PATH_SIZE]; /**< as written; "": none */
+        bool is_kept;                  /**< driver=keep */
 } ProxmoxMapping;
 
 typedef struct ProxmoxGuest {
         ProxmoxMapping mappings[PROXMOX_MAPPINGS_MAX]; /**< still to be looked up */
         size_t n_mappings;
         GuestRoms roms;
-        bool onboot;                              /**< it starts with the machine */
+        uint64_t bound; /**< a bit for each of the Vm's addresses: Proxmox VE binds it to vfio-pci
+                           by itself, for want of driver=keep */
+        bool onboot;    /**< it starts with the machine */
         char hookscript[PROXMOX_HOOKSCRIPT_SIZE]; /**< "STORAGE:snippets/NAME"; "": none */
 } ProxmoxGuest;
 
@@ -40,21 +43,25 @@ typedef struct ProxmoxGuest {
 _must_check_ int proxmox_guest_parse(const char *text, Vm *vm, ProxmoxGuest *ret);
 
 /** Writes the file of a guest that is given these functions, and for some of them a ROM file that
- * is called GUEST_ROM_UNNAMED, and of which nothing else is known, for proxmox_guest_parse().
+ * is called GUEST_ROM_UNNAMED, or driver=keep, and of which nothing else is known, for
+ * proxmox_guest_parse().
+ *
+ * @bound: as of ProxmoxGuest
+ *
  * Returns new memory, which the caller frees; NULL where there is none.
  */
-char *proxmox_guest_format(const Vm *vm, const GuestRoms *roms, bool onboot);
+char *proxmox_guest_format(const Vm *vm, const GuestRoms *roms, uint64_t bound, bool onboot);
 
 /**
  * Adds what a mapping stands for on a node.
  *
  * @text: /etc/pve/mapping/pci.cfg
- * @roms: the mapping's is added to, for each of the devices that it may stand for
+ * @guest: whose mapping it is; its ROM is added for each of the devices that it may stand for
  *
  * Returns as proxmox_guest_parse(); 0 also where there is no such mapping.
  */
 _must_check_ int proxmox_mapping_parse(const char *text, const ProxmoxMapping *mapping,
-                                       const char *node, Vm *vm, GuestRoms *roms);
+                                       const char *node, Vm *vm, ProxmoxGuest *guest);
 
 /**
  * Finds where a storage's files are.

@@ -66,3 +66,22 @@ void proxmox_hook_check(const GuestDefinition *guest, const ProxmoxHookFacts *fa
                                      guest->vm.name, facts->path);
         }
 }
+
+void proxmox_driver_check(const GuestDefinition *guest, const PciAddress *bound, Inspection *ret) {
+        char address[PCI_ADDRESS_SIZE], advice[192];
+
+        if (!bound) {
+                inspection_add_check(ret, CHECK_PASS, ID, "",
+                                     "Guest %s leaves to vfio-mode which driver the mode's devices "
+                                     "are on (driver=keep).",
+                                     guest->vm.name);
+                return;
+        }
+        (void)snprintf(advice, sizeof(advice),
+                       "Add driver=keep to that hostpci line, which `qm config %s` shows.",
+                       guest->vm.name);
+        inspection_add_check(ret, CHECK_WARN, ID, advice,
+                             "Guest %s has %s without driver=keep: Proxmox VE binds it to vfio-pci "
+                             "by itself, in a mode that has it on the host, too.",
+                             guest->vm.name, pci_address_format(*bound, address));
+}

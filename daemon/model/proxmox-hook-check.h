@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whether a guest of Proxmox VE asks vfio-mode by its hookscript. Pure; host/hook-facts reads it.
+ * Whether a guest of Proxmox VE asks vfio-mode by its hookscript, which host/hook-facts reads, and
+ * leaves drivers to it. Pure.
  */
 #pragma once
 
@@ -19,3 +20,9 @@ typedef struct ProxmoxHookFacts {
 /** Adds the check `proxmox-hook` of a guest that names a device of the mode's. */
 void proxmox_hook_check(const GuestDefinition *guest, const ProxmoxHookFacts *facts,
                         const ConfigMode *mode, Inspection *ret);
+
+/** Adds one more, of who binds the mode's devices.
+ *
+ * @bound: one that Proxmox VE binds by itself; NULL: none
+ */
+void proxmox_driver_check(const GuestDefinition *guest, const PciAddress *bound, Inspection *ret);

@@ -199,10 +199,10 @@ def hook(pc, text='#!/bin/sh\nexec /usr/bin/vfio-modectl hook -- libvirt "$@"\n'
         (pc.root / "etc/libvirt/hooks/qemu.d/libvirt").symlink_to("../../../../usr/share/vfio-mode/hooks/libvirt")
 
 
-def pve(pc, hookscript=None, storage="var/lib/vz", mode=0o755, text='#!/bin/sh\nexec /usr/bin/vfio-modectl hook -- proxmox "$@"\n'):
+def pve(pc, hookscript=None, storage="var/lib/vz", mode=0o755, text='#!/bin/sh\nexec /usr/bin/vfio-modectl hook -- proxmox "$@"\n',
+        *, lines="hostpci0: 01:00,pcie=1,driver=keep\n"):
     """A guest of Proxmox VE that names the GPU, and the script that it may have."""
-    pc.write("etc/pve/qemu-server/100.conf", "hostpci0: 01:00,pcie=1,driver=keep\n"
-             + (f"hookscript: {hookscript}\n" if hookscript else ""))
+    pc.write("etc/pve/qemu-server/100.conf", lines + (f"hookscript: {hookscript}\n" if hookscript else ""))
     pc.write(f"{storage}/snippets/vfio", text)
     (pc.root / storage / "snippets/vfio").chmod(mode)
 
@@ -450,6 +450,12 @@ CASES = [
         pc, "local:snippets/vfio", mode=0o644)),
     ("proxmox-hook", "warn", "a hookscript that does not ask vfio-mode", lambda pc: pve(
         pc.config(config(on_vm_exit="fallback")), "local:snippets/vfio", text="#!/bin/sh\n")),
+    ("proxmox-hook", "pass", "Guest 100 leaves to vfio-mode which driver the mode's devices are on (driver=keep).", lambda pc: pve(pc)),
+    ("proxmox-hook", "warn", f"Guest 100 has {GPU} without driver=keep: Proxmox VE binds it to vfio-pci by itself, in a mode "
+     "that has it on the host, too.", lambda pc: pve(pc, lines="hostpci0: 01:00,pcie=1\n")),
+    ("proxmox-hook", "warn", f"Guest 100 has {GPU} without driver=keep", lambda pc: pve(
+        pc.write("etc/hostname", "pve\n").write("etc/pve/mapping/pci.cfg", f"gpu\n\tmap id=10de:2484,node=pve,path={GPU}\n"),
+        lines="hostpci0: mapping=gpu\n")),
     ("guests", "pass", "No guest that is defined here names its devices.", lambda pc: pc),
     ("guests", "warn", "'100' of Proxmox VE starts with the machine", lambda pc: pc.write(
         "etc/pve/qemu-server/100.conf", "onboot: 1\nhostpci0: 01:00,pcie=1\n")),
@@ -608,7 +614,15 @@ def test_who_takes_none_in_the_initramfs(pc, path, text, mode):
     ("local:snippets/vfio", 'Have it call: /usr/bin/vfio-modectl hook -- proxmox "$@" || exit')])
 def test_a_hookscript_of_a_persons_own_stays(pc, hookscript, advice):
     pve(pc.config(config(on_vm_exit="fallback")), hookscript, text="#!/bin/sh\n")
-    assert [row.advice for row in pc.checks() if row.id == "proxmox-hook"] == [advice]
+    assert [row.advice for row in pc.checks() if row.id == "proxmox-hook"] == [advice, ""]
+
+
+def test_what_the_host_mode_has_too_may_be_bound(pc):
+    """Whatever Proxmox VE does with it."""
+    pve(pc, lines="hostpci0: 01:00,driver=keep\nhostpci1: 05:00\n")
+    assert [row.result for row in pc.checks() if "driver=keep" in row.message] == ["pass"]
+    pc.config(config().replace("[mode host]\nvfio-devices = nic\n", ""))
+    assert [row.result for row in pc.checks() if "driver=keep" in row.message] == ["warn"]
 
 
 def test_who_makes_a_block_anew(pc):

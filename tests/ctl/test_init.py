@@ -685,19 +685,22 @@ def test_a_guest_says_which(machine):
     machine.write("etc/hostname", "pve.lan\n")
     machine.write("etc/pve/mapping/pci.cfg", "gaming\n\tmap id=1002:73bf,node=pve,path=0000:02:00\n")
     machine.write("etc/pve/qemu-server/100.conf", "onboot: 1\nhostpci0: mapping=gaming,pcie=1\n[old]\nonboot: 0\n")
-    machine.write("etc/pve/qemu-server/101.conf", "onboot: 0\nhostpci0: 02:00.0\n")
+    machine.write("etc/pve/qemu-server/101.conf", "onboot: 0\nhostpci0: 02:00.0,driver=keep\n")
     machine.write("etc/pve/qemu-server/102.conf", "onboot: 1\nhostpci0: nonsense\n")
     remarks = proposed(machine)["remarks"]
     assert the_one(remarks, "'win 11' of libvirt", "starts with the machine").endswith(
         " → virsh autostart --disable 'win 11'")
     assert the_one(remarks, "'100' of Proxmox VE", "starts with the machine").endswith(" → qm set 100 --onboot 0")
+    assert the_one(remarks, "without driver=keep") == (
+        "'100' of Proxmox VE has it without driver=keep: it is bound to vfio-pci when the guest starts, in host mode, too → add "
+        "driver=keep to its hostpci line, which `qm config 100` shows")
     the_one(remarks, "'101' of Proxmox VE names it.")
     the_one(remarks, "1 definition of guests could not be read")
 
 
 def test_what_else_a_guest_names(machine):
     """Whatever is not the card's: a slot once, and nothing that is not there."""
-    machine.write("etc/pve/qemu-server/100.conf", "hostpci0: 01:00,pcie=1\nhostpci1: 05:00\nhostpci2: 07:00.0\n")
+    machine.write("etc/pve/qemu-server/100.conf", "hostpci0: 01:00,pcie=1,driver=keep\nhostpci1: 05:00\nhostpci2: 07:00.0\n")
     machine.add("0000:05:00.1", "8086:10d3", "020000", group=3, driver="e1000e")
     assert proposed(machine)["remarks"] == [
         "'100' of Proxmox VE names it.",

@@ -441,7 +441,7 @@ def guests(machine):
     (machine.root / f"etc/libvirt/qemu/autostart/{WORK}.xml").symlink_to(f"/etc/libvirt/qemu/{WORK}.xml")
     machine.write("etc/pve/qemu-server/100.conf", "onboot: 1\nname: acme\nhostpci0: 01:00,pcie=1,romfile=alice.rom\n"
                   f"net0: virtio={MAC},bridge=vmbr0\ncipassword: hunter2\n[before]\nhostpci1: 05:00.0\n")
-    machine.write("etc/pve/qemu-server/101.conf", "hostpci0: mapping=card\n")
+    machine.write("etc/pve/qemu-server/101.conf", "hostpci0: mapping=card,driver=keep\n")
     machine.write("etc/pve/mapping/pci.cfg", "card\n\tdescription of alice\n\tmap id=10de:2484,node=deepthought,path=0000:01:00.0\n")
     machine.write("run/vfio-moded/vm/list", f"vfio-mode-vms=1\nvm=begun 17 0000:01:00.0 {GAMES}\n")
     return machine
@@ -467,7 +467,7 @@ def test_guests(guests, tmp_path):
         f"0000:01:00.{function}" for function in range(8)) + ",romfile=not-named-in-this-report\n"
     domain = (here / "libvirt/qemu/guest002.xml").read_text()
     assert domain.count("<rom file='/not-named-in-this-report'/>") == domain.count("<hostdev ") == 1
-    assert (here / "pve/qemu-server/101.conf").read_text() == "hostpci0: 0000:01:00.0\n"
+    assert (here / "pve/qemu-server/101.conf").read_text() == "hostpci0: 0000:01:00.0,driver=keep\n"
     # Of a check that is made from these files.
     said = subprocess.run([Path(PROGRAM).resolve().with_name("vfio-mode-apply"), f"--root={here.parent}", "print-inspection",
                            "passthrough"], capture_output=True, text=True, check=True, timeout=60).stdout

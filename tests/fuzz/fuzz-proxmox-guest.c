@@ -10,13 +10,15 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The same is read out of what is written of it. */
-static void check_written(const Vm *vm, const GuestRoms *roms, bool onboot) {
-        char *text = proxmox_guest_format(vm, roms, onboot);
+static void check_written(const Vm *vm, const ProxmoxGuest *written) {
+        const GuestRoms *roms = &written->roms;
+        char *text = proxmox_guest_format(vm, roms, written->bound, written->onboot);
         Vm *again = calloc(1, sizeof(*again));
         ProxmoxGuest guest;
 
         assert(text && again && proxmox_guest_parse(text, again, &guest) == 0);
-        assert(guest.onboot == onboot && guest.n_mappings == 0);
+        assert(guest.onboot == written->onboot && guest.n_mappings == 0);
+        assert(guest.bound == written->bound);
         assert(again->n_addresses == vm->n_addresses);
         for (size_t i = 0; i < vm->n_addresses; i++)
                 assert(pci_address_compare(again->addresses[i], vm->addresses[i]) == 0);
@@ -38,10 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (proxmox_guest_parse(text, vm, &guest) >= 0) {
                 assert(vm->n_addresses <= VM_ADDRESSES_MAX);
                 for (size_t i = 0; i < guest.n_mappings; i++)
-                        if (proxmox_mapping_parse(text, &guest.mappings[i], "pve", vm,
-                                                  &guest.roms) < 0)
+                        if (proxmox_mapping_parse(text, &guest.mappings[i], "pve", vm, &guest) < 0)
                                 break;
-                check_written(vm, &guest.roms, guest.onboot);
+                check_written(vm, &guest);
         }
         assert(vm->n_addresses <= VM_ADDRESSES_MAX && guest.roms.n <= GUEST_ROMS_MAX);
         for (size_t i = 0; i < guest.roms.n; i++)

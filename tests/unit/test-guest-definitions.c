@@ -221,16 +221,52 @@ static void test_guest(void **state) {
                 return;
         for (size_t i = 0; i < guest.n_mappings; i++)
                 assert_int_equal(
-                        proxmox_mapping_parse(MAPPINGS, &guest.mappings[i], "pve", vm, &guest.roms),
-                        0);
+                        proxmox_mapping_parse(MAPPINGS, &guest.mappings[i], "pve", vm, &guest), 0);
         assert_string_equal(print(vm, &guest.roms, text, sizeof(text)), row->addresses);
         (void)print(vm, NULL, text, sizeof(text));
-        written = proxmox_guest_format(vm, &guest.roms, false);
+        written = proxmox_guest_format(vm, &guest.roms, guest.bound, false);
         assert_non_null(written);
         vm->n_addresses = 0;
         assert_int_equal(proxmox_guest_parse(written, vm, &again_guest), 0);
         check_unnamed(&guest.roms, &again_guest.roms, "/usr/share/kvm/" GUEST_ROM_UNNAMED);
         assert_string_equal(print(vm, NULL, again, sizeof(again)), text);
+        assert_int_equal(again_guest.bound, guest.bound);
+}
+
+static const struct Bound {
+        const char *title, *text;
+        uint64_t bound;
+} bounds[] = {
+        { "a driver is not named", "hostpci0: 0b:00.0;0b:00.1,pcie=1\n", 3 },
+        { "the driver is kept", "hostpci0: 0b:00.0;0b:00.1,driver=keep\n", 0 },
+        { "the driver is kept of a slot", "hostpci0: driver=keep,host=0b:00\n", 0 },
+        { "the driver of one line", "hostpci0: 0b:00.0,driver=keep\nhostpci1: 0b:00.1\n", 2 },
+        { "the driver of a function that is named twice, and has a ROM",
+          "hostpci0: 0b:00.0,romfile=a\nhostpci1: 0b:00.0;0b:00.1,driver=keep\n", 1 },
+        { "the driver of a mapping", "hostpci0: mapping=gaming\nhostpci1: 0d:00.0,driver=keep\n",
+          6 },
+        { "the driver is kept of a mapping", "hostpci0: mapping=gaming,driver=keep\n", 0 },
+        { "another driver", "hostpci0: 0b:00.0,driver=vfio\n", 1 },
+        { "a driver that begins alike", "hostpci0: 0b:00.0,driver=kee\n", 1 },
+        { "a driver of a snapshot", "hostpci0: 0b:00.0\n[x]\nhostpci0: 0b:00.0,driver=keep\n", 1 },
+};
+
+static void test_bound(void **state) {
+        _cleanup_free_ char *written = NULL;
+        const struct Bound *row = *state;
+        _cleanup_free_ Vm *vm = calloc(1, sizeof(*vm));
+        ProxmoxGuest guest;
+
+        assert_int_equal(proxmox_guest_parse(row->text, vm, &guest), 0);
+        for (size_t i = 0; i < guest.n_mappings; i++)
+                assert_int_equal(
+                        proxmox_mapping_parse(MAPPINGS, &guest.mappings[i], "pve", vm, &guest), 0);
+        assert_int_equal(guest.bound, row->bound);
+        written = proxmox_guest_format(vm, &guest.roms, guest.bound, false);
+        assert_non_null(written);
+        vm->n_addresses = 0;
+        assert_int_equal(proxmox_guest_parse(written, vm, &guest), 0);
+        assert_int_equal(guest.bound, row->bound);
 }
 
 static const struct Onboot {
@@ -254,7 +290,7 @@ static void test_onboot(void **state) {
 
         assert_int_equal(proxmox_guest_parse(row->text, vm, &guest), 0);
         assert_int_equal(guest.onboot, row->onboot);
-        written = proxmox_guest_format(vm, &guest.roms, guest.onboot);
+        written = proxmox_guest_format(vm, &guest.roms, guest.bound, guest.onboot);
         assert_non_null(written);
         assert_int_equal(proxmox_guest_parse(written, vm, &guest), 0);
         assert_int_equal(guest.onboot, row->onboot);
@@ -309,6 +345,7 @@ int main(void) {
         table_add(&table, "more files than fit, and longer ones", test_rom_room, NULL);
         table_add(&table, "how a domain ended", test_reason, NULL);
         TABLE_ROWS(&table, test_guest, guests);
+        TABLE_ROWS(&table, test_bound, bounds);
         TABLE_ROWS(&table, test_onboot, onboots);
         return table_run("guest-definitions", &table);
 }

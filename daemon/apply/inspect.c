@@ -156,10 +156,15 @@ static void check_config(Inspect *i) {
         _cleanup_free_ ConfigErrors *errors = calloc(1, sizeof(*errors));
         _cleanup_free_ Config *config = calloc(1, sizeof(*config));
         char text[256];
+        int r;
 
         if (!errors || !config)
                 return;
-        if (config_load(i->now.root, &files, config, errors) < 0)
+        r = config_load(i->now.root, &files, config, errors);
+        if (r == -ENOENT)
+                check(i, CHECK_FAIL, "config", "`vfio-modectl init` proposes one.",
+                      "There is no /" CONFIG_PATH ".");
+        else if (r < 0)
                 check(i, CHECK_FAIL, "config", "Mend it; `vfio-modectl check` shows every error.",
                       "%s", config_errors_format(errors, text, sizeof(text)));
         else if (!config_find_mode(config, i->now.mode))

@@ -103,6 +103,9 @@ int config_load(const Root *root, ConfigFiles *files, Config *ret, ConfigErrors 
         int r;
 
         r = add_file(root->fd, CONFIG_PATH, "/" CONFIG_PATH, files, errors);
+        if (r == -ENOENT)
+                (void)snprintf(errors->errors[0].text, sizeof(errors->errors[0].text),
+                               "does not exist (vfio-modectl init proposes one)");
         if (r >= 0)
                 r = add_dropins(root, files, errors);
         return r < 0 ? r : parse_files(files, ret, errors);

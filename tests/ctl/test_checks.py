@@ -249,6 +249,7 @@ def changed(pc, path, mode=0o644):
 # The check, what it says, words of it, and how the machine differs from the one above.
 CASES = [
     ("config", "pass", "2 modes, 2 devices.", lambda pc: pc),
+    ("config", "fail", "There is no /etc/vfio-mode.ini.", lambda pc: pc.remove("etc/vfio-mode.ini")),
     ("config", "fail", "unknown key", lambda pc: pc.config(FALLBACK_CONFIG + "nonsense = 1\n")),
     ("virtualisation", "pass", "offers virtualisation (svm), and KVM uses it.", lambda pc: pc),
     ("virtualisation", "warn", "does not offer virtualisation", lambda pc: pc.write("proc/cpuinfo", "flags : fpu\n")),
@@ -623,6 +624,17 @@ def test_what_the_host_mode_has_too_may_be_bound(pc):
     assert [row.result for row in pc.checks() if "driver=keep" in row.message] == ["pass"]
     pc.config(config().replace("[mode host]\nvfio-devices = nic\n", ""))
     assert [row.result for row in pc.checks() if "driver=keep" in row.message] == ["warn"]
+
+
+@pytest.mark.parametrize(("differ", "advice"), [
+    (lambda pc: pc.remove("etc/vfio-mode.ini"), "`vfio-modectl init` proposes one."),
+    (lambda pc: pc.config(FALLBACK_CONFIG + "nonsense = 1\n"), "Mend it; `vfio-modectl check` shows every error.")])
+def test_what_to_do_about_the_configuration(pc, differ, advice):
+    """Where there is none, nothing is to be mended."""
+    differ(pc)
+    rows = {row.id: row for row in pc.checks()}
+    assert rows["config"].advice == advice
+    assert ("vfio-modectl init" in advice) == ("vfio-modectl init" in rows["switch"].message), rows["switch"]
 
 
 def test_who_makes_a_block_anew(pc):

@@ -564,6 +564,7 @@ def test_list_modes(machine):
 
 def test_list_modes_without_config(machine):
     """The first thing that a new user is told: what to do."""
+    assert machine.run("check").stderr == "/etc/vfio-mode.ini: does not exist (vfio-modectl init proposes one)\n"
     for verb in (["list-modes"], ["switch", "passthrough", "--dry-run"]):
         answer = machine.run(*verb)
         assert (answer.returncode, answer.stdout) == (3, "")

@@ -65,7 +65,7 @@ static void test_missing(void **state) {
         Load *load = *state;
 
         assert_int_equal(load_etc(load), -ENOENT);
-        assert_error(load, "/" INI, 0, "No such file");
+        assert_error(load, "/" INI, 0, "does not exist (vfio-modectl init proposes one)");
         assert_int_equal(load->errors.n_errors, 1);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "ctl/init-cards.h"
 #include "ctl/init-remarks.h"
 #include "ctl/init-text.h"
 #include "ctl/local.h"
@@ -45,14 +46,20 @@ static void init_done(Init *init) {
 /* --- the choice --- */
 
 static void list_cards(const Init *init) {
-        for (size_t i = 0; i < init->setup.n_cards; i++) {
-                const Function *card = init->setup.cards[i].display;
-                char address[PCI_ADDRESS_SIZE], name[128];
+        const InitCards cards = { &init->setup, &init->machine->host, init->guests, init->names };
+        _cleanup_json_ json_object *answer = NULL;
 
-                text_line(stderr, "  %s  %s%s", pci_address_format(card->address, address),
-                          pci_names_device(init->names, card->id, name, sizeof(name)),
-                          init->setup.cards[i].is_boot_vga ? " (the PC boots with it)" : "");
+        if (init->arguments->json == JSON_OFF) {
+                init_cards_print(&cards);
+                return;
         }
+        answer = json_answer();
+        json_add_string(answer, "path", "/" CONFIG_PATH);
+        json_add_bool(answer, "changed", false);
+        json_add(answer, "config", json_list());
+        json_add(answer, "remarks", json_list());
+        json_add(answer, "cards", init_cards_json(&cards));
+        json_print(answer, init->arguments->json);
 }
 
 /* By driverctl. There are no more graphics cards than are listed. */

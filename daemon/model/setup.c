@@ -127,15 +127,18 @@ static const SetupCard *choose(const Setup *setup, const PciAddress *device, Set
 
 /* --- what goes with it --- */
 
+bool setup_is_stranger(const Function *card, const Function *function) {
+        return !pci_address_same_slot(function->address, card->address) &&
+               function->iommu_group >= 0 && function->iommu_group == card->iommu_group &&
+               !function_leaves_group_viable(function);
+}
+
 static void add_neighbour(const Function *function, Setup *ret) {
-        if (pci_address_same_slot(function->address, ret->first->address)) {
-                if (function != ret->first && !function_is_bridge(function))
-                        ret->companions[ret->n_companions++] = function;
-                return;
-        }
-        if (function->iommu_group >= 0 && function->iommu_group == ret->first->iommu_group &&
-            !function_leaves_group_viable(function) && ret->n_strangers < SETUP_STRANGERS_MAX)
+        if (setup_is_stranger(ret->first, function) && ret->n_strangers < SETUP_STRANGERS_MAX)
                 ret->strangers[ret->n_strangers++] = function;
+        else if (pci_address_same_slot(function->address, ret->first->address) &&
+                 function != ret->first && !function_is_bridge(function))
+                ret->companions[ret->n_companions++] = function;
 }
 
 static void look_around(const Host *host, const SetupCard *card, Setup *ret) {

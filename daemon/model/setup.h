@@ -62,6 +62,10 @@ typedef struct Setup {
 /** Finds the graphics cards and chooses one. @ret points into the sources. */
 void setup_make(const SetupSources *sources, Setup *ret);
 
+/** Whether a function would have to go to a guest along with a card of another slot, since its
+ * IOMMU group is not viable with it as it is. */
+bool setup_is_stranger(const Function *card, const Function *function);
+
 /** Whether a list of ids as vfio-pci takes it, such as "10de:2484,10de:228b:1043:87b8", names a
  * function by its vendor and device. */
 bool setup_lists_id(const char *ids, PciId id);

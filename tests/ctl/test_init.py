@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The verb init, on captured machines: the program under test is $VFIO_MODECTL."""
 
+import json
 import re
 import subprocess
 
@@ -69,6 +70,29 @@ def test_several_cards(machine):
     for line in (f"{IGPU}  Intel", f"{GPU}  NVIDIA", f"{TWIN}  NVIDIA", "(the PC boots with it)"):
         assert line in answer.stderr, answer.stderr
     assert f"address = {TWIN}\n" in proposed(machine, f"--device={TWIN}")["config"]
+
+
+def test_what_tells_equal_cards_apart(machine):
+    """The PC boots with neither."""
+    (machine.root / f"sys/bus/pci/devices/{GPU}/boot_vga").write_text("0\n")
+    machine.add(TWIN, "10de:2484", "030000", group=6, boot_vga=0)
+    machine.add("0000:07:00.0", "8086:15f3", "020000", group=6, driver="igc")
+    machine.add("0000:07:00.1", "8086:15f3", "020000", group=6)
+    machine.write("etc/libvirt/qemu/win 11.xml", hostdev(GPU)).write("etc/pve/qemu-server/100.conf", "hostpci0: 02:00\n")
+    machine.write("etc/pve/qemu-server/101.conf", "hostpci0: 02:00.0\n")
+    said = machine.run("init", "--dry-run").stderr.splitlines()[1:]
+    assert [line.split()[0] for line in said[::2]] == [GPU, TWIN]
+    assert said[1::2] == [
+        "      on nvidia; in IOMMU group 1; named by 'win 11' of libvirt",
+        "      on no driver; in IOMMU group 6 with 0000:07:00.0 (igc); named by '100' of Proxmox VE, '101' of Proxmox VE"]
+    answer = machine.run("init", "--dry-run", "-j")
+    answer = json.loads(answer.stdout)
+    assert (answer["changed"], answer["config"], answer["remarks"]) == (False, [], [])
+    assert [{key: value for key, value in card.items() if key != "name"} for card in answer["cards"]] == [
+        {"address": GPU, "id": "10de:2484", "driver": "nvidia", "boot_vga": False, "iommu_group": 1, "group_others": [],
+         "guests": ["win 11"]},
+        {"address": TWIN, "id": "10de:2484", "driver": None, "boot_vga": False, "iommu_group": 6,
+         "group_others": ["0000:07:00.0"], "guests": ["100", "101"]}]
 
 
 @pytest.mark.parametrize(("arguments", "code", "words"), [

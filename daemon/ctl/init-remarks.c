@@ -50,9 +50,10 @@ static void remark_on_cmdline(const Remarks *r) {
                 if (setup->hugepages[size] > 0)
                         lines_add(r->lines,
                                   "%u hugepage%s of %s %s reserved by the kernel command line, in "
-                                  "every mode: %s",
+                                  "every mode (%s): %s",
                                   setup->hugepages[size], plural_s(setup->hugepages[size]),
-                                  hugepage_name(size), plural_are(setup->hugepages[size]), r->edit);
+                                  hugepage_name(size), plural_are(setup->hugepages[size]),
+                                  setup->hugepage_words[size], r->edit);
 }
 
 static bool has_pages(const Remarks *r) {

@@ -111,6 +111,32 @@ void page_reservation_read(const char *cmdline, PageReservation *ret) {
         }
 }
 
+void page_reservation_copy(const char *cmdline, HugepageSize of, char *buffer, size_t size) {
+        HugepageSize now = HUGEPAGE_2M;
+        const char *cursor = cmdline, *word;
+        bool is_known = true;
+        size_t length, n = 0;
+
+        buffer[0] = '\0';
+        while ((word = kernel_cmdline_next(&cursor, &length))) {
+                const char *size_word, *default_word;
+                char text[WORD_SIZE];
+
+                if (!page_reservation_has(word, length) ||
+                    parse_copy(text, sizeof(text), word, length) < 0)
+                        continue;
+                size_word = value_of(text, size_name);
+                default_word = value_of(text, default_name);
+                if (size_word || default_word)
+                        is_known = parse_page_size(size_word ? size_word : default_word, &now);
+                if (default_word || !is_known || now != of)
+                        continue;
+                if (n + 1 + length >= size)
+                        return;
+                n += (size_t)snprintf(buffer + n, size - n, "%s%s", n > 0 ? " " : "", text);
+        }
+}
+
 bool page_reservation_is_plain(const PageReservation *reservation) {
         for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
                 if (reservation->pages[size] > 0)

@@ -20,6 +20,10 @@ typedef struct PageReservation {
 /** Whether an argument is about it: hugepages=, hugepagesz= or default_hugepagesz=. */
 bool page_reservation_has(const char *word, size_t length);
 
+/** Copies the words that reserve pages of a size, hugepagesz= and hugepages=, as they stand; cut
+ * between two where they do not fit. */
+void page_reservation_copy(const char *cmdline, HugepageSize of, char *buffer, size_t size);
+
 /** Reads it from a command line; the last word on a size counts. */
 void page_reservation_read(const char *cmdline, PageReservation *ret);
 

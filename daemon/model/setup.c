@@ -166,6 +166,9 @@ void setup_make(const SetupSources *sources, Setup *ret) {
                 ret->stub_ids[0] = '\0';
         page_reservation_read(sources->cmdline, &reserved);
         (void)memcpy(ret->hugepages, reserved.pages, sizeof(ret->hugepages));
+        for (HugepageSize size = 0; size < _HUGEPAGE_SIZE_MAX; size++)
+                page_reservation_copy(sources->cmdline, size, ret->hugepage_words[size],
+                                      sizeof(ret->hugepage_words[size]));
         for (size_t i = 0; i < host->n_functions; i++)
                 if (function_is_display(&host->functions[i]))
                         add_card(sources, &host->functions[i], ret);

@@ -11,6 +11,7 @@
 #define SETUP_CARDS_MAX 16
 #define SETUP_STRANGERS_MAX 16
 #define SETUP_IDS_SIZE 256
+#define SETUP_WORDS_SIZE 256
 
 typedef struct SetupCard {
         const Function *display; /**< the first of its slot that is one */
@@ -55,6 +56,7 @@ typedef struct Setup {
         bool takes_screen;       /**< the PC boots with it, or no other card is there */
         const char *host_driver; /**< that it has now; "": none that would be a home */
         uint32_t hugepages[_HUGEPAGE_SIZE_MAX]; /**< that the kernel was told to reserve */
+        char hugepage_words[_HUGEPAGE_SIZE_MAX][SETUP_WORDS_SIZE]; /**< by which */
         char ids[SETUP_IDS_SIZE]; /**< the value of vfio-pci.ids= on its command line; "": none */
         char stub_ids[SETUP_IDS_SIZE]; /**< the same of pci-stub.ids= */
 } Setup;

@@ -124,11 +124,12 @@ def test_what_was_set_up_by_hand(machine):
     said = "\n".join(answer["remarks"])
     for words in ("vfio-pci.ids=10de:2484,10de:228b on the kernel command line binds these in every mode: take it out "
                   "of the boot loader's configuration", "pci-stub.ids=10de:228b on the kernel command line keeps these from "
-                  "the host's drivers in every mode: take it out", "20 hugepages of 1G are reserved by the kernel command line",
+                  "the host's drivers in every mode: take it out", "20 hugepages of 1G are reserved by the kernel command line, "
+                  "in every mode (hugepagesz=1GB hugepages=20): take it out",
                   "driverctl", "amd_iommu=on on the kernel command line is no value",
                   "Its IOMMU group has other devices"):
         assert words in said, said
-    assert "hugepages=20" not in said
+    assert said.count("hugepages=20") == 1
     answer = machine.run("init", "--dry-run")
     assert all(remark in answer.stderr for remark in said.splitlines())
 
@@ -144,6 +145,20 @@ def test_words_for_the_hosts_drivers(machine):
     the_one(remarks, "vfio-pci.disable_vga=1 on the kernel command line takes legacy VGA")
     machine.write("proc/cmdline", f"{words} vfio_mode=passthrough vfio_mode.boot=once.7.0\n")
     assert proposed(machine)["remarks"] == []
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    ("hugepages=8", ["8 hugepages of 2M are reserved by the kernel command line, in every mode (hugepages=8): "]),
+    ("default_hugepagesz=1G hugepages=1", ["1 hugepage of 1G is reserved by the kernel command line, in every mode "
+                                           "(hugepages=1): "]),
+    ("hugepages=4 hugepagesz=1G quiet hugepages=0:2,1:2 hugepagesz=2M hugepages=8", [
+        "8 hugepages of 2M are reserved by the kernel command line, in every mode (hugepages=4 hugepagesz=2M hugepages=8): ",
+        "4 hugepages of 1G are reserved by the kernel command line, in every mode (hugepagesz=1G hugepages=0:2,1:2): "])])
+def test_words_that_reserve_pages(machine, words, said):
+    """As they stand, so that they are found in the file to take them out of; what says the default size only stays."""
+    machine.write("proc/cmdline", f"{words}\n")
+    remarks = [remark for remark in proposed(machine)["remarks"] if "reserved by" in remark]
+    assert sorted(remark.partition("take it out")[0] for remark in remarks) == sorted(said)
 
 
 def test_pages_of_a_mode(machine):

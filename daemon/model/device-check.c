@@ -38,28 +38,35 @@ static bool is_taken(const DeviceCheck *c, PciAddress address) {
 
 /* --- the group --- */
 
+static const Need *find_need(const DeviceCheck *c, PciAddress address) {
+        return c->facts->needs ? reachability_need_of(c->facts->needs, address) : NULL;
+}
+
 /* What a mode that gives it away needs for that, by the plan's own rules. */
-static const char *say_need(const DeviceCheck *c, PciAddress address) {
+static const char *say_need(const Need *need) {
         static const char *const words[] = {
                 [NEED_NETWORK] = ", carries the default route: consent = network",
                 [NEED_STORAGE] = ", has a disk in use: consent = storage",
                 [NEED_INPUT] = ", has a keyboard: consent = input if it is the last",
                 [NEED_SCREEN] = ", has a screen: consent = boot-vga if it is the last",
         };
-        const Need *need = c->facts->needs ? reachability_need_of(c->facts->needs, address) : NULL;
 
         if (need && need->is_essential)
                 return ", has a disk that the system needs: cannot go";
         return need ? words[need->kind] : "";
 }
 
-/* Who would have to go along, as far as there is room to name them. Returns how many. */
-static size_t name_strangers(const DeviceCheck *c, int group, char *buffer, size_t size) {
+/* Who would have to go along, as far as there is room to name them. Returns how many.
+ * @ret_can_go: none of them is one that the system needs */
+static size_t name_strangers(const DeviceCheck *c, int group, char *buffer, size_t size,
+                             bool *ret_can_go) {
         const size_t room = size - sizeof(" and 4096 more");
         size_t n = 0, n_named = 0, length = 0;
 
+        *ret_can_go = true;
         for (size_t i = 0; i < c->host->n_functions; i++) {
                 const Function *function = &c->host->functions[i];
+                const Need *need = find_need(c, function->address);
                 char text[160], address[PCI_ADDRESS_SIZE], id[PCI_ID_SIZE];
 
                 if (function->iommu_group != group || is_taken(c, function->address) ||
@@ -67,8 +74,8 @@ static size_t name_strangers(const DeviceCheck *c, int group, char *buffer, size
                         continue;
                 (void)snprintf(text, sizeof(text), "%s%s [%s] (%s%s)", n > 0 ? ", " : "",
                                pci_address_format(function->address, address),
-                               pci_id_format(function->id, id), function->driver,
-                               say_need(c, function->address));
+                               pci_id_format(function->id, id), function->driver, say_need(need));
+                *ret_can_go &= !need || !need->is_essential;
                 if (n_named == n && length + strlen(text) < room) {
                         length += (size_t)snprintf(buffer + length, size - length, "%s", text);
                         n_named++;
@@ -80,9 +87,14 @@ static size_t name_strangers(const DeviceCheck *c, int group, char *buffer, size
         return n;
 }
 
+#define NO_ACS                                                                                          \
+        "(pcie_acs_override= would part them in name only: without ACS they reach each other past the " \
+        "IOMMU.)"
+
 /* Returns whether all is well with it. */
 static bool judge_group(const DeviceCheck *c, const Function *function, bool has_reserved_region) {
         char text[REFUSAL_TEXT_SIZE], strangers[432] = "";
+        bool can_go;
 
         if (function->iommu_group < 0) {
                 add(c, CHECK_FAIL, "group", "Look at dmesg for why the IOMMU leaves it out.",
@@ -94,15 +106,16 @@ static bool judge_group(const DeviceCheck *c, const Function *function, bool has
                                function->iommu_group);
                 add(c, CHECK_FAIL, "group",
                     "Some firmware can be told not to (\"shared memory features\").", text);
-        } else if (name_strangers(c, function->iommu_group, strangers, sizeof(strangers)) > 0) {
+        } else if (name_strangers(c, function->iommu_group, strangers, sizeof(strangers), &can_go) >
+                   0) {
                 (void)snprintf(text, sizeof(text),
                                "IOMMU group %d has others in it that would have to go along: %s.",
                                function->iommu_group, strangers);
                 add(c, CHECK_FAIL, "group",
-                    "Put the card into another slot, update the firmware, or give them to the "
-                    "mode, too (key also), where the host can do without. "
-                    "(pcie_acs_override= would part them in name only: without ACS they reach "
-                    "each other past the IOMMU.)",
+                    can_go ? "Put the card into another slot, update the firmware, or give them to "
+                             "the mode, too (key also), where the host can do without. " NO_ACS
+                           : "Put the card into another slot, or update the firmware: a group that "
+                             "has what the system needs cannot go. " NO_ACS,
                     text);
         } else {
                 return true;

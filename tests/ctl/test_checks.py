@@ -637,6 +637,13 @@ def test_what_to_do_about_the_configuration(pc, differ, advice):
     assert ("vfio-modectl init" in advice) == ("vfio-modectl init" in rows["switch"].message), rows["switch"]
 
 
+@pytest.mark.parametrize(("disk", "may_go"), [("/srv", True), ("/", False)])
+def test_a_group_with_a_disk(pc, disk, may_go):
+    """Of one that the system needs nobody is told to give it away."""
+    row, = (row for row in pc.disk(disk).checks() if row.id == "group-gpu")
+    assert row.advice.startswith("Put the card into another slot") and ("(key also)" in row.advice) == may_go, row
+
+
 def test_who_makes_a_block_anew(pc):
     """Of one that cannot be read, nobody does."""
     pc.remove(BLOCK)

@@ -134,7 +134,9 @@ static bool entry_decides(const NextBoot *now, const Config *config, NextBootOut
 
         if (place->own_default[0] == '\0')
                 return false;
-        decide(ret, mode, "menu", "GRUB's default entry '%s' is for one mode, whatever is armed",
+        decide(ret, mode, "menu",
+               "GRUB's default entry '%s' is for one mode, whatever is armed; see GRUB_DEFAULT in "
+               "/etc/default/grub",
                place->own_default);
         return true;
 }

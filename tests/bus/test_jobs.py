@@ -8,6 +8,7 @@ import time
 
 import pytest
 import wire
+from captured import run  # found by rig
 from rig import CONFIG, ERROR, ONE_SHOT, SOURCE, send, until
 
 PLAIN = "vfio-mode@plain.service"
@@ -305,6 +306,16 @@ def test_set_next_boot(rig):
     rig.call("CancelNextBoot")
     assert rig.armed()["vfio_mode"] == ""
     assert rig.get("NextBootMode") == "host"
+
+
+def test_what_is_armed_for_nothing(rig):
+    """Whoever takes it back is told where the boot goes all the same, and why."""
+    (rig.root / "boot/grub/grub.cfg").write_text(
+        "### vfio-mode environment ###\nset default=\"x\"\n"
+        "menuentry 'x' $menuentry_id_option 'vfio-mode-passthrough-simple' {\n}\n")
+    answer = run("next", "--cancel", DBUS_SYSTEM_BUS_ADDRESS=rig.bus.address)
+    assert answer.stdout == ("Nothing had to be changed.\nNext boot: not known: GRUB's default entry 'x' is for one mode, "
+                             "whatever is armed; see GRUB_DEFAULT in /etc/default/grub\n")
 
 
 def test_set_default(rig):

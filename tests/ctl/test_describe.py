@@ -187,7 +187,8 @@ def test_a_default_entry_that_names_its_own_mode(machine):
         boot, default = next_boot(machine)
         assert (boot["mode"], boot["kind"], default) == (mode, "menu", mode)
         assert fields(machine.text("status"))["Next boot"] == [
-            f"{mode or 'not known'}: GRUB's default entry 'x' is for one mode, whatever is armed"]
+            f"{mode or 'not known'}: GRUB's default entry 'x' is for one mode, whatever is armed; see GRUB_DEFAULT in "
+            "/etc/default/grub"]
 
 
 def test_arguments_and_boots_that_are_left(machine):

@@ -137,9 +137,8 @@ static int parse_tries(const char *text, unsigned *ret) {
 }
 
 static int parse_device(const char *text, PciAddress *ret) {
-        if (pci_address_parse(text, ret) < 0)
-                return usage_error("--device takes a whole PCI address, such as 0000:01:00.0, not "
-                                   "'%s'",
+        if (pci_address_parse_typed(text, ret) < 0)
+                return usage_error("--device takes a PCI address, such as 0000:01:00.0, not '%s'",
                                    text);
         return EXIT_CODE_DONE;
 }

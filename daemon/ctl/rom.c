@@ -88,8 +88,8 @@ static int find_function(RomDump *dump, const char *text) {
         PciAddress address;
         int r;
 
-        if (pci_address_parse(text, &address) < 0) {
-                complain("`rom` takes a whole PCI address, such as 0000:01:00.0, not '%s'.", text);
+        if (pci_address_parse_typed(text, &address) < 0) {
+                complain("`rom` takes a PCI address, such as 0000:01:00.0, not '%s'.", text);
                 return EXIT_CODE_USAGE;
         }
         if (local_root(dump->arguments, &dump->root) < 0)

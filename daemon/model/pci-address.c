@@ -47,6 +47,17 @@ int pci_address_parse(const char *text, PciAddress *ret) {
         return 0;
 }
 
+int pci_address_parse_typed(const char *text, PciAddress *ret) {
+        static const size_t bus_digits = 2;
+        char whole[PCI_ADDRESS_SIZE];
+        int n;
+
+        if (strcspn(text, ":") != bus_digits)
+                return pci_address_parse(text, ret);
+        n = snprintf(whole, sizeof(whole), "0000:%s", text);
+        return n < 0 || (size_t)n >= sizeof(whole) ? -EINVAL : pci_address_parse(whole, ret);
+}
+
 const char *pci_address_format(PciAddress address, char buffer[static PCI_ADDRESS_SIZE]) {
         (void)snprintf(buffer, PCI_ADDRESS_SIZE, "%04x:%02x:%02x.%x", (unsigned)address.domain,
                        (unsigned)address.bus, address.device & 0x1fu, address.function & 7u);

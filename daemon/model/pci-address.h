@@ -42,6 +42,9 @@ typedef struct PciModalias {
  */
 _must_check_ int pci_address_parse(const char *text, PciAddress *ret);
 
+/** The same of what a person types, who may leave the domain 0000 out as lspci does: "0b:00.0". */
+_must_check_ int pci_address_parse_typed(const char *text, PciAddress *ret);
+
 /** Writes the address in the kernel's form, lower case, at least four digits of domain. Returns
  * @buffer. */
 const char *pci_address_format(PciAddress address, char buffer[static PCI_ADDRESS_SIZE]);

@@ -224,10 +224,15 @@ def test_completion_knows_all_verbs_and_options(path):
     assert all(re.search(rf"[ ']{verb}[ ':]", text) for verb in VERBS)
 
 
-def complete(*words, path="", before=""):
+# A command behind it finds these functions in /sys, and no others.
+AMONG = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--mount", "sh", "-c",
+         'mount --bind "$0" /sys/bus/pci/devices && exec "$@"']
+
+
+def complete(*words, path="", before="", among=()):
     script = before + ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _vfio_modectl; '
               'printf "%s\\n" "${COMPREPLY[@]}"')
-    return subprocess.run(["bash", "-c", script, "bash", str(COMPLETION), "vfio-modectl", *words],
+    return subprocess.run([*among, "bash", "-c", script, "bash", str(COMPLETION), "vfio-modectl", *words],
                           capture_output=True, text=True, check=True,
                           env={"PATH": f"{path}:{os.environ['PATH']}"}).stdout.split()
 
@@ -255,22 +260,30 @@ def test_completion(machine, tmp_path):
     assert complete("rom", "x", "-o", f"{tools}/vf") == [f"{tools}/vfio-modectl"]
 
 
-@pytest.mark.parametrize("breaks", [":=", "="])
-def test_completion_of_an_address(breaks):
-    """Of this machine's functions; readline may take it apart at each colon."""
-    devices = [path.name for path in pathlib.Path("/sys/bus/pci/devices").glob("*")]
-    if not devices:
+@pytest.fixture
+def among(tmp_path):
+    """A card, its sound, a second card in another slot of that bus, one of a bus that begins alike, and a disk."""
+    if not pathlib.Path("/sys/bus/pci/devices").is_dir():
         pytest.skip("no PCI here")
-    typed = devices[0][:-3]
-    words = re.split("(:)", typed) if ":" in breaks else [typed]
-    answer = complete("rom", *words, before=f"COMP_WORDBREAKS='{breaks}'; COMP_LINE='vfio-modectl rom {typed}'; "
-                      "COMP_POINT=${#COMP_LINE}; ")
-    begin = typed.rpartition(":")[0] + ":" if ":" in breaks else ""
-    expected = {name for name in devices if name.startswith(typed)}
-    assert {begin + end for end in answer} == expected
-    answer = complete("init", "--device", "=", *words, before=f"COMP_WORDBREAKS='{breaks}'; COMP_LINE='vfio-modectl init "
-                      f"--device={typed}'; COMP_POINT=${{#COMP_LINE}}; ")
-    assert {begin + end for end in answer} == expected
+    for address, pci_class in ((GPU, "0x030000"), (AUDIO, "0x040300"), ("0000:01:01.0", "0x030200"),
+                               ("0000:0a:00.0", "0x038000"), ("0000:01:02.0", "0x010802")):
+        (tmp_path / "functions" / address).mkdir(parents=True)
+        (tmp_path / "functions" / address / "class").write_text(f"{pci_class}\n")
+    return [*AMONG, str(tmp_path / "functions")]
+
+
+@pytest.mark.parametrize("breaks", [":=", "="])
+def test_completion_of_an_address(breaks, among):
+    """Of any function, or of graphics cards where only these are meant; readline may take it apart at each colon."""
+    for typed, cards, others in (("0000:01:0", {GPU, "0000:01:01.0"}, {AUDIO, "0000:01:02.0"}), (AUDIO, set(), {AUDIO})):
+        words = re.split("(:)", typed) if ":" in breaks else [typed]
+        begin = typed.rpartition(":")[0] + ":" if ":" in breaks else ""
+        answer = complete("rom", *words, among=among, before=f"COMP_WORDBREAKS='{breaks}'; COMP_LINE='vfio-modectl rom "
+                          f"{typed}'; COMP_POINT=${{#COMP_LINE}}; ")
+        assert {begin + end for end in answer} == cards | others
+        answer = complete("init", "--device", "=", *words, among=among, before=f"COMP_WORDBREAKS='{breaks}'; COMP_LINE="
+                          f"'vfio-modectl init --device={typed}'; COMP_POINT=${{#COMP_LINE}}; ")
+        assert {begin + end for end in answer} == cards
 
 
 # Ctrl-X ends a line, and says what it has become.
@@ -279,18 +292,20 @@ ZSH = ("PS1='READY> '; fpath=({path} $fpath); autoload -Uz compinit; compinit -u
        "precmd() {{ [[ $LAST ]] && print -r \"LINE[$LAST]\"; LAST= }}; echo load''ed")
 
 
-def test_completion_in_zsh(machine, tmp_path):
+def test_completion_in_zsh(machine, tmp_path, among):
     machine.in_host_mode()
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "vfio-modectl").write_text(f'#!/bin/sh\nexec "{PROGRAM}" --root="{machine.root}" "$@"\n')
     (tools / "vfio-modectl").chmod(0o755)
-    zsh = pexpect.spawn("zsh -f -i", encoding="utf-8", timeout=30, dimensions=(50, 200),
+    zsh = pexpect.spawn(among[0], [*among[1:], "zsh", "-f", "-i"], encoding="utf-8", timeout=30, dimensions=(50, 200),
                         env={"PATH": f"{tools}:{os.environ['PATH']}", "TERM": "dumb", "HOME": str(tmp_path)})
     zsh.sendline(ZSH.format(path=ZSH_COMPLETION.parent))
     zsh.expect("loaded\r\n")
     for words, completed in (("st", "status "), ("status --mo", "status --mode "), ("--json=s", "--json=short "),
                              ("switch p", "switch passthrough "), ("init --de", "init --device="),
+                             ("init --device=0000:0", "init --device=0000:0"), ("init --device=0000:0a", "init --device=0000:0a:00.0 "),
+                             ("init --device=0000:01:00.", f"init --device={GPU} "), (f"rom {AUDIO[:-1]}", "rom 0000:01:00."),
                              ("next --ca", "next --cancel "), ("rom --ou", "rom --output="),
                              ("help rel", "help release ")):
         zsh.send(f"vfio-modectl {words}\t\x18")

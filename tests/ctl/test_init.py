@@ -72,6 +72,12 @@ def test_several_cards(machine):
     assert f"address = {TWIN}\n" in proposed(machine, f"--device={TWIN}")["config"]
 
 
+def test_an_address_as_lspci_has_it(machine):
+    """The configuration has the whole one all the same."""
+    machine.add(TWIN, "10de:2484", "030000", group=6, driver="nvidia", boot_vga=0)
+    assert f"address = {TWIN}\n" in proposed(machine, "--device=02:00.0")["config"]
+
+
 def test_what_tells_equal_cards_apart(machine):
     """The PC boots with neither."""
     (machine.root / f"sys/bus/pci/devices/{GPU}/boot_vga").write_text("0\n")
@@ -98,7 +104,7 @@ def test_what_tells_equal_cards_apart(machine):
 @pytest.mark.parametrize(("arguments", "code", "words"), [
     ([], 2, "A captured machine (--root) is not changed; add --dry-run."),
     (["--dry-run", "--device=0000:05:00.0"], 5, "There is no graphics card at 0000:05:00.0."),
-    (["--dry-run", "--device=01:00.0"], 2, "--device takes a whole PCI address, such as 0000:01:00.0, not '01:00.0'"),
+    (["--dry-run", "--device=1:00.0"], 2, "--device takes a PCI address, such as 0000:01:00.0, not '1:00.0'"),
     (["--dry-run", "passthrough"], 2, "'init' does not take 'passthrough'"),
 ])
 def test_refused(machine, arguments, code, words):

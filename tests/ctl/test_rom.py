@@ -67,8 +67,9 @@ def test_a_good_one(machine, tmp_path):
         "0x0    1024  x86                  10de:2484  good", "0x400  1024  efi x64, compressed  10de:2484  good"]
 
 
-def test_json(machine):
-    assert put_rom(machine, GOOD).json("rom", GPU) == {
+@pytest.mark.parametrize("address", [GPU, GPU.removeprefix("0000:")])
+def test_json(machine, address):
+    assert put_rom(machine, GOOD).json("rom", address) == {
         "schema": 1, "address": GPU, "id": "10de:2484", "size": 2048, "valid": True, "fault": None, "shadow": False,
         "images": [
             {"offset": 0, "size": 1024, "type": "x86", "code_type": 0, "machine": None, "id": "10de:2484",
@@ -163,7 +164,7 @@ def test_it_cannot_be_written(machine, tmp_path):
 @pytest.mark.parametrize(("arguments", "code", "words"), [
     ([], 2, "'rom' needs more: ADDRESS [-o FILE | --output=FILE] [--force]"),
     ([GPU, AUDIO], 2, f"'rom' does not take '{AUDIO}'"),
-    (["01:00.0"], 2, "`rom` takes a whole PCI address, such as 0000:01:00.0, not '01:00.0'."),
+    (["1:00.0"], 2, "`rom` takes a PCI address, such as 0000:01:00.0, not '1:00.0'."),
     ([GPU, "-o"], 2, "-o needs a value"),
     ([GPU, "--output"], 2, "--output needs a value"),
     ([GPU, "-o", "-", "--json=short"], 2, "--json and -o - would both write to the standard output."),

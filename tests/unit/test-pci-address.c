@@ -31,6 +31,17 @@ static void test_good_address(void **state) {
         assert_int_equal(pci_address_compare(address, row->address), 0);
         assert_ptr_equal(pci_address_format(address, text), text);
         assert_string_equal(text, row->formatted ? row->formatted : row->text);
+        address = (PciAddress){ 0 };
+        assert_int_equal(pci_address_parse_typed(row->text, &address), 0);
+        assert_int_equal(pci_address_compare(address, row->address), 0);
+}
+
+static void test_without_domain(void **state) {
+        PciAddress address = { 1, 2, 3, 4 };
+
+        (void)state;
+        assert_int_equal(pci_address_parse_typed("0b:1f.7", &address), 0);
+        assert_int_equal(pci_address_compare(address, (PciAddress){ 0, 0x0b, 0x1f, 7 }), 0);
 }
 
 static const struct Bad {
@@ -38,7 +49,10 @@ static const struct Bad {
         const char *text;
 } bad_addresses[] = {
         { "nothing for an address", "" },
-        { "an address without its domain", "0b:00.0" },
+        { "an address without its domain, and more", "0b:00.00" },
+        { "an address without its domain that is too long", "0b:00.000000000000" },
+        { "a bus of one digit without its domain", "b:00.0" },
+        { "a slot without its domain", "0b:00" },
         { "a domain of three digits", "000:0b:00.0" },
         { "a domain of nine digits", "000000000:0b:00.0" },
         { "a domain that is none", "00x0:0b:00.0" },
@@ -63,7 +77,16 @@ static void test_bad_address(void **state) {
         PciAddress address = { 1, 2, 3, 4 };
 
         assert_int_equal(pci_address_parse(row->text, &address), -EINVAL);
+        assert_int_equal(pci_address_parse_typed(row->text, &address), -EINVAL);
         assert_int_equal(pci_address_compare(address, (PciAddress){ 1, 2, 3, 4 }), 0);
+}
+
+/* What a file names has to be whole, for whoever looks for it in the journal. */
+static void test_whole_address_only(void **state) {
+        PciAddress address;
+
+        (void)state;
+        assert_int_equal(pci_address_parse("0b:00.0", &address), -EINVAL);
 }
 
 /* In the kernel's order. */
@@ -196,6 +219,8 @@ int main(void) {
         TABLE_ROWS(&table, test_bad_address, bad_addresses);
         TABLE_ROWS(&table, test_id, ids);
         TABLE_ROWS(&table, test_modalias, modaliases);
+        table_add(&table, "an address that is typed without its domain", test_without_domain, NULL);
+        table_add(&table, "an address in a file without its domain", test_whole_address_only, NULL);
         table_add(&table, "the kernel's order", test_compare, NULL);
         table_add(&table, "functions of one slot", test_same_slot, NULL);
         table_add(&table, "numbers that are none of an address stay in the buffer",

@@ -86,6 +86,8 @@ static int take_file(Capture *capture, const char *path, RedactFile what) {
         /* A pipe would be waited for. */
         if (fstatat(capture->root->fd, path, &st, 0) < 0)
                 return miss(capture, path, -errno);
+        if (S_ISDIR(st.st_mode)) /* what is looked into, and may be empty */
+                return capture->sink->directory(capture->sink->userdata, path);
         if (!S_ISREG(st.st_mode))
                 return 0;
         n = file_read_alloc_at(capture->root->fd, path, CAPTURE_FILE_MAX, &data);

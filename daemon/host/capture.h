@@ -17,7 +17,7 @@
 #define CAPTURE_PATH_SIZE 1024
 
 typedef enum CaptureKind {
-        CAPTURE_FILE, /**< a regular file, be it through a link */
+        CAPTURE_FILE, /**< a regular file, be it through a link; that a directory is there */
         CAPTURE_LINK, /**< a link as such; what is none, as CAPTURE_NAME */
         CAPTURE_NAME, /**< that it is there: a directory, or an empty file */
         CAPTURE_TREE, /**< devices: attributes and links of known names, at whatever depth */

@@ -60,6 +60,7 @@ def state(pc: PC) -> tuple[str, str]:
     return pc.ok(f"sha256sum {PLACE}"), pc.ok("vfio-modectl status --mode")
 
 
+@pytest.mark.drawn("switches")
 def test_nobody_reads_everything_and_changes_nothing(pc: PC) -> None:
     pc.write(INI, config())
     before = state(pc)
@@ -169,6 +170,7 @@ def wait_until_idle(pc: PC) -> None:
     wait_for(pc, f"""[ "$({GET} State)" = 's "idle"' ]""")
 
 
+@pytest.mark.drawn("switches")
 def test_service_killed_during_any_method(pc: PC, rng: random.Random) -> None:
     """Nothing is half-written, nothing is left over, and the next call works."""
     pc.write(INI, config())

@@ -85,6 +85,7 @@ def test_inhibited(pc: PC) -> None:
     assert plan(pc)[:3] == [("stop-unit", MANAGER), ("end-session", session), ("end-session", remote)]
 
 
+@pytest.mark.drawn("switches")
 @pytest.mark.machine("gpu")
 def test_round_trips(pc: PC, request: pytest.FixtureRequest) -> None:
     """Desktop, guest on the card, desktop: again and again, and nobody else's session is touched. What
